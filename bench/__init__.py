@@ -1,0 +1,1 @@
+"""Efficiency benchmark of a language diffusion model (LLaDA) against an autoregressive one (LLaMA)."""

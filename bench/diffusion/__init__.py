@@ -1,0 +1,1 @@
+"""LLaDA's algorithm as pure functions on tensors: sampling, likelihood and training losses."""
