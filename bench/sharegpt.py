@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 CHUNK_CHARS = 1 << 20
 TEST_PERCENT = 7  # share of conversations kept out of training
@@ -92,21 +91,16 @@ def pairs_of(item: dict) -> Iterator[tuple[bool, str, str]]:
             yield i == 0 and start_is_conversation_start, turns[i]["value"], turns[i + 1]["value"]
 
 
-@cache
-def load_turns() -> tuple[tuple[Turn, ...], dict[str, int]]:
-    """All clean, distinct turns and the count of what each rule dropped.
+def clean_turns(items: list[dict], counts: Counter[str]) -> Iterator[Turn]:
+    """Yield the turns that pass every rule, counting what each rule dropped.
 
     An answer that occurs twice is kept once; so is a prompt, unless it is a short one of training
-    ("continue") whose answers differ. Held-out conversations are read first, so that a duplicate is
-    dropped from the training side and never leaks across the split.
+    ("continue") whose answers differ.
     """
-    counts: Counter[str] = Counter()
-    turns: list[Turn] = []
     seen_prompts: set[str] = set()
     seen_answers: set[str] = set()
-    items = list(stream_conversations())
-    counts["conversations"] = len(items)
-    for item in sorted(items, key=lambda item: not is_test(str(item["id"]))):
+    for item in items:
+        conversation = str(item["id"])
         for first, prompt, answer in pairs_of(item):
             counts["turns"] += 1
             prompt, answer = clean(prompt), clean(answer)
@@ -114,13 +108,30 @@ def load_turns() -> tuple[tuple[Turn, ...], dict[str, int]]:
             if reason:
                 counts[f"dropped: {reason}"] += 1
                 continue
-            if is_test(str(item["id"])) or len(fingerprint(prompt)) > SHORT_PROMPT:
+            if is_test(conversation) or len(fingerprint(prompt)) > SHORT_PROMPT:
                 seen_prompts.add(fingerprint(prompt))
             seen_answers.add(fingerprint(answer))
-            turns.append(Turn(str(item["id"]), first, prompt, answer))
-    counts["kept turns"] = len(turns)
-    counts["kept turns held out"] = sum(is_test(t.conversation) for t in turns)
-    return tuple(turns), dict(counts)
+            counts["kept turns"] += 1
+            yield Turn(conversation, first, prompt, answer)
+
+
+def load_turns() -> tuple[tuple[Turn, ...], dict[str, int]]:
+    """All clean, distinct turns and the counts of what each rule dropped.
+
+    Held-out conversations are read first, so that a duplicate is dropped from the training side and never
+    leaks across the split.
+    """
+    items = sorted(stream_conversations(), key=lambda item: not is_test(str(item["id"])))
+    counts: Counter[str] = Counter(conversations=len(items))
+    turns = tuple(clean_turns(items, counts))
+    counts["kept turns held out"] = sum(is_test(turn.conversation) for turn in turns)
+    return turns, dict(counts)
+
+
+def heldout_turns() -> tuple[Turn, ...]:
+    """The held-out turns alone: the same as those of `load_turns`, in seconds."""
+    items = [item for item in stream_conversations() if is_test(str(item["id"]))]
+    return tuple(clean_turns(items, Counter()))
 
 
 def drop_reason(prompt: str, answer: str, seen_prompts: set[str], seen_answers: set[str]) -> str | None:

@@ -9,6 +9,7 @@ Needs only torch, transformers and numpy once `.cache/pair` is prepared, so a ba
 import argparse
 import json
 import math
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
+from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -99,6 +101,23 @@ def llada_loss(model: LlamaForCausalLM, ids: torch.Tensor, first: torch.Tensor, 
     return likelihood.sft_loss(model.lm_head(hidden[masked]), ids[masked], weights[masked], lengths[masked], rows)
 
 
+def bf16_is_faster(device: str) -> bool:
+    """Whether a bfloat16 matrix product beats float32 by half here (always on a GPU, on some CPUs)."""
+    if device == "cuda":
+        return True
+    seconds = []
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.ones(2048, 256, dtype=dtype)
+        b = torch.ones(256, 592, dtype=dtype)
+        timings = []
+        for _ in range(20):
+            start = time.perf_counter()
+            a @ b
+            timings.append(time.perf_counter() - start)
+        seconds.append(sorted(timings)[10])
+    return seconds[0] > 1.5 * seconds[1]
+
+
 LOSSES = {"llama": llama_loss, "llada": llada_loss}
 
 
@@ -132,43 +151,37 @@ class Batches:
         return self.ids[index, :canvas].long(), first, (first + self.answer[index]).clamp(max=canvas)
 
 
-def train(kind: str, recipe: dict, seconds: float, device: str) -> tuple[LlamaForCausalLM, Progress]:
+def train(
+    kind: str, recipe: dict, seconds: float, device: str, start_from: Path | None
+) -> tuple[LlamaForCausalLM, Progress]:
     """Train one model for a wall-clock budget; the learning rate follows the budget down to zero."""
     torch.manual_seed(recipe["seed"])
     settings = recipe["optimizer"]
+    rows = settings["batch_rows"][device]
     model = new_model(recipe, causal=kind == "llama", device=device)
-    batches = Batches(Rows.load(CACHE / "train.npz"), settings["batch_rows"], device, recipe["seed"])
-    heldout = Batches(Rows.load(CACHE / "heldout.npz"), settings["batch_rows"], device, recipe["seed"])
-    stream = iter(batches)
-    if device == "cuda":
-        torch.set_float32_matmul_precision("high")
+    if start_from:
+        model.load_state_dict(load_file(start_from), strict=False)  # the tied head is not in the file
+    loss_of = Loss(kind, model, bf16_is_faster(device))
+    batches = Batches(Rows.load(CACHE / "train.npz"), rows, device, recipe["seed"])
+    heldout = Batches(Rows.load(CACHE / "heldout.npz"), rows, device, recipe["seed"])
+    if device == "cuda" or shutil.which("g++"):
         model.model.compile(dynamic=False)
-        for canvas, _ in batches.buckets:  # compile before the clock starts
-            part = torch.arange(settings["batch_rows"], device=device)
-            with torch.autocast("cuda", torch.bfloat16):
-                LOSSES[kind](model, *batches.take(canvas, part)).backward()
+        for canvas in CANVASES:  # compile before the clock starts
+            loss_of(*batches.take(canvas, torch.arange(rows, device=device))).backward()
         model.zero_grad()
-    progress, start = Progress(), time.perf_counter()
     steppers = optimizers(model, settings)
-    rates = [stepper.param_groups[0]["lr"] for stepper in steppers]
+    progress, start, stream = Progress(), time.perf_counter(), iter(batches)
     bar = tqdm(total=round(seconds), desc=kind, unit="s", mininterval=5)
     while (elapsed := time.perf_counter() - start) < seconds:
         done = elapsed / seconds
-        for stepper, rate in zip(steppers, rates, strict=True):
-            stepper.param_groups[0]["lr"] = rate * min(done / settings["warmup"], (1 - done) / (1 - settings["warmup"]))
         ids, first, last = next(stream)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            loss = LOSSES[kind](model, ids, first, last)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip_norm"])
-        for stepper in steppers:
-            stepper.step()
-            stepper.zero_grad(set_to_none=True)
+        loss_of(ids, first, last).backward()
+        step(model, steppers, min(done / settings["warmup"], (1 - done) / (1 - settings["warmup"])), settings)
         progress.steps += 1
         progress.rows += ids.shape[0]
         progress.tokens += ids.numel()
         if done * CURVE_POINTS >= len(progress.curve) + 1:
-            value = heldout_loss(kind, model, heldout)
+            value = heldout_loss(loss_of, heldout)
             progress.curve.append({"tokens": progress.tokens, "heldout_nats_per_token": round(value, 4)})
             bar.set_postfix_str(f"{progress.steps} steps, held out {value:.3f}", refresh=False)
         bar.update(round(elapsed) - bar.n)
@@ -176,17 +189,37 @@ def train(kind: str, recipe: dict, seconds: float, device: str) -> tuple[LlamaFo
     return model, progress
 
 
+def step(model: LlamaForCausalLM, steppers: list, rate: float, settings: dict) -> None:
+    """One clipped optimizer step at `rate` (0..1) of the peak learning rates."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip_norm"])
+    for stepper in steppers:
+        group = stepper.param_groups[0]
+        group["lr"] = rate * group.setdefault("peak_lr", group["lr"])
+        stepper.step()
+        stepper.zero_grad(set_to_none=True)
+
+
+@dataclass
+class Loss:
+    """The loss of one kind of model, under autocast where bfloat16 pays."""
+
+    kind: str
+    model: LlamaForCausalLM
+    bf16: bool
+
+    def __call__(self, ids: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
+            return LOSSES[self.kind](self.model, ids, first, last)
+
+
 @torch.no_grad()
-def heldout_loss(kind: str, model: LlamaForCausalLM, heldout: Batches) -> float:
+def heldout_loss(loss_of: Loss, heldout: Batches) -> float:
     """Loss of held-out chat rows (nats a token); the same noise each time, so that the curve is comparable."""
-    devices = [heldout.ids.device] if heldout.ids.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
+    device = heldout.ids.device
+    with torch.random.fork_rng(devices=[device] if heldout.ids.is_cuda else []):
         torch.manual_seed(1)
-        index = torch.arange(min(len(heldout.ids), heldout.batch_rows), device=heldout.ids.device)
-        device_type = heldout.ids.device.type
-        with torch.autocast(device_type, torch.bfloat16, enabled=device_type == "cuda"):
-            draws = 4 if kind == "llada" else 1
-            values = [LOSSES[kind](model, *heldout.take(CANVASES[1], index)) for _ in range(draws)]
+        parts = torch.arange(len(heldout.ids), device=device)[: 256].split(heldout.batch_rows)
+        values = [loss_of(*heldout.take(CANVASES[1], part)) for part in parts]
     return float(torch.stack(values).mean())
 
 
@@ -198,6 +231,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--set", nargs="*", default=[], help="optimizer settings, NAME=VALUE")
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
+    parser.add_argument("--start-from", type=Path, help="safetensors of a LLaMA of the same shape")
     args = parser.parse_args()
     recipe = yaml.safe_load(args.recipe.read_text())
     for item in args.set:
@@ -205,7 +239,7 @@ def main() -> None:
         recipe["optimizer"][name] = float(value) if "." in value else int(value)
     prepare(recipe, CACHE)
     minutes = args.minutes or recipe["minutes"][args.device][args.model]
-    model, progress = train(args.model, recipe, 60 * minutes, args.device)
+    model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
     models.save(model, args.out / args.model, official=args.model == "llada")
     facts = {"minutes": minutes, "device": args.device, "steps": progress.steps, "tokens": progress.tokens}
     facts["epochs"] = round(progress.rows / len(Rows.load(CACHE / "train.npz").ids), 2)

@@ -1,0 +1,87 @@
+"""The contract between a worker and a model, and what both adapters share.
+
+Adapters never time, print or log. They call `mark` where something became final, and the profiler
+turns marks into times.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from bench import checkpoint, models
+from bench.cell import Cell
+
+Mark = Callable[[str], None]  # "token" | "step" | "block"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One generation call on a batch.
+
+    sequences: LongTensor [batch, n], the prompt removed. kept [batch]: tokens up to the first EOS, that one
+    included. nfe: forwards. positions: rows pushed through the model, summed over forwards and batch.
+    first_step: the step after which output position 0 was final in every row (None: never, or marked by
+    "token").
+    """
+
+    sequences: torch.Tensor
+    nfe: int
+    positions: int
+    kept: list[int]
+    first_step: int | None = None
+
+
+class Adapter(Protocol):
+    """What a worker can ask of a model."""
+
+    def load(self, cell: Cell) -> None:
+        """Make ready for a cell: weights on its device in its dtype, its options set."""
+
+    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """Generate for a batch of token id lists."""
+
+    def weights_bytes(self) -> int:
+        """Bytes of the parameters, a tied head counted once."""
+
+
+class ModelAdapter:
+    """Loads a checkpoint once and keeps it while cells change."""
+
+    def __init__(self) -> None:
+        self.cell: Cell | None = None
+        self.checkpoint: checkpoint.Checkpoint | None = None
+        self.model = None
+
+    def load(self, cell: Cell) -> None:
+        loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
+        if loaded != (cell.weights, cell.dtype, cell.device):
+            self.checkpoint = checkpoint.read(cell.weights)
+            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
+        self.cell = cell
+
+    def weights_bytes(self) -> int:
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+
+def left_pad(prompts: list[list[int]], pad_id: int, device: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(ids [batch, longest], mask [batch, longest] that is 0 on padding); no mask if nothing was padded."""
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), longest), pad_id)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    padded = bool((mask == 0).any())
+    return ids.to(device), mask.to(device) if padded else None
+
+
+def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) -> list[int]:
+    """Tokens of each row up to its first EOS, that one included; all of them where `stop` is "length"."""
+    rows, length = sequences.shape
+    if stop == "length":
+        return [length] * rows
+    ends = torch.isin(sequences, torch.tensor(eos_ids, device=sequences.device))
+    first = torch.where(ends.any(1), ends.int().argmax(1) + 1, length)
+    return first.tolist()

@@ -1,0 +1,45 @@
+"""LLaMA: one token a forward over a KV cache, a mark for each token."""
+
+import torch
+from transformers import DynamicCache
+
+from bench.adapters.base import Mark, ModelAdapter, Output, kept_tokens, left_pad
+from bench.diffusion.samplers import gumbel_scores
+
+
+class LlamaAdapter(ModelAdapter):
+    """Decoding as transformers' `generate()` does it, without the machinery around it: prefill, then
+    one forward a token, stopping when every row has ended."""
+
+    @torch.inference_mode()
+    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
+        cell, eos_ids = self.cell, self.checkpoint.eos_ids
+        ids, mask = left_pad(prompts, eos_ids[0], cell.device)
+        ends = torch.tensor(eos_ids, device=ids.device)
+        finished = torch.zeros(len(prompts), dtype=torch.bool, device=ids.device)
+        cache = DynamicCache(config=self.model.config)
+        tokens: list[torch.Tensor] = []
+        rows, positions = ids, 0
+        while len(tokens) < cell.gen_length:
+            logits = self.forward(rows, mask, cache)
+            positions += rows.numel()
+            token = gumbel_scores(logits, cell.temperature).argmax(-1)
+            token = torch.where(finished, ends[0], token)
+            tokens.append(token)
+            mark("token")
+            if cell.stop == "eos":
+                finished |= torch.isin(token, ends)
+                if finished.all():
+                    break
+            rows = token[:, None]
+            if mask is not None:
+                mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+        sequences = torch.stack(tokens, dim=1)
+        return Output(sequences, len(tokens), positions, kept_tokens(sequences, eos_ids, cell.stop))
+
+    def forward(self, rows: torch.Tensor, mask: torch.Tensor | None, cache: DynamicCache) -> torch.Tensor:
+        """Logits [batch, vocabulary] of the last position. Padding does not move a row's positions."""
+        positions = None if mask is None else (mask.cumsum(1) - 1).clamp(min=0)[:, -rows.shape[1] :]
+        return self.model(
+            rows, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        ).logits[:, -1]

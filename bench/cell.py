@@ -1,0 +1,98 @@
+"""A cell: one fully resolved configuration, and the work folder that carries cells to a worker.
+
+No pydantic here: a bare GPU machine reads work folders with the standard library alone.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+NOT_HASHED = ("weights", "tokenizer", "time_limit_s")  # places and patience do not change a result
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one measurement needs to know. A field that is None does not apply to the model."""
+
+    pair: str
+    kind: str  # the grid's name: baseline, sweep, smoke, ...
+    model: str  # llama | llada
+    weights: str  # directory of the checkpoint
+    tokenizer: str  # directory of its tokenizer
+    revision: str  # hash of weights, configuration and tokenizer
+    dtype: str  # float32 | bfloat16 | float16
+    device: str  # cpu | cuda
+    engine: str  # eager: forwards as transformers runs them
+    gen_length: int  # tokens to generate at most
+    batch_size: int
+    prompts: int
+    prompt_hash: str
+    repeat_prompts: int  # how many of the prompts later rounds time again
+    stop: str  # eos: natural end; length: exactly gen_length tokens, EOS ignored
+    temperature: float
+    seed: int
+    time_limit_s: float
+    steps: int | None = None
+    block_length: int | None = None
+    sampler: str | None = None
+    remasking: str | None = None
+    cache: str | None = None
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name this configuration."""
+        text = json.dumps({k: v for k, v in self.settings().items() if k not in NOT_HASHED}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Short name for people: `llama`, `llada 16 steps`."""
+        return self.model if self.steps is None else f"{self.model} {self.steps} steps"
+
+    def settings(self) -> dict:
+        """All fields that apply."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def forwards(self) -> int:
+        """Forwards of one generation call: an upper bound for LLaMA, which may stop early."""
+        return self.gen_length if self.steps is None else self.steps
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt as both people and the model see it. `reference` is None where nobody wrote an answer."""
+
+    text: str
+    reference: str | None
+    ids: dict[str, list[int]]  # by model name
+
+
+@dataclass(frozen=True)
+class Work:
+    """Cells and the prompts they run on: all that a worker needs besides weights."""
+
+    study: str
+    rounds: int
+    seed: int
+    cells: tuple[Cell, ...]
+    prompts: tuple[Prompt, ...]
+
+    def cell(self, cell_id: str) -> Cell:
+        return next(cell for cell in self.cells if cell.cell_id == cell_id)
+
+    def save(self, folder: Path) -> None:
+        """Write cells.json and prompts.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        head = {"study": self.study, "rounds": self.rounds, "seed": self.seed}
+        cells = [cell.settings() for cell in self.cells]
+        (folder / "cells.json").write_text(json.dumps(head | {"cells": cells}, indent=1))
+        (folder / "prompts.json").write_text(json.dumps([asdict(prompt) for prompt in self.prompts]))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Work":
+        head = json.loads((folder / "cells.json").read_text())
+        known = {field.name for field in fields(Cell)}
+        cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])
+        prompts = tuple(Prompt(**prompt) for prompt in json.loads((folder / "prompts.json").read_text()))
+        return cls(head["study"], head["rounds"], head["seed"], cells, prompts)

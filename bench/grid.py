@@ -1,0 +1,209 @@
+"""YAML grids and pairs into validated cells, before any model loads.
+
+A grid spans the product of its lists. Overrides (from the command line) replace a grid's values. A rule that
+is broken is one line naming file, key and rule; nothing is ever changed silently.
+"""
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench import checkpoint, prompts
+from bench.cell import Cell, Prompt
+from bench.errors import BadInput
+
+PAIRS = Path("configs/pairs")
+GRIDS = Path("configs/grids")
+
+Whole = Annotated[int, Field(ge=1, strict=True)]
+Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
+Model = Literal["llama", "llada"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelFile(Strict):
+    """Where a model of a pair lies."""
+
+    weights: str  # directory with config.json and safetensors
+    tokenizer: str | None = None  # directory; default: that of the weights
+
+
+class PromptFile(Strict):
+    """Which prompts a pair is asked."""
+
+    source: str = "sharegpt"
+    max_prompt_tokens: Whole | None = None
+    min_reference_chars: int = 0
+
+
+class PairFile(Strict):
+    """configs/pairs/NAME.yaml: the two models under comparison and how quality is judged."""
+
+    name: str
+    llama: ModelFile
+    llada: ModelFile
+    dtype: Literal["float32", "bfloat16", "float16"]
+    prompts: PromptFile
+    primary_metric: str
+    margin: float = Field(ge=0)
+
+
+class GridFile(Strict):
+    """configs/grids/NAME.yaml: what to span. Lists are axes."""
+
+    kind: str
+    model: Model | Annotated[list[Model], Field(min_length=1)]
+    gen_length: Axis = 128
+    block_length: Axis = 32
+    steps: Axis = 128
+    batch_size: Axis = 1
+    prompts: Whole = 32
+    repeat_prompts: Whole = 4  # prompts that later rounds time again
+    stop: Literal["eos", "length"] = "eos"
+    temperature: float = Field(default=0.0, ge=0, le=10)
+    remasking: Literal["low_confidence", "random"] = "low_confidence"
+    engine: Literal["eager"] = "eager"
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
+    time_limit_s: float = Field(default=3600.0, gt=0)  # of one cell in one round
+
+
+DIFFUSION_AXES = ("steps", "block_length")
+
+
+def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
+    """A validated YAML file. Raises BadInput naming file, key and rule."""
+    if not file.is_file():
+        names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
+        raise BadInput(f"{file}: no such {what}; there are: {names}")
+    try:
+        data = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict) or not data:
+        raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
+    return validate(data, schema, file)
+
+
+def validate(data: dict, schema: type[Strict], file: Path) -> Strict:
+    try:
+        return schema(**data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier())
+        allowed = f"; known keys: {', '.join(schema.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise BadInput(f"{file}: {key}: {first['msg']}{allowed}") from error
+
+
+def read_pair(name: str) -> PairFile:
+    """The pair NAME of configs/pairs, or the pair in a YAML file given by its path."""
+    file = Path(name) if name.endswith(".yaml") else PAIRS / f"{name}.yaml"
+    return read_yaml(file, PairFile, "pair", PAIRS)
+
+
+def read_grid(name: str, overrides: dict) -> GridFile:
+    """A grid by path or name, with the overrides put in place of its own values."""
+    file = Path(name) if name.endswith(".yaml") else GRIDS / f"{name}.yaml"
+    grid = read_yaml(file, GridFile, "grid", GRIDS)
+    return validate(grid.model_dump() | overrides, GridFile, file)
+
+
+def whole_numbers(text: str, key: str) -> list[int]:
+    """ "16 64 256" as a list. Raises BadInput for anything else."""
+    words = text.replace(",", " ").split()
+    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')
+    return sorted({int(word) for word in words})
+
+
+def as_list(value: object) -> list:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
+    """LLaDA's two rules: blocks divide the length, and each block gets a whole number of steps."""
+    if gen % block:
+        raise BadInput(f"{where}: gen_length {gen} is not a multiple of block_length {block}")
+    blocks = gen // block
+    if steps % blocks:
+        near = max(blocks, steps - steps % blocks)
+        raise BadInput(
+            f"{where}: steps {steps} cannot be shared by {blocks} blocks ({gen} tokens in blocks of {block});"
+            f" use a multiple of {blocks}, such as {near}"
+        )
+
+
+def place_model(pair: PairFile, model: str | None) -> PairFile:
+    """The pair with a directory of the user's in place of its model of the same kind."""
+    if not model:
+        return pair
+    kind = checkpoint.read(model).kind
+    return pair.model_copy(update={kind: ModelFile(weights=model)})
+
+
+def cells_of(
+    grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
+) -> list[Cell]:
+    """The cells of one grid, in grid order, without duplicates."""
+    found: dict[str, Cell] = {}
+    axes = [as_list(getattr(grid, name)) for name in ("model", "gen_length", "block_length", "steps", "batch_size")]
+    for model, gen, block, steps, batch in itertools.product(*axes):
+        files: ModelFile = getattr(pair, model)
+        diffusion = {}
+        if model == "llada":
+            check_divisibility(gen, block, steps, where)
+            diffusion = {"steps": steps, "block_length": block, "sampler": "fixed", "cache": "none"}
+            diffusion["remasking"] = grid.remasking
+        cell = Cell(
+            pair=pair.name,
+            kind=grid.kind,
+            model=model,
+            weights=files.weights,
+            tokenizer=files.tokenizer or files.weights,
+            revision=checkpoint.read(files.weights).revision,
+            dtype=pair.dtype,
+            device=device,
+            engine=grid.engine,
+            gen_length=gen,
+            batch_size=batch,
+            prompts=len(prompt_set),
+            prompt_hash=prompt_hash,
+            repeat_prompts=min(grid.repeat_prompts, len(prompt_set)),
+            stop=grid.stop,
+            temperature=grid.temperature,
+            seed=grid.seed,
+            time_limit_s=grid.time_limit_s,
+            **diffusion,
+        )
+        found.setdefault(cell.cell_id, cell)
+    return list(found.values())
+
+
+def resolve(
+    grids: list[str], pair_name: str, overrides: dict, device: str, model: str | None, prompts_file: str | None
+) -> tuple[list[Cell], tuple[Prompt, ...], PairFile]:
+    """All cells of some grids on one pair, and the prompts that they run on. Raises BadInput for bad input.
+
+    Cells with fewer prompts run on the first of the longest set.
+    """
+    pair = place_model(read_pair(pair_name), model)
+    for kind in ("llama", "llada"):
+        found = checkpoint.read(getattr(pair, kind).weights).kind
+        if found != kind:
+            raise BadInput(f"{getattr(pair, kind).weights}: holds a {found} model where pair {pair.name} wants a {kind}")
+    read = [(read_grid(name, overrides), name) for name in grids]
+    tokenizers = {m: getattr(pair, m).tokenizer or getattr(pair, m).weights for m in ("llama", "llada")}
+    limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
+    source = prompts_file or pair.prompts.source
+    longest = prompts.select(source, max(grid.prompts for grid, _ in read), *limits, tokenizers)
+    cells: dict[str, Cell] = {}
+    for grid, name in read:
+        chosen = longest[: grid.prompts]
+        for cell in cells_of(grid, pair, device, chosen, prompts.keep(chosen), name):
+            cells.setdefault(cell.cell_id, cell)
+    return list(cells.values()), longest, pair

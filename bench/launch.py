@@ -1,0 +1,76 @@
+"""A worker process as a stream of events. Its death or a passed time limit is an event too."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+STARTUP_LIMIT_S = 900  # imports and weights, before the first cell is announced
+
+
+class Worker:
+    """One fresh process for a list of cells of one model in one round."""
+
+    def __init__(self, folder: Path, round_: int, cell_ids: list[str], log: Path):
+        self.log = log
+        self.cell_ids = cell_ids
+        with open(log, "ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bench.worker", str(folder), str(round_)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C belongs to the parent
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        self.lines: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+        self.process.stdin.write(json.dumps(cell_ids).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def events(self, limits_s: dict[str, float]) -> Iterator[dict]:
+        """Yield the worker's events; a last `died` or `timeout` names the cell that was running, if any.
+
+        limits_s: seconds that each cell may take in this round.
+        """
+        running, deadline = None, time.monotonic() + STARTUP_LIMIT_S
+        left = len(self.cell_ids)
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self.stop()
+                yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
+                return
+            if line is None:
+                code = self.process.wait()
+                if left:
+                    yield {"event": "died", "cell_id": running, "message": self.last_words(code)}
+                return
+            event = json.loads(line)
+            if event["event"] == "start":
+                running, deadline = event["cell_id"], time.monotonic() + limits_s[event["cell_id"]]
+            elif event["event"] == "record":
+                running, deadline, left = None, time.monotonic() + STARTUP_LIMIT_S, left - 1
+            yield event
+
+    def last_words(self, code: int) -> str:
+        """Why a worker ended: signal or status, and the last line it printed."""
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        how = f"signal {-code}" if code < 0 else f"status {code}"
+        return f"worker ended with {how}: {lines[-1] if lines else 'it printed nothing'}"[:500]
+
+    def stop(self) -> None:
+        """End the process now and wait for it."""
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,138 @@
+"""From records to metrics: the definitions of every number that is tracked (README, "Metrics").
+
+A round's value is the median over its calls (latencies) or total tokens over total time (throughput).
+Later rounds time only the first prompts again, so their values are scaled to all prompts
+(`stats.at_full_size`).
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from bench import stats
+from bench.records import CellRecords
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [b - a for a, b in zip(times, times[1:], strict=False)]
+
+
+def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
+    """Latencies of one call in milliseconds; what does not apply is left out."""
+    marks, latency = call["marks"], call["latency_ms"]
+    found = {"latency": latency}
+    if diffusion:
+        steps = marks["step"]
+        if call["first_step"] is not None:
+            found["ttft"] = steps[call["first_step"]]
+        found["ttfb"] = marks["block"][0]
+        found["step"] = float(np.median(gaps([0.0, *steps])))
+    else:
+        found["ttft"] = marks["token"][0]
+        if len(marks["token"]) > 1:
+            found["step"] = float(np.median(gaps(marks["token"])))
+    tokens = max(call["kept"])
+    if "ttft" in found and tokens > 1:
+        found["tpot"] = (latency - found["ttft"]) / (tokens - 1)
+    return found
+
+
+def timing_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
+    """Latency and throughput of a set of calls."""
+    diffusion = "steps" in cell
+    per_call = [call_latencies(call, diffusion) for call in calls]
+    found = {}
+    for name in ("ttft", "ttfb", "tpot", "step", "latency"):
+        values = [latencies[name] for latencies in per_call if name in latencies]
+        if values:
+            found[f"latency/{name}_ms"] = float(np.median(values))
+    if not diffusion:
+        between = [gap for call in calls for gap in gaps(call["marks"]["token"])]
+        if between:
+            found["latency/itl_p50_ms"], found["latency/itl_p95_ms"] = map(float, np.percentile(between, (50, 95)))
+    seconds = sum(call["latency_ms"] for call in calls) / 1e3
+    found["throughput/tokens_per_s"] = sum(sum(call["kept"]) for call in calls) / seconds
+    canvas = sum(len(call["kept"]) for call in calls) * cell["gen_length"]
+    found["throughput/canvas_tokens_per_s"] = canvas / seconds
+    return found
+
+
+def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
+    """How much work the model did for what it gave; exact counts, so only round 1 is read.
+
+    Committed tokens are those generated, post-EOS padding of the canvas included: each cost its share.
+    """
+    forwards = sum(call["nfe"] for call in calls)
+    if "steps" in cell:
+        committed_per_row = cell["gen_length"] * len(calls)
+        committed = cell["gen_length"] * sum(len(call["kept"]) for call in calls)
+    else:
+        committed_per_row = forwards
+        committed = sum(call["nfe"] * len(call["kept"]) for call in calls)
+    return {
+        "compute/nfe": forwards / len(calls),
+        "compute/tokens_per_forward": committed_per_row / forwards,
+        "compute/positions_per_token": sum(call["positions"] for call in calls) / committed,
+    }
+
+
+def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
+    """The metrics of each good round, by round number."""
+    good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
+    found = {}
+    for number, record in good.items():
+        metrics = timing_metrics(record["calls"], entry.cell)
+        if number != 1 and 1 in found:
+            common = {tuple(call["prompts"]) for call in record["calls"]}
+            first = [call for call in good[1]["calls"] if tuple(call["prompts"]) in common]
+            reference = timing_metrics(first, entry.cell)
+            metrics = {
+                name: stats.at_full_size(found[1][name], reference[name], value)
+                for name, value in metrics.items()
+                if name in reference and name in found[1]
+            }
+        else:
+            metrics |= compute_metrics(record["calls"], entry.cell)
+        metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
+        found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    return found
+
+
+def headline(rounds: dict[int, dict[str, float]]) -> dict[str, float]:
+    """Mean over rounds under the plain name, its t interval under `_ci_low` and `_ci_high` from two rounds on."""
+    found = {}
+    for name in sorted({name for metrics in rounds.values() for name in metrics}):
+        values = [metrics[name] for metrics in rounds.values() if name in metrics]
+        found |= with_interval(name, stats.mean_over_rounds(values))
+    return found
+
+
+def quality_metrics(entry: CellRecords) -> dict[str, float]:
+    """Quality over all prompts, with a bootstrap interval over prompts where it is a mean."""
+    found = {}
+    for scores in entry.scores.values():
+        for name, values in scores["values"].items():
+            known = [value for value in values if value is not None]
+            if known:
+                found |= with_interval(f"quality/{name}", stats.mean_over_prompts(known))
+        if scores.get("nats") and sum(scores["tokens"]):
+            # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.
+            found["quality/judge_perplexity"] = math.exp(sum(scores["nats"]) / sum(scores["tokens"]))
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
+    """(name, prompt index, value) of each per-prompt score."""
+    for scores in entry.scores.values():
+        for name, values in scores["values"].items():
+            for index, value in enumerate(values):
+                if value is not None and math.isfinite(value):
+                    yield name, index, value
+
+
+def with_interval(name: str, estimate: stats.Estimate) -> dict[str, float]:
+    found = {name: estimate.value}
+    if estimate.low is not None:
+        found |= {f"{name}_ci_low": estimate.low, f"{name}_ci_high": estimate.high}
+    return found

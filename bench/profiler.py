@@ -1,0 +1,108 @@
+"""Clocks, marks and memory peaks of a call. Knows nothing of models.
+
+On a GPU a mark is a CUDA event, so marking never waits for the device; on a CPU it is `perf_counter`.
+"""
+
+import gc
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Timing:
+    """latency_ms: wall time of the call, device synchronised at both ends. device_ms: the same by CUDA
+    events (None on a CPU). marks: for each kind, milliseconds since the start."""
+
+    latency_ms: float
+    device_ms: float | None
+    marks: dict[str, list[float]]
+
+
+class Stopwatch:
+    """Times one call and the marks inside it."""
+
+    def __init__(self, device: str):
+        self.cuda = device == "cuda"
+        self.marks: dict[str, list[Any]] = defaultdict(list)
+
+    def now(self) -> Any:
+        if not self.cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def mark(self, kind: str) -> None:
+        self.marks[kind].append(self.now())
+
+    def since(self, start: Any, end: Any) -> float:
+        """Milliseconds between two of `now`'s values."""
+        return start.elapsed_time(end) if self.cuda else 1e3 * (end - start)
+
+    def time(self, call: Callable[[Callable[[str], None]], Any]) -> tuple[Any, Timing]:
+        """Run call(mark); returns its result and the timing. Exceptions pass through."""
+        if self.cuda:
+            torch.cuda.synchronize()
+        wall = time.perf_counter()
+        start = self.now()
+        result = call(self.mark)
+        end = self.now()
+        if self.cuda:
+            torch.cuda.synchronize()
+        wall = 1e3 * (time.perf_counter() - wall)
+        marks = {kind: [round(self.since(start, m), 4) for m in times] for kind, times in self.marks.items()}
+        return result, Timing(wall, self.since(start, end) if self.cuda else None, marks)
+
+
+class PeakMemory:
+    """Peak memory between entering and leaving, in GiB, under the names of the metrics.
+
+    On a GPU: `allocated` (tensors) and `reserved` (torch's pool), counters reset first. On a CPU: `resident`,
+    the high-water mark of the process, reset first; left out where the system cannot reset it.
+    """
+
+    def __init__(self, device: str):
+        self.cuda = device == "cuda"
+        self.gib: dict[str, float] = {}
+
+    def __enter__(self) -> "PeakMemory":
+        gc.collect()
+        if self.cuda:
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            self.can_reset = reset_resident_peak()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.cuda:
+            self.gib["allocated"] = torch.cuda.max_memory_allocated() / GIB
+            self.gib["reserved"] = torch.cuda.max_memory_reserved() / GIB
+        elif self.can_reset:
+            self.gib["resident"] = resident_peak_bytes() / GIB
+
+
+def reset_resident_peak() -> bool:
+    """Start the resident high-water mark of this process anew (Linux); False where that is not possible."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return os.path.exists("/proc/self/status")
+
+
+def resident_peak_bytes() -> int:
+    """The resident high-water mark since the last reset."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found.group(1)) * 1024

@@ -1,0 +1,128 @@
+"""Prompt sets: text, reference answer, token ids for each model, and a hash that names the set.
+
+Sources: held-out ShareGPT questions (never seen in training), or a JSON-lines file of the user's with
+`prompt` and, for BERTScore, `reference` on each line. Used sets are kept in `mlruns/prompts/HASH.json`.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from bench import records, sharegpt
+from bench.cell import Prompt
+from bench.errors import BadInput
+
+CACHE = Path(".cache/prompts")
+
+
+@cache
+def tokenizer(directory: str):
+    """The tokenizer of a directory, with its chat template. Raises BadInput if there is none."""
+    if not (Path(directory) / "tokenizer.json").is_file():
+        raise BadInput(f"{directory}: no tokenizer there (tokenizer.json is missing)")
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(directory)
+
+
+def encode(directory: str, prompt: str) -> list[int]:
+    """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
+    tok = tokenizer(directory)
+    if tok.chat_template is None:
+        return tok(prompt)["input_ids"]
+    message = [{"role": "user", "content": prompt}]
+    return list(tok.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
+
+
+def decode(directory: str, record: dict) -> list[str]:
+    """Texts of a round's generations, each up to its first EOS."""
+    tok = tokenizer(directory)
+    kept = [count for call in record["calls"] for count in call["kept"]]
+    ids = [row[:count] for row, count in zip(record["sequences"], kept, strict=True)]
+    return [text.strip() for text in tok.batch_decode(ids, skip_special_tokens=True)]
+
+
+def cut(directory: str, text: str, tokens: int) -> str:
+    """The first `tokens` tokens of a text, as text: references are as long as an answer may be."""
+    tok = tokenizer(directory)
+    return tok.decode(tok(text, add_special_tokens=False)["input_ids"][:tokens], skip_special_tokens=True).strip()
+
+
+def heldout_questions() -> list[tuple[str, str]]:
+    """Held-out (question, answer) pairs that begin a conversation, in an order fixed by their hash; cached."""
+    key = hashlib.sha256(Path(sharegpt.__file__).read_bytes()).hexdigest()[:12]
+    file = CACHE / f"sharegpt-{key}.json"
+    if not file.is_file():
+        turns = [turn for turn in sharegpt.heldout_turns() if turn.first]
+        turns.sort(key=lambda turn: hashlib.sha256(turn.prompt.encode()).hexdigest())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([(turn.prompt, turn.answer) for turn in turns]))
+    return [tuple(pair) for pair in json.loads(file.read_text())]
+
+
+def read_file(file: Path) -> list[tuple[str, str | None]]:
+    """(prompt, reference or None) of a JSON-lines file. Raises BadInput naming the first bad line."""
+    if not file.is_file():
+        raise BadInput(f"{file}: prompt file not found; give PROMPTS_FILE= a JSON-lines file")
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+            prompt, reference = item["prompt"], item.get("reference")
+        except (json.JSONDecodeError, TypeError, KeyError, AttributeError):
+            raise BadInput(f'{file}, line {number}: expected a JSON object with "prompt" (and "reference")') from None
+        if not isinstance(prompt, str) or not prompt.strip() or not isinstance(reference, str | None):
+            raise BadInput(f"{file}, line {number}: prompt must be text that is not empty, reference text or absent")
+        found.append((prompt, reference))
+    return found
+
+
+def select(
+    source: str, count: int, max_tokens: int | None, min_reference: int, tokenizers: dict[str, str]
+) -> tuple[Prompt, ...]:
+    """The first `count` prompts of a source that fit. tokenizers: directory by model name.
+
+    source: "sharegpt" or the path of a JSON-lines file, which is taken as it is: a prompt of it is never
+    dropped. Raises BadInput if none is left, or fewer than asked for.
+    """
+    own_file = source != "sharegpt"
+    candidates = read_file(Path(source)) if own_file else heldout_questions()
+    found: list[Prompt] = []
+    for text, reference in candidates:
+        if not own_file and len(reference) < min_reference:
+            continue
+        ids = {model: encode(directory, text) for model, directory in tokenizers.items()}
+        if not own_file and max_tokens and max(map(len, ids.values())) > max_tokens:
+            continue
+        found.append(Prompt(text, reference, ids))
+        if len(found) == count:
+            break
+    if not found:
+        raise BadInput(f"{source}: the prompt set is empty; no prompt passes the pair's limits")
+    if len(found) < count and not own_file:
+        raise BadInput(f"{source}: only {len(found)} prompts pass the pair's limits; set PROMPTS={len(found)} or less")
+    return tuple(found)
+
+
+def keep(prompts: tuple[Prompt, ...]) -> str:
+    """Store a prompt set; returns its hash, over texts and references."""
+    text = json.dumps([(prompt.text, prompt.reference) for prompt in prompts])
+    name = hashlib.sha256(text.encode()).hexdigest()[:12]
+    file = records.ROOT / "prompts" / f"{name}.json"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([asdict(prompt) for prompt in prompts]))
+    return name
+
+
+@cache
+def stored(prompt_hash: str) -> tuple[Prompt, ...]:
+    """A prompt set that was used here; empty if its file is gone."""
+    file = records.ROOT / "prompts" / f"{prompt_hash}.json"
+    if not file.is_file():
+        return ()
+    return tuple(Prompt(**prompt) for prompt in json.loads(file.read_text()))

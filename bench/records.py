@@ -1,0 +1,99 @@
+"""Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
+
+Two kinds: `round` (one cell in one round, from a worker) and `scores` (quality of one cell's generations).
+A record is on disk before anything else is done with it, so nothing measured is ever lost.
+"""
+
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import BadInput
+
+ROOT = Path("mlruns")
+
+
+@dataclass
+class CellRecords:
+    """What is known of one cell: its configuration, its rounds by number, its scores by scorer."""
+
+    cell: dict
+    rounds: dict[int, dict] = field(default_factory=dict)
+    scores: dict[str, dict] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> dict | None:
+        """The first round that did not end well, or None."""
+        return next((r for r in self.rounds.values() if r["outcome"] != "ok"), None)
+
+
+def path(study: str) -> Path:
+    """The file of a study's records."""
+    return ROOT / f"{study}.jsonl"
+
+
+def append(file: Path, record: dict) -> None:
+    """Add a record and wait until it is on disk. A torn last line (a kill mid-write) is ended first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a+b") as stream:
+        if stream.tell() and not ends_with_newline(stream):
+            stream.write(b"\n")
+        stream.write(json.dumps(record).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def ends_with_newline(stream) -> bool:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1) == b"\n"
+
+
+def read(file: Path) -> list[dict]:
+    """All whole records of a file, oldest first. A line cut by a kill was never acknowledged and is skipped."""
+    if not file.is_file():
+        return []
+    found = []
+    for line in file.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(record, dict) and record.get("record") in ("round", "scores"):
+            found.append(record)
+    return found
+
+
+def by_cell(study: str) -> dict[str, CellRecords]:
+    """A study's records by cell id."""
+    return group(read(path(study)))
+
+
+def group(found_records: list[dict]) -> dict[str, CellRecords]:
+    """Records by cell id. Of two records of the same round, the first counts."""
+    found: dict[str, CellRecords] = {}
+    for record in found_records:
+        if record["record"] == "round":
+            entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
+            entry.rounds.setdefault(record["round"], record)
+        elif record["cell_id"] in found:
+            found[record["cell_id"]].scores[record["scorer"]] = record
+    return found
+
+
+def replay(file: Path) -> list[str]:
+    """Copy another machine's records into this one's studies; returns the studies. Twice changes nothing."""
+    incoming = read(file)
+    if not incoming:
+        raise BadInput(f"{file}: no records in it; give a file that `--record` wrote or a study's .jsonl")
+    known = defaultdict(set)
+    for record in incoming:
+        study = record["study"]
+        if study not in known:
+            known[study] = {json.dumps(r, sort_keys=True) for r in read(path(study))}
+        text = json.dumps(record, sort_keys=True)
+        if text not in known[study]:
+            append(path(study), record)
+            known[study].add(text)
+    return sorted(known)

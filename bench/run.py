@@ -1,0 +1,266 @@
+"""The parent loop: resolve grids to cells, run what is not done, record, track, score.
+
+    python -m bench.run configs/grids/sweep.yaml --steps "16 64 256" --pair pocket
+    python -m bench.run configs/grids/sweep.yaml --plan              # cells and minutes, runs nothing
+    python -m bench.run configs/grids/sweep.yaml --export work/      # a work folder for a bare GPU machine ...
+    python -m bench.run --cells work/ --record out.jsonl             # ... run there, with torch alone
+
+Never imports torch: models live in workers, one fresh process for each model and round.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bench import device, estimate, records
+from bench.cell import Cell, Work
+from bench.errors import BadInput, exit_code
+from bench.launch import Worker
+
+WORK = Path(".cache/work")
+
+
+@dataclass
+class Sink:
+    """Where records go: a study's file and MLflow, or a plain file on a machine without MLflow."""
+
+    study: str
+    plain_file: Path | None = None
+
+    def known(self) -> dict[str, records.CellRecords]:
+        return records.group(records.read(self.plain_file or records.path(self.study)))
+
+    def take(self, record: dict) -> None:
+        """Put a record on disk first, then hand it to MLflow; what MLflow cannot take waits for the next run."""
+        records.append(self.plain_file or records.path(self.study), record)
+        if not self.plain_file:
+            self.track(record["cell_id"])
+
+    def track(self, *cell_ids: str) -> None:
+        from bench import tracking
+
+        known = self.known()
+        for cell_id in cell_ids or known:
+            try:
+                tracking.log_cell(self.study, cell_id, known[cell_id])
+            except Exception as error:  # whatever MLflow or its database raise, the record is safe
+                tqdm.write(f"MLflow did not take cell {cell_id} ({error}); its record is in"
+                           f" {records.path(self.study)} and the next run logs it", file=sys.stderr)
+
+
+class Bar:
+    """Progress over all rounds in estimated seconds: cells, rounds and time left."""
+
+    def __init__(self, work: Work, todo: dict[tuple[str, int], float]):
+        self.work, self.todo = work, todo
+        self.seen: dict[tuple[str, int], float] = {}
+        self.bar = tqdm(
+            total=round(sum(todo.values()), 1),
+            bar_format="{desc} {percentage:3.0f}% |{bar:24}| {elapsed} gone, {remaining} left",
+            mininterval=1,
+        )
+
+    def describe(self, cell: Cell, round_: int) -> None:
+        self.bar.set_description_str(f"round {round_}/{self.work.rounds}, cell {cell.label}".ljust(34), refresh=True)
+
+    def advance(self, key: tuple[str, int], share: float) -> None:
+        """Move to `share` (0..1) of a cell's estimated seconds."""
+        whole = self.todo.get(key, 0.0)
+        self.bar.update(whole * share - self.seen.get(key, 0.0))
+        self.seen[key] = whole * share
+
+
+def rounds_to_do(work: Work, known: dict[str, records.CellRecords]) -> list[tuple[int, list[Cell]]]:
+    """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
+
+    Models alternate from round to round, so that a slow drift of the machine does not favour one.
+    """
+    found = []
+    for round_ in range(1, work.rounds + 1):
+        models = sorted({cell.model for cell in work.cells}, reverse=round_ % 2 == 0)
+        for model in models:
+            cells = [cell for cell in work.cells if cell.model == model and not is_done(cell, round_, known)]
+            random.Random(f"{work.seed} {round_} {model}").shuffle(cells)
+            if cells:
+                found.append((round_, cells))
+    return found
+
+
+def is_done(cell: Cell, round_: int, known: dict[str, records.CellRecords]) -> bool:
+    """Whether a round is in, or the cell failed: a failure is a result and is not tried again."""
+    entry = known.get(cell.cell_id)
+    return entry is not None and (round_ in entry.rounds or entry.failed is not None)
+
+
+def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
+    """The record of a cell whose worker died or ran out of time."""
+    now = time.time()
+    outcome = "timeout" if event["event"] == "timeout" else "error"
+    unknown = {"verdict": "unknown", "device": cell.device, "torch": "", "transformers": ""}
+    return {
+        "record": "round", "study": work.study, "cell_id": cell.cell_id, "round": round_, "cell": cell.settings(),
+        "started": now, "ended": now, "outcome": outcome, "message": event["message"], "environment": unknown,
+    }  # fmt: skip
+
+
+def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, git: str) -> None:
+    """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on."""
+    waiting = {cell.cell_id: cell for cell in cells}
+    while waiting:
+        worker = Worker(folder, round_, list(waiting), folder / "worker.log")
+        try:
+            for event in worker.events({cell_id: cell.time_limit_s for cell_id, cell in waiting.items()}):
+                cell_id = event.get("cell_id") or event.get("record", {}).get("cell_id") or next(iter(waiting))
+                key = (cell_id, round_)
+                if event["event"] == "start":
+                    bar.describe(waiting[cell_id], round_)
+                elif event["event"] == "progress":
+                    bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
+                else:
+                    record = event.get("record") or failure(work, waiting[cell_id], round_, event)
+                    sink.take(record | {"rounds": work.rounds, "git": git})
+                    bar.advance(key, 1.0)
+                    if record["outcome"] != "ok":
+                        tqdm.write(f"{waiting[cell_id].label}: {record['outcome']}: {record['message']}", file=sys.stderr)
+                    del waiting[cell_id]
+        finally:
+            worker.stop()
+
+
+def run(work: Work, folder: Path, sink: Sink) -> int:
+    """Run all rounds that are not done. Returns the number of failed cells of this work."""
+    known = sink.known()
+    processes = rounds_to_do(work, known)
+    if processes:
+        seconds = {
+            (cell.cell_id, round_): estimate.calls(cell, round_) * estimate.call_s(cell, work.prompts, known)
+            for round_, cells in processes
+            for cell in cells
+        }
+        bar, git = Bar(work, seconds), git_state()
+        for round_, cells in processes:
+            run_process(work, folder, round_, cells, sink, bar, git)
+        bar.bar.close()
+    known = sink.known()
+    return sum(known[cell.cell_id].failed is not None for cell in work.cells)
+
+
+def git_state() -> str:
+    """Commit of the working tree, `-dirty` if it has changes; empty outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
+def score(study: str, sink: Sink) -> None:
+    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines."""
+    command = [sys.executable, "-m", "bench.quality", study]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
+        for line in process.stdout:
+            sink.take(json.loads(line))
+    if process.returncode:
+        raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
+
+
+def print_plan(work: Work, sink: Sink) -> None:
+    """The cells with estimated minutes, and what is done already."""
+    known = sink.known()
+    total = 0.0
+    print(f"{'cell':14}{'kind':10}{'model':8}{'steps':>6}{'tokens':>8}{'batch':>7}{'prompts':>9}{'est. min':>10}  state")
+    for cell in work.cells:
+        seconds = estimate.cell_s(cell, work.rounds, work.prompts, known)
+        left = [r for r in range(1, work.rounds + 1) if not is_done(cell, r, known)]
+        state = "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
+        total += seconds if left else 0.0
+        steps = cell.steps if cell.steps is not None else "-"
+        print(f"{cell.cell_id:14}{cell.kind:10}{cell.model:8}{steps:>6}{cell.gen_length:>8}{cell.batch_size:>7}"
+              f"{cell.prompts:>9}{seconds / 60:>10.1f}  {state}")
+    starts = len(rounds_to_do(work, known)) * estimate.START_S[work.cells[0].device]
+    print(f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
+          f" about {(total + starts) / 60:.1f} min to go, scoring not counted (estimates)")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Run grids of cells, track and score them.")
+    parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
+    parser.add_argument("--pair", default="pocket")
+    parser.add_argument("--steps", help='denoising steps, "16 64 256"')
+    parser.add_argument("--gen", type=int, help="tokens to generate")
+    parser.add_argument("--block", type=int, help="LLaDA's block length")
+    parser.add_argument("--prompts", type=int, help="number of prompts")
+    parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
+    parser.add_argument("--plan", action="store_true", help="print the cells and stop")
+    parser.add_argument("--no-score", action="store_true", help="measure only")
+    parser.add_argument("--export", type=Path, help="write the work folder and stop")
+    parser.add_argument("--cells", type=Path, help="run a work folder")
+    parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
+    args = parser.parse_args(argv)
+    if bool(args.grids) == bool(args.cells):
+        parser.error("give grids, or a work folder with --cells")
+    if args.cells and not args.record:
+        parser.error("--cells needs --record FILE")
+    return args
+
+
+def resolve(args: argparse.Namespace) -> Work:
+    """The work that the arguments ask for. Raises BadInput before anything loads."""
+    if args.cells:
+        if not (args.cells / "cells.json").is_file():
+            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
+        return Work.load(args.cells)
+    from bench import grid
+
+    if not 1 <= args.rounds <= 100:
+        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
+    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts, "temperature": args.temperature}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    if args.steps is not None:
+        overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
+    chosen = device.choose(args.device)
+    cells, prompts, pair = grid.resolve(args.grids, args.pair, overrides, chosen, args.model, args.prompts_file)
+    return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), prompts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    work = resolve(args)
+    if args.export:
+        work.save(args.export)
+        print(f"{args.export}: {len(work.cells)} cells; there: python -m bench.run --cells {args.export} --record out.jsonl")
+        return 0
+    sink = Sink(work.study, args.record)
+    if args.plan:
+        print_plan(work, sink)
+        return 0
+    folder = args.cells or WORK / work.study
+    if not args.cells:
+        work.save(folder)
+    failed = run(work, folder, sink)
+    if not args.record:
+        sink.track()
+        if not args.no_score:
+            score(work.study, sink)
+        from bench import report
+
+        report.print_study(work.study)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

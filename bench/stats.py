@@ -1,0 +1,85 @@
+"""Every formula that a table prints. Pure functions on numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+LEVEL = 0.95
+REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % interval; the interval is None where one value cannot give one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def mean_over_rounds(values: Sequence[float]) -> Estimate:
+    """Mean of the rounds' values with Student's t interval; no interval from one round.
+
+    The spread lives between processes, so rounds are the sample, not calls (README, "Measuring").
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(mean)
+    half = float(scipy_stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * scipy_stats.sem(values))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
+    """Ratio of two models' values, paired by round: exp of the mean log ratio, t interval on the log scale."""
+    log = mean_over_rounds(np.log(np.asarray(numerator) / np.asarray(denominator)).tolist())
+    exp = [None if x is None else float(np.exp(x)) for x in (log.value, log.low, log.high)]
+    return Estimate(*exp)
+
+
+def mean_over_prompts(values: Sequence[float]) -> Estimate:
+    """Mean over prompts with a percentile bootstrap interval (2,000 replicates, fixed seed)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return Estimate(float(values.mean()))
+    found = scipy_stats.bootstrap(
+        (values,), np.mean, confidence_level=LEVEL, n_resamples=REPLICATES, method="percentile", rng=0
+    )
+    return Estimate(float(values.mean()), *map(float, found.confidence_interval))
+
+
+def at_full_size(all_first: float, common_first: float, common_now: float) -> float:
+    """What a later round would have read on all prompts, from the few that it timed again.
+
+    Ratio estimator: round 1's value on all prompts, times this round's speed on the common prompts relative
+    to round 1's on the same ones. Without it the difference between prompts would pass for noise between
+    processes. Source: Cochran, "Sampling Techniques" (1977), section 6.
+    """
+    return all_first * common_now / common_first
+
+
+def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target_ms: float) -> float:
+    """Steps at which a straight line through (steps, latency) meets `target_ms`.
+
+    Latency of plain denoising is a fixed cost plus steps times one forward; least squares, at least two points.
+    """
+    slope, intercept = np.polyfit(steps, latencies_ms, 1)
+    return float((target_ms - intercept) / slope)
+
+
+def paired_difference_low(values: Sequence[float], reference: Sequence[float], comparisons: int) -> float:
+    """One-sided lower bound of mean(values - reference) over the same prompts, by bootstrap over prompts.
+
+    The level is 95 % for all `comparisons` together (Bonferroni): the best of several step counts is a
+    maximum over noise, and must not pass for a match.
+    """
+    differences = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
+    if np.ptp(differences) == 0:
+        return float(differences.mean())
+    level = 1 - (1 - LEVEL) / comparisons
+    found = scipy_stats.bootstrap(
+        (differences,), np.mean, confidence_level=level, n_resamples=REPLICATES, method="percentile",
+        alternative="greater", rng=0,
+    )  # fmt: skip
+    return float(found.confidence_interval.low)

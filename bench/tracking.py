@@ -1,0 +1,197 @@
+"""MLflow: the only module that imports it. One run is one cell; records are the source of everything in it.
+
+    python -m bench.tracking replay FILE      # records of another machine into this one's MLflow
+
+MLflow's defaults are kept (`mlflow.db` in the working directory, artifacts under `mlruns/`), so a bare
+`mlflow ui` in the repository's root shows what was tracked. Logging is idempotent: a run carries a digest of
+the records that it shows, and nothing happens while that is current.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no news to the user
+
+import pandas as pd  # noqa: E402
+from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+
+from bench import metrics, prompts, records  # noqa: E402
+from bench.errors import BadInput, exit_code  # noqa: E402
+from bench.records import CellRecords  # noqa: E402
+
+SIGNIFICANT_DIGITS = 6
+NOT_PARAMS = ("pair", "kind", "weights", "tokenizer", "time_limit_s")
+
+
+def client() -> MlflowClient:
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return MlflowClient()
+
+
+def experiment_id(mlflow: MlflowClient, study: str) -> str:
+    found = mlflow.get_experiment_by_name(study)
+    return found.experiment_id if found else mlflow.create_experiment(study)
+
+
+def digest(entry: CellRecords) -> str:
+    text = json.dumps([entry.rounds, entry.scores], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def find_run(mlflow: MlflowClient, experiment: str, cell_id: str) -> Run | None:
+    found = mlflow.search_runs([experiment], f"tags.cell_id = '{cell_id}'", max_results=1)
+    return found[0] if found else None
+
+
+def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
+    """Bring one cell's run up to its records: created if new, untouched if current."""
+    mlflow = client()
+    experiment = experiment_id(mlflow, study)
+    run = find_run(mlflow, experiment, cell_id)
+    current = digest(entry)
+    if run and run.data.tags.get("digest") == current:
+        return
+    rounds = list(entry.rounds.values())
+    if run is None:
+        started = int(1e3 * min(r["started"] for r in rounds))
+        run = mlflow.create_run(experiment, start_time=started, run_name=run_name(entry.cell))
+    logged = {int(n) for n in run.data.tags.get("rounds_logged", "").split()}
+    run_id = run.info.run_id
+    values = metrics_of(entry, logged)
+    params = [Param(k, str(v)) for k, v in entry.cell.items() if k not in NOT_PARAMS] if not run.data.params else []
+    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(map(str, sorted(entry.rounds)))}
+    for start in range(0, len(values), 1000):  # MLflow's limit for one call
+        mlflow.log_batch(run_id, metrics=values[start : start + 1000])
+    if "generations" not in run.data.tags and (text := generations(entry)):
+        mlflow.log_text(run_id, text, "generations.jsonl")
+        tags["generations"] = "generations.jsonl"
+    mlflow.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in tags.items()])
+    complete = set(entry.rounds) >= set(range(1, 1 + max(r["rounds"] for r in rounds)))
+    if entry.failed or complete:
+        ended = int(1e3 * max(r["ended"] for r in rounds))
+        mlflow.set_terminated(run_id, "FAILED" if entry.failed else "FINISHED", end_time=ended)
+    mlflow.set_tag(run_id, "digest", current)  # last: an interrupted update is done again
+
+
+def run_name(cell: dict) -> str:
+    """What the list of runs shows: `llada 16 steps, 128 tokens`."""
+    steps = f" {cell['steps']} steps" if "steps" in cell else ""
+    return f"{cell['model']}{steps}, {cell['gen_length']} tokens"
+
+
+def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
+    """The tags of the contract and where the run came from."""
+    last = list(entry.rounds.values())[-1]
+    shown = entry.failed or last
+    environment = last["environment"]
+    return {
+        "study": study,
+        "kind": entry.cell["kind"],
+        "pair": entry.cell["pair"],
+        "cell_id": cell_id,
+        "outcome": shown["outcome"],
+        "message": shown["message"],
+        "verdict": environment["verdict"],
+        "device": environment["device"],
+        "git": last.get("git", ""),
+        "torch": environment["torch"],
+        "transformers": environment["transformers"],
+    }
+
+
+def metrics_of(entry: CellRecords, logged: set[int]) -> list[Metric]:
+    """All values to log: each new round at its number, then headlines and quality at the number of rounds."""
+    rounds = metrics.round_metrics(entry)
+    now, last = int(1e3 * time.time()), len(rounds)
+    found = [
+        Metric(f"rounds/{name}", rounded(value), now, number)
+        for number, values in rounds.items()
+        if number not in logged
+        for name, value in values.items()
+    ]
+    plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
+    found += [Metric(name, rounded(value), now, last) for name, value in plain.items()]
+    found += [Metric(f"per_prompt/{n}", rounded(v), now, i) for n, i, v in metrics.per_prompt(entry)]
+    return found
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def generations(entry: CellRecords) -> str:
+    """Prompts, references and generated texts as JSON lines; empty if round 1 has not generated."""
+    first = entry.rounds.get(1)
+    if not first or "sequences" not in first:
+        return ""
+    lines = []
+    texts = prompts.decode(entry.cell["tokenizer"], first)
+    for prompt, text in zip(prompts.stored(entry.cell["prompt_hash"]), texts, strict=False):
+        lines.append(json.dumps({"prompt": prompt.text, "reference": prompt.reference, "text": text}))
+    return "\n".join(lines) + "\n"
+
+
+def sync(study: str) -> None:
+    """Log every cell of a study whose run is not current."""
+    for cell_id, entry in records.by_cell(study).items():
+        log_cell(study, cell_id, entry)
+
+
+def frame(study: str) -> pd.DataFrame:
+    """One row a run: tags, params and metrics as MLflow has them. Raises BadInput if the study is not there."""
+    mlflow = client()
+    experiment = mlflow.get_experiment_by_name(study)
+    if experiment is None:
+        names = ", ".join(sorted(e.name for e in mlflow.search_experiments() if e.name != "Default")) or "none yet"
+        raise BadInput(f"study {study!r} is not tracked here (tracked: {names}); run `make sweep` or `make restore`")
+    rows, token = [], None
+    while True:
+        page = mlflow.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
+        rows += [
+            {"run_id": run.info.run_id, "status": run.info.status, "artifacts": run.info.artifact_uri}
+            | {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
+            | run.data.params
+            | run.data.metrics
+            for run in page
+        ]
+        token = page.token
+        if not token:
+            break
+    table = pd.DataFrame(rows)
+    whole = [c for c in ("steps", "gen_length", "block_length", "batch_size", "prompts") if c in table]
+    table[whole] = table[whole].apply(pd.to_numeric)
+    return table
+
+
+def history(run_id: str, name: str) -> dict[int, float]:
+    """A metric's value at each step: rounds of `rounds/NAME`, prompts of `per_prompt/NAME`."""
+    return {m.step: m.value for m in client().get_metric_history(run_id, name)}
+
+
+def generations_of(run_id: str) -> list[dict]:
+    """The generations that a run carries, or none if its artifacts were moved or never written."""
+    mlflow = client()
+    if not any(a.path == "generations.jsonl" for a in mlflow.list_artifacts(run_id)):
+        return []
+    file = mlflow.download_artifacts(run_id, "generations.jsonl")
+    return [json.loads(line) for line in Path(file).read_text().splitlines()]
+
+
+def main() -> int:
+    if len(sys.argv) != 3 or sys.argv[1] != "replay":
+        raise BadInput("usage: python -m bench.tracking replay FILE.jsonl")
+    for study in records.replay(Path(sys.argv[2])):
+        sync(study)
+        print(f"replayed into study {study}: {len(records.by_cell(study))} cells")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
