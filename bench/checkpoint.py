@@ -32,6 +32,14 @@ class Checkpoint:
         eos = self.config.get("eos_token_id")
         return tuple(eos) if isinstance(eos, list) else (eos,)
 
+    def with_tokenizer(self, directory: str | Path) -> str:
+        """The revision of weights and tokenizer together."""
+        digest = hashlib.sha256(self.revision.encode())
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            file = Path(directory) / name
+            digest.update(file.read_bytes() if file.is_file() else b"")
+        return digest.hexdigest()[:12]
+
     @property
     def mask_id(self) -> int:
         return self.config["mask_token_id"]

@@ -20,12 +20,15 @@ def parameters(weights: str) -> float:
     return sum(file.stat().st_size for file in Path(weights).glob("*.safetensors")) / 2
 
 
+SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length")
+
+
 def forward_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
     """Seconds of one forward: measured on a cell of the same shape, or guessed from its FLOPs."""
     same_shape = [
         values["latency/step_ms"] / 1e3
         for entry in known.values()
-        if all(entry.cell[k] == getattr(cell, k) for k in ("model", "revision", "device", "dtype", "batch_size", "gen_length"))
+        if all(entry.cell[k] == getattr(cell, k) for k in SAME_SHAPE)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]

@@ -165,7 +165,7 @@ def cells_of(
             model=model,
             weights=files.weights,
             tokenizer=files.tokenizer or files.weights,
-            revision=checkpoint.read(files.weights).revision,
+            revision=checkpoint.read(files.weights).with_tokenizer(files.tokenizer or files.weights),
             dtype=pair.dtype,
             device=device,
             engine=grid.engine,
@@ -195,7 +195,9 @@ def resolve(
     for kind in ("llama", "llada"):
         found = checkpoint.read(getattr(pair, kind).weights).kind
         if found != kind:
-            raise BadInput(f"{getattr(pair, kind).weights}: holds a {found} model where pair {pair.name} wants a {kind}")
+            raise BadInput(
+                f"{getattr(pair, kind).weights}: holds a {found} model where pair {pair.name} wants a {kind}"
+            )
     read = [(read_grid(name, overrides), name) for name in grids]
     tokenizers = {m: getattr(pair, m).tokenizer or getattr(pair, m).weights for m in ("llama", "llada")}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars

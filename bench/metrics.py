@@ -5,6 +5,7 @@ Later rounds time only the first prompts again, so their values are scaled to al
 (`stats.at_full_size`).
 """
 
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ from bench.records import CellRecords
 
 
 def gaps(times: list[float]) -> list[float]:
-    return [b - a for a, b in zip(times, times[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(times)]
 
 
 def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:

@@ -11,6 +11,7 @@
 - mean length: tokens to the first EOS.
 """
 
+import itertools
 import json
 import sys
 from importlib.util import find_spec
@@ -32,7 +33,7 @@ JUDGE = "smollm2-135m-instruct"
 def distinct_2(text: str) -> float | None:
     """Distinct over all word pairs of a text; None for fewer than two words."""
     words = text.lower().split()
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(itertools.pairwise(words))
     return len(set(pairs)) / len(pairs) if pairs else None
 
 

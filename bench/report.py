@@ -1,7 +1,7 @@
 """What a study says: its comparison as a table, and the verdict in words. Reads MLflow, prints to the terminal.
 
-    python -m bench.report STUDY            # table and verdict
-    python -m bench.report STUDY samples    # one prompt with every model's answer
+python -m bench.report STUDY            # table and verdict
+python -m bench.report STUDY samples    # one prompt with every model's answer
 """
 
 import sys
@@ -108,42 +108,52 @@ def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     return text + unit
 
 
+def break_even(found: Comparison) -> float | None:
+    """Steps at which LLaDA takes as long as LLaMA; None without LLaMA and two step counts."""
+    metric = "latency/latency_ms"
+    if found.llama.empty or len(found.llada) < 2:
+        return None
+    return stats.break_even_steps(
+        found.llada["steps"].tolist(), found.llada[metric].tolist(), found.llama[metric].iloc[0]
+    )
+
+
+def time_verdict(found: Comparison) -> str:
+    even, latency = break_even(found), f"{found.llama['latency/latency_ms'].iloc[0]:.0f} ms"
+    if even is None:
+        return f"Time: LLaMA answers in {latency}; two step counts of LLaDA are needed for a break-even."
+    if even < 1:
+        return f"Time: LLaMA answers in {latency}, less than one LLaDA step takes."
+    return f"Time: LLaMA answers in {latency}; LLaDA takes as long at about {even:.0f} steps."
+
+
+def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
+    column, llama = f"quality/{metric}", found.llama.iloc[0]
+    theirs = estimate_of(llama, column)
+    if theirs is None or column not in found.llada or found.llada[column].isna().all():
+        return f"Quality: {metric} is not measured (make score)."
+    steps = matching_steps(found, metric, margin)
+    if steps is not None:
+        row = found.llada[found.llada["steps"] == steps].iloc[0]
+        ratio = interval(latency_ratio(row, llama), 2)
+        return (
+            f"Quality: LLaDA is within {margin} of LLaMA's {metric} of {interval(theirs, 3)} from {steps} steps on"
+            f" ({interval(estimate_of(row, column), 3)}), at {ratio} times its latency."
+        )
+    best = found.llada.loc[found.llada[column].idxmax()]
+    return (
+        f"Quality: up to {found.llada['steps'].max():.0f} steps LLaDA is not shown to come within {margin} of LLaMA's"
+        f" {metric} of {interval(theirs, 3)}; its best is {interval(estimate_of(best, column), 3)} at"
+        f" {best['steps']:.0f} steps, at {interval(latency_ratio(best, llama), 2)} times the latency."
+    )
+
+
 def verdict(found: Comparison, metric: str, margin: float) -> list[str]:
     """The outcome of a comparison in sentences; says what is missing where it cannot be given."""
     if found.llama.empty or found.llada.empty:
         missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
         return [f"No verdict yet: {missing} is not measured on these prompts."]
-    llama = found.llama.iloc[0]
-    lines = []
-    lengths = found.llada["steps"].tolist()
-    if len(lengths) > 1 and "latency/latency_ms" in found.llada:
-        even = stats.break_even_steps(lengths, found.llada["latency/latency_ms"].tolist(), llama["latency/latency_ms"])
-        lines.append(
-            f"Time: LLaMA answers in {llama['latency/latency_ms']:.0f} ms; LLaDA takes as long at about {even:.0f} steps."
-            if even >= 1
-            else f"Time: LLaMA answers in {llama['latency/latency_ms']:.0f} ms, less than one LLaDA step takes."
-        )
-    column = f"quality/{metric}"
-    theirs = estimate_of(llama, column)
-    if theirs is None or column not in found.llada or found.llada[column].isna().all():
-        return [*lines, f"Quality: {metric} is not measured yet (make score)."]
-    steps = matching_steps(found, metric, margin)
-    if steps is None:
-        best = found.llada.loc[found.llada[column].idxmax()]
-        ratio = latency_ratio(best, llama)
-        lines.append(
-            f"Quality: within {int(max(lengths))} steps LLaDA is not shown to come within {margin} of LLaMA's {metric}"
-            f" of {interval(theirs, 3)}; its best is {interval(estimate_of(best, column), 3)} at {best['steps']:.0f}"
-            f" steps, in {interval(ratio, 2)} times LLaMA's latency."
-        )
-    else:
-        row = found.llada[found.llada["steps"] == steps].iloc[0]
-        ratio = latency_ratio(row, llama)
-        lines.append(
-            f"Quality: LLaDA is within {margin} of LLaMA's {metric} of {interval(theirs, 3)} from {steps} steps on"
-            f" ({interval(estimate_of(row, column), 3)}), in {interval(ratio, 2)} times LLaMA's latency."
-        )
-    return lines
+    return [time_verdict(found), quality_verdict(found, metric, margin)]
 
 
 def print_study(study: str) -> None:
@@ -152,8 +162,10 @@ def print_study(study: str) -> None:
     found = comparison(frame)
     if not found.rows.empty:
         row = found.rows.iloc[0]
-        print(f"\nstudy {study}: {row['gen_length']:.0f} tokens, {row['prompts']:.0f} prompts, batch"
-              f" {row['batch_size']:.0f}, {row['dtype']} on {row['device']}")
+        print(
+            f"\nstudy {study}: {row['gen_length']:.0f} tokens, {row['prompts']:.0f} prompts, batch"
+            f" {row['batch_size']:.0f}, {row['dtype']} on {row['device']}"
+        )
         print(table(found.rows).to_string(index=False))
     for _, row in found.failed.iterrows():
         print(f"failed: {row['model']} {row.get('steps', '')}: {row['outcome']}: {row.get('message', '')}")

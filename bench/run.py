@@ -52,8 +52,11 @@ class Sink:
             try:
                 tracking.log_cell(self.study, cell_id, known[cell_id])
             except Exception as error:  # whatever MLflow or its database raise, the record is safe
-                tqdm.write(f"MLflow did not take cell {cell_id} ({error}); its record is in"
-                           f" {records.path(self.study)} and the next run logs it", file=sys.stderr)
+                tqdm.write(
+                    f"MLflow did not take cell {cell_id} ({error}); its record is in"
+                    f" {records.path(self.study)} and the next run logs it",
+                    file=sys.stderr,
+                )
 
 
 class Bar:
@@ -129,7 +132,8 @@ def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: 
                     sink.take(record | {"rounds": work.rounds, "git": git})
                     bar.advance(key, 1.0)
                     if record["outcome"] != "ok":
-                        tqdm.write(f"{waiting[cell_id].label}: {record['outcome']}: {record['message']}", file=sys.stderr)
+                        label = waiting[cell_id].label
+                        tqdm.write(f"{label}: {record['outcome']}: {record['message']}", file=sys.stderr)
                     del waiting[cell_id]
         finally:
             worker.stop()
@@ -176,22 +180,27 @@ def print_plan(work: Work, sink: Sink) -> None:
     """The cells with estimated minutes, and what is done already."""
     known = sink.known()
     total = 0.0
-    print(f"{'cell':14}{'kind':10}{'model':8}{'steps':>6}{'tokens':>8}{'batch':>7}{'prompts':>9}{'est. min':>10}  state")
+    line = "{:14}{:10}{:8}{:>6}{:>8}{:>7}{:>9}{:>10}  {}"
+    print(line.format("cell", "kind", "model", "steps", "tokens", "batch", "prompts", "est. min", "state"))
     for cell in work.cells:
+        rounds = range(1, work.rounds + 1)
         seconds = estimate.cell_s(cell, work.rounds, work.prompts, known)
-        left = [r for r in range(1, work.rounds + 1) if not is_done(cell, r, known)]
-        state = "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
+        left = [round_ for round_ in rounds if not is_done(cell, round_, known)]
+        state = (
+            "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
+        )
         total += seconds if left else 0.0
-        steps = cell.steps if cell.steps is not None else "-"
-        print(f"{cell.cell_id:14}{cell.kind:10}{cell.model:8}{steps:>6}{cell.gen_length:>8}{cell.batch_size:>7}"
-              f"{cell.prompts:>9}{seconds / 60:>10.1f}  {state}")
+        shape = (cell.steps or "-", cell.gen_length, cell.batch_size, cell.prompts)
+        print(line.format(cell.cell_id, cell.kind, cell.model, *shape, f"{seconds / 60:.1f}", state))
     starts = len(rounds_to_do(work, known)) * estimate.START_S[work.cells[0].device]
-    print(f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
-          f" about {(total + starts) / 60:.1f} min to go, scoring not counted (estimates)")
+    print(
+        f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
+        f" about {(total + starts) / 60:.1f} min to go, scoring not counted (estimates)"
+    )
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Run grids of cells, track and score them.")
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Run grids of cells.")
     parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--steps", help='denoising steps, "16 64 256"')
@@ -206,7 +215,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
     parser.add_argument("--plan", action="store_true", help="print the cells and stop")
-    parser.add_argument("--no-score", action="store_true", help="measure only")
+    parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
+    parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
     parser.add_argument("--export", type=Path, help="write the work folder and stop")
     parser.add_argument("--cells", type=Path, help="run a work folder")
     parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
@@ -228,8 +238,8 @@ def resolve(args: argparse.Namespace) -> Work:
 
     if not 1 <= args.rounds <= 100:
         raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
-    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts, "temperature": args.temperature}
-    overrides = {name: value for name, value in given.items() if value is not None}
+    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
+    overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
     chosen = device.choose(args.device)
@@ -242,7 +252,9 @@ def main(argv: list[str] | None = None) -> int:
     work = resolve(args)
     if args.export:
         work.save(args.export)
-        print(f"{args.export}: {len(work.cells)} cells; there: python -m bench.run --cells {args.export} --record out.jsonl")
+        print(
+            f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
+        )
         return 0
     sink = Sink(work.study, args.record)
     if args.plan:
@@ -251,11 +263,11 @@ def main(argv: list[str] | None = None) -> int:
     folder = args.cells or WORK / work.study
     if not args.cells:
         work.save(folder)
-    failed = run(work, folder, sink)
+    failed = 0 if args.score_only else run(work, folder, sink)
     if not args.record:
         sink.track()
-        if not args.no_score:
-            score(work.study, sink)
+        score(work.study, sink)
+    if not args.record and not args.no_report:
         from bench import report
 
         report.print_study(work.study)

@@ -18,9 +18,11 @@ CHUNK_CHARS = 1 << 20
 TEST_PERCENT = 7  # share of conversations kept out of training
 SHORT_PROMPT = 40  # letters; shorter training prompts may repeat
 ENGLISH_WORDS = frozenset(
-    "the of and to in a is that for you it are with as on be this or your can from an by i have not will".split()
+    "the of and to in a is that for you it are with as on be this or your can from an by i have not will".split()  # noqa: SIM905
 )
-CODE_MARKS = re.compile(r"```|</\w+>|<\w+ \w+=|\bdef \w+\(|\bimport \w+\n|\{\s*\n|;\s*\n|\(\);|\bSELECT\b.*\bFROM\b|=>|\\\\")
+CODE_MARKS = re.compile(
+    r"```|</\w+>|<\w+ \w+=|\bdef \w+\(|\bimport \w+\n|\{\s*\n|;\s*\n|\(\);|\bSELECT\b.*\bFROM\b|=>|\\\\"
+)
 PAGE_CRUFT = re.compile(r"\n+\d+ / \d+\s*$|Share Prompt|\bCopy code\b|\u200b|\ufeff")
 
 

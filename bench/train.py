@@ -218,7 +218,7 @@ def heldout_loss(loss_of: Loss, heldout: Batches) -> float:
     device = heldout.ids.device
     with torch.random.fork_rng(devices=[device] if heldout.ids.is_cuda else []):
         torch.manual_seed(1)
-        parts = torch.arange(len(heldout.ids), device=device)[: 256].split(heldout.batch_rows)
+        parts = torch.arange(len(heldout.ids), device=device)[:256].split(heldout.batch_rows)
         values = [loss_of(*heldout.take(CANVASES[1], part)) for part in parts]
     return float(torch.stack(values).mean())
 

@@ -60,7 +60,8 @@ def chat_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
 def examples_of(turn: sharegpt.Turn, tokenizer: Tokenizer, prompt_tokens: int, answer_tokens: int, width: int):
     """Yield (prompt ids, answer ids, answer bytes) of one turn: the chat row, then windows of a long answer."""
     eos = tokenizer.token_to_id(EOS)
-    answer = tokenizer.encode(turn.answer, add_special_tokens=False).ids + [eos]
+    answer = tokenizer.encode(turn.answer, add_special_tokens=False).ids
+    answer.append(eos)
     prompt = chat_ids(tokenizer, turn.prompt)
     if len(prompt) <= prompt_tokens:
         part = answer[: width - len(prompt)]

@@ -10,6 +10,7 @@ is gone and the worker ends. Standard output carries one JSON object a line: `st
 import json
 import os
 import platform
+import re
 import signal
 import sys
 import threading
@@ -72,7 +73,7 @@ def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
     return call
 
 
-def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Callable[[int, int], None]) -> dict:
+def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Callable[[int], None]) -> dict:
     """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
     start = time.perf_counter()
     adapter.load(cell)
@@ -87,7 +88,7 @@ def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Ca
             output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch, mark))
             calls.append(describe_call(indices, output, timing))
             sequences += output.sequences.tolist()
-            progress(done, len(batches))
+            progress(done)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
     found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
     return found | ({"sequences": sequences} if round_ == 1 else {})
@@ -100,6 +101,17 @@ def outcome_of(error: Exception) -> str:
     return "oom" if out_of_memory else "error"
 
 
+def cpu_name() -> str:
+    """The processor as its vendor names it, where the system says (Linux)."""
+    found = re.search(r"model name\s*: (.+)", read_text("/proc/cpuinfo"))
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def read_text(path: str) -> str:
+    """A file's text, empty where there is none."""
+    return Path(path).read_text() if os.path.exists(path) else ""
+
+
 def environment(cell: Cell) -> dict:
     """What a reader needs to know about the machine. The verdict on a CPU is `unknown`: nothing vouches for it."""
     found = {
@@ -108,7 +120,7 @@ def environment(cell: Cell) -> dict:
         "torch": torch.__version__,
         "transformers": version("transformers"),
         "threads": torch.get_num_threads(),
-        "device": platform.processor() or platform.machine(),
+        "device": cpu_name(),
         "verdict": "unknown",
     }
     if cell.device == "cuda":
@@ -122,10 +134,14 @@ def measure(adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Callabl
     emit({"event": "start"} | head)
     record = {"record": "round", "study": work.study, **head, "cell": cell.settings()}
     record["started"] = time.time()
+
+    def progress(done: int) -> None:
+        emit({"event": "progress", **head, "done": done})
+
     try:
         if cell.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
-        found = run_cell(adapter, work, cell, round_, lambda done, of: emit({"event": "progress", **head, "done": done}))
+        found = run_cell(adapter, work, cell, round_, progress)
         record |= {"outcome": "ok", "message": ""} | found
     except Exception as error:  # a failed cell is a result; the rest of the grid goes on
         text = str(error)

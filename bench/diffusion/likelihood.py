@@ -61,7 +61,9 @@ class Bound:
     standard_error: float
 
 
-def mask_answer(prompt: torch.Tensor, answer: torch.Tensor, rows: int, mask_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def mask_answer(
+    prompt: torch.Tensor, answer: torch.Tensor, rows: int, mask_id: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(noisy ids [rows, length], masking probability [rows]) of one mini-batch of the estimator.
 
     Row j masks exactly n_j answer tokens, where n sweeps the levels 1..L evenly from a random start, so a

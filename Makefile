@@ -1,0 +1,104 @@
+# Every door of the benchmark. `make` alone prints this help. Variables are set with `=`, so the environment
+# never leaks in; give them on the command line: make sweep STEPS="16 64 256" PROMPTS=16
+
+PAIR = pocket
+STEPS = 4 8 16 32 64 128
+GEN = 128
+BLOCK = 32
+PROMPTS = 32
+ROUNDS = 3
+DEVICE = auto
+TEMPERATURE = 0
+STUDY =
+MODEL =
+PROMPTS_FILE =
+PYTHON = python3
+PY = .venv/bin/python
+
+export MLFLOW_DISABLE_TELEMETRY = true
+export TOKENIZERS_PARALLELISM = false
+
+.NOTPARALLEL:
+.DEFAULT_GOAL = help
+.PHONY: help setup plan smoke baseline sweep study score paper samples ui pair doctor test lint clean
+
+study_name = $(if $(STUDY),$(STUDY),$(PAIR))
+options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
+	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
+	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)")
+diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
+baseline = configs/grids/baseline.yaml
+sweep = configs/grids/sweep.yaml
+
+help: ## this help
+	@echo "LLaDA against LLaMA: what does a diffusion language model cost at inference?"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-17s%s\n", $$1, $$2}'
+	@echo
+	@echo "Variables, with what they are now:"
+	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'
+	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
+	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
+	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
+	@echo '  PY=python3       use this Python as it is, without setting up .venv'
+
+setup: ## .venv with the pinned packages; every other door does this when it is stale
+ifeq ($(PY),.venv/bin/python)
+	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; give PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@fresh=".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; "$(PYTHON)" -V; } | cksum | tr -d ' ')"; \
+	[ -e "$$fresh" ] && exit 0; \
+	"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "error: $$($(PYTHON) -V) is outside 3.11 to 3.13; give PYTHON=/path/to/python3.11" >&2; exit 2; }; \
+	echo "setting up .venv (some minutes, once)"; \
+	"$(PYTHON)" -m venv --clear .venv && \
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r configs/requirements-nodeps.txt && \
+	touch "$$fresh"
+endif
+
+plan: setup ## the cells of baseline and sweep with estimated minutes; runs nothing
+	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --plan
+
+smoke: setup ## two small cells, a minute: does everything work here?
+	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
+
+baseline: setup ## LLaMA: latency, throughput, memory, quality
+	@$(PY) -m bench.run $(baseline) $(options)
+
+sweep: setup ## LLaDA over the denoising steps STEPS
+	@$(PY) -m bench.run $(sweep) $(options) $(diffusion)
+
+study: setup ## baseline, sweep and report: the whole study
+	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(PY) -m paper.build "$(study_name)"
+
+score: setup ## score generations that have no scores yet
+	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --score-only
+
+paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
+	@$(PY) -m paper.build "$(study_name)"
+
+samples: setup ## one prompt with every model's answer, from the tracked runs
+	@$(PY) -m bench.report "$(study_name)" samples
+
+ui: setup ## MLflow's pages at http://127.0.0.1:5000
+	@.venv/bin/mlflow ui --host 127.0.0.1 --port 5000
+
+pair: setup ## train the pocket pair anew (minutes on a GPU, over an hour on a CPU)
+	@$(PY) -m bench.train --model llama
+	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama/model.safetensors
+	@$(PY) -m bench.pair
+
+doctor: setup ## device, packages, LaTeX, disk: one line and one fix each
+	@$(PY) -m bench.doctor --device "$(DEVICE)"
+
+test: setup ## the tests that take minutes; `pytest -m slow` has the others
+	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"
+
+lint: setup ## style
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+clean: ## remove what was built and cached; measurements (mlruns, mlflow.db) and .venv stay
+	@rm -rf paper/build .cache/work .cache/prompts .pytest_cache .ruff_cache .hypothesis
+	@find bench paper tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "cleaned; measurements are in mlruns/ and mlflow.db, delete them by hand"

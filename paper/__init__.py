@@ -1,0 +1,1 @@
+"""From tracked runs to tables, figures and the report."""
