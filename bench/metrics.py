@@ -115,7 +115,7 @@ def quality_metrics(entry: CellRecords) -> dict[str, float]:
     for scores in entry.scores.values():
         for name, values in scores["values"].items():
             known = [value for value in values if value is not None]
-            if known:
+            if known and all(map(math.isfinite, known)):  # a mean over the rest would not be the prompts' mean
                 found |= with_interval(f"quality/{name}", stats.mean_over_prompts(known))
         if scores.get("nats") and sum(scores["tokens"]):
             # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.

@@ -123,7 +123,7 @@ def environment(cell: Cell) -> dict:
         "device": cpu_name(),
         "verdict": "unknown",
     }
-    if cell.device == "cuda":
+    if cell.device == "cuda" and torch.cuda.is_available():
         found["device"] = torch.cuda.get_device_name()
     return found
 

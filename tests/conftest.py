@@ -1,0 +1,46 @@
+"""Shared fixtures: the tiny official-format checkpoint and the shipped pair."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import checkpoint, models
+from bench.cell import Cell
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+REPO = Path(__file__).parent.parent
+GOLDEN = REPO / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The golden checkpoint, loaded in float32."""
+    return models.load(checkpoint.read(GOLDEN / "tiny-llada"), "cpu", torch.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_forward(tiny):
+    """ids, attention mask -> logits, of the golden checkpoint."""
+    return lambda ids, mask: tiny(ids, attention_mask=mask, use_cache=False).logits
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Read one JSON file of golden vectors."""
+    return lambda name: json.loads((GOLDEN / name).read_text())
+
+
+def make_cell(model: str, **changes) -> Cell:
+    """A cell of the shipped pair, with some fields changed."""
+    fields = {
+        "pair": "pocket", "kind": "test", "model": model, "weights": str(REPO / "bench/pocket" / model),
+        "tokenizer": str(REPO / "bench/pocket/tokenizer"), "revision": "r", "dtype": "float32", "device": "cpu",
+        "engine": "eager", "gen_length": 16, "batch_size": 1, "prompts": 2, "prompt_hash": "h", "repeat_prompts": 1,
+        "stop": "eos", "temperature": 0.0, "seed": 0, "time_limit_s": 60.0,
+    }  # fmt: skip
+    if model == "llada":
+        fields |= {"steps": 4, "block_length": 8, "sampler": "fixed", "remasking": "low_confidence", "cache": "none"}
+    return Cell(**(fields | changes))

@@ -1,0 +1,113 @@
+"""Both adapters on small models: equality with generate(), marks, padding, what counts as kept."""
+
+import pytest
+import torch
+
+from bench import adapters, checkpoint, models
+from bench.adapters.base import kept_tokens, left_pad
+from bench.diffusion.samplers import Sampling, denoise
+from tests.conftest import GOLDEN, REPO, make_cell
+
+PROMPTS = [[0, 3, 40, 50, 60, 4], [0, 3, 900, 4], [0, 3, 70, 80, 90, 100, 110, 4]]
+
+
+@pytest.fixture(scope="module")
+def llama():
+    adapter = adapters.create("llama")
+    adapter.load(make_cell("llama"))
+    return adapter
+
+
+def run(adapter, prompts, **changes):
+    marks: list[str] = []
+    adapter.load(make_cell(adapter.cell.model if adapter.cell else "llama", **changes))
+    return adapter.generate(prompts, marks.append), marks
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS[1:2], PROMPTS])
+def test_llama_equals_generate_token_for_token(prompts, llama):
+    output, marks = run(llama, prompts, gen_length=24)
+    ids, mask = left_pad(prompts, 1, "cpu")
+    expected = llama.model.generate(
+        ids, attention_mask=torch.ones_like(ids) if mask is None else mask, max_new_tokens=24, do_sample=False,
+        eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    assert output.sequences.tolist() == expected[:, ids.shape[1] :].tolist()
+    assert marks == ["token"] * output.sequences.shape[1]
+
+
+def test_a_padded_batch_equals_its_rows(llama):
+    together, _ = run(llama, PROMPTS, gen_length=12, stop="length")
+    for row, prompt in enumerate(PROMPTS):
+        alone, _ = run(llama, [prompt], gen_length=12, stop="length")
+        assert together.sequences[row].tolist() == alone.sequences[0].tolist()
+
+
+def test_llama_counts_prefill_rows_and_one_row_a_token(llama):
+    output, _ = run(llama, PROMPTS[:1], gen_length=10, stop="length")
+    assert (output.nfe, output.positions, output.kept) == (10, 6 + 9, [10])
+
+
+def test_forced_length_ignores_the_end_token(llama, monkeypatch):
+    monkeypatch.setattr(llama, "forward", lambda rows, mask, cache: torch.eye(4096)[1].repeat(len(rows), 1))
+    assert run(llama, PROMPTS, gen_length=5)[0].kept == [1, 1, 1]
+    assert run(llama, PROMPTS, gen_length=5)[0].nfe == 1
+    assert run(llama, PROMPTS, gen_length=5, stop="length")[0].kept == [5, 5, 5]
+
+
+def test_llada_runs_the_official_sampler_on_the_official_format(tiny_forward):
+    adapter = adapters.create("llada")
+    cell = make_cell("llada", weights=str(GOLDEN / "tiny-llada"), steps=8, gen_length=16, block_length=8)
+    adapter.load(cell)
+    marks: list[str] = []
+    prompts = [[5, 6, 7, 8], [9, 10]]
+    output = adapter.generate(prompts, marks.append)
+    ids, mask = left_pad(prompts, 481, "cpu")
+    expected = denoise(tiny_forward, ids, mask, Sampling(8, 16, 8, 500))
+    assert output.sequences.tolist() == expected.canvas[:, 4:].tolist()
+    assert output.sequences.shape == (2, 16)
+    assert (marks.count("step"), marks.count("block")) == (8, 2)
+    assert output.positions == 8 * 2 * 20
+
+
+def test_an_adapter_that_ignores_steps_would_be_noticed():
+    adapter = adapters.create("llada")
+    counts = {}
+    for steps in (4, 16):
+        marks: list[str] = []
+        adapter.load(make_cell("llada", steps=steps, gen_length=16, block_length=8))
+        output = adapter.generate(PROMPTS[:1], marks.append)
+        counts[steps] = (output.nfe, marks.count("step"), output.positions)
+    assert counts == {4: (4, 4, 4 * 22), 16: (16, 16, 16 * 22)}
+
+
+def test_weights_are_loaded_once_for_cells_that_share_them(monkeypatch):
+    loads = []
+    real = models.load
+    monkeypatch.setattr(models, "load", lambda *args: loads.append(args) or real(*args))
+    adapter = adapters.create("llama")
+    for gen_length in (4, 8):
+        adapter.load(make_cell("llama", gen_length=gen_length))
+    adapter.load(make_cell("llama", dtype="bfloat16"))
+    assert len(loads) == 2
+
+
+def test_weights_bytes_counts_a_tied_head_once(llama):
+    run(llama, PROMPTS[:1], gen_length=1)
+    file = REPO / "bench/pocket/llama/model.safetensors"
+    assert llama.weights_bytes() == pytest.approx(2 * file.stat().st_size, rel=0.001)  # float32 against bfloat16
+    assert checkpoint.read(file.parent).config["tie_word_embeddings"]
+
+
+@pytest.mark.parametrize(
+    ("row", "stop", "kept"), [([5, 6, 7], "eos", 3), ([5, 1, 7], "eos", 2), ([1, 1, 1], "eos", 1), ([1, 5, 1], "length", 3)]
+)  # fmt: skip
+def test_kept_counts_up_to_the_first_end_token(row, stop, kept):
+    assert kept_tokens(torch.tensor([row]), (1, 2), stop) == [kept]
+
+
+def test_left_pad_gives_no_mask_where_nothing_was_padded():
+    assert left_pad([[1, 2], [3, 4]], 0, "cpu")[1] is None
+    ids, mask = left_pad([[1, 2, 3], [4]], 9, "cpu")
+    assert ids.tolist() == [[1, 2, 3], [9, 9, 4]]
+    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]

@@ -1,0 +1,148 @@
+"""The whole path on the shipped pair: run, resume, track, score, report. Real processes, real MLflow."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPO
+
+SMALL = ["--steps", "2 4", "--gen", "16", "--block", "8", "--prompts", "2", "--rounds", "2", "--study", "tiny"]
+GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
+
+
+def command(folder, *arguments: str, env: dict | None = None) -> subprocess.CompletedProcess:
+    extra = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"} | (env or {})
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=folder, env=os.environ | extra, capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working directory of its own: the repository's files, an empty MLflow."""
+    found = tmp_path_factory.mktemp("study")
+    for name in ("bench", "configs", "paper", "requirements.txt"):
+        (found / name).symlink_to(REPO / name)
+    (found / ".cache").mkdir()
+    for name in ("judge", "prompts"):
+        (REPO / ".cache" / name).mkdir(parents=True, exist_ok=True)
+        (found / ".cache" / name).symlink_to(REPO / ".cache" / name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def study(folder):
+    done = command(folder, "bench.run", *GRIDS, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def records(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "mlruns/tiny.jsonl").read_text().splitlines()]
+
+
+def frame(folder) -> list[dict]:
+    code = "import sys; from bench import tracking; print(tracking.frame('tiny').to_json(orient='records'))"
+    env = {"PYTHONPATH": str(REPO)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=os.environ | env, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
+    found = records(folder)
+    rounds = [(r["cell_id"], r["round"]) for r in found if r["record"] == "round"]
+    assert len(rounds) == len(set(rounds)) == 3 * 2
+    assert all(r["outcome"] == "ok" for r in found if r["record"] == "round")
+    assert sorted(r["scorer"] for r in found if r["record"] == "scores") == sorted(
+        ["diversity", "bertscore-minilm-6", "smollm2-135m-instruct"] * 3
+    )
+
+
+def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, folder):
+    calls = {r["round"]: len(r["calls"]) for r in records(folder) if r["record"] == "round"}
+    assert calls == {1: 2, 2: 2}  # two prompts, fewer than the four that are repeated
+
+
+def test_runs_carry_the_contracts_names(study, folder):
+    runs = {(r["model"], r.get("steps")): r for r in frame(folder)}
+    assert set(runs) == {("llama", None), ("llada", 2), ("llada", 4)}
+    for (model, steps), run in runs.items():
+        assert (run["status"], run["outcome"], run["study"], run["pair"]) == ("FINISHED", "ok", "tiny", "pocket")
+        assert run["kind"] == ("baseline" if model == "llama" else "sweep")
+        assert run["verdict"] == "unknown"
+        assert (run["gen_length"], run["prompts"], run["dtype"], run["engine"]) == (16, 2, "float32", "eager")
+        assert run["latency/latency_ms_ci_low"] < run["latency/latency_ms"] < run["latency/latency_ms_ci_high"]
+        assert run["compute/nfe"] == (steps or run["compute/nfe"])
+        for name in ("latency/ttft_ms", "throughput/tokens_per_s", "memory/weights_gib", "quality/bertscore_f1",
+                     "quality/judge_perplexity", "quality/mean_length"):  # fmt: skip
+            assert run[name] is not None
+    assert runs["llama", None]["latency/itl_p50_ms"] > 0
+    assert runs["llada", 2]["latency/itl_p50_ms"] is None
+
+
+def test_running_again_measures_and_scores_nothing(study, folder):
+    before, rows = records(folder), frame(folder)
+    done = command(folder, "bench.run", *GRIDS, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert records(folder) == before
+    assert frame(folder) == rows
+
+
+def test_a_killed_study_goes_on_where_it_stopped(study, folder):
+    file = folder / "mlruns/tiny.jsonl"
+    whole = records(folder)
+    kept = [r for r in whole if r["record"] == "round"][:4]
+    file.write_text("".join(json.dumps(r) + "\n" for r in kept) + '{"record": "round", "cut off in the mid')
+    done = command(folder, "bench.run", *GRIDS, *SMALL)
+    assert done.returncode == 0, done.stderr
+    found = [r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"]
+    assert found[:4] == kept
+    assert len({(r["cell_id"], r["round"]) for r in found}) == len(found) == 6
+
+
+def is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def test_the_terminal_shows_table_and_verdict(study):
+    assert "study tiny: 16 tokens, 2 prompts" in study.stdout
+    assert "BERTScore" in study.stdout
+    assert "Time: LLaMA answers in" in study.stdout
+    assert "Quality: " in study.stdout
+
+
+def test_samples_come_from_the_tracked_runs(study, folder):
+    done = command(folder, "bench.report", "tiny", "samples")
+    assert done.returncode == 0, done.stderr
+    for heading in ("PROMPT", "REFERENCE", "LLAMA\n", "LLADA 2 STEPS", "LLADA 4 STEPS"):
+        assert heading in done.stdout
+
+
+def test_export_run_elsewhere_and_replay(study, folder):
+    smoke = ["configs/grids/smoke.yaml", "--rounds", "1", "--study", "away"]
+    assert command(folder, "bench.run", *smoke, "--export", "work").returncode == 0
+    done = command(folder, "bench.run", "--cells", "work", "--record", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "mlruns/away.jsonl").exists()
+    for _ in range(2):
+        done = command(folder, "bench.tracking", "replay", "out.jsonl")
+        assert "study away: 2 cells" in done.stdout, done.stderr
+    assert len((folder / "mlruns/away.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_report_is_built_and_says_what_is_missing(study, folder):
+    done = command(folder, "paper.build", "tiny")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads((REPO / "paper/build/results.json").read_text())
+    assert set(numbers["llada.2.latency_ms"]) == {"value", "low", "high", "unit", "runs"}
+    assert numbers["llada.2.latency_ms"]["unit"] == "ms"
+    assert numbers["llada.4.nfe"]["value"] == 4

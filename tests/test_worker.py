@@ -1,0 +1,97 @@
+"""What a worker does with one cell: warm-up at the measured shapes, every call timed, failures as results."""
+
+import pytest
+import torch
+
+from bench import worker
+from bench.adapters.base import Output
+from bench.cell import Prompt, Work
+from tests.conftest import make_cell
+
+
+class Fake:
+    """An adapter that keeps what it was asked and marks three steps; fails on demand."""
+
+    def __init__(self, error: Exception | None = None):
+        self.asked: list[tuple] = []
+        self.error = error
+
+    def load(self, cell):
+        self.cell = cell
+
+    def generate(self, prompts, mark):
+        self.asked.append((self.cell.steps, self.cell.gen_length, [len(p) for p in prompts]))
+        if self.error and self.cell.steps != self.cell.gen_length // self.cell.block_length:
+            raise self.error
+        for _ in range(3):
+            mark("step")
+        mark("block")
+        return Output(torch.zeros(len(prompts), 16, dtype=torch.long), 3, 60, [16] * len(prompts), 0)
+
+    def weights_bytes(self):
+        return 1 << 30
+
+
+def work_of(*cells) -> Work:
+    prompts = tuple(Prompt(f"p{i}", None, {"llada": list(range(i + 3)), "llama": list(range(i + 3))}) for i in range(4))
+    return Work("s", 2, 0, cells, prompts)
+
+
+def measure(adapter, cell, round_=1) -> tuple[dict, list[dict]]:
+    events: list[dict] = []
+    worker.measure(adapter, work_of(cell), cell, round_, events.append)
+    return events[-1]["record"], events
+
+
+def test_a_good_cell_times_every_prompt_after_a_warm_up_at_the_longest_canvas():
+    adapter, cell = Fake(), make_cell("llada", prompts=4, steps=8)
+    record, events = measure(adapter, cell)
+    warm = [(2, 16, [6])] * worker.WARMUP_PASSES
+    assert adapter.asked == warm + [(8, 16, [n]) for n in (3, 4, 5, 6)]
+    assert record["outcome"] == "ok"
+    assert [call["prompts"] for call in record["calls"]] == [[0], [1], [2], [3]]
+    assert len(record["warmup_ms"]) == worker.WARMUP_PASSES
+    assert record["memory_gib"]["weights"] == 1
+    assert len(record["sequences"]) == 4
+    assert [e["event"] for e in events] == ["start", *["progress"] * 4, "record"]
+
+
+def test_a_later_round_repeats_the_first_prompts_and_keeps_no_text():
+    adapter = Fake()
+    record, _ = measure(adapter, make_cell("llada", prompts=4, repeat_prompts=2), round_=2)
+    assert [call["prompts"] for call in record["calls"]] == [[0], [1]]
+    assert "sequences" not in record
+
+
+def test_batches_hold_all_prompts_once():
+    assert worker.batches_of(make_cell("llada", prompts=4, batch_size=3), (), 1) == [[0, 1, 2], [3]]
+
+
+def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
+    cell = worker.warmup_cell(make_cell("llama", gen_length=100))
+    assert (cell.gen_length, cell.stop) == (worker.WARMUP_TOKENS, "length")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 70 GiB"), "oom"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "oom"),
+        (MemoryError(), "oom"),
+        (ValueError("shapes differ"), "error"),
+    ],
+)
+def test_a_failure_is_a_record_with_its_reason_and_the_next_cell_runs(error, outcome):
+    adapter = Fake(error)
+    record, _ = measure(adapter, make_cell("llada", steps=8))
+    assert (record["outcome"], "calls" in record) == (outcome, False)
+    assert str(error)[:20] in record["message"]
+    adapter.error = None
+    assert measure(adapter, make_cell("llada", steps=4))[0]["outcome"] == "ok"
+
+
+def test_a_cuda_cell_without_a_cuda_device_says_what_to_do():
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    record, _ = measure(Fake(), make_cell("llada", device="cuda"))
+    assert (record["outcome"], "DEVICE=cpu" in record["message"]) == ("error", True)
