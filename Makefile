@@ -82,7 +82,7 @@ samples: setup ## one prompt with every model's answer, from the tracked runs
 	@$(PY) -m bench.report "$(study_name)" samples
 
 ui: setup ## MLflow's pages at http://127.0.0.1:5000
-	@.venv/bin/mlflow ui --host 127.0.0.1 --port 5000
+	@$(PY) -m mlflow ui --host 127.0.0.1 --port 5000
 
 pair: setup ## train the pocket pair anew (minutes on a GPU, over an hour on a CPU)
 	@$(PY) -m bench.train --model llama

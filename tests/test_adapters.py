@@ -100,8 +100,9 @@ def test_weights_bytes_counts_a_tied_head_once(llama):
 
 
 @pytest.mark.parametrize(
-    ("row", "stop", "kept"), [([5, 6, 7], "eos", 3), ([5, 1, 7], "eos", 2), ([1, 1, 1], "eos", 1), ([1, 5, 1], "length", 3)]
-)  # fmt: skip
+    ("row", "stop", "kept"),
+    [([5, 6, 7], "eos", 3), ([5, 1, 7], "eos", 2), ([1, 1, 1], "eos", 1), ([1, 5, 1], "length", 3)],
+)
 def test_kept_counts_up_to_the_first_end_token(row, stop, kept):
     assert kept_tokens(torch.tensor([row]), (1, 2), stop) == [kept]
 

@@ -1,5 +1,6 @@
 """The sampler against the official one's outputs, and properties that any schedule must keep."""
 
+import itertools
 import json
 
 import pytest
@@ -71,7 +72,7 @@ def test_positions_are_committed_once_and_blocks_finish_left_to_right(seed, bloc
     marks: list[str] = []
     found = denoise(recorder, prompt, None, options, marks.append)
     seen = [*recorder.canvases, found.canvas]
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in itertools.pairwise(seen):
         committed = before != MASK
         assert (after[committed] == before[committed]).all()
     assert not (found.canvas == MASK).any()

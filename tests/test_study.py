@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,19 +14,19 @@ SMALL = ["--steps", "2 4", "--gen", "16", "--block", "8", "--prompts", "2", "--r
 GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
 
 
-def command(folder, *arguments: str, env: dict | None = None) -> subprocess.CompletedProcess:
-    extra = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"} | (env or {})
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=folder, env=os.environ | extra, capture_output=True, text=True, check=False
-    )  # fmt: skip
+def command(folder, *arguments: str) -> subprocess.CompletedProcess:
+    env = os.environ | {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    line = [sys.executable, "-m", *arguments]
+    return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working directory of its own: the repository's files, an empty MLflow."""
     found = tmp_path_factory.mktemp("study")
-    for name in ("bench", "configs", "paper", "requirements.txt"):
+    for name in ("bench", "configs"):
         (found / name).symlink_to(REPO / name)
+    shutil.copytree(REPO / "paper", found / "paper", ignore=shutil.ignore_patterns("build"))
     (found / ".cache").mkdir()
     for name in ("judge", "prompts"):
         (REPO / ".cache" / name).mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,26 @@ def test_export_run_elsewhere_and_replay(study, folder):
 def test_the_report_is_built_and_says_what_is_missing(study, folder):
     done = command(folder, "paper.build", "tiny")
     assert done.returncode == 0, done.stderr
-    numbers = json.loads((REPO / "paper/build/results.json").read_text())
+    numbers = json.loads((folder / "paper/build/results.json").read_text())
     assert set(numbers["llada.2.latency_ms"]) == {"value", "low", "high", "unit", "runs"}
     assert numbers["llada.2.latency_ms"]["unit"] == "ms"
     assert numbers["llada.4.nfe"]["value"] == 4
+    for name in ("pareto", "quality", "step_time"):
+        assert (folder / f"paper/build/figures/{name}.png").stat().st_size > 5000
+    assert "not measured" not in (folder / "paper/build/tables/latency.tex").read_text()
+    assert "verdict" in (folder / "paper/build/numbers.tex").read_text()
+
+
+def test_a_report_of_half_a_study_says_what_is_missing(folder):
+    half = ["configs/grids/sweep.yaml", *SMALL[:-1], "half", "--no-report"]
+    assert command(folder, "bench.run", *half).returncode == 0
+    done = command(folder, "paper.build", "half")
+    assert done.returncode == 0, done.stderr
+    assert "No verdict yet: LLaMA (make baseline) is not measured" in done.stdout
+    assert not (folder / "paper/build/figures/pareto.png").exists()
+
+
+def test_a_study_that_is_not_tracked_is_one_line_and_status_2(folder):
+    done = command(folder, "paper.build", "nowhere")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: study 'nowhere' is not tracked here")
