@@ -12,6 +12,7 @@ TEMPERATURE = 0
 STUDY =
 MODEL =
 PROMPTS_FILE =
+GOLDEN = tests/golden
 PYTHON = python3
 PY = .venv/bin/python
 
@@ -20,7 +21,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep study score paper samples ui pair doctor test lint clean
+.PHONY: help setup plan smoke baseline sweep study score paper samples ui pair verify doctor test lint clean
 
 study_name = $(if $(STUDY),$(STUDY),$(PAIR))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
@@ -88,6 +89,9 @@ pair: setup ## train the pocket pair anew (minutes on a GPU, over an hour on a C
 	@$(PY) -m bench.train --model llama
 	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama/model.safetensors
 	@$(PY) -m bench.pair
+
+verify: setup ## golden vectors of the official model and sampler, token for token (PAIR=8b: real weights)
+	@$(PY) -m bench.verify --golden "$(GOLDEN)" --pair "$(PAIR)" --device "$(DEVICE)"
 
 doctor: setup ## device, packages, LaTeX, disk: one line and one fix each
 	@$(PY) -m bench.doctor --device "$(DEVICE)"

@@ -1,7 +1,8 @@
 """What a model directory holds, read without torch, so that bad input is refused before anything loads.
 
 Two formats: Hugging Face LLaMA (`model_type: llama`) and official LLaDA (`model_type: llada`, its own
-parameter names). Both describe the same block; only the causal mask differs.
+parameter names). Both describe the same block; only the causal mask differs. A LLaDA whose configuration asks
+for more than that block (biases, QK-norm, ALiBi, experts) is refused by the name of the key.
 """
 
 import hashlib
@@ -12,6 +13,27 @@ from pathlib import Path
 from bench.errors import BadInput
 
 HASH_ALL_BELOW_BYTES = 64 << 20  # larger weights are identified by header and size, not by every byte
+LLADA_NEEDS = (
+    "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
+    "rope_theta",
+)  # fmt: skip
+LLADA_ALLOWS = {  # key: values that the block covers; a key that is absent has the first
+    "block_type": ("llama",),
+    "activation_type": ("silu",),
+    "layer_norm_type": ("rms",),
+    "rope": (True,),
+    "layer_norm_with_affine": (True,),
+    "include_bias": (False,),
+    "include_qkv_bias": (False, None),
+    "bias_for_layer_norm": (False, None),
+    "attention_layer_norm": (False,),
+    "alibi": (False,),
+    "input_emb_norm": (False,),
+    "scale_logits": (False,),
+    "multi_query_attention": (None, False),
+    "n_experts": (None,),
+    "num_experts": (None,),
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +44,7 @@ class Checkpoint:
     kind: str  # llama | llada
     config: dict
     revision: str  # short hash of configuration and weights
+    random_seed: int | None = None  # not None: no weights there, they are made from this seed
 
     @property
     def causal(self) -> bool:
@@ -42,45 +65,72 @@ class Checkpoint:
 
     @property
     def mask_id(self) -> int:
+        """LLaDA's mask token."""
         return self.config["mask_token_id"]
 
+    @property
+    def full_precision_rope(self) -> bool:
+        """Whether rotations are to be computed in float32 whatever the dtype (official LLaDA; not Hugging Face)."""
+        return self.kind == "llada" and bool(self.config.get("rope_full_precision", True))
 
-def read(path: str | Path) -> Checkpoint:
-    """Describe the model directory at `path`. Raises BadInput if it is no checkpoint that we can run."""
+
+def read_json(file: Path) -> dict:
+    try:
+        return json.loads(file.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: not valid JSON ({error})") from error
+
+
+def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
+    """Describe the model directory at `path`. Raises BadInput if it is no checkpoint that we can run.
+
+    random_seed: take the configuration alone; weights will be made from this seed on the device.
+    """
     path = Path(path)
     file = path / "config.json"
     if not file.is_file():
         raise BadInput(f"{path}: no model there (config.json is missing); give the directory of a checkpoint")
-    try:
-        config = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{file}: not valid JSON ({error})") from error
+    config = read_json(file)
     kind = config.get("model_type")
     if kind not in ("llama", "llada"):
         raise BadInput(f"{file}: model_type is {kind!r}; this benchmark runs 'llama' and 'llada'")
-    if kind == "llada" and not isinstance(config.get("mask_token_id"), int):
-        raise BadInput(f"{file}: mask_token_id is missing; a LLaDA checkpoint names its mask token there")
+    if kind == "llada":
+        check_llada(file, config)
+    generation = path / "generation_config.json"
+    if generation.is_file():  # Instruct models name their end-of-turn token only there
+        config["eos_token_id"] = read_json(generation).get("eos_token_id") or config.get("eos_token_id")
     if config.get("eos_token_id") is None:
         raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
-    return Checkpoint(path, kind, config, revision(path, weight_files(path)))
+    files = [] if random_seed is not None else weight_files(path)
+    return Checkpoint(path, kind, config, revision(path, files, random_seed), random_seed)
+
+
+def check_llada(file: Path, config: dict) -> None:
+    """Refuse a LLaDA that is not the plain block, naming the key."""
+    for key in LLADA_NEEDS:
+        if config.get(key) is None:
+            raise BadInput(f"{file}: {key} is missing; an official LLaDA configuration has it")
+    for key, values in LLADA_ALLOWS.items():
+        if key in config and config[key] not in values:
+            raise BadInput(f"{file}: {key} is {config[key]!r}, which this architecture does not cover")
+    if not isinstance(config.get("mask_token_id"), int):
+        raise BadInput(f"{file}: mask_token_id is missing; a LLaDA checkpoint names its mask token there")
 
 
 def weight_files(path: Path) -> list[Path]:
     """The safetensors shards of a directory, as its index lists them. Raises BadInput if any is missing."""
     index = path / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    else:
-        names = ["model.safetensors"]
+    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
     for name in names:
         if not (path / name).is_file():
             raise BadInput(f"{path / name}: weights are missing; only safetensors are read")
     return [path / name for name in names]
 
 
-def revision(path: Path, files: list[Path]) -> str:
-    """Twelve hex digits that change when configuration or weights change."""
+def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:
+    """Twelve hex digits that change when configuration or weights (or their seed) change."""
     digest = hashlib.sha256((path / "config.json").read_bytes())
+    digest.update(f"random {random_seed}".encode() if random_seed is not None else b"")
     for file in files:
         size = file.stat().st_size
         with open(file, "rb") as stream:

@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AttentionInterface, AttentionMaskInterface, LlamaConfig, LlamaForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from bench.checkpoint import Checkpoint, weight_files
 from bench.errors import BadInput
@@ -44,27 +47,46 @@ def llama_config(checkpoint: Checkpoint) -> LlamaConfig:
     if checkpoint.kind == "llama":
         return LlamaConfig.from_dict(config)
     return LlamaConfig(
-        vocab_size=config["embedding_size"] or config["vocab_size"],
+        vocab_size=config.get("embedding_size") or config["vocab_size"],
         hidden_size=config["d_model"],
         intermediate_size=config["mlp_hidden_size"],
         num_hidden_layers=config["n_layers"],
         num_attention_heads=config["n_heads"],
-        num_key_value_heads=config["n_kv_heads"],
+        num_key_value_heads=config.get("n_kv_heads") or config["n_heads"],
         max_position_embeddings=config["max_sequence_length"],
         rms_norm_eps=config["rms_norm_eps"],
         rope_parameters={"rope_type": "default", "rope_theta": config["rope_theta"]},
-        tie_word_embeddings=config["weight_tying"],
+        tie_word_embeddings=config.get("weight_tying", True),
         bos_token_id=None,
         eos_token_id=config["eos_token_id"],
         pad_token_id=None,
     )
 
 
-def build(config: LlamaConfig, causal: bool) -> LlamaForCausalLM:
+class FullPrecisionRotary(LlamaRotaryEmbedding):
+    """cos and sin in float32 whatever the activations' dtype, as LLaDA's `rope_full_precision` asks."""
+
+    def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return super().forward(x.float(), position_ids)
+
+
+def attention_after_full_rope(module, query, key, value, attention_mask, **options):
+    """SDPA on queries and keys that were rotated in float32 and are cast back only now, as in the official code."""
+    query, key = query.to(value.dtype), key.to(value.dtype)
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def build(config: LlamaConfig, causal: bool, full_precision_rope: bool = False) -> LlamaForCausalLM:
     """An untrained model on the default device; `causal=False` lets every position see every other."""
     config._attn_implementation = "sdpa"
+    if full_precision_rope:
+        AttentionInterface.register("sdpa_full_rope", attention_after_full_rope)
+        AttentionMaskInterface.register("sdpa_full_rope", sdpa_mask)
+        config._attn_implementation = "sdpa_full_rope"
     config.is_causal = causal
     model = LlamaForCausalLM(config)
+    if full_precision_rope:
+        model.model.rotary_emb = FullPrecisionRotary(config)
     for layer in model.model.layers:
         layer.self_attn.is_causal = causal
     return model
@@ -73,28 +95,52 @@ def build(config: LlamaConfig, causal: bool) -> LlamaForCausalLM:
 def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> LlamaForCausalLM:
     """The checkpoint's model on `device`, in evaluation mode. Raises BadInput naming a wrong tensor."""
     with torch.device("meta"):
-        model = build(llama_config(checkpoint), checkpoint.causal)
-    wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
-    if not checkpoint.causal:
-        source = {official_name(name): name for name in wanted}
+        model = build(llama_config(checkpoint), checkpoint.causal, checkpoint.full_precision_rope)
+    if checkpoint.random_seed is None:
+        fill_from_files(model, checkpoint, device, dtype)
     else:
-        source = {name: name for name in wanted}
-    missing = set(source)
-    for name, tensor in read_tensors(checkpoint):
-        if name not in source:
-            raise BadInput(f"{checkpoint.path}: tensor {name} is not part of this architecture")
-        if tensor.shape != wanted[source[name]]:
-            shapes = f"{list(tensor.shape)}, not {list(wanted[source[name]])}"
-            raise BadInput(f"{checkpoint.path}: tensor {name} has shape {shapes}")
-        state = {source[name]: tensor.to(device=device, dtype=dtype)}
-        model.load_state_dict(state, strict=False, assign=True)
-        missing.discard(name)
-    if missing:
-        raise BadInput(f"{checkpoint.path}: tensor {min(missing)} is missing from the weights")
+        fill_at_random(model, checkpoint.random_seed, device, dtype)
     model.tie_weights()
     # Built anew: buffers are not in checkpoints, and the frequencies must stay float32 whatever the dtype.
     model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(device)
     return model.eval().requires_grad_(False)
+
+
+def fill_from_files(model: LlamaForCausalLM, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
+    """Put the checkpoint's tensors in place one by one, each straight to the device."""
+    rename = (lambda name: name) if checkpoint.causal else official_name
+    wanted = {rename(name): name for name, _ in model.named_parameters()}
+    tied = rename("lm_head.weight")  # some files carry the tied head too
+    missing = dict(wanted)
+    for name, tensor in read_tensors(checkpoint):
+        if name == tied and name not in wanted:
+            continue
+        if name not in wanted:
+            raise BadInput(f"{checkpoint.path}: tensor {name} is not part of this architecture")
+        put(model, wanted[name], tensor, name, checkpoint.path, device, dtype)
+        missing.pop(name, None)
+    if missing:
+        raise BadInput(f"{checkpoint.path}: tensor {min(missing)} is missing from the weights")
+
+
+def put(model, name: str, tensor: torch.Tensor, source: str, path: Path, device: str, dtype: torch.dtype) -> None:
+    """Replace one parameter of the model by a tensor of the same shape."""
+    module_name, _, leaf = name.rpartition(".")
+    module = model.get_submodule(module_name)
+    shape = getattr(module, leaf).shape
+    if tensor.shape != shape:
+        raise BadInput(f"{path}: tensor {source} has shape {list(tensor.shape)}, not {list(shape)}")
+    setattr(module, leaf, torch.nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))
+
+
+def fill_at_random(model: LlamaForCausalLM, seed: int, device: str, dtype: torch.dtype) -> None:
+    """Seeded weights made on the device: matrices normal(0, 0.02), norms one."""
+    generator = torch.Generator(device).manual_seed(seed)
+    for name, parameter in list(model.named_parameters()):
+        tensor = torch.ones(parameter.shape, device=device, dtype=dtype)
+        if parameter.ndim > 1:
+            tensor.normal_(0, 0.02, generator=generator)
+        put(model, name, tensor, name, Path("random"), device, dtype)
 
 
 def read_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:

@@ -98,7 +98,7 @@ def llada_loss(model: LlamaForCausalLM, ids: torch.Tensor, first: torch.Tensor, 
     hidden = model.model(noisy, use_cache=False).last_hidden_state
     lengths = (canvas - first).float()[:, None].expand(ids.shape)
     weights = p_mask[:, None].expand(ids.shape)
-    return likelihood.sft_loss(model.lm_head(hidden[masked]), ids[masked], weights[masked], lengths[masked], rows)
+    return likelihood.masked_loss(model.lm_head(hidden[masked]), ids[masked], weights[masked], lengths[masked], rows)
 
 
 def bf16_is_faster(device: str) -> bool:

@@ -39,7 +39,7 @@ def test_sft_loss_equals_the_official_one(golden, tiny_forward):
         lengths = (ids.shape[1] - torch.tensor(case["prompt_lengths"]))[:, None].expand(ids.shape)
         p_mask = torch.tensor(case["p_mask"])[:, None].expand(ids.shape)
         logits = tiny_forward(noisy, None)
-        loss = likelihood.sft_loss(logits[masked], ids[masked], p_mask[masked], lengths[masked].float(), len(ids))
+        loss = likelihood.masked_loss(logits[masked], ids[masked], p_mask[masked], lengths[masked].float(), len(ids))
         assert float(loss) == pytest.approx(case["loss"], abs=1e-4)
 
 

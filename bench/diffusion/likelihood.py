@@ -40,17 +40,18 @@ def corrupt(
     return torch.where(masked, mask_id, ids), masked
 
 
-def sft_loss(
-    logits: torch.Tensor, targets: torch.Tensor, p_mask: torch.Tensor, answer_lengths: torch.Tensor, rows: int
+def masked_loss(
+    logits: torch.Tensor, targets: torch.Tensor, p_mask: torch.Tensor, lengths: torch.Tensor, rows: int
 ) -> torch.Tensor:
-    """Supervised fine-tuning loss over the masked tokens of a batch (scalar).
+    """The training loss over the masked tokens of a batch (scalar).
 
     logits [masked, vocabulary] and targets [masked] are those of the masked positions only; p_mask and
-    answer_lengths [masked] repeat their row's masking probability and answer length (its EOS padding
-    counted); rows is the batch size. Sum of CE / p / length over all masked tokens, over rows.
+    lengths [masked] repeat their row's masking probability and length: the answer's, its EOS padding counted,
+    for fine-tuning; the whole row's for pretraining. rows is the batch size. Sum of CE / p / length over all
+    masked tokens, over rows.
     """
     nats = F.cross_entropy(logits.float(), targets, reduction="none")
-    return (nats / p_mask / answer_lengths).sum() / rows
+    return (nats / p_mask / lengths).sum() / rows
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,342 @@
+"""Grids and pairs: what loads, what is refused and how, which cells come out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import grid, prompts, records
+from bench.cell import Prompt
+from bench.errors import BadInput
+
+GRIDS = sorted(str(file) for file in grid.GRIDS.glob("*.yaml"))
+PAIRS = sorted(str(file) for file in grid.PAIRS.glob("*.yaml"))
+GOOD = {"kind": "mine", "model": "llada"}
+TOKENIZER = "bench/pocket/tokenizer"
+ASKED = tuple(Prompt(f"question {i}", None, {"llama": [i], "llada": [i]}) for i in range(3))
+
+
+def refusal(call, *args) -> str:
+    """The message of the BadInput that a call raises: one line."""
+    with pytest.raises(BadInput) as caught:
+        call(*args)
+    text = str(caught.value)
+    assert text
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def model_dir(folder: Path, kind: str) -> str:
+    folder.mkdir(parents=True)
+    config = {"model_type": kind, "eos_token_id": 1, "mask_token_id": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(kind.encode())
+    return str(folder)
+
+
+@pytest.fixture
+def pair_file(tmp_path) -> Path:
+    """A pair of fake checkpoints with the pocket tokenizer, asked three prompts of its own."""
+    models = {
+        kind: {"weights": model_dir(tmp_path / kind, kind), "tokenizer": TOKENIZER} for kind in ("llama", "llada")
+    }
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text("".join(json.dumps({"prompt": prompt.text}) + "\n" for prompt in ASKED))
+    limits = {"dtype": "float32", "primary_metric": "bertscore_f1", "margin": 0.1, "prompts": {"source": str(asked)}}
+    return write(tmp_path / "pair.yaml", {"name": "fake"} | models | limits)
+
+
+def write(file: Path, data: dict) -> Path:
+    file.write_text(yaml.safe_dump(data))
+    return file
+
+
+def grid_file(tmp_path: Path, **keys) -> str:
+    return str(write(tmp_path / "grid.yaml", GOOD | keys))
+
+
+def cells(tmp_path: Path, pair_file: Path, **keys) -> list:
+    name = grid_file(tmp_path, **keys)
+    return grid.cells_of(grid.read_grid(name, {}), grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
+
+
+@pytest.mark.parametrize("file", GRIDS)
+def test_shipped_grid_gives_cells(file, pair_file):
+    read = grid.read_grid(file, {})
+    assert read == grid.read_grid(Path(file).stem, {})
+    found = grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", file)
+    assert {cell.model for cell in found} == set(grid.as_list(read.model))
+    assert {cell.kind for cell in found} == {read.kind}
+
+
+@pytest.mark.parametrize("file", PAIRS)
+def test_shipped_pair_is_named_as_its_file(file):
+    pair = grid.read_pair(Path(file).stem)
+    assert pair == grid.read_pair(file)
+    assert pair.name == Path(file).stem
+
+
+def test_baseline_sweep_smoke_and_pocket_ship():
+    assert {Path(file).stem for file in GRIDS} >= {"baseline", "smoke", "sweep"}
+    assert "configs/pairs/pocket.yaml" in PAIRS
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "rule"),
+    [
+        ({"stepz": 3}, "stepz", "not permitted"),
+        ({"block-length": 4}, "block-length", "not permitted"),
+        ({1: 2}, "1", ""),
+        ({"steps": "many"}, "steps", "valid integer"),
+        ({"steps": [4, "many"]}, "steps", "valid integer"),
+        ({"gen_length": 2.0}, "gen_length", "valid integer"),
+        ({"prompts": True}, "prompts", "valid integer"),
+        ({"batch_size": None}, "batch_size", "valid integer"),
+        ({"kind": 5}, "kind", "valid string"),
+        ({"model": "bert"}, "model", "'llama' or 'llada'"),
+        ({"model": ["llama", "bert"]}, "model", "'llama' or 'llada'"),
+        ({"model": []}, "model", ""),
+        ({"steps": 0}, "steps", "greater than or equal to 1"),
+        ({"steps": [4, 0]}, "steps", "greater than or equal to 1"),
+        ({"steps": []}, "steps", "at least 1"),
+        ({"prompts": 0}, "prompts", "greater than or equal to 1"),
+        ({"temperature": -0.1}, "temperature", "greater than or equal to 0"),
+        ({"temperature": float("nan")}, "temperature", ""),
+        ({"stop": "never"}, "stop", "'eos' or 'length'"),
+        ({"time_limit_s": 0}, "time_limit_s", "greater than 0"),
+        ({"seed": 1 << 31}, "seed", "less than"),
+    ],
+)
+def test_refused_value_names_file_key_and_rule(tmp_path, keys, key, rule):
+    name = str(write(tmp_path / "grid.yaml", GOOD | keys))
+    text = refusal(grid.read_grid, name, {})
+    assert text.startswith(f"{name}: {key}: ")
+    assert rule in text
+
+
+def test_unknown_key_lists_the_known_ones(tmp_path):
+    text = refusal(grid.read_grid, grid_file(tmp_path, stepz=3), {})
+    assert text.endswith("known keys: " + ", ".join(grid.GridFile.model_fields))
+
+
+@pytest.mark.parametrize("key", ["kind", "model"])
+def test_missing_key_is_named(tmp_path, key):
+    name = str(write(tmp_path / "grid.yaml", {k: v for k, v in GOOD.items() if k != key}))
+    assert refusal(grid.read_grid, name, {}) == f"{name}: {key}: Field required"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "- 1\n- 2\n", "sweep"])
+def test_file_without_keys_is_refused(tmp_path, text):
+    file = tmp_path / "grid.yaml"
+    file.write_text(text)
+    said = refusal(grid.read_grid, str(file), {})
+    assert said.startswith(f"{file}: ")
+    assert "must be a mapping of keys to values" in said
+
+
+@pytest.mark.parametrize("text", [b"steps: [", b"a: b: c", b"kind: 'x", b"kind: !!python/name:os.system x", b"\xff: 1"])
+def test_file_that_is_no_yaml_is_refused(tmp_path, text):
+    file = tmp_path / "grid.yaml"
+    file.write_bytes(text)
+    assert refusal(grid.read_grid, str(file), {}).startswith(f"{file}: not valid YAML")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "some/nowhere.yaml"])
+def test_missing_grid_lists_those_there_are(name):
+    text = refusal(grid.read_grid, name, {})
+    assert "nowhere.yaml: no such grid; there are: " in text
+    assert "baseline, smoke, sweep" in text
+
+
+def test_missing_pair_lists_those_there_are():
+    text = refusal(grid.read_pair, "nowhere")
+    assert text.startswith("configs/pairs/nowhere.yaml: no such pair; there are: ")
+    assert "pocket" in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "rule"),
+    [
+        ({"dtype": "int8"}, "dtype", "'float32', 'bfloat16' or 'float16'"),
+        ({"margin": -1}, "margin", "greater than or equal to 0"),
+        ({"llama": {"tokenizer": "x"}}, "llama.weights", "Field required"),
+        ({"llada": "x"}, "llada", ""),
+        ({"prompts": {"max_prompt_tokens": 0}}, "prompts.max_prompt_tokens", "greater than or equal to 1"),
+        ({"prompts": {"max_tokens": 64}}, "prompts.max_tokens", "max_prompt_tokens"),
+    ],
+)
+def test_refused_pair_names_file_key_and_rule(pair_file, keys, key, rule):
+    write(pair_file, yaml.safe_load(pair_file.read_text()) | keys)
+    text = refusal(grid.read_pair, str(pair_file))
+    assert text.startswith(f"{pair_file}: {key}: ")
+    assert rule in text
+
+
+def resolve(grids: list[str], pair_file: Path, overrides: dict | None = None, model: str | None = None):
+    return grid.resolve(grids, str(pair_file), overrides or {}, "cpu", model, None)
+
+
+def test_missing_model_directory_is_named(tmp_path, pair_file):
+    gone = str(tmp_path / "gone")
+    write(pair_file, yaml.safe_load(pair_file.read_text()) | {"llada": {"weights": gone}})
+    text = refusal(resolve, [grid_file(tmp_path)], pair_file)
+    assert text.startswith(f"{gone}: no model there (config.json is missing)")
+
+
+def test_models_the_wrong_way_round_are_refused(tmp_path, pair_file):
+    data = yaml.safe_load(pair_file.read_text())
+    write(pair_file, data | {"llama": data["llada"], "llada": data["llama"]})
+    text = refusal(resolve, [grid_file(tmp_path)], pair_file)
+    assert text == f"{tmp_path / 'llada'}: holds a llada model where pair fake wants a llama"
+
+
+def test_own_model_replaces_the_one_of_its_kind(tmp_path, pair_file):
+    mine = model_dir(tmp_path / "mine", "llada")
+    pair, placed = grid.read_pair(str(pair_file)), grid.place_model(grid.read_pair(str(pair_file)), mine)
+    assert placed.llada.weights == mine
+    assert placed.llama == pair.llama
+    assert grid.place_model(pair, None) == pair
+    assert "no model there" in refusal(grid.place_model, pair, str(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("text", ["", "  ", ",", "0", "4 0", "-4", "+4", "1.5", "1e3", "four", "4 8 x", "4;8", "²"])
+def test_bad_whole_numbers_are_refused(text):
+    said = refusal(grid.whole_numbers, text, "STEPS")
+    assert said.startswith(f'STEPS="{text}": expected whole numbers above 0')
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("16", [16]), ("16 64 256", [16, 64, 256]), ("256,16, 64", [16, 64, 256]), (" 4\t4 08\n", [4, 8])],
+)
+def test_good_whole_numbers_are_sorted_and_distinct(text, numbers):
+    assert grid.whole_numbers(text, "STEPS") == numbers
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 10**9), min_size=1))
+def test_whole_numbers_reads_what_was_written(numbers):
+    assert grid.whole_numbers(" ".join(map(str, numbers)), "STEPS") == sorted(set(numbers))
+
+
+def test_length_must_be_whole_blocks(tmp_path, pair_file):
+    text = refusal(lambda: cells(tmp_path, pair_file, gen_length=100, block_length=32, steps=8))
+    assert text == f"{tmp_path / 'grid.yaml'}: gen_length 100 is not a multiple of block_length 32"
+
+
+def test_steps_must_be_shared_by_the_blocks(tmp_path, pair_file):
+    text = refusal(lambda: cells(tmp_path, pair_file, gen_length=128, block_length=32, steps=[8, 10]))
+    assert text.startswith(f"{tmp_path / 'grid.yaml'}: steps 10 cannot be shared by 4 blocks")
+    assert text.endswith("use a multiple of 4, such as 8")
+
+
+@settings(deadline=None)
+@given(st.integers(1, 64), st.integers(1, 16), st.integers(0, 2), st.integers(1, 256))
+def test_divisibility_refuses_exactly_the_indivisible(block, blocks, extra, steps):
+    gen = block * blocks + extra
+    good = gen % block == 0 and steps % (gen // block) == 0
+    if good:
+        grid.check_divisibility(gen, block, steps, "here")
+        return
+    text = refusal(grid.check_divisibility, gen, block, steps, "here")
+    assert text.startswith("here: ")
+    if gen % block == 0:
+        grid.check_divisibility(gen, block, int(text.rsplit(" ", 1)[1]), "here")  # what it proposes works
+
+
+def test_block_longer_than_the_answer_is_refused():
+    assert "gen_length 16 is not a multiple of block_length 32" in refusal(grid.check_divisibility, 16, 32, 8, "here")
+
+
+def test_lists_span_their_product(tmp_path, pair_file):
+    found = cells(tmp_path, pair_file, gen_length=[16, 32], block_length=[8, 16], steps=[4, 8], batch_size=[1, 2])
+    shapes = [(c.gen_length, c.block_length, c.steps, c.batch_size) for c in found]
+    assert shapes == [(g, b, s, n) for g in (16, 32) for b in (8, 16) for s in (4, 8) for n in (1, 2)]
+    assert len({cell.cell_id for cell in found}) == 16
+
+
+def test_llama_is_one_cell_over_all_diffusion_axes(tmp_path, pair_file):
+    found = cells(tmp_path, pair_file, model=["llama", "llada"], gen_length=16, block_length=[8, 16], steps=[4, 8])
+    assert [cell.model for cell in found] == ["llama"] + 4 * ["llada"]
+    llama, llada = found[0], found[1]
+    for name in ("steps", "block_length", "sampler", "remasking", "cache"):
+        assert getattr(llama, name) is None
+        assert getattr(llada, name) is not None
+
+
+def test_diffusion_rules_do_not_bind_llama(tmp_path, pair_file):
+    [cell] = cells(tmp_path, pair_file, model="llama", gen_length=100, block_length=32, steps=[3, 7])
+    assert (cell.gen_length, cell.steps) == (100, None)
+
+
+def test_repeated_values_are_one_cell(tmp_path, pair_file):
+    assert len(cells(tmp_path, pair_file, steps=[8, 8, 16, 8])) == 2
+
+
+def test_cell_carries_grid_and_pair(tmp_path, pair_file):
+    [cell] = cells(tmp_path, pair_file, steps=8, stop="length", temperature=0.5, seed=7, repeat_prompts=9)
+    assert (cell.pair, cell.kind, cell.dtype, cell.device) == ("fake", "mine", "float32", "cpu")
+    assert (cell.weights, cell.tokenizer) == (str(tmp_path / "llada"), TOKENIZER)
+    assert (cell.stop, cell.temperature, cell.seed) == ("length", 0.5, 7)
+    assert (cell.prompts, cell.repeat_prompts, cell.prompt_hash) == (3, 3, "hash")
+
+
+def test_overrides_replace_values_of_the_grid(tmp_path):
+    name = grid_file(tmp_path, steps=[8, 16], gen_length=64)
+    read = grid.read_grid(name, {"steps": [4], "temperature": 0.5})
+    assert (read.steps, read.temperature, read.gen_length) == ([4], 0.5, 64)
+
+
+@pytest.mark.parametrize(("key", "value"), [("prompts", 0), ("gen_length", -1), ("temperature", 11.0), ("nope", 1)])
+def test_refused_override_names_its_key(key, value):
+    assert f": {key}: " in refusal(grid.read_grid, "sweep", {key: value})
+
+
+def test_grids_together_share_cells_and_the_longest_prompt_set(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "records")
+    two = str(write(tmp_path / "two.yaml", GOOD | {"prompts": 2, "steps": [8, 16]}))
+    same = str(write(tmp_path / "same.yaml", GOOD | {"prompts": 2, "steps": [16, 32]}))
+    three = str(write(tmp_path / "three.yaml", GOOD | {"prompts": 3, "steps": [16]}))
+    found, longest, _ = resolve([two, same, three], pair_file)
+    assert [(cell.steps, cell.prompts) for cell in found] == [(8, 2), (16, 2), (32, 2), (16, 3)]
+    assert [prompt.text for prompt in longest] == [prompt.text for prompt in ASKED]
+    assert [p.text for p in prompts.stored(found[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
+
+
+def python(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--steps", "four"], 'STEPS="four"'),
+        (["--steps", "10"], "configs/grids/sweep.yaml: steps 10"),
+        (["--pair", "nowhere"], "configs/pairs/nowhere.yaml"),
+        (["--prompts-file", "{tmp}/nowhere.jsonl"], "nowhere.jsonl"),
+        (["--prompts-file", "{tmp}/empty.jsonl"], "empty.jsonl"),
+        (["--model", "{tmp}/nowhere"], "nowhere"),
+        (["--rounds", "0"], "ROUNDS=0"),
+        (["--device", "banana"], "DEVICE=banana"),
+        (["--gen", "many"], "many"),
+    ],
+)
+def test_bad_input_ends_in_one_line_and_status_2(tmp_path, args, said):
+    (tmp_path / "empty.jsonl").touch()
+    filled = [arg.format(tmp=tmp_path) for arg in args]
+    done = python("-m", "bench.run", "configs/grids/sweep.yaml", "--device", "cpu", *filled, "--plan")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_parent_does_not_import_torch():
+    done = python("-c", "import sys, bench.run, bench.grid; print('torch' in sys.modules)")
+    assert (done.stdout, done.returncode) == ("False\n", 0)

@@ -1,0 +1,102 @@
+"""The doors: all are in the help, variables arrive as they are, the environment does not."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOORS = "setup plan smoke baseline sweep paper study pair samples ui doctor test lint clean help".split()  # noqa: SIM905
+DEFAULT_STEPS = "4 8 16 32 64 128"
+
+
+def make(*args: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run make as from a fresh shell, not as a child of `make test`."""
+    outer = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "GNUMAKEFLAGS"))}
+    command = ["make", "--no-print-directory", *args]
+    return subprocess.run(command, env=outer | environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def dry(*args: str, **environment: str) -> str:
+    done = make("-n", *args, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def options(text: str) -> dict[str, str]:
+    """The options of the one command that make would run, by name."""
+    words = shlex.split(text)
+    assert words[:3] == ["python3", "-m", "bench.run"]
+    return {words[i]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("--")}
+
+
+def test_plain_make_prints_every_door():
+    done = make()
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = re.findall(r"^  make (\w+) +\S", done.stdout, re.MULTILINE)
+    assert set(DOORS) <= set(printed)
+    phony = re.search(r"^\.PHONY: (.*)$", Path("Makefile").read_text(), re.MULTILINE)[1].split()
+    assert sorted(printed) == sorted(phony)
+    assert done.stdout == make("help").stdout
+
+
+def test_help_shows_the_variables_as_they_are():
+    assert f'STEPS="{DEFAULT_STEPS}"' in make().stdout
+    shown = make("help", "STEPS=16 64", "PAIR=mine").stdout
+    assert 'STEPS="16 64"' in shown
+    assert "STUDY=mine" in shown
+
+
+def test_steps_are_one_argument():
+    found = options(dry("sweep", "STEPS=16 64 256", "PY=python3"))
+    assert found["--steps"] == "16 64 256"
+    assert found["--block"] == "32"
+
+
+def test_every_variable_reaches_the_command():
+    given = {
+        "PAIR": "mine", "STEPS": "4", "GEN": "64", "BLOCK": "16", "PROMPTS": "8", "ROUNDS": "2", "DEVICE": "cpu",
+        "TEMPERATURE": "0.5", "STUDY": "night run", "MODEL": "my models/x", "PROMPTS_FILE": "my prompts.jsonl",
+    }  # fmt: skip
+    found = options(dry("sweep", "PY=python3", *(f"{key}={value}" for key, value in given.items())))
+    assert found == {f"--{key.lower().replace('_', '-')}": value for key, value in given.items()}
+
+
+def test_unset_study_model_and_prompts_file_are_left_out():
+    assert not {"--study", "--model", "--prompts-file"} & set(options(dry("sweep", "PY=python3")))
+
+
+@pytest.mark.parametrize("door", ["plan", "baseline", "sweep", "study"])
+def test_environment_does_not_leak_in(door):
+    names = "PAIR STEPS GEN BLOCK PROMPTS ROUNDS DEVICE TEMPERATURE STUDY MODEL PROMPTS_FILE".split()  # noqa: SIM905
+    assert dry(door, "PY=python3", **dict.fromkeys(names, "1")) == dry(door, "PY=python3")
+
+
+def test_default_steps_hold_against_the_environment():
+    assert options(dry("sweep", "PY=python3", STEPS="1"))["--steps"] == DEFAULT_STEPS
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "help"])
+def test_given_python_skips_the_set_up(door):
+    assert ".venv" not in dry(door, "PY=python3")
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door not in ("help", "clean")])
+def test_every_other_door_sets_up_first(door):
+    assert "-m venv --clear .venv" in dry(door)
+
+
+def test_clean_keeps_measurements_and_environment():
+    removed = [word for line in dry("clean").splitlines() if "rm -rf" in line for word in shlex.split(line)]
+    assert ".cache/work" in removed
+    assert not {"mlruns", "mlruns/", "mlflow.db", ".venv", ".venv/"} & set(removed)
+
+
+def test_bad_value_ends_in_its_own_line_and_status_2():
+    done = make("sweep", "STEPS=four", f"PY={sys.executable}")
+    assert done.returncode == 2
+    assert done.stderr.startswith('error: STEPS="four": ')
+    assert done.stdout == ""

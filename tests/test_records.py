@@ -1,0 +1,171 @@
+"""Records: nothing acknowledged is lost, nothing torn is read, replaying twice changes nothing."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import records
+from bench.errors import BadInput
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+RECORDS = st.builds(
+    lambda kind, rest: {"record": kind} | rest,
+    st.sampled_from(["round", "scores"]),
+    st.dictionaries(st.text().filter(lambda key: key != "record"), VALUES, max_size=4),
+)
+
+
+def round_of(cell_id: str, number: int, study: str = "s", outcome: str = "ok", **more) -> dict:
+    ids = {"cell_id": cell_id, "study": study, "round": number, "cell": {"model": cell_id}}
+    return {"record": "round", "outcome": outcome} | ids | more
+
+
+def scores_of(cell_id: str, scorer: str, value: float, study: str = "s") -> dict:
+    return {"record": "scores", "study": study, "cell_id": cell_id, "scorer": scorer, "values": {scorer: value}}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(records, "ROOT", tmp_path / "root")
+    return tmp_path / "root"
+
+
+def write(file: Path, *rows: dict) -> Path:
+    for row in rows:
+        records.append(file, row)
+    return file
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(RECORDS, max_size=4))
+def test_appended_records_are_read_back_in_order(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        file = write(Path(folder) / "deep" / "s.jsonl", *rows)
+        assert records.read(file) == rows
+        assert not rows or len(file.read_bytes().splitlines()) == len(rows)
+
+
+def test_missing_file_has_no_records(tmp_path):
+    assert records.read(tmp_path / "gone.jsonl") == []
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(RECORDS, min_size=1, max_size=3), RECORDS, st.data())
+def test_torn_last_line_is_skipped_and_ended(rows, later, data):
+    with tempfile.TemporaryDirectory() as folder:
+        file = write(Path(folder) / "s.jsonl", *rows)
+        whole = file.read_bytes()
+        last = len(whole.splitlines()[-1])
+        kept = data.draw(st.integers(0, last - 1))
+        torn = whole[: len(whole) - 1 - last + kept]
+        file.write_bytes(torn)
+        assert records.read(file) == rows[:-1]
+        records.append(file, later)
+        assert records.read(file) == [*rows[:-1], later]
+        assert file.read_bytes().startswith(torn)
+        assert file.read_bytes().count(b"\n") == len(rows) + (kept > 0)
+
+
+def test_append_never_rewrites(tmp_path):
+    file = write(tmp_path / "s.jsonl", round_of("a", 1))
+    before = file.read_bytes()
+    records.append(file, round_of("a", 1, note="again"))
+    assert file.read_bytes() == before + json.dumps(round_of("a", 1, note="again")).encode() + b"\n"
+
+
+def test_lines_that_are_no_records_are_skipped(tmp_path):
+    file = tmp_path / "s.jsonl"
+    good = round_of("a", 1)
+    file.write_text("\n".join(["5", "[]", '{"record": "other"}', "{}", "no JSON", "", json.dumps(good), "null"]) + "\n")
+    assert records.read(file) == [good]
+
+
+def test_first_of_two_records_of_a_round_counts():
+    found = records.group([round_of("a", 1, n=1), round_of("a", 2, n=2), round_of("a", 1, n=3), round_of("b", 1, n=4)])
+    assert list(found) == ["a", "b"]
+    assert {number: row["n"] for number, row in found["a"].rounds.items()} == {1: 1, 2: 2}
+    assert found["b"].rounds[1]["n"] == 4
+    assert found["a"].cell == {"model": "a"}
+
+
+def test_scores_belong_to_their_cell_and_the_last_counts():
+    rows = [round_of("a", 1), scores_of("a", "judge", 1), scores_of("a", "judge", 2), scores_of("b", "judge", 3)]
+    found = records.group(rows)
+    assert list(found) == ["a"]
+    assert found["a"].scores["judge"]["values"] == {"judge": 2}
+
+
+def test_failed_is_the_first_round_that_did_not_end_well():
+    rows = [round_of("a", 1), round_of("a", 2, outcome="oom"), round_of("a", 3, outcome="error"), round_of("b", 1)]
+    found = records.group(rows)
+    assert found["a"].failed == rows[1]
+    assert found["b"].failed is None
+
+
+def test_study_is_read_by_its_name(root):
+    write(root / "mine.jsonl", round_of("a", 1))
+    assert records.path("mine") == root / "mine.jsonl"
+    assert list(records.by_cell("mine")) == ["a"]
+    assert records.by_cell("other") == {}
+
+
+ROUNDS = st.builds(
+    lambda cell_id, number, study, n: round_of(cell_id, number, study, n=n),
+    st.sampled_from("ab"),
+    st.integers(1, 2),
+    st.sampled_from(["one", "two"]),
+    st.integers(0, 2),
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(ROUNDS, min_size=1, max_size=8), st.lists(ROUNDS, max_size=3))
+def test_replaying_twice_changes_nothing(incoming, local):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "ROOT", Path(folder) / "root")
+        for row in local:
+            records.append(records.path(row["study"]), row)
+        file = write(Path(folder) / "incoming.jsonl", *incoming)
+        assert records.replay(file) == sorted({row["study"] for row in incoming})
+        for study in ("one", "two"):
+            there = [row for row in local if row["study"] == study]
+            for row in incoming:
+                if row["study"] == study and row not in there:
+                    there.append(row)
+            assert records.read(records.path(study)) == there
+        once = {study: records.read(records.path(study)) for study in ("one", "two")}
+        records.replay(file)
+        assert {study: records.read(records.path(study)) for study in ("one", "two")} == once
+
+
+def test_replay_does_not_replace_what_was_measured_here(root, tmp_path):
+    write(root / "s.jsonl", round_of("a", 1, n="here"))
+    records.replay(write(tmp_path / "there.jsonl", round_of("a", 1, n="there"), round_of("a", 2, n="there")))
+    assert {number: row["n"] for number, row in records.by_cell("s")["a"].rounds.items()} == {1: "here", 2: "there"}
+
+
+def test_study_replayed_onto_itself_stays(root):
+    file = write(root / "s.jsonl", round_of("a", 1), scores_of("a", "judge", 1.5))
+    before = file.read_bytes()
+    assert records.replay(file) == ["s"]
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b'{"record": "rou', b'{"record": "other"}\n'])
+def test_file_without_records_is_refused(root, tmp_path, content):
+    file = tmp_path / "empty.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        records.replay(file)
+    assert str(caught.value).startswith(f"{file}: no records in it")
+    assert "\n" not in str(caught.value)
+    assert not root.exists()
