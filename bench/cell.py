@@ -38,6 +38,10 @@ class Cell:
     sampler: str | None = None
     remasking: str | None = None
     cache: str | None = None
+    cfg_scale: float | None = None
+    logits_eos_inf: bool | None = None
+    confidence_eos_eot: str | None = None
+    random_seed: int | None = None  # weights made from this seed, not trained: no quality
 
     @property
     def cell_id(self) -> str:

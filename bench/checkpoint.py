@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.errors import BadInput
 
 HASH_ALL_BELOW_BYTES = 64 << 20  # larger weights are identified by header and size, not by every byte
+END_OF_TURN = "<|eot_id|>"
 LLADA_NEEDS = (
     "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
     "rope_theta",
@@ -69,9 +70,30 @@ class Checkpoint:
         return self.config["mask_token_id"]
 
     @property
+    def parameters(self) -> int:
+        """Number of parameters, a tied head counted once, from the configuration."""
+        c, official = self.config, self.kind == "llada"
+        d, f = (c["d_model"], c["mlp_hidden_size"]) if official else (c["hidden_size"], c["intermediate_size"])
+        layers, heads = (
+            (c["n_layers"], c["n_heads"]) if official else (c["num_hidden_layers"], c["num_attention_heads"])
+        )
+        kv_heads = c.get("n_kv_heads" if official else "num_key_value_heads") or heads
+        vocabulary = (c.get("embedding_size") if official else None) or c["vocab_size"]
+        tied = c.get("weight_tying", True) if official else c.get("tie_word_embeddings", False)
+        layer = 2 * d * d + 2 * d * (d // heads) * kv_heads + 3 * d * f + 2 * d
+        return layers * layer + d + vocabulary * d * (1 if tied else 2)
+
+    @property
     def full_precision_rope(self) -> bool:
         """Whether rotations are to be computed in float32 whatever the dtype (official LLaDA; not Hugging Face)."""
         return self.kind == "llada" and bool(self.config.get("rope_full_precision", True))
+
+
+def token_id(tokenizer: str | Path, text: str) -> int | None:
+    """The id of a special token in a directory's tokenizer.json, None if it has no such token."""
+    file = Path(tokenizer) / "tokenizer.json"
+    added = read_json(file).get("added_tokens", []) if file.is_file() else []
+    return next((token["id"] for token in added if token["content"] == text), None)
 
 
 def read_json(file: Path) -> dict:

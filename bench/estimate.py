@@ -4,20 +4,14 @@ From the time of a forward in this study's records where there are any, else fro
 """
 
 import statistics
-from pathlib import Path
 
-from bench import metrics
+from bench import checkpoint, metrics
 from bench.cell import Cell, Prompt
 from bench.records import CellRecords
 
 FLOPS_PER_S = {"cpu": 80e9, "cuda": 200e12}  # what small forwards reach, not peaks
 OVERHEAD_S = {"cpu": 0.006, "cuda": 0.025}  # of one eager forward, however small
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
-
-
-def parameters(weights: str) -> float:
-    """Parameters of a checkpoint, from the size of its files (two bytes each)."""
-    return sum(file.stat().st_size for file in Path(weights).glob("*.safetensors")) / 2
 
 
 SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length")
@@ -36,7 +30,10 @@ def forward_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellReco
         return statistics.median(same_shape)
     prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
     rows = cell.batch_size * (1 if cell.steps is None else prompt + cell.gen_length)
-    return OVERHEAD_S[cell.device] + 2 * parameters(cell.weights) * rows / FLOPS_PER_S[cell.device]
+    return (
+        OVERHEAD_S[cell.device]
+        + 2 * checkpoint.read(cell.weights, cell.random_seed).parameters * rows / FLOPS_PER_S[cell.device]
+    )
 
 
 def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:

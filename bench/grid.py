@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench import checkpoint, prompts
+from bench import checkpoint, hub, prompts
 from bench.cell import Cell, Prompt
 from bench.errors import BadInput
 
@@ -30,8 +30,22 @@ class Strict(BaseModel):
 class ModelFile(Strict):
     """Where a model of a pair lies."""
 
-    weights: str  # directory with config.json and safetensors
-    tokenizer: str | None = None  # directory; default: that of the weights
+    weights: str  # directory with config.json and safetensors, or a name on the hub
+    tokenizer: str | None = None  # directory, or package:NAME; default: that of the weights
+    random_seed: int | None = None  # weights made from this seed; `weights` holds a configuration alone
+    fold_ids_below: Whole | None = None  # prompt ids modulo this: another model's tokenizer
+
+    @property
+    def tokenizer_directory(self) -> str:
+        return prompts.tokenizer_directory(self.tokenizer or self.weights)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a user's message."""
+        ids = prompts.encode(self.tokenizer_directory, text)
+        return ids if self.fold_ids_below is None else [i % self.fold_ids_below for i in ids]
+
+    def describe(self) -> checkpoint.Checkpoint:
+        return checkpoint.read(self.weights, self.random_seed)
 
 
 class PromptFile(Strict):
@@ -50,8 +64,9 @@ class PairFile(Strict):
     llada: ModelFile
     dtype: Literal["float32", "bfloat16", "float16"]
     prompts: PromptFile
-    primary_metric: str
-    margin: float = Field(ge=0)
+    stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
+    primary_metric: str | None = None  # none: nothing is scored
+    margin: float = Field(default=0.0, ge=0)
 
 
 class GridFile(Strict):
@@ -65,15 +80,15 @@ class GridFile(Strict):
     batch_size: Axis = 1
     prompts: Whole = 32
     repeat_prompts: Whole = 4  # prompts that later rounds time again
-    stop: Literal["eos", "length"] = "eos"
+    stop: Literal["eos", "length"] | None = None  # default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
     remasking: Literal["low_confidence", "random"] = "low_confidence"
+    cfg_scale: float = Field(default=0.0, ge=0, le=100)
+    logits_eos_inf: bool = False
+    confidence_eos_eot: Literal["off", "official", "intent"] = "off"
     engine: Literal["eager"] = "eager"
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0)  # of one cell in one round
-
-
-DIFFUSION_AXES = ("steps", "block_length")
 
 
 def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
@@ -157,15 +172,15 @@ def cells_of(
         diffusion = {}
         if model == "llada":
             check_divisibility(gen, block, steps, where)
-            diffusion = {"steps": steps, "block_length": block, "sampler": "fixed", "cache": "none"}
-            diffusion["remasking"] = grid.remasking
+            diffusion = diffusion_settings(grid, files, steps, block, where)
         cell = Cell(
             pair=pair.name,
             kind=grid.kind,
             model=model,
             weights=files.weights,
-            tokenizer=files.tokenizer or files.weights,
-            revision=checkpoint.read(files.weights).with_tokenizer(files.tokenizer or files.weights),
+            tokenizer=files.tokenizer_directory,
+            revision=files.describe().with_tokenizer(files.tokenizer_directory),
+            random_seed=files.random_seed,
             dtype=pair.dtype,
             device=device,
             engine=grid.engine,
@@ -174,7 +189,7 @@ def cells_of(
             prompts=len(prompt_set),
             prompt_hash=prompt_hash,
             repeat_prompts=min(grid.repeat_prompts, len(prompt_set)),
-            stop=grid.stop,
+            stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
             time_limit_s=grid.time_limit_s,
@@ -182,6 +197,36 @@ def cells_of(
         )
         found.setdefault(cell.cell_id, cell)
     return list(found.values())
+
+
+def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, where: str) -> dict:
+    """The fields of a cell that only LLaDA has."""
+    wants_eot = grid.confidence_eos_eot != "off"
+    if wants_eot and checkpoint.token_id(files.tokenizer_directory, checkpoint.END_OF_TURN) is None:
+        raise BadInput(
+            f"{where}: confidence_eos_eot needs a tokenizer with {checkpoint.END_OF_TURN}; this one has none"
+        )
+    return {
+        "steps": steps,
+        "block_length": block,
+        "sampler": "fixed",
+        "remasking": grid.remasking,
+        "cache": "none",
+        "cfg_scale": grid.cfg_scale or None,
+        "logits_eos_inf": grid.logits_eos_inf or None,
+        "confidence_eos_eot": grid.confidence_eos_eot if wants_eot else None,
+    }
+
+
+def fetch(pair: PairFile) -> PairFile:
+    """The pair with hub names replaced by local directories. Raises BadInput for a model of the wrong kind."""
+    for kind in ("llama", "llada"):
+        files: ModelFile = getattr(pair, kind)
+        pair = pair.model_copy(update={kind: files.model_copy(update={"weights": hub.locate(files.weights)})})
+        found = getattr(pair, kind).describe().kind
+        if found != kind:
+            raise BadInput(f"{files.weights}: holds a {found} model where pair {pair.name} wants a {kind}")
+    return pair
 
 
 def resolve(
@@ -192,17 +237,12 @@ def resolve(
     Cells with fewer prompts run on the first of the longest set.
     """
     pair = place_model(read_pair(pair_name), model)
-    for kind in ("llama", "llada"):
-        found = checkpoint.read(getattr(pair, kind).weights).kind
-        if found != kind:
-            raise BadInput(
-                f"{getattr(pair, kind).weights}: holds a {found} model where pair {pair.name} wants a {kind}"
-            )
     read = [(read_grid(name, overrides), name) for name in grids]
-    tokenizers = {m: getattr(pair, m).tokenizer or getattr(pair, m).weights for m in ("llama", "llada")}
+    pair = fetch(pair)
+    encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
     source = prompts_file or pair.prompts.source
-    longest = prompts.select(source, max(grid.prompts for grid, _ in read), *limits, tokenizers)
+    longest = prompts.select(source, max(grid.prompts for grid, _ in read), *limits, encoders)
     cells: dict[str, Cell] = {}
     for grid, name in read:
         chosen = longest[: grid.prompts]

@@ -6,8 +6,10 @@ Sources: held-out ShareGPT questions (never seen in training), or a JSON-lines f
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench import records, sharegpt
@@ -17,21 +19,34 @@ from bench.errors import BadInput
 CACHE = Path(".cache/prompts")
 
 
+def tokenizer_directory(name: str) -> str:
+    """A directory as it is; `package:NAME` is the directory of an installed package."""
+    if not name.startswith("package:"):
+        return name
+    found = find_spec(name.removeprefix("package:"))
+    if found is None:
+        raise BadInput(f"{name}: the package is not installed; run `make setup`")
+    return str(Path(found.origin).parent)
+
+
 @cache
 def tokenizer(directory: str):
-    """The tokenizer of a directory, with its chat template. Raises BadInput if there is none."""
-    if not (Path(directory) / "tokenizer.json").is_file():
+    """The tokenizer of a directory, with its chat template if it has one. Raises BadInput if there is none."""
+    file = Path(directory) / "tokenizer.json"
+    if not file.is_file():
         raise BadInput(f"{directory}: no tokenizer there (tokenizer.json is missing)")
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast.from_pretrained(directory)
+    if (file.parent / "tokenizer_config.json").is_file():
+        return PreTrainedTokenizerFast.from_pretrained(directory)
+    return PreTrainedTokenizerFast(tokenizer_file=str(file))
 
 
 def encode(directory: str, prompt: str) -> list[int]:
     """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
     tok = tokenizer(directory)
     if tok.chat_template is None:
-        return tok(prompt)["input_ids"]
+        return tok(prompt)["input_ids"]  # with bos if the tokenizer adds one
     message = [{"role": "user", "content": prompt}]
     return list(tok.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
 
@@ -82,9 +97,9 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
 
 
 def select(
-    source: str, count: int, max_tokens: int | None, min_reference: int, tokenizers: dict[str, str]
+    source: str, count: int, max_tokens: int | None, min_reference: int, encoders: dict[str, Callable[[str], list[int]]]
 ) -> tuple[Prompt, ...]:
-    """The first `count` prompts of a source that fit. tokenizers: directory by model name.
+    """The first `count` prompts of a source that fit. encoders: text to token ids, by model name.
 
     source: "sharegpt" or the path of a JSON-lines file, which is taken as it is: a prompt of it is never
     dropped. Raises BadInput if none is left, or fewer than asked for.
@@ -95,7 +110,7 @@ def select(
     for text, reference in candidates:
         if not own_file and len(reference) < min_reference:
             continue
-        ids = {model: encode(directory, text) for model, directory in tokenizers.items()}
+        ids = {model: to_ids(text) for model, to_ids in encoders.items()}
         if not own_file and max_tokens and max(map(len, ids.values())) > max_tokens:
             continue
         found.append(Prompt(text, reference, ids))

@@ -126,8 +126,9 @@ def unscored(study: str) -> list[tuple[str, CellRecords, list[str]]]:
     """(cell id, records, scorers that are missing) of every cell whose text stands in the study."""
     found = []
     for cell_id, entry in records.by_cell(study).items():
-        if entry.failed or entry.cell["stop"] != "eos" or "sequences" not in entry.rounds.get(1, {}):
-            continue
+        made_up = entry.cell.get("random_seed") is not None or entry.cell["stop"] == "length"
+        if entry.failed or made_up or "sequences" not in entry.rounds.get(1, {}):
+            continue  # nothing to score: no text, or text that the model was not free to end
         missing = [name for name in ("diversity", ENCODER, JUDGE) if name not in entry.scores]
         set_ = prompts.stored(entry.cell["prompt_hash"])
         if not set_ or any(prompt.reference is None for prompt in set_):

@@ -148,11 +148,16 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
     )
 
 
-def verdict(found: Comparison, metric: str, margin: float) -> list[str]:
-    """The outcome of a comparison in sentences; says what is missing where it cannot be given."""
+def verdict(found: Comparison, metric: str | None, margin: float) -> list[str]:
+    """The outcome of a comparison in sentences; says what is missing where it cannot be given.
+
+    metric: None where the weights are random and there is no quality.
+    """
     if found.llama.empty or found.llada.empty:
         missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
         return [f"No verdict yet: {missing} is not measured on these prompts."]
+    if metric is None:
+        return [time_verdict(found), "Quality: none; the weights are random, the shapes real."]
     return [time_verdict(found), quality_verdict(found, metric, margin)]
 
 

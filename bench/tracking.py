@@ -129,7 +129,7 @@ def rounded(value: float) -> float:
 def generations(entry: CellRecords) -> str:
     """Prompts, references and generated texts as JSON lines; empty if round 1 has not generated."""
     first = entry.rounds.get(1)
-    if not first or "sequences" not in first:
+    if not first or "sequences" not in first or entry.cell.get("random_seed") is not None:
         return ""
     lines = []
     texts = prompts.decode(entry.cell["tokenizer"], first)

@@ -9,7 +9,10 @@ from bench import checkpoint
 from bench.errors import BadInput
 
 LLAMA = {"model_type": "llama", "eos_token_id": 1}
-LLADA = {"model_type": "llada", "eos_token_id": 1, "mask_token_id": 2}
+LLADA = {
+    "model_type": "llada", "eos_token_id": 1, "mask_token_id": 2, "d_model": 8, "n_layers": 1, "n_heads": 2,
+    "mlp_hidden_size": 16, "vocab_size": 32, "max_sequence_length": 64, "rms_norm_eps": 1e-5, "rope_theta": 1e4,
+}  # fmt: skip
 
 
 def model_dir(folder: Path, config: dict | list | str, **weights: bytes) -> Path:
@@ -63,8 +66,35 @@ def test_missing_model_type_is_refused(tmp_path):
 
 @pytest.mark.parametrize("mask", [{}, {"mask_token_id": None}, {"mask_token_id": "<mask>"}])
 def test_llada_needs_its_mask_id(tmp_path, mask):
-    config = {"model_type": "llada", "eos_token_id": 1} | mask
+    config = {key: value for key, value in LLADA.items() if key != "mask_token_id"} | mask
     assert refusal(model_dir(tmp_path, config)).startswith(f"{tmp_path / 'config.json'}: mask_token_id is missing")
+
+
+@pytest.mark.parametrize("key", sorted(LLADA.keys() - {"model_type", "eos_token_id", "mask_token_id"}))
+def test_llada_needs_its_shape(tmp_path, key):
+    text = refusal(model_dir(tmp_path, {k: v for k, v in LLADA.items() if k != key}))
+    assert text.startswith(f"{tmp_path / 'config.json'}: {key} is missing")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("block_type", "sequential"),
+        ("activation_type", "swiglu"),
+        ("layer_norm_type", "default"),
+        ("rope", False),
+        ("include_bias", True),
+        ("include_qkv_bias", True),
+        ("attention_layer_norm", True),
+        ("alibi", True),
+        ("scale_logits", True),
+        ("multi_query_attention", True),
+        ("n_experts", 8),
+    ],
+)
+def test_llada_beyond_the_plain_block_is_refused(tmp_path, key, value):
+    text = refusal(model_dir(tmp_path, LLADA | {key: value}))
+    assert text.startswith(f"{tmp_path / 'config.json'}: {key} is {value!r}")
 
 
 @pytest.mark.parametrize("config", [LLAMA, LLADA])
@@ -102,6 +132,33 @@ def test_llama_is_read(tmp_path):
 def test_llada_is_read(tmp_path):
     found = checkpoint.read(model_dir(tmp_path, LLADA | {"eos_token_id": 0, "mask_token_id": 0}))
     assert (found.kind, found.causal, found.eos_ids, found.mask_id) == ("llada", False, (0,), 0)
+
+
+@pytest.mark.parametrize("eos", [5, [5, 6], 0])
+def test_generation_config_says_where_answers_end(tmp_path, eos):
+    folder = model_dir(tmp_path, LLAMA)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": eos}))
+    assert checkpoint.read(folder).config["eos_token_id"] == eos
+    (folder / "generation_config.json").write_text("{}")
+    assert checkpoint.read(folder).eos_ids == (1,)
+
+
+def test_revision_changes_with_generation_config(tmp_path):
+    folder = model_dir(tmp_path, LLAMA)
+    found = {checkpoint.read(folder).revision}
+    for eos in (5, 6):
+        (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": eos}))
+        found.add(checkpoint.read(folder).revision)
+    assert len(found) == 3
+
+
+def test_random_weights_need_no_files_and_their_seed_is_in_the_revision(tmp_path):
+    folder = model_dir(tmp_path, LLADA, other=b"not read")
+    found = [checkpoint.read(folder, random_seed=seed) for seed in (0, 1)]
+    assert [one.random_seed for one in found] == [0, 1]
+    assert found[0].revision != found[1].revision
+    (folder / "model.safetensors").write_bytes(b"weights")
+    assert checkpoint.read(folder).revision not in {one.revision for one in found}
 
 
 def test_revision_is_of_content_not_of_place(tmp_path):

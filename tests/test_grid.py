@@ -1,6 +1,7 @@
 """Grids and pairs: what loads, what is refused and how, which cells come out."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,7 @@ def refusal(call, *args) -> str:
 
 def model_dir(folder: Path, kind: str) -> str:
     folder.mkdir(parents=True)
-    config = {"model_type": kind, "eos_token_id": 1, "mask_token_id": 2}
-    (folder / "config.json").write_text(json.dumps(config))
+    shutil.copy(f"bench/pocket/{kind}/config.json", folder)
     (folder / "model.safetensors").write_bytes(kind.encode())
     return str(folder)
 

@@ -57,7 +57,7 @@ class ModelAdapter:
     def load(self, cell: Cell) -> None:
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
-            self.checkpoint = checkpoint.read(cell.weights)
+            self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
         self.cell = cell
 

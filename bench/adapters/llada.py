@@ -2,6 +2,7 @@
 
 import torch
 
+from bench import checkpoint
 from bench.adapters.base import Mark, ModelAdapter, Output, kept_tokens, left_pad
 from bench.diffusion.samplers import Sampling, denoise
 
@@ -10,20 +11,36 @@ class LladaAdapter(ModelAdapter):
     """Blockwise denoising without a cache, as the authors run it."""
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
+        cell, eos_ids = self.cell, self.checkpoint.eos_ids
+        ids, mask = left_pad(prompts, eos_ids[0], cell.device)
+        result = denoise(self.forward, ids, mask, self.options(), mark)
+        sequences = result.canvas[:, ids.shape[1] :]
+        ends = eos_ids if self.eot_id is None else (*eos_ids, self.eot_id)
+        return Output(
+            sequences, result.nfe, result.positions, kept_tokens(sequences, ends, cell.stop), result.first_step
+        )
+
+    def options(self) -> Sampling:
+        """The cell's settings as the sampler takes them; token ids are the checkpoint's and tokenizer's."""
         cell = self.cell
-        ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
-        options = Sampling(
+        return Sampling(
             steps=cell.steps,
             gen_length=cell.gen_length,
             block_length=cell.block_length,
             mask_id=self.checkpoint.mask_id,
             temperature=cell.temperature,
             remasking=cell.remasking,
+            cfg_scale=cell.cfg_scale or 0.0,
+            logits_eos_inf=bool(cell.logits_eos_inf),
+            confidence_eos_eot=cell.confidence_eos_eot or "off",
+            eos_id=self.checkpoint.eos_ids[0],
+            eot_id=self.eot_id,
         )
-        result = denoise(self.forward, ids, mask, options, mark)
-        sequences = result.canvas[:, ids.shape[1] :]
-        kept = kept_tokens(sequences, self.checkpoint.eos_ids, cell.stop)
-        return Output(sequences, result.nfe, result.positions, kept, result.first_step)
+
+    @property
+    def eot_id(self) -> int | None:
+        """The end-of-turn token of a model that was taught to chat."""
+        return checkpoint.token_id(self.cell.tokenizer, checkpoint.END_OF_TURN)
 
     def forward(self, canvas: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Logits [batch, canvas, vocabulary] of every position."""
