@@ -242,7 +242,8 @@ def resolve(args: argparse.Namespace) -> Work:
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    chosen = device.choose(args.device)
+    there = {"auto": "cuda"}.get(args.device, args.device)  # an exported folder runs elsewhere, on a GPU by default
+    chosen = there if args.export else device.choose(args.device)
     cells, prompts, pair = grid.resolve(args.grids, args.pair, overrides, chosen, args.model, args.prompts_file)
     return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), prompts)
 

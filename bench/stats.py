@@ -1,10 +1,12 @@
-"""Every formula that a table prints. Pure functions on numbers."""
+"""Every formula that a table prints. Pure functions on numbers.
+
+scipy is imported where it is used: a bare GPU machine runs cells without it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 LEVEL = 0.95
 REPLICATES = 2000
@@ -24,6 +26,8 @@ def mean_over_rounds(values: Sequence[float]) -> Estimate:
 
     The spread lives between processes, so rounds are the sample, not calls (README, "Measuring").
     """
+    from scipy import stats as scipy_stats
+
     mean = float(np.mean(values))
     if len(values) < 2:
         return Estimate(mean)
@@ -40,6 +44,8 @@ def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) 
 
 def mean_over_prompts(values: Sequence[float]) -> Estimate:
     """Mean over prompts with a percentile bootstrap interval (2,000 replicates, fixed seed)."""
+    from scipy import stats as scipy_stats
+
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or np.ptp(values) == 0:
         return Estimate(float(values.mean()))
@@ -74,6 +80,8 @@ def paired_difference_low(values: Sequence[float], reference: Sequence[float], c
     The level is 95 % for all `comparisons` together (Bonferroni): the best of several step counts is a
     maximum over noise, and must not pass for a match.
     """
+    from scipy import stats as scipy_stats
+
     differences = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
     if np.ptp(differences) == 0:
         return float(differences.mean())

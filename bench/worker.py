@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from bench import adapters
-from bench.adapters.base import Adapter, Output
+from bench.adapters.base import Adapter, Output, check
 from bench.cell import Cell, Prompt, Work
 from bench.profiler import GIB, PeakMemory, Stopwatch, Timing
 
@@ -86,6 +86,7 @@ def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Ca
     with PeakMemory(cell.device) as peak:
         for done, (indices, batch) in enumerate(zip(index_batches, batches, strict=True), 1):
             output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch, mark))
+            check(cell, output, timing.marks)
             calls.append(describe_call(indices, output, timing))
             sequences += output.sequences.tolist()
             progress(done)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from bench import checkpoint, models
 from bench.errors import BadInput
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, REPO
 
 
 @pytest.mark.parametrize("case", "abcd")
@@ -79,3 +81,82 @@ def test_frequencies_stay_float32_in_a_bfloat16_model():
     halved = models.load(source, "cpu", torch.bfloat16).model.rotary_emb.inv_freq
     assert halved.dtype == torch.float32
     assert torch.equal(halved, exact)
+
+
+def split(folder, shards: int) -> None:
+    """Turn a directory's single file into shards with an index, as large checkpoints come."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names, index = sorted(tensors), {}
+    for i in range(shards):
+        file = f"model-{i + 1:05d}-of-{shards:05d}.safetensors"
+        save_file({name: tensors[name] for name in names[i::shards]}, folder / file)
+        index |= dict.fromkeys(names[i::shards], file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+
+
+def test_shards_load_as_one_file_does_and_a_missing_one_is_named(copy, tiny):
+    split(copy, 3)
+    model = models.load(checkpoint.read(copy), "cpu", torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), tiny.parameters(), strict=True))
+    (copy / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"model-00002-of-00003\.safetensors: weights are missing"):
+        checkpoint.read(copy)
+
+
+def test_a_tied_head_is_shared_whether_or_not_the_file_carries_it(copy):
+    config = json.loads((copy / "config.json").read_text()) | {"weight_tying": True}
+    (copy / "config.json").write_text(json.dumps(config))
+    for with_head in (True, False):
+        if not with_head:
+            change(copy, lambda tensors: tensors.pop("model.transformer.ff_out.weight"))
+        model = models.load(checkpoint.read(copy), "cpu", torch.float32)
+        assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert checkpoint.read(copy).parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_random_weights_come_from_their_seed(copy):
+    (copy / "model.safetensors").unlink()
+    first, again, other = (
+        models.load(checkpoint.read(copy, seed), "cpu", torch.bfloat16).lm_head.weight for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.float().std() == pytest.approx(0.02, rel=0.02)
+
+
+def test_the_8b_shapes_have_the_published_parameter_counts():
+    shapes = REPO / "configs/shapes"
+    assert checkpoint.read(shapes / "llada-8b", 0).parameters == 8_015_581_184
+    assert checkpoint.read(shapes / "llama-3-8b", 0).parameters == 8_030_261_248
+    with torch.device("meta"):
+        for name in ("llada-8b", "llama-3-8b"):
+            source = checkpoint.read(shapes / name, 0)
+            model = models.build(models.llama_config(source), source.causal)
+            assert sum(p.numel() for p in model.parameters()) == source.parameters
+
+
+LOAD = """
+import sys, torch
+from bench import checkpoint, models
+from bench.profiler import reset_resident_peak, resident_peak_bytes
+reset_resident_peak()
+before = resident_peak_bytes()
+models.load(checkpoint.read(sys.argv[1]), "cpu", torch.float32)
+print(resident_peak_bytes() - before)
+"""
+
+
+def test_loading_holds_the_model_and_at_most_1_2_shards(copy):
+    """A stand-in of 60 MB in four shards; float32 from bfloat16, so that every tensor is copied."""
+    config = json.loads((copy / "config.json").read_text())
+    config |= {"d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 8, "mlp_hidden_size": 1536, "vocab_size": 4096,
+               "embedding_size": 4096}  # fmt: skip
+    (copy / "config.json").write_text(json.dumps(config))
+    model = models.load(checkpoint.read(copy, 0), "cpu", torch.bfloat16)
+    models.save(model, copy, official=True)
+    split(copy, 4)
+    shard = max(file.stat().st_size for file in copy.glob("*.safetensors"))
+    done = subprocess.run([sys.executable, "-c", LOAD, copy], cwd=REPO, capture_output=True, text=True, check=True)
+    # float32 parameters, the shard being read, and room for what torch allocates on its first use
+    assert int(done.stdout) <= 4 * checkpoint.read(copy).parameters + 1.2 * shard + (16 << 20)

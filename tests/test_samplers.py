@@ -2,13 +2,14 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.diffusion.samplers import Sampling, denoise, gumbel_scores, schedule
+from bench.diffusion.samplers import Sampling, denoise, gumbel_scores, propose, schedule
 from tests.conftest import GOLDEN
 
 CASES = json.loads((GOLDEN / "generate.json").read_text())
@@ -115,3 +116,64 @@ def test_gumbel_scores_sample_the_softmax_at_temperature():
         shares = torch.bincount(drawn, minlength=3) / 40_000
         assert torch.allclose(shares, torch.softmax(logits / temperature, -1), atol=0.01)
     assert gumbel_scores(logits, 1.0).dtype == torch.float64
+
+
+def test_permuting_a_batch_permutes_the_result(tiny_forward):
+    prompts = torch.tensor([[5, 6, 7, 8], [50, 60, 70, 80], [9, 9, 9, 9]])
+    options = Sampling(8, 16, 8, MASK)
+    straight = denoise(tiny_forward, prompts, None, options).canvas
+    order = [2, 0, 1]
+    assert denoise(tiny_forward, prompts[order], None, options).canvas.tolist() == straight[order].tolist()
+
+
+def test_a_left_padded_batch_equals_its_rows_one_by_one(tiny_forward):
+    rows = [[5, 6, 7, 8, 10, 11], [50, 60], [9, 10, 12, 13]]
+    ids = torch.tensor([[481] * (6 - len(row)) + row for row in rows])
+    mask = torch.tensor([[0] * (6 - len(row)) + [1] * len(row) for row in rows])
+    options = Sampling(8, 16, 8, MASK)
+    together = denoise(tiny_forward, ids, mask, options).canvas[:, 6:]
+    for row, found in zip(rows, together, strict=True):
+        alone = denoise(tiny_forward, torch.tensor([row]), None, options).canvas[0, len(row) :]
+        assert found.tolist() == alone.tolist()
+
+
+def test_a_mask_token_in_the_prompt_competes_and_is_filled(tiny_forward):
+    found = denoise(tiny_forward, torch.tensor([[5, MASK, 7]]), None, Sampling(8, 8, 8, MASK))
+    assert (found.canvas == MASK).sum() == 1  # eight commits for nine masks, as the official schedule counts
+    assert found.canvas[0, [0, 2]].tolist() == [5, 7]
+
+
+def test_guidance_without_an_attention_mask_works(tiny_forward):
+    """The official code raises UnboundLocalError here (its bug a)."""
+    prompt = torch.tensor([[5, 6, 7]])
+    options = Sampling(8, 8, 8, MASK, cfg_scale=0.5)
+    bare = denoise(tiny_forward, prompt, None, options)
+    masked = denoise(tiny_forward, prompt, torch.ones_like(prompt), options)
+    assert bare.canvas.tolist() == masked.canvas.tolist()
+    assert bare.positions == 2 * 8 * 11
+
+
+@pytest.mark.parametrize(("temperature", "official_eos"), [(0.0, False), (1.0, True)])
+def test_the_confidence_flag_by_intent_and_as_it_really_is(temperature, official_eos):
+    """The official flag spares EOS above temperature 0 (its bug b); by intent both end tokens get confidence 0."""
+    eos, eot = 1, 2
+    logits = torch.tensor([[[0.0, 30.0, 0.0, 0.0], [0.0, 0.0, 30.0, 0.0], [0.0, 0.0, 0.0, 30.0]]])
+    confident = {}
+    for flag in ("official", "intent"):
+        torch.manual_seed(0)
+        options = Sampling(4, 4, 4, MASK, temperature=temperature, eos_id=eos, eot_id=eot, confidence_eos_eot=flag)
+        candidates, confidence = propose(logits.clone(), options)
+        assert candidates.tolist() == [[eos, eot, 3]]
+        confident[flag] = (confidence[0] > 0.9).tolist()
+    assert confident["intent"] == [False, False, True]
+    assert confident["official"] == [official_eos, False, True]
+
+
+def test_end_tokens_with_minus_infinite_logits_are_never_chosen(tiny_forward):
+    options = Sampling(16, 16, 16, MASK, eos_id=481, logits_eos_inf=True)
+    with_eos = denoise(
+        tiny_forward, torch.tensor([[307, 119, 327, 128, 91]]), None, replace(options, logits_eos_inf=False)
+    ).canvas
+    without = denoise(tiny_forward, torch.tensor([[307, 119, 327, 128, 91]]), None, options).canvas
+    assert (with_eos == 481).any()
+    assert not (without == 481).any()

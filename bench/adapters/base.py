@@ -85,3 +85,19 @@ def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) ->
     ends = torch.isin(sequences, torch.tensor(eos_ids, device=sequences.device))
     first = torch.where(ends.any(1), ends.int().argmax(1) + 1, length)
     return first.tolist()
+
+
+def check(cell: Cell, output: Output, marks: dict[str, list[float]]) -> None:
+    """Refuse an output that cannot be what the cell asked for: a wrong adapter must not become a number.
+
+    Raises RuntimeError if the prompt or anything else was counted as output, if the forwards are not those of
+    the steps, or if a forward went unmarked.
+    """
+    length = output.sequences.shape[1]
+    if length > cell.gen_length or max(output.kept) > length:
+        raise RuntimeError(f"the adapter returned {length} tokens, {max(output.kept)} kept, of {cell.gen_length} asked")
+    if cell.steps is not None and output.nfe != cell.steps:
+        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.steps} steps")
+    kind = "token" if cell.steps is None else "step"
+    if len(marks.get(kind, [])) != output.nfe:
+        raise RuntimeError(f"the adapter marked {len(marks.get(kind, []))} {kind}s in {output.nfe} forwards")
