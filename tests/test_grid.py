@@ -246,7 +246,9 @@ def test_divisibility_refuses_exactly_the_indivisible(block, blocks, extra, step
     text = refusal(grid.check_divisibility, gen, block, steps, "here")
     assert text.startswith("here: ")
     if gen % block == 0:
-        grid.check_divisibility(gen, block, int(text.rsplit(" ", 1)[1]), "here")  # what it proposes works
+        proposed = int(text.rsplit(" ", 1)[1])
+        assert proposed > 0
+        grid.check_divisibility(gen, block, proposed, "here")
 
 
 def test_block_longer_than_the_answer_is_refused():
@@ -286,6 +288,24 @@ def test_cell_carries_grid_and_pair(tmp_path, pair_file):
     assert (cell.prompts, cell.repeat_prompts, cell.prompt_hash) == (3, 3, "hash")
 
 
+def test_stop_is_the_pairs_unless_the_grid_says(tmp_path, pair_file):
+    write(pair_file, yaml.safe_load(pair_file.read_text()) | {"stop": "length"})
+    assert [cell.stop for cell in cells(tmp_path, pair_file, steps=8)] == ["length"]
+    assert [cell.stop for cell in cells(tmp_path, pair_file, steps=8, stop="eos")] == ["eos"]
+
+
+def test_end_of_turn_suppression_needs_the_token(tmp_path, pair_file):
+    text = refusal(lambda: cells(tmp_path, pair_file, confidence_eos_eot="official"))
+    assert text.startswith(f"{tmp_path / 'grid.yaml'}: confidence_eos_eot needs a tokenizer with <|eot_id|>")
+
+
+def test_folded_ids_stay_below_the_limit():
+    plain = grid.ModelFile(weights="x", tokenizer=TOKENIZER).encode("What is it?")
+    folded = grid.ModelFile(weights="x", tokenizer=TOKENIZER, fold_ids_below=50).encode("What is it?")
+    assert max(plain) >= 50
+    assert folded == [i % 50 for i in plain]
+
+
 def test_overrides_replace_values_of_the_grid(tmp_path):
     name = grid_file(tmp_path, steps=[8, 16], gen_length=64)
     read = grid.read_grid(name, {"steps": [4], "temperature": 0.5})
@@ -323,6 +343,7 @@ def python(*args: str) -> subprocess.CompletedProcess:
         (["--model", "{tmp}/nowhere"], "nowhere"),
         (["--rounds", "0"], "ROUNDS=0"),
         (["--device", "banana"], "DEVICE=banana"),
+        (["--device", "banana", "--export", "{tmp}/work"], "DEVICE=banana"),
         (["--gen", "many"], "many"),
     ],
 )

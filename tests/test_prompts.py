@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from bench.errors import BadInput
 
 POCKET = "bench/pocket/tokenizer"
 TOKENIZER = Tokenizer.from_file(f"{POCKET}/tokenizer.json")
-BOTH = {"llama": POCKET, "llada": POCKET}
+BOTH = {"llama": partial(prompts.encode, POCKET), "llada": partial(prompts.encode, POCKET)}
 ANSWER = "This is the answer that you get from me, and it is long enough to be kept: number {}."
 
 
@@ -124,6 +125,13 @@ def test_prompts_longer_than_the_limit_are_left_out(questions):
     assert [p.text for p in prompts.select("sharegpt", 2, None, 0, BOTH)] == [long, short]
 
 
+def test_a_prompt_must_fit_both_models(questions):
+    questions(("four", "r"), ("by", "r"))
+    uneven = {"llama": lambda text: [0], "llada": lambda text: [0] * len(text)}
+    assert [p.text for p in prompts.select("sharegpt", 1, 3, 0, uneven)] == ["by"]
+    assert [p.text for p in prompts.select("sharegpt", 1, 4, 0, uneven)] == ["four"]
+
+
 def test_short_references_are_left_out(questions):
     questions(("a", "four"), ("b", "fives"), ("c", "sixsix"))
     assert [p.text for p in prompts.select("sharegpt", 2, None, 5, BOTH)] == ["b", "c"]
@@ -217,6 +225,16 @@ def test_model_without_template_is_given_plain_text(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     plain = TOKENIZER.encode("What is it?").ids
     assert prompts.encode(str(tmp_path), "What is it?") == plain
+
+
+def test_template_is_asked_to_begin_the_answer(tmp_path):
+    shutil.copy(f"{POCKET}/tokenizer.json", tmp_path)
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[me]{% endif %}"
+    )
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": template}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert TOKENIZER.decode(prompts.encode(str(tmp_path), "What is it?")) == "[user]What is it?[me]"
 
 
 def test_missing_tokenizer_is_named(tmp_path):
