@@ -23,7 +23,7 @@ export TOKENIZERS_PARALLELISM = false
 .DEFAULT_GOAL = help
 .PHONY: help setup plan smoke baseline sweep study score paper samples ui pair verify doctor test lint clean
 
-study_name = $(if $(STUDY),$(STUDY),$(PAIR))
+study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
 	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)")

@@ -56,9 +56,10 @@ class Checkpoint:
         eos = self.config.get("eos_token_id")
         return tuple(eos) if isinstance(eos, list) else (eos,)
 
-    def with_tokenizer(self, directory: str | Path) -> str:
+    def with_tokenizer(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
         """The revision of weights and tokenizer together."""
         digest = hashlib.sha256(self.revision.encode())
+        digest.update(f"fold {fold_ids_below}".encode() if fold_ids_below else b"")
         for name in ("tokenizer.json", "tokenizer_config.json"):
             file = Path(directory) / name
             digest.update(file.read_bytes() if file.is_file() else b"")
@@ -98,9 +99,12 @@ def token_id(tokenizer: str | Path, text: str) -> int | None:
 
 def read_json(file: Path) -> dict:
     try:
-        return json.loads(file.read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: not valid JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{file}: not a JSON object")
+    return found
 
 
 def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
@@ -120,7 +124,8 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
         check_llada(file, config)
     generation = path / "generation_config.json"
     if generation.is_file():  # Instruct models name their end-of-turn token only there
-        config["eos_token_id"] = read_json(generation).get("eos_token_id") or config.get("eos_token_id")
+        eos = read_json(generation).get("eos_token_id")
+        config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
     if config.get("eos_token_id") is None:
         raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
     files = [] if random_seed is not None else weight_files(path)
@@ -142,7 +147,12 @@ def check_llada(file: Path, config: dict) -> None:
 def weight_files(path: Path) -> list[Path]:
     """The safetensors shards of a directory, as its index lists them. Raises BadInput if any is missing."""
     index = path / "model.safetensors.index.json"
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
+    names = ["model.safetensors"]
+    if index.is_file():
+        places = read_json(index).get("weight_map")
+        if not isinstance(places, dict) or not places:
+            raise BadInput(f"{index}: weight_map is missing; it says which shard holds which tensor")
+        names = sorted(set(places.values()))
     for name in names:
         if not (path / name).is_file():
             raise BadInput(f"{path / name}: weights are missing; only safetensors are read")
@@ -152,6 +162,8 @@ def weight_files(path: Path) -> list[Path]:
 def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:
     """Twelve hex digits that change when configuration or weights (or their seed) change."""
     digest = hashlib.sha256((path / "config.json").read_bytes())
+    generation = path / "generation_config.json"
+    digest.update(generation.read_bytes() if generation.is_file() else b"")
     digest.update(f"random {random_seed}".encode() if random_seed is not None else b"")
     for file in files:
         size = file.stat().st_size

@@ -5,12 +5,15 @@ from importlib.metadata import PackageNotFoundError, version
 from bench.errors import BadInput
 
 
-def choose(wanted: str) -> str:
-    """`cpu` or `cuda`; `auto` takes the GPU if there is one that torch can use. Raises BadInput if it is not there."""
+def choose(wanted: str, here: bool = True) -> str:
+    """`cpu` or `cuda`; `auto` takes the GPU if there is one that torch can use. Raises BadInput if it is not there.
+
+    here: False for work that runs on another machine, where `auto` means a GPU.
+    """
     if wanted not in ("auto", "cpu", "cuda"):
         raise BadInput(f"DEVICE={wanted}: expected auto, cpu or cuda")
-    if wanted == "cpu":
-        return "cpu"
+    if wanted == "cpu" or not here:
+        return "cpu" if wanted == "cpu" else "cuda"
     found = gpu_name()
     if wanted == "cuda" and not found:
         raise BadInput("DEVICE=cuda: no GPU that this torch can use; `make doctor` says why, DEVICE=cpu runs without")

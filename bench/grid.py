@@ -5,6 +5,7 @@ is broken is one line naming file, key and rule; nothing is ever changed silentl
 """
 
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -97,8 +98,8 @@ def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Stric
         names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
         raise BadInput(f"{file}: no such {what}; there are: {names}")
     try:
-        data = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict) or not data:
         raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
@@ -106,19 +107,47 @@ def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Stric
 
 
 def validate(data: dict, schema: type[Strict], file: Path) -> Strict:
+    """The schema's object. Raises BadInput with the first broken rule: file, key, what is wrong."""
+    for key in data:
+        if not isinstance(key, str):
+            raise BadInput(f"{file}: {key}: keys must be text; known keys: {', '.join(schema.model_fields)}")
     try:
         return schema(**data)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier())
-        allowed = f"; known keys: {', '.join(schema.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise BadInput(f"{file}: {key}: {first['msg']}{allowed}") from error
+        first = most_fitting(error.errors(), data)
+        inner = [str(part) for part in first["loc"] if not BRANCH.search(str(part))]
+        message = f"{file}: {'.'.join(inner)}: {first['msg']}"
+        if first["type"] == "extra_forbidden":
+            message += f"; known keys: {', '.join(fields_at(schema, first['loc'][:-1]))}"
+        raise BadInput(message) from error
+
+
+BRANCH = re.compile(r"\[|^(constrained-)?(int|float|str)$")  # how pydantic names the branches of a union
+
+
+def most_fitting(errors: list[dict], data: dict) -> dict:
+    """Of the errors about one key, that of the union's branch which fits what was given: a list or one value."""
+    key = errors[0]["loc"][0]
+    about = [error for error in errors if error["loc"][0] == key]
+    is_list = isinstance(data.get(key), list)
+    fitting = [error for error in about if any("[" in str(part) for part in error["loc"][1:]) == is_list]
+    return (fitting or about)[0]
+
+
+def fields_at(schema: type[Strict], path: tuple) -> list[str]:
+    """The known keys of the mapping at `path` inside a schema."""
+    for part in path:
+        schema = schema.model_fields[part].annotation
+    return list(schema.model_fields)
 
 
 def read_pair(name: str) -> PairFile:
     """The pair NAME of configs/pairs, or the pair in a YAML file given by its path."""
     file = Path(name) if name.endswith(".yaml") else PAIRS / f"{name}.yaml"
-    return read_yaml(file, PairFile, "pair", PAIRS)
+    pair = read_yaml(file, PairFile, "pair", PAIRS)
+    if pair.name != file.stem:
+        raise BadInput(f"{file}: name: is {pair.name!r}, but must be that of the file, {file.stem!r}")
+    return pair
 
 
 def read_grid(name: str, overrides: dict) -> GridFile:
@@ -179,7 +208,7 @@ def cells_of(
             model=model,
             weights=files.weights,
             tokenizer=files.tokenizer_directory,
-            revision=files.describe().with_tokenizer(files.tokenizer_directory),
+            revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
             random_seed=files.random_seed,
             dtype=pair.dtype,
             device=device,

@@ -6,6 +6,7 @@ Sources: held-out ShareGPT questions (never seen in training), or a JSON-lines f
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
@@ -65,6 +66,14 @@ def cut(directory: str, text: str, tokens: int) -> str:
     return tok.decode(tok(text, add_special_tokens=False)["input_ids"][:tokens], skip_special_tokens=True).strip()
 
 
+def write(file: Path, text: str) -> None:
+    """Write a whole file or none of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(file)
+
+
 def heldout_questions() -> list[tuple[str, str]]:
     """Held-out (question, answer) pairs that begin a conversation, in an order fixed by their hash; cached."""
     key = hashlib.sha256(Path(sharegpt.__file__).read_bytes()).hexdigest()[:12]
@@ -72,8 +81,7 @@ def heldout_questions() -> list[tuple[str, str]]:
     if not file.is_file():
         turns = [turn for turn in sharegpt.heldout_turns() if turn.first]
         turns.sort(key=lambda turn: hashlib.sha256(turn.prompt.encode()).hexdigest())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([(turn.prompt, turn.answer) for turn in turns]))
+        write(file, json.dumps([(turn.prompt, turn.answer) for turn in turns]))
     return [tuple(pair) for pair in json.loads(file.read_text())]
 
 
@@ -82,7 +90,11 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
     if not file.is_file():
         raise BadInput(f"{file}: prompt file not found; give PROMPTS_FILE= a JSON-lines file")
     found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: not UTF-8 text ({error})") from error
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -129,8 +141,7 @@ def keep(prompts: tuple[Prompt, ...]) -> str:
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
     file = records.ROOT / "prompts" / f"{name}.json"
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([asdict(prompt) for prompt in prompts]))
+        write(file, json.dumps([asdict(prompt) for prompt in prompts]))
     return name
 
 

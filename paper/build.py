@@ -96,7 +96,9 @@ def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str,
         known[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
         known[name] = f"{first[name]:.0f}"
-    known["exclusive"] = " ".join(sorted(set(rows["verdict"])))
+    known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
+    if "memory/allocated_gib" not in rows:
+        known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
     known["rounds"] = str(rows["rounds_logged"].map(lambda text: len(text.split())).min())
     known["pair_note"], known["limits"] = (POCKET_NOTE, POCKET_LIMITS) if first["pair"] == "pocket" else ("", "")
     return known

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import report, stats
 
@@ -47,6 +49,13 @@ def steps_axis(axes: Axes, steps: list[float]) -> None:
     axes.set_xlabel("denoising steps")
 
 
+def plain_log(axis: Axis) -> None:
+    """Logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
 def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA") -> None:
     axes.axhline(estimate.value, color=COLORS["llama"], linestyle="--", label=label)
     if estimate.low is not None:
@@ -71,6 +80,7 @@ def pareto(found: report.Comparison) -> plt.Figure | None:
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_xscale("log")
+    plain_log(axes.xaxis)
     axes.set_xlabel("latency of one answer (ms)")
     axes.set_ylabel("BERTScore F1 against the reference")
     axes.legend(loc="best")
@@ -92,6 +102,7 @@ def quality(found: report.Comparison) -> plt.Figure | None:
         line_for_llama(axes, estimates(found.llama, metric)[0])
         if logarithmic:
             axes.set_yscale("log")
+            plain_log(axes.yaxis)
         steps_axis(axes, steps)
         axes.set_ylabel(label)
     grid[0][0].legend(loc="best")
@@ -116,6 +127,7 @@ def step_time(found: report.Comparison) -> plt.Figure | None:
         axes.set_ylabel(label)
         axes.legend(loc="best")
     left.set_yscale("log")
+    plain_log(left.yaxis)
     right.set_ylim(bottom=0)
     return figure
 

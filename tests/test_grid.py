@@ -48,7 +48,7 @@ def pair_file(tmp_path) -> Path:
     asked = tmp_path / "asked.jsonl"
     asked.write_text("".join(json.dumps({"prompt": prompt.text}) + "\n" for prompt in ASKED))
     limits = {"dtype": "float32", "primary_metric": "bertscore_f1", "margin": 0.1, "prompts": {"source": str(asked)}}
-    return write(tmp_path / "pair.yaml", {"name": "fake"} | models | limits)
+    return write(tmp_path / "fake.yaml", {"name": "fake"} | models | limits)
 
 
 def write(file: Path, data: dict) -> Path:
@@ -93,7 +93,7 @@ def test_baseline_sweep_smoke_and_pocket_ship():
         ({"block-length": 4}, "block-length", "not permitted"),
         ({1: 2}, "1", ""),
         ({"steps": "many"}, "steps", "valid integer"),
-        ({"steps": [4, "many"]}, "steps", "valid integer"),
+        ({"steps": [4, "many"]}, "steps.1", "valid integer"),
         ({"gen_length": 2.0}, "gen_length", "valid integer"),
         ({"prompts": True}, "prompts", "valid integer"),
         ({"batch_size": None}, "batch_size", "valid integer"),
@@ -102,7 +102,7 @@ def test_baseline_sweep_smoke_and_pocket_ship():
         ({"model": ["llama", "bert"]}, "model", "'llama' or 'llada'"),
         ({"model": []}, "model", ""),
         ({"steps": 0}, "steps", "greater than or equal to 1"),
-        ({"steps": [4, 0]}, "steps", "greater than or equal to 1"),
+        ({"steps": [4, 0]}, "steps.1", "greater than or equal to 1"),
         ({"steps": []}, "steps", "at least 1"),
         ({"prompts": 0}, "prompts", "greater than or equal to 1"),
         ({"temperature": -0.1}, "temperature", "greater than or equal to 0"),

@@ -150,8 +150,8 @@ print(resident_peak_bytes() - before)
 def test_loading_holds_the_model_and_at_most_1_2_shards(copy):
     """A stand-in of 60 MB in four shards; float32 from bfloat16, so that every tensor is copied."""
     config = json.loads((copy / "config.json").read_text())
-    config |= {"d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 8, "mlp_hidden_size": 1536, "vocab_size": 4096,
-               "embedding_size": 4096}  # fmt: skip
+    config |= {"d_model": 512, "n_layers": 8, "n_heads": 8, "n_kv_heads": 8, "mlp_hidden_size": 1536}
+    config |= {"vocab_size": 4096, "embedding_size": 4096}
     (copy / "config.json").write_text(json.dumps(config))
     model = models.load(checkpoint.read(copy, 0), "cpu", torch.bfloat16)
     models.save(model, copy, official=True)
