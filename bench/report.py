@@ -41,6 +41,12 @@ class Comparison:
     def rows(self) -> pd.DataFrame:
         return pd.concat([self.llama, self.llada])
 
+    @property
+    def label(self) -> str:
+        """What every table and figure must say about the weights; empty where there is nothing to say."""
+        made_up = not self.rows.empty and "weights" in self.rows and (self.rows["weights"] == "random").any()
+        return "random weights, real shapes: no quality" if made_up else ""
+
 
 def comparison(frame: pd.DataFrame) -> Comparison:
     """The largest group of a study's runs that can be compared: same prompts, length and precision."""
@@ -172,6 +178,8 @@ def print_study(study: str) -> None:
             f"\nstudy {study}: {row['gen_length']:.0f} tokens, {row['prompts']:.0f} prompts, batch"
             f" {row['batch_size']:.0f}, {row['dtype']} on {row['device']}"
         )
+        if found.label:
+            print(found.label.upper())
         print(table(found.rows).to_string(index=False))
     for _, row in found.failed.iterrows():
         print(f"failed: {row['model']} {row.get('steps', '')}: {row['outcome']}: {row.get('message', '')}")

@@ -27,6 +27,10 @@ POCKET_NOTE = (
     "The pocket pair has a few million parameters a model and was trained on one data set; it shows the method with"
     " real text and real quality, on hardware that everyone has."
 )
+RANDOM_NOTE = (
+    "The weights are random, made from a seed in the exact shapes of the published models: latency, throughput and"
+    " memory depend on shapes and hardly on values; there is no quality."
+)
 POCKET_LIMITS = (
     "Models of this size show how quality and time move with the steps; neither the level of quality nor the latencies"
     " carry over to 8B models, and the step count at which the two meet need not either. Where a laptop CPU was used,"
@@ -101,6 +105,8 @@ def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str,
         known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
     known["rounds"] = str(rows["rounds_logged"].map(lambda text: len(text.split())).min())
     known["pair_note"], known["limits"] = (POCKET_NOTE, POCKET_LIMITS) if first["pair"] == "pocket" else ("", "")
+    if found.label:
+        known["pair_note"] = known["limits"] = RANDOM_NOTE
     return known
 
 

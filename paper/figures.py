@@ -144,6 +144,8 @@ def write(found: report.Comparison, folder: Path) -> list[str]:
         figure = draw(found)
         if figure is None:
             continue
+        if found.label:
+            figure.suptitle(found.label, fontsize=9)
         figure.tight_layout()
         for suffix in ("pdf", "png"):
             figure.savefig(

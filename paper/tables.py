@@ -84,6 +84,7 @@ def write(found: report.Comparison, folder: Path) -> list[str]:
     """Write every table to `folder`; one that has no data says so."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (caption, metrics) in TOPICS.items():
+        caption += f" ({found.label.capitalize()}.)" if found.label else ""
         table = topic_table(found.rows, metrics)
         if table.empty:
             text = f"\\begin{{table}}[h]\\caption{{{name.capitalize()}: {NOT_MEASURED}.}}\\end{{table}}\n"
