@@ -100,6 +100,13 @@ def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str,
         known[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
         known[name] = f"{first[name]:.0f}"
+    bits = likelihoods(known["pair"])
+    if bits:
+        values = [f"{bits[f'{model}.bits_per_byte']['value']:.3f}" for model in ("llama", "llada")]
+        known["likelihood"] = (
+            f"{values[0]} bits per byte for LLaMA, exact, and at most {values[1]} for LLaDA (an upper bound; it does"
+            " not say that LLaMA models text better)"
+        )
     known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
     if "memory/allocated_gib" not in rows:
         known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
