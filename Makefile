@@ -23,6 +23,8 @@ export TOKENIZERS_PARALLELISM = false
 .DEFAULT_GOAL = help
 .PHONY: help setup plan smoke baseline sweep study score paper samples ui pair verify doctor test lint clean
 
+# A .venv that is there keeps its Python, unless another is asked for.
+wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
 study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
 	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
@@ -46,7 +48,7 @@ help: ## this help
 setup: ## .venv with the pinned packages; every other door does this when it is stale
 ifeq ($(PY),.venv/bin/python)
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; give PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@fresh=".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; "$(PYTHON)" -V; } | cksum | tr -d ' ')"; \
+	@fresh=".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; "$(wanted_python)" -V; } | cksum | tr -d ' ')"; \
 	[ -e "$$fresh" ] && exit 0; \
 	"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "error: $$($(PYTHON) -V) is outside 3.11 to 3.13; give PYTHON=/path/to/python3.11" >&2; exit 2; }; \
@@ -54,7 +56,7 @@ ifeq ($(PY),.venv/bin/python)
 	"$(PYTHON)" -m venv --clear .venv && \
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r configs/requirements-nodeps.txt && \
-	touch "$$fresh"
+	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
 plan: setup ## the cells of baseline and sweep with estimated minutes; runs nothing

@@ -130,7 +130,8 @@ def put(model, name: str, tensor: torch.Tensor, source: str, path: Path, device:
     shape = getattr(module, leaf).shape
     if tensor.shape != shape:
         raise BadInput(f"{path}: tensor {source} has shape {list(tensor.shape)}, not {list(shape)}")
-    setattr(module, leaf, torch.nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))
+    own = tensor.to(device=device, dtype=dtype, copy=True)  # not a view of the mapped file, read at first use
+    setattr(module, leaf, torch.nn.Parameter(own, requires_grad=False))
 
 
 def fill_at_random(model: LlamaForCausalLM, seed: int, device: str, dtype: torch.dtype) -> None:
