@@ -1,8 +1,8 @@
 """From records to metrics: the definitions of every number that is tracked (README, "Metrics").
 
 A round's value is the median over its calls (latencies) or total tokens over total time (throughput).
-Later rounds time only the first prompts again, so their values are scaled to all prompts
-(`stats.at_full_size`).
+Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that
+both timed (`stats.paired_ratio`).
 """
 
 import itertools
@@ -32,31 +32,47 @@ def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
     else:
         found["ttft"] = marks["token"][0]
         if len(marks["token"]) > 1:
-            found["step"] = float(np.median(gaps(marks["token"])))
+            found["step"] = found["itl_p50"] = float(np.median(gaps(marks["token"])))
+            found["itl_p95"] = float(np.percentile(gaps(marks["token"]), 95))
     tokens = max(call["kept"])
     if "ttft" in found and tokens > 1:
         found["tpot"] = (latency - found["ttft"]) / (tokens - 1)
     return found
 
 
+LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency")
+
+
 def timing_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
     """Latency and throughput of a set of calls."""
-    diffusion = "steps" in cell
-    per_call = [call_latencies(call, diffusion) for call in calls]
+    per_call = [call_latencies(call, "steps" in cell) for call in calls]
     found = {}
-    for name in ("ttft", "ttfb", "tpot", "step", "latency"):
+    for name in LATENCIES:
         values = [latencies[name] for latencies in per_call if name in latencies]
         if values:
             found[f"latency/{name}_ms"] = float(np.median(values))
-    if not diffusion:
-        between = [gap for call in calls for gap in gaps(call["marks"]["token"])]
-        if between:
-            found["latency/itl_p50_ms"], found["latency/itl_p95_ms"] = map(float, np.percentile(between, (50, 95)))
     seconds = sum(call["latency_ms"] for call in calls) / 1e3
     found["throughput/tokens_per_s"] = sum(sum(call["kept"]) for call in calls) / seconds
     canvas = sum(len(call["kept"]) for call in calls) * cell["gen_length"]
     found["throughput/canvas_tokens_per_s"] = canvas / seconds
     return found
+
+
+def scaled_metrics(all_first: dict[str, float], first: list[dict], now: list[dict], cell: dict) -> dict[str, float]:
+    """A later round's metrics on all prompts, from the calls that it timed again.
+
+    all_first: round 1's metrics; first: round 1's calls; now: this round's.
+    """
+    before = {tuple(call["prompts"]): call_latencies(call, "steps" in cell) for call in first}
+    pairs = [(call_latencies(call, "steps" in cell), before.get(tuple(call["prompts"]), {})) for call in now]
+    found = {}
+    for name in LATENCIES:
+        both = [(mine[name], theirs[name]) for mine, theirs in pairs if name in mine and name in theirs]
+        if both and f"latency/{name}_ms" in all_first:
+            found[f"latency/{name}_ms"] = all_first[f"latency/{name}_ms"] * stats.paired_ratio(*zip(*both, strict=True))
+    slower = found["latency/latency_ms"] / all_first["latency/latency_ms"]
+    rates = ("throughput/tokens_per_s", "throughput/canvas_tokens_per_s")
+    return found | {name: all_first[name] / slower for name in rates}
 
 
 def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
@@ -83,18 +99,10 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
     good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
     found = {}
     for number, record in good.items():
-        metrics = timing_metrics(record["calls"], entry.cell)
         if number != 1 and 1 in found:
-            common = {tuple(call["prompts"]) for call in record["calls"]}
-            first = [call for call in good[1]["calls"] if tuple(call["prompts"]) in common]
-            reference = timing_metrics(first, entry.cell)
-            metrics = {
-                name: stats.at_full_size(found[1][name], reference[name], value)
-                for name, value in metrics.items()
-                if name in reference and name in found[1]
-            }
+            metrics = scaled_metrics(found[1], good[1]["calls"], record["calls"], entry.cell)
         else:
-            metrics |= compute_metrics(record["calls"], entry.cell)
+            metrics = timing_metrics(record["calls"], entry.cell) | compute_metrics(record["calls"], entry.cell)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return found

@@ -39,16 +39,20 @@ class Sink:
         return records.group(records.read(self.plain_file or records.path(self.study)))
 
     def take(self, record: dict) -> None:
-        """Put a record on disk first, then hand it to MLflow; what MLflow cannot take waits for the next run."""
+        """Put a record on disk."""
         records.append(self.plain_file or records.path(self.study), record)
-        if not self.plain_file:
-            self.track(record["cell_id"])
 
-    def track(self, *cell_ids: str) -> None:
+    def track(self) -> None:
+        """Bring MLflow up to the records; what it cannot take waits for the next run.
+
+        Called only while no worker runs: on a small machine it would disturb what is being timed.
+        """
+        if self.plain_file:
+            return
         from bench import tracking
 
         known = self.known()
-        for cell_id in cell_ids or known:
+        for cell_id in known:
             try:
                 tracking.log_cell(self.study, cell_id, known[cell_id])
             except Exception as error:  # whatever MLflow or its database raise, the record is safe
@@ -137,6 +141,7 @@ def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: 
                     del waiting[cell_id]
         finally:
             worker.stop()
+    sink.track()
 
 
 def run(work: Work, folder: Path, sink: Sink) -> int:
@@ -278,6 +283,7 @@ def main(argv: list[str] | None = None) -> int:
     if not args.record:
         sink.track()
         score(work.study, sink)
+        sink.track()
     if not args.record and not args.no_report:
         from bench import report
 

@@ -55,14 +55,15 @@ def mean_over_prompts(values: Sequence[float]) -> Estimate:
     return Estimate(float(values.mean()), *map(float, found.confidence_interval))
 
 
-def at_full_size(all_first: float, common_first: float, common_now: float) -> float:
-    """What a later round would have read on all prompts, from the few that it timed again.
+def paired_ratio(now: Sequence[float], before: Sequence[float]) -> float:
+    """Median over the same calls of now / before: how much slower a later process ran.
 
-    Ratio estimator: round 1's value on all prompts, times this round's speed on the common prompts relative
-    to round 1's on the same ones. Without it the difference between prompts would pass for noise between
-    processes. Source: Cochran, "Sampling Techniques" (1977), section 6.
+    Later rounds time only some of the prompts again. Round 1's value on all prompts times this ratio is what
+    they would have read on all (a ratio estimator: Cochran, "Sampling Techniques", 1977, section 6); without it
+    the difference between prompts would pass for noise between processes. A median, since one call that the
+    machine interrupted must not scale everything.
     """
-    return all_first * common_now / common_first
+    return float(np.median(np.asarray(now) / np.asarray(before)))
 
 
 def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target_ms: float) -> float:

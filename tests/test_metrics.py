@@ -71,6 +71,7 @@ def test_a_later_round_on_fewer_prompts_is_scaled_to_all():
     rounds = of(LLADA, [llada_call(0), llada_call(1, 3.0), llada_call(2, 5.0)], [llada_call(0, 1.1)])
     assert rounds[1]["latency/latency_ms"] == 96
     assert rounds[2]["latency/latency_ms"] == pytest.approx(96 * 1.1)
+    assert rounds[2]["latency/step_ms"] == pytest.approx(rounds[1]["latency/step_ms"] * 1.1)
     assert rounds[2]["throughput/tokens_per_s"] == pytest.approx(rounds[1]["throughput/tokens_per_s"] / 1.1)
     assert "compute/nfe" not in rounds[2]
 

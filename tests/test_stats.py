@@ -46,9 +46,9 @@ def test_mean_over_prompts_is_the_percentile_bootstrap():
     assert stats.mean_over_prompts([0.5, 0.5, 0.5]) == stats.Estimate(0.5)
 
 
-def test_at_full_size_scales_by_the_common_prompts():
-    # all prompts took 100 in round 1, the common ones 80; those take 84 now, 5 % more
-    assert stats.at_full_size(100, 80, 84) == pytest.approx(105)
+def test_paired_ratio_is_the_median_over_the_same_calls():
+    # 5 % slower on three calls; a fourth was interrupted and does not count
+    assert stats.paired_ratio([105, 210, 42, 900], [100, 200, 40, 300]) == pytest.approx(1.05)
 
 
 def test_break_even_is_where_the_line_meets_the_target():
