@@ -7,6 +7,7 @@ import pandas as pd
 from bench import report, stats
 
 NOT_MEASURED = "not measured"
+FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
 TOPICS = {  # file: (caption, {metric: (heading, digits)})
     "latency": (
         "Latency of one answer in milliseconds, mean over rounds with its 95\\,\\% interval. TTFT: first output"
@@ -94,6 +95,9 @@ def write(found: report.Comparison, folder: Path) -> list[str]:
                 hrules=True, column_format=align, caption=caption, label=f"tab:{name}", position="htbp",
                 position_float="centering",
             )  # fmt: skip
-            text = text.replace("\\begin{tabular}", "\\small\\begin{tabular}")
+            # Shrunk to the line where it is wider.
+            text = text.replace("\\begin{tabular}", FIT + "\\begin{tabular}").replace(
+                "\\end{tabular}", "\\end{tabular}}"
+            )
         (folder / f"{name}.tex").write_text(text)
     return list(TOPICS)
