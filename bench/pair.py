@@ -11,17 +11,18 @@ import argparse
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
 from tqdm import tqdm
 
 from bench import checkpoint, models
 from bench.diffusion.likelihood import log_likelihood_bound
-from bench.train import CACHE, CANVASES, new_model, special_id
+from bench.errors import exit_code
+from bench.train import CACHE, CANVASES, new_model, read_recipe, special_id
 from bench.train_data import BOS, CHAT_TEMPLATE, EOS, MASK, Rows
 
 SAMPLES = 32  # noisy versions of each answer for LLaDA's bound
@@ -176,14 +177,14 @@ of at most {prompt} tokens with the start of its answer, or a piece from inside 
 """
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
     parser.add_argument("--rows", type=int, default=128, help="held-out answers for bits per byte")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    recipe = yaml.safe_load(args.recipe.read_text())
+    recipe = read_recipe(args.recipe)
     write_configs(recipe, args.out)
     rows = Rows.load(CACHE / "heldout.npz")
     card = {"recipe": recipe, "data": json.loads((CACHE / "counts.json").read_text())}
@@ -194,7 +195,8 @@ def main() -> None:
     (args.out / "README.md").write_text(card_text(card))
     for kind in ("llama", "llada"):
         (args.out / f"{kind}-training.json").unlink()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -141,6 +141,8 @@ def unscored(study: str) -> list[tuple[str, CellRecords, list[str]]]:
 
 
 def main() -> int:
+    if len(sys.argv) != 2:
+        raise BadInput("usage: python -m bench.quality STUDY")
     study = sys.argv[1]
     todo = unscored(study)
     if not todo:

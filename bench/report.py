@@ -207,7 +207,9 @@ def print_samples(study: str) -> None:
 
 
 def main() -> int:
-    study, *rest = sys.argv[1:]
+    study, *rest = sys.argv[1:] or [None]
+    if study is None or rest not in ([], ["samples"]):
+        raise BadInput("usage: python -m bench.report STUDY [samples]")
     print_samples(study) if rest == ["samples"] else print_study(study)
     return 0
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import shutil
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench import models
 from bench.diffusion import likelihood
+from bench.errors import BadInput, exit_code
 from bench.train_data import EOS, MASK, SPECIALS, Rows, prepare
 
 CACHE = Path(".cache/pair")
@@ -224,20 +226,29 @@ def heldout_loss(loss_of: Loss, heldout: Batches) -> float:
     return float(torch.stack(values).mean())
 
 
-def main() -> None:
+def read_recipe(file: Path) -> dict:
+    """The training recipe. Raises BadInput if it is not there."""
+    if not file.is_file():
+        raise BadInput(f"{file}: no such training recipe")
+    return yaml.safe_load(file.read_text())
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
     parser.add_argument("--model", choices=("llama", "llada"), required=True)
     parser.add_argument("--minutes", type=float, help="budget; default: the recipe's for this device")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--set", nargs="*", default=[], help="optimizer settings, NAME=VALUE")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="numbers of the recipe's optimizer")
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
     parser.add_argument("--start-from", type=Path, help="safetensors of a LLaMA of the same shape")
     args = parser.parse_args()
-    recipe = yaml.safe_load(args.recipe.read_text())
+    recipe = read_recipe(args.recipe)
     for item in args.set:
-        name, value = item.split("=")
-        recipe["optimizer"][name] = float(value) if "." in value else int(value)
+        name, _, value = item.partition("=")
+        if not isinstance(recipe["optimizer"].get(name), int | float):
+            raise BadInput(f"--set {item}: the recipe's optimizer has no number {name!r}")
+        recipe["optimizer"][name] = float(value)
     prepare(recipe, CACHE)
     minutes = args.minutes or recipe["minutes"][args.device][args.model]
     model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
@@ -246,7 +257,8 @@ def main() -> None:
     facts["epochs"] = round(progress.rows / len(Rows.load(CACHE / "train.npz").ids), 2)
     (args.out / f"{args.model}-training.json").write_text(json.dumps(facts | {"curve": progress.curve}, indent=1))
     print(json.dumps(facts), "last held out:", progress.curve[-1:])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))
