@@ -118,9 +118,12 @@ def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
     }  # fmt: skip
 
 
-def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, git: str) -> None:
-    """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on."""
-    waiting = {cell.cell_id: cell for cell in cells}
+def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, git: str) -> set[str]:
+    """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on.
+
+    Returns the ids of the cells that failed: later rounds leave them out.
+    """
+    waiting, failed = {cell.cell_id: cell for cell in cells}, set()
     while waiting:
         worker = Worker(folder, round_, list(waiting), folder / "worker.log")
         try:
@@ -136,12 +139,14 @@ def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: 
                     sink.take(record | {"rounds": work.rounds, "git": git})
                     bar.advance(key, 1.0)
                     if record["outcome"] != "ok":
+                        failed.add(cell_id)
                         label = waiting[cell_id].label
                         tqdm.write(f"{label}: {record['outcome']}: {record['message']}", file=sys.stderr)
                     del waiting[cell_id]
         finally:
             worker.stop()
     sink.track()
+    return failed
 
 
 def run(work: Work, folder: Path, sink: Sink) -> int:
@@ -155,8 +160,10 @@ def run(work: Work, folder: Path, sink: Sink) -> int:
             for cell in cells
         }
         bar, git = Bar(work, seconds), git_state()
+        failed: set[str] = set()
         for round_, cells in processes:
-            run_process(work, folder, round_, cells, sink, bar, git)
+            left = [cell for cell in cells if cell.cell_id not in failed]
+            failed |= run_process(work, folder, round_, left, sink, bar, git)
         bar.bar.close()
     known = sink.known()
     return sum(known[cell.cell_id].failed is not None for cell in work.cells)

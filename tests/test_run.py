@@ -1,0 +1,105 @@
+"""The parent loop on scripted workers: order, failures, what is tried again."""
+
+import pytest
+
+from bench import records, run
+from bench.cell import Prompt, Work
+from tests.conftest import make_cell
+
+CELLS = (*(make_cell("llada", steps=steps) for steps in (2, 4, 8)), make_cell("llama"))
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """Four cells, three rounds; workers are scripted, records go to a plain file."""
+    prompts = tuple(Prompt(str(i), None, {"llama": [1], "llada": [1]}) for i in range(2))
+    return Work("s", 3, 0, CELLS, prompts)
+
+
+class Scripted:
+    """A worker that answers every cell, dies on the given one, and remembers what it was asked."""
+
+    asked: list[list[str]]
+    fatal: str | None
+
+    def __init__(self, folder, round_, cell_ids, log):
+        type(self).asked.append(list(cell_ids))
+        self.round, self.cell_ids = round_, cell_ids
+
+    def events(self, limits_s):
+        for cell_id in self.cell_ids:
+            yield {"event": "start", "cell_id": cell_id}
+            if cell_id == type(self).fatal:
+                yield {"event": "died", "cell_id": cell_id, "message": "worker ended with signal 9: gone"}
+                return
+            cell = next(cell for cell in CELLS if cell.cell_id == cell_id).settings()
+            head = {"record": "round", "study": "s", "cell_id": cell_id, "round": self.round, "cell": cell}
+            yield {"event": "record", "record": head | {"outcome": "ok", "message": "", "calls": [], "memory_gib": {}}}
+
+    def stop(self):
+        pass
+
+
+@pytest.fixture
+def sink(tmp_path, monkeypatch):
+    Scripted.asked, Scripted.fatal = [], None
+    monkeypatch.setattr(run, "Worker", Scripted)
+    monkeypatch.setattr(run.estimate, "call_s", lambda *arguments: 1.0)
+    return run.Sink("s", tmp_path / "records.jsonl")
+
+
+def outcomes(sink) -> dict[str, list[str]]:
+    return {cell_id: [r["outcome"] for r in entry.rounds.values()] for cell_id, entry in sink.known().items()}
+
+
+def test_every_cell_runs_once_a_round_and_models_alternate(work, sink, tmp_path):
+    assert run.run(work, tmp_path, sink) == 0
+    assert outcomes(sink) == {cell.cell_id: ["ok"] * 3 for cell in CELLS}
+    sizes = [len(ids) for ids in Scripted.asked]
+    assert sizes == [3, 1, 1, 3, 3, 1]
+
+
+def test_the_order_is_shuffled_by_the_seed_alone(work, sink, tmp_path):
+    first = run.rounds_to_do(work, {})
+    assert first == run.rounds_to_do(work, {})
+    orders = {tuple(cell.steps for cell in cells) for _, cells in first if cells[0].model == "llada"}
+    assert len(orders) > 1
+
+
+def test_a_death_costs_its_cell_alone_and_is_not_tried_again(work, sink, tmp_path, capsys):
+    Scripted.fatal = CELLS[1].cell_id
+    assert run.run(work, tmp_path, sink) == 1
+    found = outcomes(sink)
+    assert found.pop(CELLS[1].cell_id) == ["error"]
+    assert found == {cell.cell_id: ["ok"] * 3 for cell in CELLS if cell != CELLS[1]}
+    assert "signal 9" in capsys.readouterr().err
+    Scripted.asked.clear()
+    assert run.run(work, tmp_path, sink) == 1
+    assert Scripted.asked == []
+
+
+def test_more_rounds_run_only_what_is_new(work, sink, tmp_path):
+    run.run(work, tmp_path, sink)
+    Scripted.asked.clear()
+    more = Work("s", 4, 0, CELLS, work.prompts)
+    assert run.run(more, tmp_path, sink) == 0
+    assert sorted(len(ids) for ids in Scripted.asked) == [1, 3]
+    assert {len(entry.rounds) for entry in sink.known().values()} == {4}
+
+
+def test_an_interrupt_keeps_what_was_measured(work, sink, tmp_path, monkeypatch):
+    real = Scripted.events
+
+    def interrupted(self, limits_s):
+        for number, event in enumerate(real(self, limits_s)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield event
+
+    monkeypatch.setattr(Scripted, "events", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run(work, tmp_path, sink)
+    assert len(records.read(sink.plain_file)) == 1
+    monkeypatch.setattr(Scripted, "events", real)
+    assert run.run(work, tmp_path, sink) == 0
+    assert outcomes(sink) == {cell.cell_id: ["ok"] * 3 for cell in CELLS}
