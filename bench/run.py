@@ -70,7 +70,7 @@ class Bar:
         self.work, self.todo = work, todo
         self.seen: dict[tuple[str, int], float] = {}
         self.bar = tqdm(
-            total=round(sum(todo.values()), 1),
+            total=sum(todo.values()) * (1 + 1e-9),  # a hair more, for the rounding of many additions
             bar_format="{desc} {percentage:3.0f}% |{bar:24}| {elapsed} gone, {remaining} left",
             mininterval=1,
         )

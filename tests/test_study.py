@@ -130,7 +130,7 @@ def test_samples_come_from_the_tracked_runs(study, folder):
 
 def test_export_run_elsewhere_and_replay(study, folder):
     smoke = ["configs/grids/smoke.yaml", "--rounds", "1", "--study", "away"]
-    assert command(folder, "bench.run", *smoke, "--export", "work").returncode == 0
+    assert command(folder, "bench.run", *smoke, "--device", "cpu", "--export", "work").returncode == 0
     done = command(folder, "bench.run", "--cells", "work", "--record", "out.jsonl")
     assert done.returncode == 0, done.stderr
     assert not (folder / "mlruns/away.jsonl").exists()
