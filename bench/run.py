@@ -178,18 +178,22 @@ def git_state() -> str:
         return ""
 
 
-def score(study: str, sink: Sink) -> None:
-    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines."""
+def score(study: str, sink: Sink) -> bool:
+    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines.
+
+    Returns whether there was anything to score.
+    """
     from bench import quality
 
     if not quality.unscored(study):
-        return
+        return False
     command = [sys.executable, "-m", "bench.quality", study]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
         for line in process.stdout:
             sink.take(json.loads(line))
     if process.returncode:
         raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
+    return True
 
 
 def print_plan(work: Work, sink: Sink) -> None:
@@ -289,8 +293,8 @@ def main(argv: list[str] | None = None) -> int:
     failed = 0 if args.score_only else run(work, folder, sink)
     if not args.record:
         sink.track()
-        score(work.study, sink)
-        sink.track()
+        if score(work.study, sink):
+            sink.track()
     if not args.record and not args.no_report:
         from bench import report
 

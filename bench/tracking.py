@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -31,7 +32,9 @@ SIGNIFICANT_DIGITS = 6
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
 
 
+@cache
 def client() -> MlflowClient:
+    """One client for the process: each new one opens the database again."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     return MlflowClient()
 
