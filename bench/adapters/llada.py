@@ -4,11 +4,17 @@ import torch
 
 from bench import checkpoint
 from bench.adapters.base import Mark, ModelAdapter, Output, kept_tokens, left_pad
+from bench.cell import Cell
 from bench.diffusion.samplers import Sampling, denoise
 
 
 class LladaAdapter(ModelAdapter):
     """Blockwise denoising without a cache, as the authors run it."""
+
+    def load(self, cell: Cell) -> None:
+        super().load(cell)
+        # The end-of-turn token of a model that was taught to chat; read here, since generating is timed.
+        self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         cell, eos_ids = self.cell, self.checkpoint.eos_ids
@@ -36,11 +42,6 @@ class LladaAdapter(ModelAdapter):
             eos_id=self.checkpoint.eos_ids[0],
             eot_id=self.eot_id,
         )
-
-    @property
-    def eot_id(self) -> int | None:
-        """The end-of-turn token of a model that was taught to chat."""
-        return checkpoint.token_id(self.cell.tokenizer, checkpoint.END_OF_TURN)
 
     def forward(self, canvas: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Logits [batch, canvas, vocabulary] of every position."""
