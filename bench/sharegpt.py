@@ -96,8 +96,8 @@ def pairs_of(item: dict) -> Iterator[tuple[bool, str, str]]:
 def clean_turns(items: list[dict], counts: Counter[str]) -> Iterator[Turn]:
     """Yield the turns that pass every rule, counting what each rule dropped.
 
-    An answer that occurs twice is kept once; so is a prompt, unless it is a short one of training
-    ("continue") whose answers differ.
+    An answer that occurs twice, also as a prompt, is kept once; so is a prompt, unless it is a short one of
+    training ("continue") whose answers differ.
     """
     seen_prompts: set[str] = set()
     seen_answers: set[str] = set()
@@ -144,9 +144,10 @@ def drop_reason(prompt: str, answer: str, seen_prompts: set[str], seen_answers: 
         return "answer under 40 characters"
     if not is_english_prose(prompt) or not is_english_prose(answer):
         return "not English prose, or holds code"
-    if fingerprint(prompt) in seen_prompts:
+    # Prompts against answers too: people paste what a model wrote, and models quote what they were asked.
+    if fingerprint(prompt) in seen_prompts or fingerprint(prompt) in seen_answers:
         return "prompt seen before"
-    if fingerprint(answer) in seen_answers:
+    if fingerprint(answer) in seen_answers or fingerprint(answer) in seen_prompts:
         return "answer seen before"
     return None
 

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench import models
+from bench import models, train_data
 from bench.diffusion import likelihood
 from bench.errors import BadInput, exit_code
 from bench.train_data import EOS, MASK, SPECIALS, Rows, prepare
@@ -39,7 +39,8 @@ class Progress:
 
     steps: int = 0
     tokens: int = 0  # positions pushed through the model
-    rows: int = 0
+    epochs: float = 0.0  # over the text
+    task_epochs: float = 0.0
     curve: list[dict] = field(default_factory=list)
 
 
@@ -78,27 +79,43 @@ def optimizers(model: LlamaForCausalLM, settings: dict) -> list[torch.optim.Opti
     return found
 
 
-def llama_loss(model: LlamaForCausalLM, ids: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """Mean nats of the answer tokens, the EOS that ends a whole answer included (scalar).
+@dataclass(frozen=True)
+class Batch:
+    """ids [rows, canvas]; the answer of a row is positions first..last-1 ([rows] each), its EOS included.
 
-    ids [rows, canvas]; the answer of a row is positions first..last-1. Position i predicts token i + 1.
+    end [rows]: where a row's own canvas ends, if that is before the common one; None if it never is.
     """
+
+    ids: torch.Tensor
+    first: torch.Tensor
+    last: torch.Tensor
+    end: torch.Tensor | None = None
+
+
+def llama_loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+    """Mean nats of the answer tokens, the EOS that ends a whole answer included (scalar). Position i predicts i + 1."""
+    ids = batch.ids
     position = torch.arange(1, ids.shape[1], device=ids.device)
-    scored = (position >= first[:, None]) & (position < last[:, None])
+    scored = (position >= batch.first[:, None]) & (position < batch.last[:, None])
     hidden = model.model(ids, use_cache=False).last_hidden_state[:, :-1]
     logits = model.lm_head(hidden[scored])
     return F.cross_entropy(logits.float(), ids[:, 1:][scored])
 
 
-def llada_loss(model: LlamaForCausalLM, ids: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """LLaDA's SFT loss of a batch; the answer is everything after the prompt, its EOS padding included."""
+def llada_loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+    """LLaDA's SFT loss of a batch (scalar); the answer is all of a row's canvas after its prompt, EOS padding too."""
+    ids, position = batch.ids, torch.arange(batch.ids.shape[1], device=batch.ids.device)
     rows, canvas = ids.shape
-    answer = torch.arange(canvas, device=ids.device) >= first[:, None]
+    answer, visible, lengths = position >= batch.first[:, None], None, canvas - batch.first
+    if batch.end is not None:
+        inside = position < batch.end[:, None]
+        answer, lengths = answer & inside, batch.end - batch.first
+        visible = inside[:, None, None, :].expand(rows, 1, canvas, canvas)
     levels = likelihood.stratified_levels(rows, torch.rand((), device=ids.device))
     p_mask = likelihood.masking_probability(levels)
     noisy, masked = likelihood.corrupt(ids, p_mask, answer, torch.rand(ids.shape, device=ids.device), special_id(MASK))
-    hidden = model.model(noisy, use_cache=False).last_hidden_state
-    lengths = (canvas - first).float()[:, None].expand(ids.shape)
+    hidden = model.model(noisy, attention_mask=visible, use_cache=False).last_hidden_state
+    lengths = lengths.float()[:, None].expand(ids.shape)
     weights = p_mask[:, None].expand(ids.shape)
     return likelihood.masked_loss(model.lm_head(hidden[masked]), ids[masked], weights[masked], lengths[masked], rows)
 
@@ -124,33 +141,63 @@ LOSSES = {"llama": llama_loss, "llada": llada_loss}
 
 
 class Batches:
-    """Endless shuffled batches of rows that share a canvas, already on the device."""
+    """Endless shuffled batches of rows that share a canvas, already on the device.
 
-    def __init__(self, rows: Rows, batch_rows: int, device: str, seed: int):
+    canvases: rows go to the shortest that leaves room for their answer. own_canvas: an answer's canvas has
+    this many tokens and ends with them, whatever the common one.
+    """
+
+    def __init__(self, rows: Rows, canvases: tuple[int, ...], own_canvas: int | None, size: int, device: str, seed: int):
         self.ids = torch.from_numpy(rows.ids.astype(np.int16)).to(device)
         self.first = torch.from_numpy(rows.prompt_lengths).to(device)
         self.answer = torch.from_numpy(rows.answer_lengths).to(device)
-        room = rows.ids.shape[1] - CANVASES[0]
-        short = rows.prompt_lengths <= rows.prompt_lengths.max() - room
-        self.buckets = [(CANVASES[0], np.flatnonzero(short)), (CANVASES[1], np.flatnonzero(~short))]
-        self.batch_rows, self.random = batch_rows, np.random.default_rng(seed)
+        spare = rows.ids.shape[1] - np.array(canvases)  # how much shorter than the longest prompt
+        which = (rows.prompt_lengths[:, None] <= rows.prompt_lengths.max() - spare).argmax(1)
+        self.buckets = [(canvas, np.flatnonzero(which == i)) for i, canvas in enumerate(canvases)]
+        self.own_canvas, self.size, self.random = own_canvas, size, np.random.default_rng(seed)
 
     def __iter__(self):
         while True:
             epoch = [
                 (canvas, part)
                 for canvas, bucket in self.buckets
-                for part in np.array_split(self.random.permutation(bucket), max(1, len(bucket) // self.batch_rows))
-                if len(part) >= self.batch_rows
+                for part in np.array_split(self.random.permutation(bucket), max(1, len(bucket) // self.size))
+                if len(part) >= self.size
             ]
             for i in self.random.permutation(len(epoch)):
                 canvas, part = epoch[i]
-                yield self.take(canvas, torch.from_numpy(part[: self.batch_rows]).to(self.ids.device))
+                yield self.take(canvas, torch.from_numpy(part[: self.size]).to(self.ids.device))
 
-    def take(self, canvas: int, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(ids [rows, canvas], first answer position [rows], position after the answer [rows])."""
+    def take(self, canvas: int, index: torch.Tensor) -> Batch:
+        """The rows at `index`, cut to a canvas."""
         first = self.first[index]
-        return self.ids[index, :canvas].long(), first, (first + self.answer[index]).clamp(max=canvas)
+        end = None if self.own_canvas is None else first + self.own_canvas
+        return Batch(self.ids[index, :canvas].long(), first, (first + self.answer[index]).clamp(max=canvas), end)
+
+
+@dataclass
+class Data:
+    """What a model is trained on and watched by: batches of text and of tasks."""
+
+    text: Batches
+    tasks: Batches
+    heldout: Batches
+
+    @classmethod
+    def load(cls, kind: str, recipe: dict, device: str) -> "Data":
+        settings, seed = recipe["optimizer"], recipe["seed"]
+        rows, task_rows = (settings[name][device][kind] for name in ("batch_rows", "task_rows"))
+        text = Batches(Rows.load(CACHE / "train.npz"), CANVASES, None, rows, device, seed)
+        tasks = train_data.task_rows(recipe, CACHE / "tokenizer.json")
+        heldout = Batches(Rows.load(CACHE / "heldout.npz"), CANVASES, None, rows, device, seed)
+        width = tasks.ids.shape[1]
+        return cls(text, Batches(tasks, (width,), recipe["task_answer_tokens"], task_rows, device, seed), heldout)
+
+    def shapes(self) -> list[Batch]:
+        """One batch of each shape that training meets, to compile for."""
+        index = torch.arange(self.text.size, device=self.text.ids.device)
+        found = [self.text.take(canvas, index) for canvas in CANVASES]
+        return [*found, self.tasks.take(self.tasks.ids.shape[1], torch.arange(self.tasks.size, device=index.device))]
 
 
 def train(
@@ -159,35 +206,34 @@ def train(
     """Train one model for a wall-clock budget; the learning rate follows the budget down to zero."""
     torch.manual_seed(recipe["seed"])
     settings = recipe["optimizer"]
-    rows = settings["batch_rows"][device][kind]
+    data = Data.load(kind, recipe, device)
     model = new_model(recipe, causal=kind == "llama", device=device)
     if start_from:
         model.load_state_dict(load_file(start_from), strict=False)  # the tied head is not in the file
     loss_of = Loss(kind, model, bf16_is_faster(device))
-    batches = Batches(Rows.load(CACHE / "train.npz"), rows, device, recipe["seed"])
-    heldout = Batches(Rows.load(CACHE / "heldout.npz"), rows, device, recipe["seed"])
     if device == "cuda" or shutil.which("g++"):
         model.model.compile(dynamic=False)
-        for canvas in CANVASES:  # compile before the clock starts
-            loss_of(*batches.take(canvas, torch.arange(rows, device=device))).backward()
+        for batch in data.shapes():  # compile before the clock starts
+            loss_of(batch).backward()
         model.zero_grad()
     steppers = optimizers(model, settings)
-    progress, start, stream = Progress(), time.perf_counter(), iter(batches)
+    progress, start, text, tasks = Progress(), time.perf_counter(), iter(data.text), iter(data.tasks)
     bar = tqdm(total=round(seconds), desc=kind, unit="s", mininterval=5)
     while (elapsed := time.perf_counter() - start) < seconds:
         done = elapsed / seconds
-        ids, first, last = next(stream)
-        loss_of(ids, first, last).backward()
+        for batch in (next(text), next(tasks)):  # one step of the optimizer on both
+            loss_of(batch).backward()
+            progress.tokens += batch.ids.numel()
         step(model, steppers, min(done / settings["warmup"], (1 - done) / (1 - settings["warmup"])), settings)
         progress.steps += 1
-        progress.rows += ids.shape[0]
-        progress.tokens += ids.numel()
         if done * CURVE_POINTS >= len(progress.curve) + 1:
-            value = heldout_loss(loss_of, heldout)
+            value = heldout_loss(loss_of, data.heldout)
             progress.curve.append({"tokens": progress.tokens, "heldout_nats_per_token": round(value, 4)})
             bar.set_postfix_str(f"{progress.steps} steps, held out {value:.3f}", refresh=False)
         bar.update(round(elapsed) - bar.n)
     bar.close()
+    progress.epochs = progress.steps * data.text.size / len(data.text.ids)
+    progress.task_epochs = progress.steps * data.tasks.size / len(data.tasks.ids)
     return model, progress
 
 
@@ -209,9 +255,9 @@ class Loss:
     model: LlamaForCausalLM
     bf16: bool
 
-    def __call__(self, ids: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
-            return LOSSES[self.kind](self.model, ids, first, last)
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=self.bf16):
+            return LOSSES[self.kind](self.model, batch)
 
 
 @torch.no_grad()
@@ -220,9 +266,9 @@ def heldout_loss(loss_of: Loss, heldout: Batches) -> float:
     device = heldout.ids.device
     with torch.random.fork_rng(devices=[device] if heldout.ids.is_cuda else []):
         torch.manual_seed(1)
-        parts = torch.arange(len(heldout.ids), device=device)[:256].split(heldout.batch_rows)
+        parts = torch.arange(len(heldout.ids), device=device)[:256].split(heldout.size)
         with torch.compiler.set_stance("force_eager"):  # compiling for these shapes would cost training time
-            values = [loss_of(*heldout.take(CANVASES[1], part)) for part in parts]
+            values = [loss_of(heldout.take(CANVASES[1], part)) for part in parts]
     return float(torch.stack(values).mean())
 
 
@@ -254,7 +300,7 @@ def main() -> int:
     model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
     models.save(model, args.out / args.model, official=args.model == "llada")
     facts = {"minutes": minutes, "device": args.device, "steps": progress.steps, "tokens": progress.tokens}
-    facts["epochs"] = round(progress.rows / len(Rows.load(CACHE / "train.npz").ids), 2)
+    facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
     (args.out / f"{args.model}-training.json").write_text(json.dumps(facts | {"curve": progress.curve}, indent=1))
     print(json.dumps(facts), "last held out:", progress.curve[-1:])
     return 0
