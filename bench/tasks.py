@@ -94,22 +94,23 @@ def make_pick(rng: Random, level: int) -> tuple[str, str]:
 
 
 def make_split(rng: Random, level: int) -> tuple[str, str]:
-    total, parts = rng.randint(20, 199), level + 1
+    total = rng.randint(200, 999) if level == 2 else rng.randint(20, 199)
+    parts = 3 if level == 3 else 2
     cuts = [0, *sorted(rng.sample(range(1, total), parts - 1)), total]
     return f"Split {parts}: {total}", " + ".join(str(b - a) for a, b in zip(cuts, cuts[1:], strict=False))
 
 
 def make_brackets(rng: Random, level: int) -> tuple[str, str]:
     """A random balanced string, cut: the rest is the answer."""
-    length = 2 * rng.randint(3 * level + 1, 3 * level + 3)
+    rest = rng.randint(6 * level - 2, 6 * level + 2)
+    length = rest + rng.randint(3, 10)
+    length += length % 2
     text, depth = [], 0
     while len(text) < length:
-        left = length - len(text)
-        opens = depth == 0 or (depth < left and rng.random() < 0.5)
+        opens = depth == 0 or (depth < length - len(text) and rng.random() < 0.5)
         depth += 1 if opens else -1
         text.append("(" if opens else ")")
-    cut = rng.randint(1, length // 2)
-    return f"Brackets {length}: {' '.join(text[:cut])}", " ".join(text[cut:])
+    return f"Brackets {length}: {' '.join(text[:-rest])}", " ".join(text[-rest:])
 
 
 def make_latin(rng: Random, level: int) -> tuple[str, str]:

@@ -187,8 +187,8 @@ class Data:
     def load(cls, kind: str, recipe: dict, device: str) -> "Data":
         settings, seed = recipe["optimizer"], recipe["seed"]
         rows, task_rows = (settings[name][device][kind] for name in ("batch_rows", "task_rows"))
+        tasks = train_data.task_rows(recipe, CACHE / "tokenizer.json")  # first: it forks, and CUDA must not be up
         text = Batches(Rows.load(CACHE / "train.npz"), CANVASES, None, rows, device, seed)
-        tasks = train_data.task_rows(recipe, CACHE / "tokenizer.json")
         heldout = Batches(Rows.load(CACHE / "heldout.npz"), CANVASES, None, rows, device, seed)
         width = tasks.ids.shape[1]
         return cls(text, Batches(tasks, (width,), recipe["task_answer_tokens"], task_rows, device, seed), heldout)
@@ -212,7 +212,8 @@ def train(
         model.load_state_dict(load_file(start_from), strict=False)  # the tied head is not in the file
     loss_of = Loss(kind, model, bf16_is_faster(device))
     if device == "cuda" or shutil.which("g++"):
-        model.model.compile(dynamic=False)
+        for layer in model.model.layers:  # one graph serves all layers; the whole model would compile nine times longer
+            layer.compile(dynamic=False)
         for batch in data.shapes():  # compile before the clock starts
             loss_of(batch).backward()
         model.zero_grad()
