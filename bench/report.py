@@ -4,15 +4,15 @@ python -m bench.report STUDY            # table and verdict
 python -m bench.report STUDY samples    # one prompt with every model's answer
 """
 
+import math
 import sys
-from dataclasses import dataclass
 
 import pandas as pd
 
-from bench import grid, stats, tracking
+from bench import grid, stats, tasks, tracking
+from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 
-SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking"]
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
 COLUMNS = {  # metric: (heading, digits)
     "latency/latency_ms": ("latency ms", 1),
@@ -21,52 +21,25 @@ COLUMNS = {  # metric: (heading, digits)
     "throughput/tokens_per_s": ("tokens/s", 1),
     "memory/allocated_gib": ("alloc GiB", 2),
     "memory/resident_gib": ("RSS GiB", 2),
+    "quality/accuracy": ("accuracy", 3),
+    "quality/accuracy_one_answer": ("one answer", 3),
+    "quality/accuracy_many_answers": ("many answers", 3),
     "quality/bertscore_f1": ("BERTScore", 3),
+    "quality/bertscore_f1_mpnet": ("BERT mpnet", 3),
     "quality/judge_perplexity": ("judge ppl", 1),
+    "quality/entropy": ("entropy", 2),
     "quality/distinct_2": ("distinct-2", 2),
     "quality/repetition": ("repetition", 2),
     "quality/mean_length": ("length", 0),
 }
+TASK_COLUMNS = {f"quality/accuracy_{task}": (task, 2) for task in tasks.TASKS}
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One LLaMA run and the LLaDA runs that differ from each other in steps alone; frames of one row a run."""
-
-    llama: pd.DataFrame
-    llada: pd.DataFrame  # sorted by steps
-    failed: pd.DataFrame
-
-    @property
-    def rows(self) -> pd.DataFrame:
-        return pd.concat([self.llama, self.llada])
-
-    @property
-    def label(self) -> str:
-        """What every table and figure must say about the weights; empty where there is nothing to say."""
-        made_up = not self.rows.empty and "weights" in self.rows and (self.rows["weights"] == "random").any()
-        return "random weights, real shapes: no quality" if made_up else ""
-
-
-def comparison(frame: pd.DataFrame) -> Comparison:
-    """The largest group of a study's runs that can be compared: same prompts, length and precision."""
-    frame = frame.reindex(columns=[*frame.columns, *[c for c in SAME if c not in frame]])
-    failed = frame[frame["outcome"] != "ok"]
-    good = frame[(frame["outcome"] == "ok") & frame["kind"].isin(("baseline", "sweep", "smoke"))]
-    llama = good[good["model"] == "llama"]
-    llada = good[good["model"] == "llada"]
-    if len(llada):
-        groups = [group for _, group in llada.groupby(SAME, dropna=False)]
-        llada = max(groups, key=lambda group: (len(group), group.index.min() * -1)).sort_values("steps")
-        first = llada.iloc[0]
-        llama = llama[(llama["gen_length"] == first["gen_length"]) & (llama["prompt_hash"] == first["prompt_hash"])]
-    return Comparison(llama.head(1), llada, failed)
-
-
-def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The comparison with headings, one line a run; a metric that no run has is left out."""
-    found = pd.DataFrame({"model": rows["model"], "steps": [f"{s:.0f}" if s == s else "-" for s in rows["steps"]]})
-    for metric, (heading, digits) in COLUMNS.items():
+def table(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """Runs with headings, one line a run; a metric that no run has is left out."""
+    steps = rows["steps"] if "steps" in rows else [float("nan")] * len(rows)
+    found = pd.DataFrame({"model": rows["model"], "steps": [f"{s:.0f}" if s == s else "-" for s in steps]})
+    for metric, (heading, digits) in columns.items():
         if metric in rows and rows[metric].notna().any():
             found[heading] = [format_value(value, digits) for value in rows[metric]]
     return found
@@ -76,53 +49,12 @@ def format_value(value: float, digits: int) -> str:
     return "-" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def estimate_of(row: pd.Series, metric: str) -> stats.Estimate | None:
-    """A run's tracked value with its interval, None if it was not measured."""
-    value = row.get(metric)
-    if value is None or pd.isna(value):
-        return None
-    bounds = (row.get(f"{metric}_ci_{side}") for side in ("low", "high"))
-    return stats.Estimate(value, *(None if bound is None or pd.isna(bound) else bound for bound in bounds))
-
-
-def latency_ratio(llada: pd.Series, llama: pd.Series) -> stats.Estimate:
-    """LLaDA's latency over LLaMA's, paired by round."""
-    mine, theirs = (tracking.history(row["run_id"], "rounds/latency/latency_ms") for row in (llada, llama))
-    common = sorted(set(mine) & set(theirs))
-    return stats.ratio_over_rounds([mine[r] for r in common], [theirs[r] for r in common])
-
-
-def matching_steps(found: Comparison, metric: str, margin: float) -> int | None:
-    """The fewest steps whose quality is shown to be within the margin of LLaMA's; None if there are none."""
-    name = f"per_prompt/{metric}"
-    reference = tracking.history(found.llama.iloc[0]["run_id"], name)
-    for _, row in found.llada.iterrows():
-        mine = tracking.history(row["run_id"], name)
-        common = sorted(set(mine) & set(reference))
-        if not common:
-            continue
-        low = stats.paired_difference_low([mine[i] for i in common], [reference[i] for i in common], len(found.llada))
-        if low >= -margin:
-            return int(row["steps"])
-    return None
-
-
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value with its interval, if it has one."""
     text = f"{estimate.value:.{digits}f}"
     if estimate.low is not None:
         text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
     return text + unit
-
-
-def break_even(found: Comparison) -> float | None:
-    """Steps at which LLaDA takes as long as LLaMA; None without LLaMA and two step counts."""
-    metric = "latency/latency_ms"
-    if found.llama.empty or len(found.llada) < 2:
-        return None
-    return stats.break_even_steps(
-        found.llada["steps"].tolist(), found.llada[metric].tolist(), found.llama[metric].iloc[0]
-    )
 
 
 def time_verdict(found: Comparison) -> str:
@@ -134,76 +66,112 @@ def time_verdict(found: Comparison) -> str:
     return f"Time: LLaMA answers in {latency}; LLaDA takes as long at about {even:.0f} steps."
 
 
+def steps_text(crossing: stats.CrossOver, most: float) -> str:
+    """ "27 [24, 31]", with bounds that lie beyond the measured steps said in words."""
+    high = f"{crossing.high:.0f}" if math.isfinite(crossing.high) else f"beyond {most:.0f}"
+    return f"{crossing.steps:.0f} [{crossing.low:.0f}, {high}]"
+
+
 def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
-    column, llama, name = f"quality/{metric}", found.llama.iloc[0], METRIC_NAMES.get(metric, metric)
-    theirs = estimate_of(llama, column)
-    if theirs is None or column not in found.llada or found.llada[column].isna().all():
+    """One sentence on a declared metric, whatever the outcome."""
+    column, name = f"quality/{metric}", METRIC_NAMES[metric]
+    crossing = match(found, metric, margin)
+    if crossing is None:
         return f"Quality: {name} is not measured (make score)."
-    steps = matching_steps(found, metric, margin)
-    if steps is not None:
-        row = found.llada[found.llada["steps"] == steps].iloc[0]
-        ratio = interval(latency_ratio(row, llama), 2)
+    theirs = interval(estimate_of(found.llama.iloc[0], column), 3)
+    most = found.llada["steps"].max()
+    if crossing.steps is not None:
+        where = steps_text(crossing.cross_over, most)
+        first = " (the fewest measured)" if crossing.cross_over.steps == found.llada["steps"].min() else ""
         return (
-            f"Quality: LLaDA is within {margin} of LLaMA's {name} of {interval(theirs, 3)} from {steps} steps on"
-            f" ({interval(estimate_of(row, column), 3)}), at {ratio} times its latency."
+            f"Quality: LLaDA comes within {margin} of LLaMA's {name} of {theirs} at {where} steps{first};"
+            f" at {crossing.steps} steps an answer takes {interval(crossing.latency_ratio, 2)} times LLaMA's latency"
+            f" at {interval(crossing.throughput_ratio, 2)} times its tokens/s."
         )
     best = found.llada.loc[found.llada[column].idxmax()]
+    ratio = ratio_at(found, best["steps"], "latency/latency_ms")
     return (
-        f"Quality: up to {found.llada['steps'].max():.0f} steps LLaDA is not shown to come within {margin} of LLaMA's"
-        f" {name} of {interval(theirs, 3)}; its best is {interval(estimate_of(best, column), 3)} at"
-        f" {best['steps']:.0f} steps, at {interval(latency_ratio(best, llama), 2)} times the latency."
+        f"Quality: LLaDA is not shown to come within {margin} of LLaMA's {name} of {theirs} within {most:.0f} steps"
+        f" (it does in {crossing.cross_over.p_reached:.0%} of the bootstrap replicates); its best is"
+        f" {interval(estimate_of(best, column), 3)} at {best['steps']:.0f} steps, at {interval(ratio, 2)} times the"
+        " latency."
     )
 
 
-def verdict(found: Comparison, metric: str | None, margin: float) -> list[str]:
+def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     """The outcome of a comparison in sentences; says what is missing where it cannot be given.
 
-    metric: None where the weights are random and there is no quality.
+    margins: of the pair's declared metrics; empty where the weights are random and there is no quality.
     """
     if found.llama.empty or found.llada.empty:
         missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
         return [f"No verdict yet: {missing} is not measured on these prompts."]
-    if metric is None:
+    if not margins:
         return [time_verdict(found), "Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(found), quality_verdict(found, metric, margin)]
+    mine = [m for m in margins if (m == "accuracy") == (found.about == "tasks")]
+    return [time_verdict(found), *(quality_verdict(found, metric, margins[metric]) for metric in mine)]
+
+
+def likelihood_lines(frame: pd.DataFrame) -> list[str]:
+    """Bits per byte of held-out text, where `make likelihood` measured them."""
+    if "quality/bits_per_byte" not in frame:
+        return []
+    lines = []
+    for _, row in frame[frame["quality/bits_per_byte"].notna()].sort_values(["text", "model"]).iterrows():
+        kind = "exact" if row["model"] == "llama" else "upper bound"
+        value = interval(estimate_of(row, "quality/bits_per_byte"), 3)
+        lines.append(f"Likelihood: {row['model']} {value} bits per byte of {row['text']} ({kind}).")
+    return lines
 
 
 def print_study(study: str) -> None:
-    """Table, what failed and the verdict of a study, on standard output."""
+    """Tables, what failed and the verdicts of a study, on standard output."""
     frame = tracking.frame(study)
-    found = comparison(frame)
-    if not found.rows.empty:
-        row = found.rows.iloc[0]
-        print(
-            f"\nstudy {study}: {row['gen_length']:.0f} tokens, {row['prompts']:.0f} prompts, batch"
-            f" {row['batch_size']:.0f}, {row['dtype']} on {row['device']}"
-        )
+    pair = grid.read_pair(frame["pair"].iloc[0])
+    for found in comparisons(frame):
+        print(f"\nstudy {study}, {found.title}, on {found.rows.iloc[0]['device']}")
         if found.label:
             print(found.label.upper())
-        print(table(found.rows).to_string(index=False))
-    for _, row in found.failed.iterrows():
+        print(table(pd.concat([found.rows, found.human]), COLUMNS).to_string(index=False))
+        if found.about == "tasks":
+            print("\naccuracy by task; positions depend on each other from shuffle on")
+            print(table(found.rows, TASK_COLUMNS).to_string(index=False))
+        print("\n".join(verdict(found, pair.metrics)))
+    for _, row in frame[frame["outcome"] != "ok"].iterrows():
         print(f"failed: {row['model']} {row.get('steps', '')}: {row['outcome']}: {row.get('message', '')}")
-    pair = grid.read_pair(frame["pair"].iloc[0])
-    for line in verdict(found, pair.primary_metric, pair.margin):
+    for line in likelihood_lines(frame):
         print(line)
 
 
 def print_samples(study: str) -> None:
-    """One prompt with LLaMA's answer and LLaDA's at every step count, as tracked."""
-    found = comparison(tracking.frame(study))
+    """A prompt and a task with LLaMA's answer and LLaDA's at every step count, as tracked."""
+    found = comparisons(tracking.frame(study))
+    shown = [print_answers(c) for c in (main_of(found, "answers"), main_of(found, "tasks")) if c]
+    if not any(shown):
+        raise BadInput(f"study {study!r} has no generations here; run `make sweep` first")
+
+
+def print_answers(found: Comparison) -> bool:
+    """One prompt of a comparison with all answers to it; of tasks the first with many right answers."""
     shown = False
     for _, row in found.rows.iterrows():
         generations = tracking.generations_of(row["run_id"])
         if not generations:
             continue
-        first = generations[0]
+        chosen = next((g for g in generations if found.about == "answers" or is_many(g["prompt"])), generations[0])
         if not shown:
-            print(f"PROMPT     {first['prompt']}\nREFERENCE  {first['reference']}\n")
+            print(f"PROMPT     {chosen['prompt']}\nREFERENCE  {chosen['reference']}\n")
         steps = f" {row['steps']:.0f} steps" if row["steps"] == row["steps"] else ""
-        print(f"{(row['model'] + steps).upper()}\n{first['text'] or '(empty)'}\n")
+        text = chosen["text"] or "(empty)"
+        if found.about == "tasks":
+            text += "   (valid)" if tasks.is_valid(chosen["prompt"], chosen["text"]) else "   (not valid)"
+        print(f"{(row['model'] + steps).upper()}\n{text}\n")
         shown = True
-    if not shown:
-        raise BadInput(f"study {study!r} has no generations here; run `make sweep` first")
+    return shown
+
+
+def is_many(prompt: str) -> bool:
+    return tasks.TASKS[tasks.task_of(prompt)].many_answers
 
 
 def main() -> int:

@@ -8,7 +8,8 @@
 Never imports torch: models live in workers, one fresh process for each model and round.
 """
 
-import argparse
+from __future__ import annotations
+
 import json
 import os
 import random
@@ -17,13 +18,17 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from bench import device, estimate, records
+from bench import estimate, records, request
 from bench.cell import Cell, Work
 from bench.errors import BadInput, exit_code
 from bench.launch import Worker
+
+if TYPE_CHECKING:
+    from bench.grid import PairFile  # needs pydantic, which a bare GPU machine lacks
 
 WORK = Path(".cache/work")
 
@@ -155,7 +160,7 @@ def run(work: Work, folder: Path, sink: Sink) -> int:
     processes = rounds_to_do(work, known)
     if processes:
         seconds = {
-            (cell.cell_id, round_): estimate.calls(cell, round_) * estimate.call_s(cell, work.prompts, known)
+            (cell.cell_id, round_): estimate.calls(cell, round_) * estimate.call_s(cell, work.prompts_of(cell), known)
             for round_, cells in processes
             for cell in cells
         }
@@ -178,16 +183,16 @@ def git_state() -> str:
         return ""
 
 
-def score(study: str, sink: Sink) -> bool:
+def score(study: str, pair: PairFile, sink: Sink) -> bool:
     """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines.
 
     Returns whether there was anything to score.
     """
     from bench import quality
 
-    if not quality.unscored(study):
+    if not quality.unscored(study, pair.encoder, pair.judge):
         return False
-    command = [sys.executable, "-m", "bench.quality", study]
+    command = [sys.executable, "-m", "bench.quality", study, pair.encoder, pair.judge]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
         for line in process.stdout:
             sink.take(json.loads(line))
@@ -204,7 +209,7 @@ def print_plan(work: Work, sink: Sink) -> None:
     print(line.format("cell", "kind", "model", "steps", "tokens", "batch", "prompts", "est. min", "state"))
     for cell in work.cells:
         rounds = range(1, work.rounds + 1)
-        seconds = estimate.cell_s(cell, work.rounds, work.prompts, known)
+        seconds = estimate.cell_s(cell, work.rounds, work.prompts_of(cell), known)
         left = [round_ for round_ in rounds if not is_done(cell, round_, known)]
         state = (
             "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
@@ -219,64 +224,9 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
-class Parser(argparse.ArgumentParser):
-    """Argument errors are bad input like any other: one line."""
-
-    def error(self, message: str) -> None:
-        raise BadInput(f"{message}; see python -m bench.run --help")
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="python -m bench.run", description="Run grids of cells.")
-    parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
-    parser.add_argument("--pair", default="pocket")
-    parser.add_argument("--steps", help='denoising steps, "16 64 256"')
-    parser.add_argument("--gen", type=int, help="tokens to generate")
-    parser.add_argument("--block", type=int, help="LLaDA's block length")
-    parser.add_argument("--prompts", type=int, help="number of prompts")
-    parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
-    parser.add_argument("--plan", action="store_true", help="print the cells and stop")
-    parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
-    parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
-    parser.add_argument("--export", type=Path, help="write the work folder and stop")
-    parser.add_argument("--cells", type=Path, help="run a work folder")
-    parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
-    args = parser.parse_args(argv)
-    if bool(args.grids) == bool(args.cells):
-        parser.error("give grids, or a work folder with --cells")
-    if args.cells and not args.record:
-        parser.error("--cells needs --record FILE")
-    return args
-
-
-def resolve(args: argparse.Namespace) -> Work:
-    """The work that the arguments ask for. Raises BadInput before anything loads."""
-    if args.cells:
-        if not (args.cells / "cells.json").is_file():
-            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
-        return Work.load(args.cells)
-    from bench import grid
-
-    if not 1 <= args.rounds <= 100:
-        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
-    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
-    overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
-    if args.steps is not None:
-        overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    chosen = device.choose(args.device, here=not args.export)
-    cells, prompts, pair = grid.resolve(args.grids, args.pair, overrides, chosen, args.model, args.prompts_file)
-    return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), prompts)
-
-
 def main(argv: list[str] | None = None) -> int:
-    args = parse(argv)
-    work = resolve(args)
+    args = request.parse(argv)
+    work, pair = request.resolve(args)
     if args.export:
         work.save(args.export)
         print(
@@ -293,7 +243,7 @@ def main(argv: list[str] | None = None) -> int:
     failed = 0 if args.score_only else run(work, folder, sink)
     if not args.record:
         sink.track()
-        if score(work.study, sink):
+        if score(work.study, pair, sink):
             sink.track()
     if not args.record and not args.no_report:
         from bench import report

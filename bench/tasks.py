@@ -11,6 +11,7 @@ A prompt is `NAME ARGUMENTS: BODY`, its words separated by spaces, so the rule c
 """
 
 import hashlib
+import itertools
 import random
 import string
 from collections.abc import Callable, Iterator
@@ -67,11 +68,10 @@ def make_sort(rng: Random, level: int) -> tuple[str, str]:
 
 
 def make_lookup(rng: Random, level: int) -> tuple[str, str]:
-    keys = rng.sample(LETTERS, 2 + 2 * level)
-    table = {key: str(rng.randint(0, 9)) for key in keys}
-    asked = rng.sample(keys, level)
-    body = " ".join(key + value for key, value in table.items())
-    return f"Lookup {' '.join(asked)}: {body}", " ".join(table[key] for key in asked)
+    """Pairs of a letter and a digit; those of some letters are asked for."""
+    pairs = [letter + str(rng.randint(0, 9)) for letter in rng.sample(LETTERS, 2 + 2 * level)]
+    asked = rng.sample(pairs, level)
+    return f"Lookup {' '.join(pair[0] for pair in asked)}: {' '.join(pairs)}", " ".join(asked)
 
 
 def make_add(rng: Random, level: int) -> tuple[str, str]:
@@ -97,7 +97,7 @@ def make_split(rng: Random, level: int) -> tuple[str, str]:
     total = rng.randint(200, 999) if level == 2 else rng.randint(20, 199)
     parts = 3 if level == 3 else 2
     cuts = [0, *sorted(rng.sample(range(1, total), parts - 1)), total]
-    return f"Split {parts}: {total}", " + ".join(str(b - a) for a, b in zip(cuts, cuts[1:], strict=False))
+    return f"Split {parts}: {total}", " + ".join(str(b - a) for a, b in itertools.pairwise(cuts))
 
 
 def make_brackets(rng: Random, level: int) -> tuple[str, str]:
@@ -150,14 +150,18 @@ def is_balanced(arguments: list[str], body: list[str], answer: list[str]) -> boo
 def is_latin(_: list[str], body: list[str], answer: list[str]) -> bool:
     rows = [row.split() for row in " ".join(answer).split(" / ")]
     lines = [*rows, *map(list, zip(*rows, strict=False))]
-    return len(rows) == len(body) and all(sorted(line) == sorted(body) for line in lines) and len(lines) == 2 * len(body)
+    return (
+        len(rows) == len(body) and all(sorted(line) == sorted(body) for line in lines) and len(lines) == 2 * len(body)
+    )
 
 
 TASKS = {
     "copy": Task(False, make_copy, lambda _, body, answer: answer == body),
     "reverse": Task(False, make_reverse, lambda _, body, answer: answer == body[::-1]),
     "sort": Task(False, make_sort, lambda _, body, answer: answer == sorted(body)),
-    "lookup": Task(False, make_lookup, lambda asked, body, answer: answer == [dict(body)[key] for key in asked]),
+    "lookup": Task(
+        False, make_lookup, lambda asked, body, answer: answer == [p for a in asked for p in body if p[0] == a]
+    ),
     "add": Task(False, make_add, lambda _, body, answer: answer == [str(int(body[0]) + int(body[2]))]),
     "shuffle": Task(True, make_shuffle, is_shuffle),
     "pick": Task(True, make_pick, is_pick),
@@ -190,23 +194,26 @@ def is_test(item: Item) -> bool:
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big") % 100 < TEST_PERCENT
 
 
-def items(seed: int, test: bool) -> Iterator[Item]:
-    """Endless items of the training or of the test side, tasks and levels in turn, the prompts of a side distinct
-    where it is the test side."""
+def items(seed: int, test: bool, shares: dict[str, int] | None = None) -> Iterator[Item]:
+    """Endless items of the training or the test side, levels and tasks in turn; those of the test side are distinct.
+
+    shares: how often a task comes in each turn, where that is not once.
+    """
     rng, seen = Random(seed), set()
+    turn = [name for name in TASKS for _ in range((shares or {}).get(name, 1))]
     while True:
         for level in LEVELS:
-            for name, task in TASKS.items():
-                item = draw(rng, name, task, level, test, seen)
+            for name in turn:
+                item = draw(rng, name, level, test, seen)
                 if test:
                     seen.add(item.prompt)
                 yield item
 
 
-def draw(rng: Random, name: str, task: Task, level: int, test: bool, seen: set[str]) -> Item:
+def draw(rng: Random, name: str, level: int, test: bool, seen: set[str]) -> Item:
     """One item of the wanted side that was not seen. Raises ValueError when there seems to be none left."""
     for _ in range(100_000):
-        item = Item(name, level, *task.make(rng, level))
+        item = Item(name, level, *TASKS[name].make(rng, level))
         if is_test(item) == test and item.prompt not in seen:
             return item
     raise ValueError(f"there are no more test items of {name}, level {level}; ask for fewer prompts")

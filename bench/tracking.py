@@ -64,7 +64,7 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         return
     rounds = list(entry.rounds.values())
     if run is None:
-        started = int(1e3 * min(r["started"] for r in rounds))
+        started = int(1e3 * min((r["started"] for r in rounds), default=time.time()))
         run = mlflow.create_run(experiment, start_time=started, run_name=run_name(entry.cell))
     logged = {int(n) for n in run.data.tags.get("rounds_logged", "").split()}
     run_id = run.info.run_id
@@ -77,29 +77,32 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         mlflow.log_text(run_id, text, "generations.jsonl")
         tags["generations"] = "generations.jsonl"
     mlflow.log_batch(run_id, params=params, tags=[RunTag(k, v) for k, v in tags.items()])
-    complete = set(entry.rounds) >= set(range(1, 1 + max(r["rounds"] for r in rounds)))
+    complete = set(entry.rounds) >= set(range(1, 1 + max((r["rounds"] for r in rounds), default=0)))
     if entry.failed or complete:
-        ended = int(1e3 * max(r["ended"] for r in rounds))
+        ended = int(1e3 * max((r["ended"] for r in rounds), default=time.time()))
         mlflow.set_terminated(run_id, "FAILED" if entry.failed else "FINISHED", end_time=ended)
     mlflow.set_tag(run_id, "digest", current)  # last: an interrupted update is done again
 
 
 def run_name(cell: dict) -> str:
     """What the list of runs shows: `llada 16 steps, 128 tokens`."""
+    if cell["kind"] == "reference":
+        return "human reference"
+    if cell["kind"] == "likelihood":
+        return f"{cell['model']} likelihood of {cell['text']}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     return f"{cell['model']}{steps}, {cell['gen_length']} tokens"
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     """The tags of the contract and where the run came from."""
+    head = {"study": study, "kind": entry.cell["kind"], "pair": entry.cell["pair"], "cell_id": cell_id}
+    if not entry.rounds:
+        return head | {"outcome": "ok"}
     last = list(entry.rounds.values())[-1]
     shown = entry.failed or last
     environment = last["environment"]
-    return {
-        "study": study,
-        "kind": entry.cell["kind"],
-        "pair": entry.cell["pair"],
-        "cell_id": cell_id,
+    return head | {
         "outcome": shown["outcome"],
         "message": shown["message"],
         "verdict": environment["verdict"],

@@ -147,7 +147,9 @@ class Batches:
     this many tokens and ends with them, whatever the common one.
     """
 
-    def __init__(self, rows: Rows, canvases: tuple[int, ...], own_canvas: int | None, size: int, device: str, seed: int):
+    def __init__(
+        self, rows: Rows, canvases: tuple[int, ...], own_canvas: int | None, size: int, device: str, seed: int
+    ):
         self.ids = torch.from_numpy(rows.ids.astype(np.int16)).to(device)
         self.first = torch.from_numpy(rows.prompt_lengths).to(device)
         self.answer = torch.from_numpy(rows.answer_lengths).to(device)
@@ -280,11 +282,20 @@ def read_recipe(file: Path) -> dict:
     return yaml.safe_load(file.read_text())
 
 
+def settings_of(recipe: dict, args: argparse.Namespace) -> dict:
+    """What a reader needs to know of one stage: the recipe's settings as used on this device."""
+    settings = {k: v for k, v in recipe["optimizer"].items() if not isinstance(v, dict)}
+    rows = {k: recipe["optimizer"][k][args.device][args.model] for k in ("batch_rows", "task_rows")}
+    start = args.start_from and args.start_from.parent.name
+    return settings | rows | {"task_shares": recipe["task_shares"], "started from": start}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
     parser.add_argument("--model", choices=("llama", "llada"), required=True)
     parser.add_argument("--minutes", type=float, help="budget; default: the recipe's for this device")
+    parser.add_argument("--minutes-of", choices=("llama", "llada"), help="the recipe's budget of this model instead")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="numbers of the recipe's optimizer")
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
@@ -297,12 +308,14 @@ def main() -> int:
             raise BadInput(f"--set {item}: the recipe's optimizer has no number {name!r}")
         recipe["optimizer"][name] = float(value)
     prepare(recipe, CACHE)
-    minutes = args.minutes or recipe["minutes"][args.device][args.model]
+    minutes = args.minutes or recipe["minutes"][args.device][args.minutes_of or args.model]
     model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
     models.save(model, args.out / args.model, official=args.model == "llada")
     facts = {"minutes": minutes, "device": args.device, "steps": progress.steps, "tokens": progress.tokens}
     facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
-    (args.out / f"{args.model}-training.json").write_text(json.dumps(facts | {"curve": progress.curve}, indent=1))
+    file = args.out / f"{args.model}-training.json"
+    stages = json.loads(file.read_text()) if file.is_file() else []  # a later stage keeps the earlier ones' facts
+    file.write_text(json.dumps([*stages, facts | {"settings": settings_of(recipe, args), "curve": progress.curve}]))
     print(json.dumps(facts), "last held out:", progress.curve[-1:])
     return 0
 

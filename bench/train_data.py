@@ -106,11 +106,12 @@ def pack(turns: list[sharegpt.Turn], tokenizer: Tokenizer, prompt_tokens: int, a
     return padded(found, width, tokenizer.token_to_id(EOS))
 
 
-def task_chunk(tokenizer_file: str, prompt_tokens: int, answer_tokens: int, seed: int) -> Rows:
-    """TASK_CHUNK training items of one seed as rows of prompt_tokens + answer_tokens."""
+def task_chunk(tokenizer_file: str, recipe: dict, seed: int) -> Rows:
+    """TASK_CHUNK training items of one seed, rows of the recipe's prompt and answer tokens."""
+    prompt_tokens, answer_tokens = recipe["task_prompt_tokens"], recipe["task_answer_tokens"]
     tokenizer = Tokenizer.from_file(tokenizer_file)
     eos = tokenizer.token_to_id(EOS)
-    items = list(itertools.islice(tasks.items(seed, test=False), TASK_CHUNK))
+    items = list(itertools.islice(tasks.items(seed, test=False, shares=recipe["task_shares"]), TASK_CHUNK))
     prompts = tokenizer.encode_batch([f"{BOS}{USER}{item.prompt}{ASSISTANT}" for item in items])
     answers = tokenizer.encode_batch([item.answer for item in items])
     found = [(p.ids, [*a.ids, eos], len(i.answer)) for p, a, i in zip(prompts, answers, items, strict=True)]
@@ -121,7 +122,7 @@ def task_chunk(tokenizer_file: str, prompt_tokens: int, answer_tokens: int, seed
 
 def task_rows(recipe: dict, tokenizer_file: Path) -> Rows:
     """The recipe's count of generated training items, made by all processors; the same rows on any machine."""
-    make = partial(task_chunk, str(tokenizer_file), recipe["task_prompt_tokens"], recipe["task_answer_tokens"])
+    make = partial(task_chunk, str(tokenizer_file), recipe)
     chunks = recipe["task_items"] // TASK_CHUNK
     with ProcessPoolExecutor() as pool:
         return Rows.join(list(tqdm(pool.map(make, range(1, chunks + 1)), desc="tasks", total=chunks, mininterval=2)))

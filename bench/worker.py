@@ -24,14 +24,14 @@ import torch
 
 from bench import adapters
 from bench.adapters.base import Adapter, Output, check
-from bench.cell import Cell, Prompt, Work
+from bench.cell import Cell, Work
 from bench.profiler import GIB, PeakMemory, Stopwatch, Timing
 
 WARMUP_TOKENS = 4  # decode steps of a LLaMA warm-up pass; LLaDA's is one forward a block
 WARMUP_PASSES = 3
 
 
-def batches_of(cell: Cell, prompts: tuple[Prompt, ...], round_: int) -> list[list[int]]:
+def batches_of(cell: Cell, round_: int) -> list[list[int]]:
     """Prompt indices of each call: all prompts in round 1, the first few again in later rounds."""
     count = cell.prompts if round_ == 1 else min(cell.repeat_prompts, cell.prompts)
     return [list(range(i, min(i + cell.batch_size, count))) for i in range(0, count, cell.batch_size)]
@@ -78,8 +78,9 @@ def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Ca
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
-    index_batches = batches_of(cell, work.prompts, round_)
-    batches = [[work.prompts[i].ids[cell.model] for i in indices] for indices in index_batches]
+    prompts = work.prompts_of(cell)
+    index_batches = batches_of(cell, round_)
+    batches = [[prompts[i].ids[cell.model] for i in indices] for indices in index_batches]
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
     calls, sequences = [], []

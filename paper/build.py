@@ -8,6 +8,7 @@ and these sources are unchanged.
 
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import grid, report, stats, tracking
+from bench import comparison, grid, report, stats, tracking
+from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
 
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
+PARAGRAPH = "\n\n"
 UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s"}
 POCKET_CARD = Path("bench/pocket/card.json")
 POCKET_NOTE = (
@@ -47,33 +50,71 @@ def entry(estimate: stats.Estimate, unit: str, runs: list[str]) -> dict:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "unit": unit, "runs": runs}
 
 
-def results(found: report.Comparison) -> dict[str, dict]:
-    """Every number of the comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `break_even_steps`."""
+def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
+    """Every number of a comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `human.METRIC`, `break_even_steps`."""
     numbers = {}
-    for _, row in found.rows.iterrows():
-        prefix = "llama" if row["model"] == "llama" else f"llada.{row['steps']:.0f}"
+    for _, row in pd.concat([found.rows, found.human]).iterrows():
+        name = f"llada.{row['steps']:.0f}" if row["model"] == "llada" else row["model"]
         for metric in sorted(c for c in row.index if "/" in c and not c.startswith(("rounds/", "per_prompt/"))):
-            estimate = report.estimate_of(row, metric)
+            estimate = comparison.estimate_of(row, metric)
             if estimate is not None and not metric.endswith(("_ci_low", "_ci_high")):
-                numbers[f"{prefix}.{metric.split('/')[1]}"] = entry(estimate, unit_of(metric), [row["run_id"]])
+                numbers[f"{prefix}{name}.{metric.split('/')[1]}"] = entry(estimate, unit_of(metric), [row["run_id"]])
         if not found.llama.empty and row["model"] == "llada":
-            ratio = report.latency_ratio(row, found.llama.iloc[0])
-            numbers[f"{prefix}.latency_ratio"] = entry(ratio, "1", [row["run_id"], found.llama.iloc[0]["run_id"]])
-    even = report.break_even(found)
+            ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
+            runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
+            numbers[f"{prefix}{name}.latency_ratio"] = entry(ratio, "1", runs)
+    even = comparison.break_even(found)
     if even is not None:
-        numbers["break_even_steps"] = entry(stats.Estimate(even), "steps", found.rows["run_id"].tolist())
+        numbers[f"{prefix}break_even_steps"] = entry(stats.Estimate(even), "steps", found.rows["run_id"].tolist())
     return numbers
 
 
-def likelihoods(pair: str) -> dict[str, dict]:
-    """Bits per byte of the shipped pair, measured once when it was trained (its model card)."""
-    if pair != "pocket" or not POCKET_CARD.is_file():
-        return {}
-    card = json.loads(POCKET_CARD.read_text())
-    return {
-        f"{m}.bits_per_byte": entry(stats.Estimate(card[m]["bits_per_byte"]), "bits/byte", [])
-        for m in ("llama", "llada")
-    }
+def cross_overs(found: Comparison, margins: dict[str, float]) -> dict[str, dict]:
+    """`METRIC.cross_over_steps` and what it costs there, of the declared metrics; the steps only where reached.
+
+    An upper bound beyond the measured steps is null.
+    """
+    numbers, runs = {}, found.rows["run_id"].tolist() if not found.rows.empty else []
+    for metric, margin in margins.items():
+        match = comparison.match(found, metric, margin)
+        if match is None:
+            continue
+        crossing = match.cross_over
+        numbers[f"{metric}.p_reached"] = entry(stats.Estimate(crossing.p_reached), "1", runs)
+        if match.steps is None:
+            continue
+        high = crossing.high if math.isfinite(crossing.high) else None
+        numbers[f"{metric}.cross_over_steps"] = entry(stats.Estimate(crossing.steps, crossing.low, high), "steps", runs)
+        numbers[f"{metric}.admissible_steps"] = entry(stats.Estimate(match.steps), "steps", runs)
+        numbers[f"{metric}.latency_ratio"] = entry(match.latency_ratio, "1", runs)
+        numbers[f"{metric}.throughput_ratio"] = entry(match.throughput_ratio, "1", runs)
+    return numbers
+
+
+def likelihoods(frame: pd.DataFrame) -> dict[str, dict]:
+    """Bits per byte: tracked ones, else those of the shipped pair's model card."""
+    metric, found = "quality/bits_per_byte", {}
+    if metric in frame:
+        for _, row in frame[frame[metric].notna()].iterrows():
+            name = f"{row['model']}.{row['text']}.bits_per_byte"
+            found[name] = entry(comparison.estimate_of(row, metric), "bits/byte", [row["run_id"]])
+    if not found and frame["pair"].iloc[0] == "pocket" and POCKET_CARD.is_file():
+        card = json.loads(POCKET_CARD.read_text())
+        for model in ("llama", "llada"):
+            for text, bits in card[model]["bits_per_byte"].items():
+                estimate = stats.Estimate(bits["value"], bits["low"], bits["high"])
+                found[f"{model}.{text}.bits_per_byte"] = entry(estimate, "bits/byte", [])
+    return found
+
+
+def likelihood_words(bits: dict[str, dict]) -> str:
+    """A sentence part for each text; empty where nothing is measured."""
+    parts = []
+    for name, number in sorted(bits.items(), reverse=True):
+        model, text, _ = name.split(".", 2) if name.count(".") == 2 else (*name.split(".", 1), "")
+        kind = "LLaMA (exact)" if model == "llama" else "LLaDA (at most)"
+        parts.append(f"{text}: {kind} {number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]")
+    return "; ".join(parts)
 
 
 def escape(text: str) -> str:
@@ -89,10 +130,10 @@ def digits(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str, str]:
+def facts(study: str, found: Comparison, verdict: list[str]) -> dict[str, str]:
     """The words of the report: what was compared, where, and the outcome."""
     rows = found.rows
-    known = {"study": study, "date": time.strftime("%Y-%m-%d"), "verdict": " ".join(verdict)}
+    known = {"study": study, "date": time.strftime("%Y-%m-%d"), "verdict": PARAGRAPH.join(verdict)}
     if rows.empty:
         return known
     first = rows.iloc[0]
@@ -100,13 +141,8 @@ def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str,
         known[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
         known[name] = f"{first[name]:.0f}"
-    bits = likelihoods(known["pair"])
-    if bits:
-        values = [f"{bits[f'{model}.bits_per_byte']['value']:.3f}" for model in ("llama", "llada")]
-        known["likelihood"] = (
-            f"{values[0]} bits per byte for LLaMA, exact, and at most {values[1]} for LLaDA (an upper bound; it does"
-            " not say that LLaMA models text better)"
-        )
+    heat = float(first.get("temperature") or 0)
+    known["decoding"] = f"at temperature {heat:g}, with float64 noise" if heat else "greedily"
     known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
     if "memory/allocated_gib" not in rows:
         known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
@@ -117,11 +153,19 @@ def facts(study: str, found: report.Comparison, verdict: list[str]) -> dict[str,
     return known
 
 
+def outcome_words(every: list[Comparison], margins: dict[str, float]) -> list[str]:
+    """The verdicts of all comparisons, each under what its runs have in common; tasks first, the declared metric."""
+    order = sorted(every, key=lambda found: found.about != "tasks")
+    return [
+        " ".join([f"{found.title[0].upper()}{found.title[1:]}:", *report.verdict(found, margins)]) for found in order
+    ]
+
+
 def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
     """results.json and the same numbers as LaTeX definitions, read by \\num{name}."""
     (BUILD / "results.json").write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
     texts = {name: digits(number["value"]) for name, number in numbers.items()} | {
-        k: escape(v) for k, v in words.items()
+        k: escape(v).replace(PARAGRAPH, r"\par ") for k, v in words.items()
     }
     lines = [f"\\expandafter\\def\\csname num@{name}\\endcsname{{{text}}}" for name, text in texts.items() if text]
     (BUILD / "numbers.tex").write_text("% written by paper/build.py\n" + "\n".join(lines) + "\n")
@@ -143,7 +187,7 @@ def make_pdf() -> str:
 
 def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
-    sources = [*sorted(HERE.glob("*.*")), Path(report.__file__), Path(stats.__file__)]
+    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats))]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
     parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -162,12 +206,18 @@ def main() -> int:
 
         shutil.rmtree(BUILD, ignore_errors=True)
         BUILD.mkdir(parents=True)
-        found = report.comparison(frame)
-        pair = grid.read_pair(frame["pair"].iloc[0])
-        verdict = report.verdict(found, pair.primary_metric, pair.margin)
-        write_numbers(results(found) | likelihoods(pair.name), facts(study, found, verdict))
-        tables.write(found, BUILD / "tables")
-        figures.write(found, BUILD / "figures")
+        every = comparison.comparisons(frame)
+        found, tasks = (comparison.main_of(every, about) or EMPTY for about in ("answers", "tasks"))
+        margins, bits = grid.read_pair(frame["pair"].iloc[0]).metrics, likelihoods(frame)
+        words = facts(study, found if not found.rows.empty else tasks, outcome_words(every, margins))
+        words["likelihood"] = likelihood_words(bits)
+        numbers = results(found) | results(tasks, "tasks.") | bits
+        for part in (found, tasks):
+            mine = {m: margin for m, margin in margins.items() if (m == "accuracy") == (part.about == "tasks")}
+            numbers |= cross_overs(part, mine)
+        write_numbers(numbers, words)
+        tables.write(found, tasks, BUILD / "tables")
+        figures.write(found, tasks, BUILD / "figures")
         outcome = make_pdf()
         mark.write_text(current)
     else:

@@ -13,19 +13,21 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench import report, stats
+from bench import stats
+from bench.comparison import Comparison, estimate_of
 
 COLORS = dict(zip(("llama", "llada"), sns.color_palette("colorblind", 2), strict=True))
 PANELS = {  # metric: (axis label, logarithmic?)
     "quality/bertscore_f1": ("BERTScore F1", False),
     "quality/judge_perplexity": ("judge perplexity", True),
+    "quality/entropy": ("token entropy (nats)", False),
     "quality/repetition": ("repetition (4-grams)", False),
     "quality/distinct_2": ("distinct-2", False),
 }
 
 
 def estimates(rows: pd.DataFrame, metric: str) -> list[stats.Estimate]:
-    found = [report.estimate_of(row, metric) for _, row in rows.iterrows()]
+    found = [estimate_of(row, metric) for _, row in rows.iterrows()]
     return [estimate if estimate is not None else stats.Estimate(float("nan")) for estimate in found]
 
 
@@ -36,7 +38,7 @@ def bars(found: list[stats.Estimate]) -> list[list[float]]:
     return [below, above]
 
 
-def has(found: report.Comparison, *metrics: str) -> bool:
+def has(found: Comparison, *metrics: str) -> bool:
     """Whether both models have all the metrics."""
     sides = (found.llama, found.llada)
     return all(not side.empty and metric in side and side[metric].notna().any() for side in sides for metric in metrics)
@@ -62,13 +64,10 @@ def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA") -
         axes.axhspan(estimate.low, estimate.high, color=COLORS["llama"], alpha=0.15, linewidth=0)
 
 
-def pareto(found: report.Comparison) -> plt.Figure | None:
+def quality_against_latency(axes: Axes, found: Comparison, metric: str, label: str) -> None:
     """Quality against latency: up and to the left is better."""
-    if not has(found, "latency/latency_ms", "quality/bertscore_f1"):
-        return None
-    figure, axes = plt.subplots(figsize=(6, 4))
     for name, rows in (("llada", found.llada), ("llama", found.llama)):
-        x, y = estimates(rows, "latency/latency_ms"), estimates(rows, "quality/bertscore_f1")
+        x, y = estimates(rows, "latency/latency_ms"), estimates(rows, metric)
         axes.errorbar(
             [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), color=COLORS[name], capsize=2,
             marker="o" if name == "llada" else "*", markersize=5 if name == "llada" else 13, linewidth=1.5,
@@ -76,18 +75,47 @@ def pareto(found: report.Comparison) -> plt.Figure | None:
         )  # fmt: skip
     for _, row in found.llada.iterrows():
         axes.annotate(
-            f"{row['steps']:.0f}", (row["latency/latency_ms"], row["quality/bertscore_f1"]), xytext=(6, -11),
+            f"{row['steps']:.0f}", (row["latency/latency_ms"], row[metric]), xytext=(6, -11),
             textcoords="offset points", fontsize=8,
         )  # fmt: skip
     axes.set_xscale("log")
     plain_log(axes.xaxis)
     axes.set_xlabel("latency of one answer (ms)")
-    axes.set_ylabel("BERTScore F1 against the reference")
+    axes.set_ylabel(label)
     axes.legend(loc="best")
+
+
+def pareto(found: Comparison) -> plt.Figure | None:
+    if not has(found, "latency/latency_ms", "quality/bertscore_f1"):
+        return None
+    figure, axes = plt.subplots(figsize=(6, 4))
+    quality_against_latency(axes, found, "quality/bertscore_f1", "BERTScore F1 against the reference")
     return figure
 
 
-def quality(found: report.Comparison) -> plt.Figure | None:
+def accuracy(found: Comparison) -> plt.Figure | None:
+    """Valid answers to tasks: against latency, and against steps with the two kinds apart."""
+    kinds = {"quality/accuracy_one_answer": "one right answer", "quality/accuracy_many_answers": "many right answers"}
+    if not has(found, "latency/latency_ms", "quality/accuracy", *kinds):
+        return None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    quality_against_latency(left, found, "quality/accuracy", "valid answers, all tasks")
+    steps = found.llada["steps"].tolist()
+    for (metric, label), style in zip(kinds.items(), ("-", ":"), strict=True):
+        mine = estimates(found.llada, metric)
+        right.errorbar(steps, [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"], marker="o", capsize=2,
+                       elinewidth=0.8, linestyle=style, label=f"LLaDA, {label}")  # fmt: skip
+        theirs = estimates(found.llama, metric)[0].value
+        right.axhline(theirs, color=COLORS["llama"], linestyle=style, label=f"LLaMA, {label}")
+    steps_axis(right, steps)
+    right.set_ylabel("valid answers")
+    right.legend(loc="best", fontsize=8)
+    for axes in (left, right):
+        axes.set_ylim(-0.03, 1.05)
+    return figure
+
+
+def quality(found: Comparison) -> plt.Figure | None:
     """Each quality metric against the steps."""
     shown = [metric for metric in PANELS if has(found, metric)]
     if not shown:
@@ -100,16 +128,18 @@ def quality(found: report.Comparison) -> plt.Figure | None:
         axes.errorbar(steps, [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"], marker="o", capsize=2,
                       elinewidth=0.8, label="LLaDA")  # fmt: skip
         line_for_llama(axes, estimates(found.llama, metric)[0])
+        if metric in found.human and found.human[metric].notna().any():
+            axes.axhline(found.human[metric].iloc[0], color="gray", linestyle=":", label="human")
         if logarithmic:
             axes.set_yscale("log")
             plain_log(axes.yaxis)
         steps_axis(axes, steps)
         axes.set_ylabel(label)
-    grid[0][0].legend(loc="best")
+    grid[0][-1].legend(loc="best")
     return figure
 
 
-def step_time(found: report.Comparison) -> plt.Figure | None:
+def step_time(found: Comparison) -> plt.Figure | None:
     """Latency against steps, and the time of one forward, which should not depend on them."""
     if not has(found, "latency/latency_ms", "latency/step_ms"):
         return None
@@ -133,15 +163,19 @@ def step_time(found: report.Comparison) -> plt.Figure | None:
 
 
 FIGURES = {"pareto": pareto, "quality": quality, "step_time": step_time}
+TASK_FIGURES = {"accuracy": accuracy}
 
 
-def write(found: report.Comparison, folder: Path) -> list[str]:
-    """Draw what the comparison has data for; returns the names of the figures written."""
+def write(found: Comparison, tasks: Comparison, folder: Path) -> list[str]:
+    """Draw what the comparisons have data for; returns the names of the figures written."""
     sns.set_theme(style="whitegrid", context="paper")
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, draw in FIGURES.items():
-        figure = draw(found)
+    drawn = {
+        name: draw(part)
+        for figures, part in ((FIGURES, found), (TASK_FIGURES, tasks))
+        for name, draw in figures.items()
+    }
+    for name, figure in drawn.items():
         if figure is None:
             continue
         if found.label:
@@ -152,5 +186,4 @@ def write(found: report.Comparison, folder: Path) -> list[str]:
                 folder / f"{name}.{suffix}", dpi=150, metadata={} if suffix == "png" else {"CreationDate": None}
             )
         plt.close(figure)
-        written.append(name)
-    return written
+    return [name for name, figure in drawn.items() if figure is not None]

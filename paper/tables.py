@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import report, stats
+from bench import stats, tasks
+from bench.comparison import Comparison, estimate_of
 
 NOT_MEASURED = "not measured"
 FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
@@ -45,10 +46,13 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
     ),
     "quality": (
         "Quality of the same texts that were timed, with bootstrap intervals over prompts. Judge perplexity is low"
-        " for degenerate text, so it is read only beside the columns after it.",
+        " for degenerate text, so it is read only beside the columns after it; entropy is that of a text's token"
+        " frequencies, in nats. Human: the references themselves, cut to the same length.",
         {
             "quality/bertscore_f1": ("BERTScore F1", 3),
+            "quality/bertscore_f1_mpnet": ("BERTScore mpnet", 3),
             "quality/judge_perplexity": ("judge ppl.", 1),
+            "quality/entropy": ("entropy", 2),
             "quality/distinct_2": ("distinct-2", 2),
             "quality/repetition": ("repetition", 2),
             "quality/mean_length": ("length", 0),
@@ -67,37 +71,56 @@ def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
     return f"{text} {{\\scriptsize [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]}}"
 
 
+TASK_TOPICS = {
+    "accuracy": (
+        "Valid answers to generated tasks, checked by rule, with Wilson intervals. One answer: the prompt fixes every"
+        " token. Many answers: positions depend on each other.",
+        {
+            "quality/accuracy": ("all", 2),
+            "quality/accuracy_one_answer": ("one answer", 2),
+            "quality/accuracy_many_answers": ("many answers", 2),
+            "latency/latency_ms": ("latency ms", 1),
+            "throughput/tokens_per_s": ("tokens/s", 1),
+        },
+    ),
+    "accuracy_by_task": (
+        "Valid answers by task, with Wilson intervals; from shuffle on, many answers are right.",
+        {f"quality/accuracy_{task}": (task, 2) for task in tasks.TASKS},
+    ),
+}
+
+
 def model_name(row: pd.Series) -> str:
-    return "LLaMA" if row["model"] == "llama" else f"LLaDA, {row['steps']:.0f} steps"
+    return {"llama": "LLaMA", "human": "human"}.get(row["model"]) or f"LLaDA, {row['steps']:.0f} steps"
 
 
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]]) -> pd.DataFrame:
     """Rows by model, columns by metric; a column that no run has is left out."""
     columns = {}
     for metric, (heading, digits) in metrics.items():
-        found = [report.estimate_of(row, metric) for _, row in rows.iterrows()]
+        found = [estimate_of(row, metric) for _, row in rows.iterrows()]
         if any(estimate is not None for estimate in found):
             columns[heading] = [cell_text(estimate, digits) for estimate in found]
     return pd.DataFrame(columns, index=[model_name(row) for _, row in rows.iterrows()])
 
 
-def write(found: report.Comparison, folder: Path) -> list[str]:
+def write(found: Comparison, about_tasks: Comparison, folder: Path) -> None:
     """Write every table to `folder`; one that has no data says so."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (caption, metrics) in TOPICS.items():
-        caption += f" ({found.label.capitalize()}.)" if found.label else ""
-        table = topic_table(found.rows, metrics)
-        if table.empty:
-            text = f"\\begin{{table}}[h]\\caption{{{name.capitalize()}: {NOT_MEASURED}.}}\\end{{table}}\n"
-        else:
-            align = "l" + "r" * len(table.columns)
-            text = table.style.to_latex(
-                hrules=True, column_format=align, caption=caption, label=f"tab:{name}", position="htbp",
-                position_float="centering",
-            )  # fmt: skip
-            # Shrunk to the line where it is wider.
-            text = text.replace("\\begin{tabular}", FIT + "\\begin{tabular}").replace(
-                "\\end{tabular}", "\\end{tabular}}"
-            )
-        (folder / f"{name}.tex").write_text(text)
-    return list(TOPICS)
+    for topics, part in ((TOPICS, found), (TASK_TOPICS, about_tasks)):
+        for name, (caption, metrics) in topics.items():
+            caption += f" ({part.label.capitalize()}.)" if part.label else ""
+            rows = pd.concat([part.rows, part.human]) if name == "quality" else part.rows
+            (folder / f"{name}.tex").write_text(latex(name, caption, topic_table(rows, metrics)))
+
+
+def latex(name: str, caption: str, table: pd.DataFrame) -> str:
+    """A table as LaTeX, shrunk to the line where it is wider."""
+    if table.empty:
+        words = name.replace("_", " ").capitalize()
+        return f"\\begin{{table}}[h]\\caption{{{words}: {NOT_MEASURED}.}}\\end{{table}}\n"
+    text = table.style.to_latex(
+        hrules=True, column_format="l" + "r" * len(table.columns), caption=caption, label=f"tab:{name}",
+        position="htbp", position_float="centering",
+    )  # fmt: skip
+    return text.replace("\\begin{tabular}", FIT + "\\begin{tabular}").replace("\\end{tabular}", "\\end{tabular}}")

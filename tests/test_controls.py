@@ -16,7 +16,7 @@ def record_of(adapter) -> dict:
     cell = make_cell("llada", steps=8, prompts=1)
     prompts = (Prompt("p", None, {"llada": [0, 3, 40, 50, 4]}),)
     events: list[dict] = []
-    worker.measure(adapter, Work("s", 1, 0, (cell,), prompts), cell, 1, events.append)
+    worker.measure(adapter, Work("s", 1, 0, (cell,), {"h": prompts}), cell, 1, events.append)
     return events[-1]["record"]
 
 

@@ -178,7 +178,8 @@ def test_refused_pair_names_file_key_and_rule(pair_file, keys, key, rule):
 
 
 def resolve(grids: list[str], pair_file: Path, overrides: dict | None = None, model: str | None = None):
-    return grid.resolve(grids, str(pair_file), overrides or {}, "cpu", model, None)
+    pair = grid.place_model(grid.read_pair(str(pair_file)), model)
+    return grid.resolve([grid.read_grid(name, overrides or {}) for name in grids], grids, pair, "cpu", None)
 
 
 def test_missing_model_directory_is_named(tmp_path, pair_file):
@@ -289,7 +290,7 @@ def test_cell_carries_grid_and_pair(tmp_path, pair_file):
 
 
 def test_stop_is_the_pairs_unless_the_grid_says(tmp_path, pair_file):
-    write(pair_file, yaml.safe_load(pair_file.read_text()) | {"stop": "length"})
+    write(pair_file, yaml.safe_load(pair_file.read_text()) | {"stop": "length", "primary_metric": None})
     assert [cell.stop for cell in cells(tmp_path, pair_file, steps=8)] == ["length"]
     assert [cell.stop for cell in cells(tmp_path, pair_file, steps=8, stop="eos")] == ["eos"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import report, tracking
+from bench import comparison, report, tracking
 
 PROMPTS = 32
 
@@ -18,7 +18,9 @@ def study(monkeypatch):
     def build(llama, llada, **changes):
         rows = [row(histories, None, *llama) | changes] if llama else []
         rows += [row(histories, steps, *values) | changes for steps, values in llada.items()]
-        return report.comparison(pd.DataFrame(rows))
+        found = comparison.comparisons(pd.DataFrame(rows))
+        assert len(found) == 1
+        return found[0]
 
     return build
 
@@ -28,27 +30,31 @@ def row(histories, steps, latency, score) -> dict:
     noise = np.random.default_rng(steps or 0).normal(0, 0.01, PROMPTS)
     histories[name, "per_prompt/bertscore_f1"] = dict(enumerate(score + noise - noise.mean()))
     histories[name, "rounds/latency/latency_ms"] = {1: latency, 2: latency * 1.01, 3: latency * 0.99}
-    found = {"run_id": name, "outcome": "ok", "kind": "sweep" if steps else "baseline", "weights": "trained"}
+    histories[name, "rounds/throughput/tokens_per_s"] = dict.fromkeys((1, 2, 3), 100000.0 / latency)
+    found = {"run_id": name, "outcome": "ok", "kind": "sweep" if steps else "baseline", "weights": "trained"} | {
+        "block_length": 32 if steps else None
+    }
     found |= {"gen_length": 128, "prompt_hash": "h", "dtype": "float32", "batch_size": 1, "prompts": PROMPTS}
     found |= {"model": "llada" if steps else "llama", "latency/latency_ms": latency, "quality/bertscore_f1": score}
     return found | ({"steps": steps} if steps else {})
 
 
 def verdict(found) -> str:
-    return " ".join(report.verdict(found, "bertscore_f1", 0.02))
+    return " ".join(report.verdict(found, {"bertscore_f1": 0.02, "accuracy": 0.05}))
 
 
-def test_a_match_names_the_fewest_steps_and_the_price(study):
+def test_a_match_names_the_steps_and_the_price(study):
     found = study((500, 0.45), {4: (80, 0.2), 32: (640, 0.44), 128: (2560, 0.5)})
     text = verdict(found)
     assert "takes as long at about 25 steps" in text
-    assert "within 0.02 of LLaMA's BERTScore F1 of 0.450 from 32 steps on (0.440)" in text
-    assert "at 1.28 [" in text
+    assert "within 0.02 of LLaMA's BERTScore F1 of 0.450 at 30 [" in text
+    assert "at 32 steps an answer takes 1.28 [1.28, 1.28] times LLaMA's latency at 0.78 [0.78, 0.78] times" in text
 
 
 def test_a_model_that_falls_short_is_not_said_to_match(study):
     text = verdict(study((500, 0.6), {4: (80, 0.2), 128: (2560, 0.5)}))
-    assert "up to 128 steps LLaDA is not shown to come within 0.02" in text
+    assert "LLaDA is not shown to come within 0.02 of LLaMA's BERTScore F1 of 0.600 within 128 steps" in text
+    assert "in 0% of the bootstrap replicates" in text
     assert "its best is 0.500 at 128 steps, at 5.12 [" in text
 
 
@@ -70,28 +76,51 @@ def test_one_step_count_gives_no_break_even(study):
 
 def test_random_weights_have_no_quality_and_a_label(study):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.2)}, weights="random")
-    assert report.verdict(found, None, 0.0)[1] == "Quality: none; the weights are random, the shapes real."
+    assert report.verdict(found, {})[1] == "Quality: none; the weights are random, the shapes real."
     assert found.label == "random weights, real shapes: no quality"
     assert study((500, 0.4), {4: (80, 0.2)}).label == ""
 
 
-def test_only_runs_on_the_same_prompts_are_compared(study):
-    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
-    frame = pd.concat([found.rows, found.rows.assign(prompt_hash="other", run_id="x")[:1]])
-    again = report.comparison(frame)
-    assert set(again.rows["prompt_hash"]) == {"h"}
-    assert again.llada["steps"].tolist() == [4, 8]
+def test_a_quality_reached_by_the_fewest_steps_is_said_so(study):
+    assert "at 4 [4, 4] steps (the fewest measured)" in verdict(study((500, 0.4), {4: (80, 0.5), 8: (160, 0.5)}))
 
 
-def test_failed_runs_stand_apart(study):
+def test_what_is_not_scored_is_not_measured(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.2)})
+    tasks = comparison.Comparison("tasks", found.llama, found.llada, found.human)
+    empty = {"run-None": {}, "run-4": {}, "run-8": {}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "history", lambda run_id, name: empty[run_id])
+        assert report.quality_verdict(tasks, "accuracy", 0.05) == "Quality: accuracy is not measured (make score)."
+
+
+@pytest.mark.parametrize("column", ["prompt_hash", "temperature", "gen_length"])
+def test_only_runs_that_differ_in_steps_alone_are_compared(study, column):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, temperature="0.0")
+    other = found.rows.assign(**{column: 7, "run_id": ["a", "b", "c"]})[:2]
+    first, second = comparison.comparisons(pd.concat([found.rows, other], ignore_index=True))
+    assert first.llada["steps"].tolist() == [4, 8]
+    assert (first.llama["run_id"].tolist(), second.llama["run_id"].tolist()) == (["run-None"], ["a"])
+    assert set(second.rows[column]) == {7}
+
+
+def test_tasks_and_answers_are_compared_apart_and_the_humans_stand_beside_their_prompts(study):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
-    frame = found.rows.assign(outcome=["ok", "oom", "ok"])
-    again = report.comparison(frame)
-    assert again.failed["run_id"].tolist() == ["run-4"]
+    tasks = found.rows.assign(kind="tasks", run_id=["a", "b", "c"])
+    human = found.llama.assign(kind="reference", model="human", run_id="h")
+    answers, about_tasks = comparison.comparisons(pd.concat([tasks, human, found.rows], ignore_index=True))
+    assert (answers.about, about_tasks.about) == ("answers", "tasks")
+    assert answers.human["run_id"].tolist() == ["h"]
+    assert about_tasks.title.startswith("32 tasks, 128 tokens, batch 1, float32, greedy")
+
+
+def test_failed_runs_are_not_compared(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
+    again = comparison.comparisons(found.rows.assign(outcome=["ok", "oom", "ok"]))[0]
     assert again.llada["steps"].tolist() == [8]
 
 
 def test_the_table_has_a_line_a_run_and_leaves_out_what_nobody_measured(study):
-    shown = report.table(study((500, 0.4), {4: (80, 0.2)}).rows)
+    shown = report.table(study((500, 0.4), {4: (80, 0.2)}).rows, report.COLUMNS)
     assert shown.columns.tolist() == ["model", "steps", "latency ms", "BERTScore"]
     assert shown.iloc[0].tolist() == ["llama", "-", "500.0", "0.400"]

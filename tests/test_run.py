@@ -13,7 +13,7 @@ CELLS = (*(make_cell("llada", steps=steps) for steps in (2, 4, 8)), make_cell("l
 def work(tmp_path, monkeypatch):
     """Four cells, three rounds; workers are scripted, records go to a plain file."""
     prompts = tuple(Prompt(str(i), None, {"llama": [1], "llada": [1]}) for i in range(2))
-    return Work("s", 3, 0, CELLS, prompts)
+    return Work("s", 3, 0, CELLS, {"h": prompts})
 
 
 class Scripted:

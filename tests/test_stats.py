@@ -55,20 +55,111 @@ def test_break_even_is_where_the_line_meets_the_target():
     assert stats.break_even_steps([4, 8, 16], [50, 90, 170], 130) == pytest.approx(12)
 
 
-def test_paired_lower_bound_is_below_the_mean_and_falls_with_comparisons():
-    random = np.random.default_rng(2)
-    reference = random.normal(0.4, 0.1, 32)
-    values = reference + random.normal(0.05, 0.05, 32)
-    one, six = (stats.paired_difference_low(values, reference, n) for n in (1, 6))
-    assert six < one < (values - reference).mean()
-    assert one == pytest.approx((values - reference).mean() - 1.645 * (values - reference).std() / 32**0.5, abs=0.004)
+def test_a_share_keeps_its_interval_at_the_ends():
+    # Wilson by hand: n = 10, all right: low = 1 / (1 + z^2 / 10)
+    found = stats.proportion(10, 10)
+    assert found.value == found.high == 1.0
+    assert found.low == pytest.approx(1 / (1 + 1.959964**2 / 10), rel=1e-5)
 
 
-def test_a_model_truly_short_of_the_margin_seldom_passes():
-    random = np.random.default_rng(3)
-    passed = 0
-    for _ in range(300):
-        reference = random.normal(0.4, 0.1, 32)
-        candidates = [reference - 0.02 + random.normal(0, 0.08, 32) for _ in range(6)]  # exactly at the margin
-        passed += any(stats.paired_difference_low(c, reference, 6) >= -0.02 for c in candidates)
-    assert passed / 300 <= 0.11  # 5 % by design; percentile bootstraps of 32 prompts run a little over
+def test_bits_per_byte_is_totals_over_totals():
+    found = stats.bits_per_byte([np.log(2) * 30, np.log(2) * 10], [20, 20])
+    assert found.value == pytest.approx(1.0)
+    assert found.low == pytest.approx(0.5)
+    assert found.high == pytest.approx(1.5)
+    assert stats.bits_per_byte([np.log(2)], [2]) == stats.Estimate(0.5)
+
+
+def test_the_monotone_fit_is_scipys():
+    from scipy.optimize import isotonic_regression
+
+    values = np.random.default_rng(4).normal(size=(40, 6))
+    for mine, row in zip(stats.monotone_fit(values), values, strict=True):
+        assert mine == pytest.approx(isotonic_regression(row).x)
+
+
+def test_a_curve_reaches_on_the_line_over_log_steps():
+    curves = np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [0.5, 0.5, 0.6]])
+    found = stats.first_reach(curves, np.array([0.5, 0.7, 0.1, 0.5]), [4, 8, 16])
+    assert found.tolist() == [pytest.approx(2**3.5), np.inf, 4.0, 4.0]
+    assert stats.first_reach(np.array([[0.5]]), np.array([0.4]), [8]).tolist() == [8.0]
+
+
+def test_next_admissible_steps_share_evenly_among_blocks():
+    assert [stats.next_admissible(s, 4) for s in (4.0, 4.1, 27.3, 28.0000000001)] == [4, 8, 28, 28]
+    assert stats.next_admissible(27.3, 1) == 28
+
+
+def test_a_time_between_measured_steps_is_on_the_line():
+    assert stats.at_steps([4, 8, 16], [50, 90, 170], 12) == 130
+
+
+STEPS = [4, 8, 16, 32, 64, 128]
+RISING = [0.20, 0.25, 0.33, 0.44, 0.50, 0.54]  # meets 0.46 - 0.02 at exactly 32 steps
+
+
+def simulate(random, truth: list[float], reference: float, prompts: int, binary: bool):
+    """(reference [prompts], scores [steps, prompts]) of one study; what a prompt is like is shared by all runs."""
+    if binary:
+        shared, own = random.random(prompts), random.random((len(truth) + 1, prompts))
+        draws = np.where(random.random(own.shape) < 0.5, shared, own)
+        right = (draws < np.array([reference, *truth])[:, None]).astype(float)
+        return right[0], right[1:]
+    shared = random.normal(0, 0.1, prompts)
+    noise = random.normal(0, 0.08, (len(truth) + 1, prompts))
+    values = np.array([reference, *truth])[:, None] + shared + noise
+    return values[0], values[1:]
+
+
+def rates(truth, reference, margin, prompts, binary, studies, seed=5):
+    """(share of studies whose interval covers the true steps, share that say `reached`)."""
+    random = np.random.default_rng(seed)
+    true = stats.first_reach(np.array([truth]), np.array([reference - margin]), STEPS)[0]
+    covered = reached = 0
+    for _ in range(studies):
+        found = stats.cross_over(*simulate(random, truth, reference, prompts, binary), STEPS, margin)
+        covered += found.low <= true <= found.high
+        reached += found.reached
+    return covered / studies, reached / studies
+
+
+COVERED = [
+    (RISING, 0.46, 0.02, False),
+    (RISING, 0.49, 0.02, False),
+    ([0.4, 0.45, 0.5, 0.6, 0.8, 0.95], 0.75, 0.05, True),
+]
+SHORT = [  # just short of the target of 0.44 or 0.85 at the most steps
+    ([0.20, 0.25, 0.33, 0.40, 0.43, 0.438], 0.46, 0.02, False),
+    ([0.438] * 6, 0.46, 0.02, False),
+    ([0.3, 0.4, 0.5, 0.848, 0.848, 0.848], 0.9, 0.05, True),
+]
+
+
+def test_cross_over_on_a_few_simulated_studies(monkeypatch):
+    monkeypatch.setattr(stats, "REPLICATES", 500)
+    covered, reached = rates(*COVERED[0][:3], 64, False, studies=150)
+    assert 0.89 <= covered <= 0.99
+    assert reached > 0.98
+    assert rates(*SHORT[1][:3], 64, False, studies=150)[1] <= 0.09
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prompts", [32, 128])
+def test_the_interval_covers_and_a_model_that_is_short_seldom_reaches(prompts, monkeypatch, capsys):
+    monkeypatch.setattr(stats, "REPLICATES", 1000)
+    for truth, reference, margin, binary in COVERED:
+        covered, _ = rates(truth, reference, margin, prompts, binary, studies=1000)
+        with capsys.disabled():
+            print(f"\n{prompts} prompts, {'binary' if binary else 'normal'} scores: covered {covered:.3f}", end="")
+        assert 0.93 <= covered <= 0.97
+    for truth, reference, margin, binary in SHORT:
+        _, reached = rates(truth, reference, margin, prompts, binary, studies=1000)
+        with capsys.disabled():
+            print(f"\n{prompts} prompts, short by .002: reached {reached:.3f}", end="")
+        assert reached <= 0.05 + 2 * (0.05 * 0.95 / 1000) ** 0.5
+
+
+def test_what_never_reaches_has_no_steps():
+    random = np.random.default_rng(6)
+    found = stats.cross_over(*simulate(random, [0.1] * 6, 0.9, 32, True), STEPS, 0.05)
+    assert (found.reached, found.p_reached, found.steps, found.high) == (False, 0.0, np.inf, np.inf)

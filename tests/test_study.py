@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
     assert len(rounds) == len(set(rounds)) == 3 * 2
     assert all(r["outcome"] == "ok" for r in found if r["record"] == "round")
     assert sorted(r["scorer"] for r in found if r["record"] == "scores") == sorted(
-        ["diversity", "bertscore-minilm-6", "smollm2-135m-instruct"] * 3
+        ["diversity", "bertscore-minilm", "judge-smollm2"] * 3 + ["diversity", "judge-smollm2"]  # and the references
     )
 
 
@@ -71,6 +72,9 @@ def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, fol
 
 def test_runs_carry_the_contracts_names(study, folder):
     runs = {(r["model"], r.get("steps")): r for r in frame(folder)}
+    human = runs.pop(("human", None))
+    assert (human["kind"], human["status"], human["quality/bertscore_f1"]) == ("reference", "FINISHED", None)
+    assert human["quality/judge_perplexity"] > 1
     assert set(runs) == {("llama", None), ("llada", 2), ("llada", 4)}
     for (model, steps), run in runs.items():
         assert (run["status"], run["outcome"], run["study"], run["pair"]) == ("FINISHED", "ok", "tiny", "pocket")
@@ -115,7 +119,7 @@ def is_json(line: str) -> bool:
 
 
 def test_the_terminal_shows_table_and_verdict(study):
-    assert "study tiny: 16 tokens, 2 prompts" in study.stdout
+    assert "study tiny, 2 prompts, 16 tokens" in study.stdout
     assert "BERTScore" in study.stdout
     assert "Time: LLaMA answers in" in study.stdout
     assert "Quality: " in study.stdout
@@ -166,3 +170,32 @@ def test_a_study_that_is_not_tracked_is_one_line_and_status_2(folder):
     done = command(folder, "paper.build", "nowhere")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: study 'nowhere' is not tracked here")
+
+
+def test_tasks_are_run_scored_and_given_a_verdict(folder):
+    small = folder / "small.yaml"
+    text = (REPO / "configs/grids/tasks.yaml").read_text()
+    small.write_text(re.sub("steps: .*", "steps: [1, 4]", re.sub("prompts: .*", "prompts: 10", text)))
+    done = command(folder, "bench.run", "small.yaml", "--rounds", "1", "--study", "tasks")
+    assert done.returncode == 0, done.stderr
+    assert "10 tasks, 32 tokens" in done.stdout
+    assert "LLaMA's accuracy of" in done.stdout
+    scored = [json.loads(line) for line in (folder / "mlruns/tasks.jsonl").read_text().splitlines()]
+    assert [r["scorer"] for r in scored if r["record"] == "scores"] == ["tasks"] * 3
+    assert command(folder, "paper.build", "tasks").returncode == 0
+    numbers = json.loads((folder / "paper/build/results.json").read_text())
+    assert 0 <= numbers["accuracy.p_reached"]["value"] <= 1
+    assert numbers["tasks.llada.4.accuracy"]["low"] < numbers["tasks.llada.4.accuracy"]["high"]
+
+
+def test_likelihood_is_measured_once_a_model(folder):
+    text = folder / "wiki.txt"
+    text.write_text(
+        "\n".join(f"{i} " + "The river runs through the old town and past the mill. " * 10 for i in range(2))
+    )
+    for _ in range(2):
+        done = command(folder, "bench.perplexity", "--text", "wiki.txt", "--texts", "2", "--study", "words")
+        assert done.returncode == 0, done.stderr
+        assert "llama  wiki.txt" in done.stdout
+        assert "upper bound, Monte-Carlo error" in done.stdout
+    assert len((folder / "mlruns/words.jsonl").read_text().splitlines()) == 2

@@ -34,7 +34,7 @@ class Fake:
 
 def work_of(*cells) -> Work:
     prompts = tuple(Prompt(f"p{i}", None, {"llada": list(range(i + 3)), "llama": list(range(i + 3))}) for i in range(4))
-    return Work("s", 2, 0, cells, prompts)
+    return Work("s", 2, 0, cells, {"h": prompts})
 
 
 def measure(adapter, cell, round_=1) -> tuple[dict, list[dict]]:
@@ -64,7 +64,7 @@ def test_a_later_round_repeats_the_first_prompts_and_keeps_no_text():
 
 
 def test_batches_hold_all_prompts_once():
-    assert worker.batches_of(make_cell("llada", prompts=4, batch_size=3), (), 1) == [[0, 1, 2], [3]]
+    assert worker.batches_of(make_cell("llada", prompts=4, batch_size=3), 1) == [[0, 1, 2], [3]]
 
 
 def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():

@@ -1,0 +1,149 @@
+"""What can be compared in a study: runs that differ in steps alone, and what follows from them. Reads MLflow."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench import stats, tracking
+
+SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking"]
+SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking")]  # what LLaMA has too
+KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One LLaMA run and the LLaDA runs that differ from each other in steps alone; frames of one row a run."""
+
+    about: str  # answers (open-ended) or tasks
+    llama: pd.DataFrame
+    llada: pd.DataFrame  # sorted by steps
+    human: pd.DataFrame  # the references' scores, at most one row
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return pd.concat([self.llama, self.llada])
+
+    @property
+    def label(self) -> str:
+        """What every table and figure must say about the weights; empty where there is nothing to say."""
+        made_up = not self.rows.empty and "weights" in self.rows and (self.rows["weights"] == "random").any()
+        return "random weights, real shapes: no quality" if made_up else ""
+
+    @property
+    def title(self) -> str:
+        """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
+        row = self.rows.iloc[0]
+        heat = float(row.get("temperature") or 0)
+        return (
+            f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
+            f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}"
+        )
+
+
+EMPTY = Comparison("answers", pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+
+
+def comparisons(frame: pd.DataFrame) -> list[Comparison]:
+    """The groups of a study's runs that can be compared: open-ended answers before tasks, larger groups first."""
+    frame = frame.reindex(columns=[*frame.columns, *[c for c in [*SAME, "model"] if c not in frame]])
+    good, found = frame[frame["outcome"] == "ok"], []
+    for about, kinds in KINDS.items():
+        runs = good[good["kind"].isin(kinds)]
+        llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
+        groups = []
+        for _, group in llada.groupby(SAME, dropna=False):
+            same = llama[(llama[SAME_FOR_BOTH].astype(str) == group[SAME_FOR_BOTH].iloc[0].astype(str)).all(axis=1)]
+            groups.append((same.head(1), group.sort_values("steps")))
+        used = [run_id for mine, _ in groups for run_id in mine["run_id"]]
+        groups += [
+            (llama[llama["run_id"] == run_id], llada.head(0)) for run_id in llama["run_id"] if run_id not in used
+        ]
+        groups.sort(key=lambda pair: (-len(pair[0]) - len(pair[1]), pd.concat(pair).index.min()))
+        found += [Comparison(about, *pair, human_row(good, pd.concat(pair))) for pair in groups]
+    return found
+
+
+def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The run of the human references of these rows' prompts, if they were scored."""
+    first = rows.iloc[0]
+    same = (good["prompt_hash"] == first["prompt_hash"]) & (good["gen_length"] == first["gen_length"])
+    return good[(good["kind"] == "reference") & same].head(1)
+
+
+def main_of(found: list[Comparison], about: str) -> Comparison | None:
+    """The largest comparison about something, None if there is none."""
+    return next((comparison for comparison in found if comparison.about == about), None)
+
+
+def estimate_of(row: pd.Series, metric: str) -> stats.Estimate | None:
+    """A run's tracked value with its interval, None if it was not measured."""
+    value = row.get(metric)
+    if value is None or pd.isna(value):
+        return None
+    bounds = (row.get(f"{metric}_ci_{side}") for side in ("low", "high"))
+    return stats.Estimate(value, *(None if bound is None or pd.isna(bound) else bound for bound in bounds))
+
+
+def rounds_of(rows: pd.DataFrame, metric: str) -> dict[int, list[float]]:
+    """A metric's value in each round that all runs have, in the order of the runs."""
+    found = [tracking.history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
+    common = sorted(set.intersection(*map(set, found))) if found else []
+    return {number: [values[number] for values in found] for number in common}
+
+
+def ratio_at(found: Comparison, steps: float, metric: str) -> stats.Estimate:
+    """LLaDA's latency or throughput at some steps over LLaMA's, paired by round.
+
+    Between measured step counts time is read off the line that joins them; throughput as time a token.
+    """
+    rounds = rounds_of(pd.concat([found.llada, found.llama]), metric)
+    counts, rate = found.llada["steps"].tolist(), metric.startswith("throughput/")
+    mine, theirs = [], []
+    for *values, llama in rounds.values():
+        times = [1 / value for value in values] if rate else values
+        time = stats.at_steps(counts, times, steps)
+        mine.append(1 / time if rate else time)
+        theirs.append(llama)
+    return stats.ratio_over_rounds(mine, theirs)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A declared metric's cross-over in a comparison, with what it costs there. The ratios are None if not reached."""
+
+    metric: str
+    margin: float
+    cross_over: stats.CrossOver
+    steps: int | None = None  # the next admissible count from the cross-over on
+    latency_ratio: stats.Estimate | None = None
+    throughput_ratio: stats.Estimate | None = None
+
+
+def match(found: Comparison, metric: str, margin: float) -> Match | None:
+    """Where LLaDA's quality comes within the margin of LLaMA's; None where either was not scored."""
+    if found.llama.empty or found.llada.empty:
+        return None
+    runs = [found.llama.iloc[0]["run_id"], *found.llada["run_id"]]
+    scores = [tracking.history(run_id, f"per_prompt/{metric}") for run_id in runs]
+    common = sorted(set.intersection(*map(set, scores)))
+    if len(common) < 2:
+        return None
+    theirs, *mine = [[values[i] for i in common] for values in scores]
+    crossing = stats.cross_over(theirs, mine, found.llada["steps"].tolist(), margin)
+    if not crossing.reached:
+        return Match(metric, margin, crossing)
+    first = found.llada.iloc[0]
+    steps = stats.next_admissible(crossing.steps, int(first["gen_length"] // first["block_length"]))
+    ratios = [ratio_at(found, steps, name) for name in ("latency/latency_ms", "throughput/tokens_per_s")]
+    return Match(metric, margin, crossing, steps, *ratios)
+
+
+def break_even(found: Comparison) -> float | None:
+    """Steps at which LLaDA takes as long as LLaMA; None without LLaMA and two step counts."""
+    metric = "latency/latency_ms"
+    if found.llama.empty or len(found.llada) < 2:
+        return None
+    return stats.break_even_steps(
+        found.llada["steps"].tolist(), found.llada[metric].tolist(), found.llama[metric].iloc[0]
+    )

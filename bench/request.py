@@ -1,0 +1,82 @@
+"""What the command line of `bench.run` asks for: arguments into work, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import device
+from bench.cell import Work
+from bench.errors import BadInput
+
+if TYPE_CHECKING:
+    from bench.grid import PairFile  # needs pydantic, which a bare GPU machine lacks
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors are bad input like any other: one line."""
+
+    def error(self, message: str) -> None:
+        raise BadInput(f"{message}; see python -m bench.run --help")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.run", description="Run grids of cells.")
+    parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
+    parser.add_argument("--also", nargs="*", default=[], metavar="GRID.yaml", help="grids that keep their own values")
+    parser.add_argument("--pair", default="pocket")
+    parser.add_argument("--steps", help='denoising steps, "16 64 256"')
+    parser.add_argument("--gen", type=int, help="tokens to generate")
+    parser.add_argument("--block", type=int, help="LLaDA's block length")
+    parser.add_argument("--prompts", type=int, help="number of prompts")
+    parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
+    parser.add_argument("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
+    parser.add_argument("--judge", help="smollm2, none, or a directory; default: the pair's")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
+    parser.add_argument("--plan", action="store_true", help="print the cells and stop")
+    parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
+    parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
+    parser.add_argument("--export", type=Path, help="write the work folder and stop")
+    parser.add_argument("--cells", type=Path, help="run a work folder")
+    parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
+    args = parser.parse_args(argv)
+    if bool(args.grids or args.also) == bool(args.cells):
+        parser.error("give grids, or a work folder with --cells")
+    if args.cells and not args.record:
+        parser.error("--cells needs --record FILE")
+    return args
+
+
+def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
+    """The work that the arguments ask for, and its pair (None for a work folder). BadInput before anything loads."""
+    if args.cells:
+        if not (args.cells / "cells.json").is_file():
+            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
+        return Work.load(args.cells), None
+    from bench import grid, quality
+
+    if not 1 <= args.rounds <= 100:
+        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
+    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
+    overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
+    if args.steps is not None:
+        overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
+    chosen = device.choose(args.device, here=not args.export)
+    pair = grid.place_model(grid.read_pair(args.pair), args.model)
+    pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
+    read = {name: grid.read_grid(name, overrides) for name in args.grids}
+    heat = {k: v for k, v in overrides.items() if k == "temperature"}
+    also = {name: grid.read_grid(name, heat) for name in args.also}
+    if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
+        also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
+    read |= also
+    cells, sets = grid.resolve(list(read.values()), list(read), pair, chosen, args.prompts_file)
+    if pair.metrics and not args.export:
+        quality.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
+    return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), sets), pair
