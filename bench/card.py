@@ -1,4 +1,10 @@
-"""The model card of the pocket pair, written from what was measured (`bench/pair.py`)."""
+"""The model card of the pocket pair, written from what was measured (`bench/pair.py`).
+
+python -m bench.card            # bench/pocket/README.md anew from bench/pocket/card.json
+"""
+
+import json
+from pathlib import Path
 
 from bench import tasks
 
@@ -70,7 +76,7 @@ def text(facts: dict) -> str:
     return CARD.format(
         sizes=size_rows(facts), bits=likelihood_rows(facts), accuracy=accuracy_rows(facts), curves=curves(facts),
         settings=settings(facts), counts="\n".join(f"| {name} | {count:,} |" for name, count in facts["data"].items()),
-        parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
+        notes="".join(f"- {note}\n" for note in facts.get("notes", [])), parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
         vocabulary=recipe["vocabulary"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],
         task_answer=recipe["task_answer_tokens"], seed=recipe["seed"], **recipe["shape"],
     )  # fmt: skip
@@ -109,8 +115,8 @@ Held-out loss while training (nats a token of one fixed batch of text; not compa
 |---|---|---|---|
 {bits}
 
-The text before the answer is given. An upper bound covers the EOS padding of a whole answer too, and
-never says that the autoregressive model is better. Intervals are over texts.
+The text before the answer is given. An upper bound covers the EOS padding of a whole answer too, and never
+says that the autoregressive model is better. Intervals are over texts.
 
 ## Accuracy on the tasks
 
@@ -137,7 +143,12 @@ inside a long answer. No text of it is stored. The other half are generated task
   never saw.
 - Greedy text repeats, LLaDA's more with more steps; at few steps LLaDA writes commas.
 - Tasks with an accuracy well under 1 above were not learnt within the budget.
-- Not filtered for harmful content. English only.
+{notes}- Not filtered for harmful content. English only.
 
 `make samples` prints what it writes.
 """
+
+
+if __name__ == "__main__":
+    folder = Path("bench/pocket")
+    (folder / "README.md").write_text(text(json.loads((folder / "card.json").read_text())))
