@@ -43,7 +43,7 @@ everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 help: ## this help
 	@echo "LLaDA against LLaMA: what does a diffusion language model cost at inference?"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-17s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-19s%s\n", $$1, $$2}'
 	@echo
 	@echo "Variables, with what they are now:"
 	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'

@@ -76,7 +76,8 @@ def text(facts: dict) -> str:
     return CARD.format(
         sizes=size_rows(facts), bits=likelihood_rows(facts), accuracy=accuracy_rows(facts), curves=curves(facts),
         settings=settings(facts), counts="\n".join(f"| {name} | {count:,} |" for name, count in facts["data"].items()),
-        notes="".join(f"- {note}\n" for note in facts.get("notes", [])), parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
+        notes="".join(f"- {note}\n" for note in facts.get("notes", [])),
+        parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
         vocabulary=recipe["vocabulary"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],
         task_answer=recipe["task_answer_tokens"], seed=recipe["seed"], **recipe["shape"],
     )  # fmt: skip

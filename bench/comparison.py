@@ -34,7 +34,7 @@ class Comparison:
     def title(self) -> str:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
         row = self.rows.iloc[0]
-        heat = float(row.get("temperature") or 0)
+        heat = heat_of(row)
         return (
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
             f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}"
@@ -42,6 +42,12 @@ class Comparison:
 
 
 EMPTY = Comparison("answers", pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+
+
+def heat_of(row: pd.Series) -> float:
+    """A run's sampling temperature; 0, greedy, where it says nothing."""
+    value = row.get("temperature")
+    return 0.0 if pd.isna(value) else float(value)
 
 
 def comparisons(frame: pd.DataFrame) -> list[Comparison]:
@@ -53,7 +59,7 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
-            same = llama[(llama[SAME_FOR_BOTH].astype(str) == group[SAME_FOR_BOTH].iloc[0].astype(str)).all(axis=1)]
+            same = llama[llama[SAME_FOR_BOTH].map(str).eq(group[SAME_FOR_BOTH].iloc[0].map(str)).all(axis=1)]
             groups.append((same.head(1), group.sort_values("steps")))
         used = [run_id for mine, _ in groups for run_id in mine["run_id"]]
         groups += [

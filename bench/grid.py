@@ -135,7 +135,9 @@ def validate(data: dict, schema: type[Strict], file: Path) -> Strict:
     except ValidationError as error:
         first = most_fitting(error.errors(), data)
         inner = [str(part) for part in first["loc"] if not BRANCH.search(str(part))]
-        message = f"{file}: {'.'.join(inner)}: {first['msg']}"
+        message = ": ".join(
+            [str(file), *([".".join(inner)] if inner else []), first["msg"].removeprefix("Value error, ")]
+        )
         if first["type"] == "extra_forbidden":
             message += f"; known keys: {', '.join(fields_at(schema, first['loc'][:-1]))}"
         raise BadInput(message) from error
@@ -146,6 +148,8 @@ BRANCH = re.compile(r"\[|^(constrained-)?(int|float|str)$")  # how pydantic name
 
 def most_fitting(errors: list[dict], data: dict) -> dict:
     """Of the errors about one key, that of the union's branch which fits what was given: a list or one value."""
+    if not errors[0]["loc"]:
+        return errors[0]  # a rule about several keys
     key = errors[0]["loc"][0]
     about = [error for error in errors if error["loc"][0] == key]
     is_list = isinstance(data.get(key), list)

@@ -141,7 +141,7 @@ def facts(study: str, found: Comparison, verdict: list[str]) -> dict[str, str]:
         known[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
         known[name] = f"{first[name]:.0f}"
-    heat = float(first.get("temperature") or 0)
+    heat = comparison.heat_of(first)
     known["decoding"] = f"at temperature {heat:g}, with float64 noise" if heat else "greedily"
     known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
     if "memory/allocated_gib" not in rows:

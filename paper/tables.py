@@ -84,7 +84,7 @@ TASK_TOPICS = {
         },
     ),
     "accuracy_by_task": (
-        "Valid answers by task, with Wilson intervals; from shuffle on, many answers are right.",
+        "Valid answers by task (intervals are in \\texttt{results.json}); from shuffle on, many answers are right.",
         {f"quality/accuracy_{task}": (task, 2) for task in tasks.TASKS},
     ),
 }
@@ -94,11 +94,13 @@ def model_name(row: pd.Series) -> str:
     return {"llama": "LLaMA", "human": "human"}.get(row["model"]) or f"LLaDA, {row['steps']:.0f} steps"
 
 
-def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]]) -> pd.DataFrame:
+def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:
     """Rows by model, columns by metric; a column that no run has is left out."""
     columns = {}
     for metric, (heading, digits) in metrics.items():
         found = [estimate_of(row, metric) for _, row in rows.iterrows()]
+        if not intervals:
+            found = [estimate and stats.Estimate(estimate.value) for estimate in found]
         if any(estimate is not None for estimate in found):
             columns[heading] = [cell_text(estimate, digits) for estimate in found]
     return pd.DataFrame(columns, index=[model_name(row) for _, row in rows.iterrows()])
@@ -111,7 +113,9 @@ def write(found: Comparison, about_tasks: Comparison, folder: Path) -> None:
         for name, (caption, metrics) in topics.items():
             caption += f" ({part.label.capitalize()}.)" if part.label else ""
             rows = pd.concat([part.rows, part.human]) if name == "quality" else part.rows
-            (folder / f"{name}.tex").write_text(latex(name, caption, topic_table(rows, metrics)))
+            (folder / f"{name}.tex").write_text(
+                latex(name, caption, topic_table(rows, metrics, intervals=name != "accuracy_by_task"))
+            )
 
 
 def latex(name: str, caption: str, table: pd.DataFrame) -> str:

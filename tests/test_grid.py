@@ -323,10 +323,31 @@ def test_grids_together_share_cells_and_the_longest_prompt_set(tmp_path, pair_fi
     two = str(write(tmp_path / "two.yaml", GOOD | {"prompts": 2, "steps": [8, 16]}))
     same = str(write(tmp_path / "same.yaml", GOOD | {"prompts": 2, "steps": [16, 32]}))
     three = str(write(tmp_path / "three.yaml", GOOD | {"prompts": 3, "steps": [16]}))
-    found, longest, _ = resolve([two, same, three], pair_file)
+    found, sets = resolve([two, same, three], pair_file)
     assert [(cell.steps, cell.prompts) for cell in found] == [(8, 2), (16, 2), (32, 2), (16, 3)]
-    assert [prompt.text for prompt in longest] == [prompt.text for prompt in ASKED]
+    assert [len(set_) for set_ in sets.values()] == [2, 3]
+    assert [prompt.text for prompt in sets[found[-1].prompt_hash]] == [prompt.text for prompt in ASKED]
     assert [p.text for p in prompts.stored(found[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
+
+
+def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_them(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "records")
+    own = str(write(tmp_path / "own.yaml", GOOD | {"source": "tasks", "prompts": 5, "steps": [8]}))
+    asked = str(write(tmp_path / "asked.yaml", GOOD | {"prompts": 3, "steps": [8]}))
+    assert "pair fake does not declare the metric accuracy (declared: bertscore_f1)" in refusal(
+        resolve, [own], pair_file
+    )
+    write(pair_file, yaml.safe_load(pair_file.read_text()) | {"secondary_metric": "accuracy"})
+    found, sets = resolve([own, asked], pair_file)
+    assert [len(sets[cell.prompt_hash]) for cell in found] == [5, 3]
+    assert sets[found[0].prompt_hash][0].text.startswith("Copy: ")
+    assert grid.read_pair(str(pair_file)).metrics == {"bertscore_f1": 0.1, "accuracy": 0.0}
+
+
+def test_a_metric_of_random_weights_is_refused(pair_file):
+    data = yaml.safe_load(pair_file.read_text())
+    write(pair_file, data | {"llada": data["llada"] | {"random_seed": 1}})
+    assert "primary_metric does not apply: random weights" in refusal(grid.read_pair, str(pair_file))
 
 
 def python(*args: str) -> subprocess.CompletedProcess:
@@ -343,6 +364,9 @@ def python(*args: str) -> subprocess.CompletedProcess:
         (["--prompts-file", "{tmp}/empty.jsonl"], "empty.jsonl"),
         (["--model", "{tmp}/nowhere"], "nowhere"),
         (["--rounds", "0"], "ROUNDS=0"),
+        (["--judge", "{tmp}/nowhere"], "JUDGE="),
+        (["--judge", "bench/pocket/llama"], "is a contestant here"),
+        (["--prompts-file", "{tmp}/unanswered.jsonl"], "unanswered.jsonl, line 1: prompt and reference must be text"),
         (["--device", "banana"], "DEVICE=banana"),
         (["--device", "banana", "--export", "{tmp}/work"], "DEVICE=banana"),
         (["--gen", "many"], "many"),
@@ -350,6 +374,7 @@ def python(*args: str) -> subprocess.CompletedProcess:
 )
 def test_bad_input_ends_in_one_line_and_status_2(tmp_path, args, said):
     (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "unanswered.jsonl").write_text('{"prompt": "Why?", "reference": " "}\n')
     filled = [arg.format(tmp=tmp_path) for arg in args]
     done = python("-m", "bench.run", "configs/grids/sweep.yaml", "--device", "cpu", *filled, "--plan")
     assert done.returncode == 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.diffusion import likelihood
-from bench.train import llada_loss
+from bench.train import Batch, llada_loss
 
 
 def test_bound_equals_the_official_estimator(golden, tiny_forward):
@@ -62,7 +62,7 @@ def test_stratified_levels_cover_the_unit_interval_evenly():
 
 def test_training_loss_of_a_uniform_model_is_log_of_the_vocabulary():
     class Uniform(torch.nn.Module):
-        def model(self, ids, use_cache):
+        def model(self, ids, attention_mask, use_cache):
             return type("Out", (), {"last_hidden_state": torch.zeros(*ids.shape, 4)})
 
         def lm_head(self, hidden):
@@ -70,5 +70,20 @@ def test_training_loss_of_a_uniform_model_is_log_of_the_vocabulary():
 
     torch.manual_seed(0)
     ids = torch.randint(5, 50, (512, 40))
-    loss = llada_loss(Uniform(), ids, torch.full((512,), 10), torch.full((512,), 40))
-    assert float(loss) == pytest.approx(math.log(50), rel=0.05)
+    first, last = torch.full((512,), 10), torch.full((512,), 40)
+    for end in (None, torch.full((512,), 30)):  # a row's own canvas may end before the common one
+        loss = llada_loss(Uniform(), Batch(ids, first, last, end))
+        assert float(loss) == pytest.approx(math.log(50), rel=0.05)
+
+
+def test_training_sees_a_row_as_on_its_own_canvas(tiny):
+    """Positions behind a row's canvas are neither seen nor scored: whatever stands there, the loss is the same."""
+    ids = torch.randint(5, 50, (8, 24))
+    first, last, end = torch.full((8,), 6), torch.full((8,), 12), torch.full((8,), 18)
+    losses = []
+    for _ in range(2):
+        ids[:, 18:] = torch.randint(5, 50, (8, 6))
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            losses.append(float(llada_loss(tiny, Batch(ids, first, last, end))))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
