@@ -105,7 +105,7 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     """
     if found.llama.empty or found.llada.empty:
         missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
-        return [f"No verdict yet: {missing} is not measured on these prompts."]
+        return [f"No verdict yet: {missing} is not measured with these settings."]
     if not margins:
         return [time_verdict(found), "Quality: none; the weights are random, the shapes real."]
     mine = [m for m in margins if (m == "accuracy") == (found.about == "tasks")]

@@ -133,7 +133,7 @@ def first_reach(curves: np.ndarray, targets: np.ndarray, steps: Sequence[int]) -
 class CrossOver:
     """Where a rising quality meets a target. `steps` and the bounds are inf where the steps did not suffice."""
 
-    p_reached: float  # share of the bootstrap replicates that reach at the most steps
+    p_reached: float  # share of bootstrap replicates that reach at the most steps
     reached: bool  # shown at 95 %, one-sided
     steps: float  # of the fit to the data
     low: float
@@ -165,12 +165,25 @@ def cross_over(
     def widened(tail: float) -> float:
         return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
 
-    replicates = reach(chosen)
-    p_reached = float(np.isfinite(replicates).mean())
     tail = widened((1 - LEVEL) / 2)
-    low, high = np.quantile(replicates, [tail, 1 - tail], method="inverted_cdf")
+    low, high = np.quantile(reach(chosen), [tail, 1 - tail], method="inverted_cdf")
     value = reach(np.arange(count)[None])[0]
+    p_reached = share_not_inferior(scores[-1] - reference, margin)
     return CrossOver(p_reached, p_reached >= 1 - widened(1 - LEVEL), float(value), float(low), float(high))
+
+
+def share_not_inferior(differences: np.ndarray, margin: float) -> float:
+    """Share of bootstrap replicates in which the mean of paired differences [prompts] is at least -margin.
+
+    Where answers are right or wrong, one disagreement of each kind is added to what is drawn from (Bonett and Price,
+    "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012): of a few
+    prompts none may disagree by chance, and the bootstrap would then know no doubt.
+    """
+    count = len(differences)
+    if np.isin(differences, (-1.0, 0.0, 1.0)).all():
+        differences = np.append(differences, (-1.0, 1.0))
+    chosen = np.random.default_rng(1).integers(0, len(differences), (REPLICATES, count))
+    return float((differences[chosen].mean(1) >= -margin - 1e-12).mean())
 
 
 def next_admissible(steps: float, blocks: int) -> int:

@@ -91,7 +91,9 @@ def run_name(cell: dict) -> str:
     if cell["kind"] == "likelihood":
         return f"{cell['model']} likelihood of {cell['text']}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
-    return f"{cell['model']}{steps}, {cell['gen_length']} tokens"
+    what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
+    heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
+    return f"{cell['model']}{steps}, {what}{heat}"
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:

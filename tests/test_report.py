@@ -67,7 +67,7 @@ def test_a_llama_faster_than_one_step_is_said_so(study):
     [(None, {4: (80, 0.2)}, "LLaMA (make baseline)"), ((500, 0.4), {}, "LLaDA (make sweep)")],
 )
 def test_half_a_study_says_what_is_missing(llama, llada, missing, study):
-    assert verdict(study(llama, llada)) == f"No verdict yet: {missing} is not measured on these prompts."
+    assert verdict(study(llama, llada)) == f"No verdict yet: {missing} is not measured with these settings."
 
 
 def test_one_step_count_gives_no_break_even(study):

@@ -132,6 +132,7 @@ SHORT = [  # just short of the target of 0.44 or 0.85 at the most steps
     ([0.20, 0.25, 0.33, 0.40, 0.43, 0.438], 0.46, 0.02, False),
     ([0.438] * 6, 0.46, 0.02, False),
     ([0.3, 0.4, 0.5, 0.848, 0.848, 0.848], 0.9, 0.05, True),
+    ([0.3, 0.4, 0.5, 0.7, 0.8, 0.918], 0.97, 0.05, True),
 ]
 
 
@@ -153,13 +154,20 @@ def test_the_interval_covers_and_a_model_that_is_short_seldom_reaches(prompts, m
             print(f"\n{prompts} prompts, {'binary' if binary else 'normal'} scores: covered {covered:.3f}", end="")
         assert 0.93 <= covered <= 0.97
     for truth, reference, margin, binary in SHORT:
-        _, reached = rates(truth, reference, margin, prompts, binary, studies=1000)
+        _, reached = rates(truth, reference, margin, prompts, binary, studies=2000)
         with capsys.disabled():
             print(f"\n{prompts} prompts, short by .002: reached {reached:.3f}", end="")
-        assert reached <= 0.05 + 2 * (0.05 * 0.95 / 1000) ** 0.5
+        assert reached <= 0.06  # 5 %, and two standard errors of 2,000 studies
 
 
 def test_what_never_reaches_has_no_steps():
     random = np.random.default_rng(6)
     found = stats.cross_over(*simulate(random, [0.1] * 6, 0.9, 32, True), STEPS, 0.05)
     assert (found.reached, found.p_reached, found.steps, found.high) == (False, 0.0, np.inf, np.inf)
+
+
+def test_a_few_prompts_without_a_disagreement_prove_nothing():
+    right = np.ones(20)
+    found = stats.cross_over(right, [right] * 6, STEPS, 0.05)
+    assert not found.reached
+    assert stats.cross_over(np.ones(400), [np.ones(400)] * 6, STEPS, 0.05).reached
