@@ -14,7 +14,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def sharegpt(count: int) -> list[Passage]:
     return found[:count]
 
 
-def plain(paragraphs: Iterator[str], count: int) -> list[Passage]:
+def plain(paragraphs: Iterable[str], count: int) -> list[Passage]:
     """Windows of plain text: the start of each long paragraph, and what comes after it."""
     found = []
     for text in paragraphs:
@@ -91,7 +91,7 @@ def paragraphs_of(source: str) -> list[str]:
 
 def read(source: str, count: int) -> list[Passage]:
     """At most `count` passages of a source. Raises BadInput if there is none."""
-    found = sharegpt(count) if source == "sharegpt" else plain(iter(paragraphs_of(source)), count)
+    found = sharegpt(count) if source == "sharegpt" else plain(paragraphs_of(source), count)
     if not found:
         raise BadInput(f"{source}: no paragraph has {CONTEXT_CHARS + ANSWER_CHARS} characters")
     return found

@@ -28,9 +28,6 @@ from tqdm import tqdm
 from bench import prompts, records, scorers, tasks
 from bench.errors import BadInput, exit_code
 from bench.records import CellRecords
-from bench.scorers import check
-
-__all__ = ["check", "unscored"]
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
         if not (args.cells / "cells.json").is_file():
             raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
         return Work.load(args.cells), None
-    from bench import grid, quality
+    from bench import grid, scorers
 
     if not 1 <= args.rounds <= 100:
         raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
@@ -78,5 +78,5 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
     read |= also
     cells, sets = grid.resolve(list(read.values()), list(read), pair, chosen, args.prompts_file)
     if pair.metrics and not args.export:
-        quality.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
+        scorers.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
     return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), sets), pair
