@@ -108,13 +108,13 @@ def likelihoods(frame: pd.DataFrame) -> dict[str, dict]:
 
 
 def likelihood_words(bits: dict[str, dict]) -> str:
-    """A sentence part for each text; empty where nothing is measured."""
-    parts = []
-    for name, number in sorted(bits.items(), reverse=True):
-        model, text, _ = name.split(".", 2) if name.count(".") == 2 else (*name.split(".", 1), "")
-        kind = "LLaMA (exact)" if model == "llama" else "LLaDA (at most)"
-        parts.append(f"{text}: {kind} {number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]")
-    return "; ".join(parts)
+    """A sentence part for each text, LLaMA before LLaDA; empty where nothing is measured."""
+    parts: dict[str, list[str]] = {}
+    for name in sorted(bits, reverse=True):
+        model, text = name.removesuffix(".bits_per_byte").split(".", 1)
+        kind, number = "LLaMA" if model == "llama" else "LLaDA at most", bits[name]
+        parts.setdefault(text, []).append(f"{kind} {number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]")
+    return "; ".join(f"{text}: {', '.join(words)}" for text, words in parts.items())
 
 
 def escape(text: str) -> str:

@@ -120,9 +120,12 @@ def quality(found: Comparison) -> plt.Figure | None:
     shown = [metric for metric in PANELS if has(found, metric)]
     if not shown:
         return None
-    figure, grid = plt.subplots(1, len(shown), figsize=(3.2 * len(shown), 3), squeeze=False)
+    columns = min(3, len(shown))
+    figure, grid = plt.subplots(-(-len(shown) // columns), columns, figsize=(3.2 * columns, 5.6), squeeze=False)
+    for spare in grid.flat[len(shown) :]:
+        spare.set_axis_off()
     steps = found.llada["steps"].tolist()
-    for axes, metric in zip(grid[0], shown, strict=True):
+    for axes, metric in zip(grid.flat, shown, strict=False):
         label, logarithmic = PANELS[metric]
         mine = estimates(found.llada, metric)
         axes.errorbar(steps, [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"], marker="o", capsize=2,
@@ -135,7 +138,7 @@ def quality(found: Comparison) -> plt.Figure | None:
             plain_log(axes.yaxis)
         steps_axis(axes, steps)
         axes.set_ylabel(label)
-    grid[0][-1].legend(loc="best")
+    grid.flat[len(shown) - 1].legend(loc="best")
     return figure
 
 
