@@ -4,6 +4,7 @@ python -m bench.card            # bench/pocket/README.md anew from bench/pocket/
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import tasks
@@ -50,32 +51,32 @@ def accuracy_rows(facts: dict) -> str:
     return "\n".join(lines)
 
 
-def curves(facts: dict) -> str:
-    lines = []
-    for _, name, model in models(facts):
-        for number, run in enumerate(model["stages"], 1):
-            values = ", ".join(f"{point['heldout_nats_per_token']:.2f}" for point in run["curve"])
-            lines.append(f"- {name}, stage {number}: {values}")
-    return "\n".join(lines)
+def stage_lines(facts: dict, words: Callable[[dict], str]) -> str:
+    """One line a training stage, with what `words` says of it."""
+    return "\n".join(
+        f"- {name}, stage {number}: {words(run)}"
+        for _, name, model in models(facts)
+        for number, run in enumerate(model["stages"], 1)
+    )
 
 
-def settings(facts: dict) -> str:
-    """How each stage was trained, as the trainer recorded it."""
-    lines = []
-    for _, name, model in models(facts):
-        for number, run in enumerate(model["stages"], 1):
-            given = run.get("settings", {})
-            words = ", ".join(f"{k} {v}" for k, v in given.items() if v is not None)
-            lines.append(f"- {name}, stage {number}: {words or 'as in the recipe'}")
-    return "\n".join(lines)
+def curve(run: dict) -> str:
+    return ", ".join(f"{point['heldout_nats_per_token']:.2f}" for point in run["curve"])
+
+
+def settings(run: dict) -> str:
+    """How a stage was trained, as the trainer recorded it."""
+    return ", ".join(f"{k} {v}" for k, v in run.get("settings", {}).items() if v is not None) or "as in the recipe"
 
 
 def text(facts: dict) -> str:
     """The whole card in Markdown."""
     recipe = facts["recipe"]
     return CARD.format(
-        sizes=size_rows(facts), bits=likelihood_rows(facts), accuracy=accuracy_rows(facts), curves=curves(facts),
-        settings=settings(facts), counts="\n".join(f"| {name} | {count:,} |" for name, count in facts["data"].items()),
+        sizes=size_rows(facts), bits=likelihood_rows(facts), accuracy=accuracy_rows(facts),
+        curves=stage_lines(facts, curve),
+        settings=stage_lines(facts, settings),
+        counts="\n".join(f"| {name} | {count:,} |" for name, count in facts["data"].items()),
         notes="".join(f"- {note}\n" for note in facts.get("notes", [])),
         parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
         vocabulary=recipe["vocabulary"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],

@@ -11,6 +11,11 @@ from pathlib import Path
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s")  # places and patience do not change a result
 
 
+def identity(settings: dict) -> str:
+    """Twelve hex digits that name what was measured."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Cell:
     """What one measurement needs to know. A field that is None does not apply to the model."""
@@ -46,8 +51,7 @@ class Cell:
     @property
     def cell_id(self) -> str:
         """Twelve hex digits that name this configuration."""
-        text = json.dumps({k: v for k, v in self.settings().items() if k not in NOT_HASHED}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return identity({k: v for k, v in self.settings().items() if k not in NOT_HASHED})
 
     @property
     def label(self) -> str:

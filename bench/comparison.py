@@ -30,6 +30,10 @@ class Comparison:
         made_up = not self.rows.empty and "weights" in self.rows and (self.rows["weights"] == "random").any()
         return "random weights, real shapes: no quality" if made_up else ""
 
+    def declared(self, margins: dict[str, float]) -> dict[str, float]:
+        """Of a pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
+        return {name: margin for name, margin in margins.items() if (name == "accuracy") == (self.about == "tasks")}
+
     @property
     def title(self) -> str:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""

@@ -133,8 +133,9 @@ def quality_metrics(entry: CellRecords) -> dict[str, float]:
             found["quality/judge_perplexity"] = math.exp(sum(scores["nats"]) / sum(scores["tokens"]))
         if scores.get("bytes"):
             found |= with_interval("quality/bits_per_byte", stats.bits_per_byte(scores["nats"], scores["bytes"]))
-            error = math.sqrt(sum(e**2 for e in scores["standard_errors"])) / math.log(2) / sum(scores["bytes"])
-            found["quality/bits_per_byte_mc_error"] = error
+            found["quality/bits_per_byte_mc_error"] = stats.bits_per_byte_error(
+                scores["standard_errors"], scores["bytes"]
+            )
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

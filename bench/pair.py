@@ -5,7 +5,6 @@ python -m bench.pair            # the last step of `make pair`
 
 import argparse
 import json
-import math
 import shutil
 import sys
 from pathlib import Path
@@ -67,7 +66,7 @@ def likelihood(files: grid.ModelFile, texts: list[str], count: int, device: str)
         passages = perplexity.read(source, count)
         measured = perplexity.score(files, "float32", passages, device)
         bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
-        error = math.sqrt(sum(e**2 for e in measured["standard_errors"])) / math.log(2) / sum(measured["bytes"])
+        error = stats.bits_per_byte_error(measured["standard_errors"], measured["bytes"])
         name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
         found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
         found[name]["texts"] = len(passages)

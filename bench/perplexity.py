@@ -11,7 +11,6 @@ with different tokenizers are asked about the same bytes.
 import argparse
 import hashlib
 import json
-import math
 import sys
 import time
 from collections.abc import Iterable
@@ -22,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from bench import device, grid, hub, models, prompts, records
+from bench import device, grid, hub, models, prompts, records, stats
+from bench.cell import identity
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.errors import BadInput, exit_code
 
@@ -152,9 +152,8 @@ def cell_of(kind: str, pair: grid.PairFile, source: str, passages: list[Passage]
 
 def report(model: str, source: str, record: dict) -> str:
     """One line for the terminal."""
-    to_bits = 1 / math.log(2) / sum(record["bytes"])
-    bits = sum(record["nats"]) * to_bits
-    error = math.sqrt(sum(e**2 for e in record["standard_errors"])) * to_bits
+    bits = stats.bits_per_byte(record["nats"], record["bytes"]).value
+    error = stats.bits_per_byte_error(record["standard_errors"], record["bytes"])
     kind = "exact" if model == "llama" else f"upper bound, Monte-Carlo error {error:.4f}"
     return f"{model:6} {source:12} {bits:.4f} bits per byte ({kind}; {len(record['bytes'])} texts)"
 
@@ -176,7 +175,7 @@ def main() -> int:
     for source, found in passages.items():
         for kind in ("llama", "llada"):
             cell = cell_of(kind, pair, source, found)
-            cell_id = hashlib.sha256(json.dumps(cell, sort_keys=True).encode()).hexdigest()[:12]
+            cell_id = identity(cell)
             known = records.by_cell(study).get(cell_id)
             if known is None:
                 measured = score(getattr(pair, kind), pair.dtype, found, chosen)

@@ -54,12 +54,15 @@ def encode(directory: str, prompt: str) -> list[int]:
     return list(tok.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
 
 
+def kept_ids(record: dict) -> list[list[int]]:
+    """Token ids of a round's generations, each up to its first EOS, that one included."""
+    kept = [count for call in record["calls"] for count in call["kept"]]
+    return [row[:count] for row, count in zip(record["sequences"], kept, strict=True)]
+
+
 def decode(directory: str, record: dict) -> list[str]:
     """Texts of a round's generations, each up to its first EOS."""
-    tok = tokenizer(directory)
-    kept = [count for call in record["calls"] for count in call["kept"]]
-    ids = [row[:count] for row, count in zip(record["sequences"], kept, strict=True)]
-    return [text.strip() for text in tok.batch_decode(ids, skip_special_tokens=True)]
+    return [text.strip() for text in tokenizer(directory).batch_decode(kept_ids(record), skip_special_tokens=True)]
 
 
 def cut(directory: str, text: str, tokens: int) -> str:

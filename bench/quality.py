@@ -15,7 +15,6 @@
 The human references of a prompt set are scored too, as a run of their own.
 """
 
-import hashlib
 import itertools
 import json
 import math
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from bench import prompts, records, scorers, tasks
+from bench.cell import identity
 from bench.errors import BadInput, exit_code
 from bench.records import CellRecords
 
@@ -58,9 +58,7 @@ class Texts:
         cell = self.entry.cell
         if cell["kind"] == "reference":
             return prompts.tokenizer(cell["tokenizer"])(self.references, add_special_tokens=False)["input_ids"]
-        first = self.entry.rounds[1]
-        kept = [count for call in first["calls"] for count in call["kept"]]
-        return [row[:count] for row, count in zip(first["sequences"], kept, strict=True)]
+        return prompts.kept_ids(self.entry.rounds[1])
 
 
 def distinct_2(text: str) -> float | None:
@@ -113,8 +111,7 @@ def reference_cell(cell: dict) -> dict:
 
 
 def reference_id(cell: dict) -> str:
-    named = {k: v for k, v in cell.items() if k != "tokenizer"}  # a place on this machine
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
+    return identity({k: v for k, v in cell.items() if k != "tokenizer"})  # a place on this machine
 
 
 def wanted(cell: dict, encoder: str, judge: str) -> list[str]:

@@ -108,8 +108,8 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
         return [f"No verdict yet: {missing} is not measured with these settings."]
     if not margins:
         return [time_verdict(found), "Quality: none; the weights are random, the shapes real."]
-    mine = [m for m in margins if (m == "accuracy") == (found.about == "tasks")]
-    return [time_verdict(found), *(quality_verdict(found, metric, margins[metric]) for metric in mine)]
+    mine = found.declared(margins)
+    return [time_verdict(found), *(quality_verdict(found, metric, margin) for metric, margin in mine.items())]
 
 
 def likelihood_lines(frame: pd.DataFrame) -> list[str]:

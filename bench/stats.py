@@ -94,6 +94,11 @@ def bits_per_byte(nats: Sequence[float], sizes_bytes: Sequence[int]) -> Estimate
     return Estimate(value, *map(float, np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
 
 
+def bits_per_byte_error(standard_errors: Sequence[float], sizes_bytes: Sequence[int]) -> float:
+    """Monte-Carlo error of bits per byte from the independent standard errors (nats) of its texts."""
+    return float(np.sqrt(np.square(standard_errors).sum()) / np.log(2) / np.sum(sizes_bytes))
+
+
 def monotone_fit(values: np.ndarray) -> np.ndarray:
     """Isotonic least-squares fit along the last axis, equal weights. Shape kept.
 

@@ -65,9 +65,13 @@ def train_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
+def chat_text(prompt: str) -> str:
+    return f"{BOS}{USER}{prompt}{ASSISTANT}"
+
+
 def chat_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
     """Token ids of a prompt in the pair's chat form (the same as CHAT_TEMPLATE renders)."""
-    return tokenizer.encode(f"{BOS}{USER}{prompt}{ASSISTANT}", add_special_tokens=False).ids
+    return tokenizer.encode(chat_text(prompt), add_special_tokens=False).ids
 
 
 def examples_of(turn: sharegpt.Turn, tokenizer: Tokenizer, prompt_tokens: int, answer_tokens: int, width: int):
@@ -112,7 +116,7 @@ def task_chunk(tokenizer_file: str, recipe: dict, seed: int) -> Rows:
     tokenizer = Tokenizer.from_file(tokenizer_file)
     eos = tokenizer.token_to_id(EOS)
     items = list(itertools.islice(tasks.items(seed, test=False, shares=recipe["task_shares"]), TASK_CHUNK))
-    prompts = tokenizer.encode_batch([f"{BOS}{USER}{item.prompt}{ASSISTANT}" for item in items])
+    prompts = tokenizer.encode_batch([chat_text(item.prompt) for item in items])
     answers = tokenizer.encode_batch([item.answer for item in items])
     found = [(p.ids, [*a.ids, eos], len(i.answer)) for p, a, i in zip(prompts, answers, items, strict=True)]
     if max(len(p) for p, _, _ in found) > prompt_tokens or max(len(a) for _, a, _ in found) > answer_tokens:

@@ -213,8 +213,7 @@ def main() -> int:
         words["likelihood"] = likelihood_words(bits)
         numbers = results(found) | results(tasks, "tasks.") | bits
         for part in (found, tasks):
-            mine = {m: margin for m, margin in margins.items() if (m == "accuracy") == (part.about == "tasks")}
-            numbers |= cross_overs(part, mine)
+            numbers |= cross_overs(part, part.declared(margins))
         write_numbers(numbers, words)
         tables.write(found, tasks, BUILD / "tables")
         figures.write(found, tasks, BUILD / "figures")
