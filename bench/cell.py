@@ -47,6 +47,8 @@ class Cell:
     logits_eos_inf: bool | None = None
     confidence_eos_eot: str | None = None
     random_seed: int | None = None  # weights made from this seed, not trained: no quality
+    twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
+    watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
 
     @property
     def cell_id(self) -> str:
@@ -55,8 +57,9 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Short name for people: `llama`, `llada 16 steps`."""
-        return self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
+        name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        return name if self.twin is None else f"sentinel {self.twin}"
 
     def settings(self) -> dict:
         """All fields that apply."""
@@ -85,6 +88,7 @@ class Work:
     seed: int
     cells: tuple[Cell, ...]
     prompts: dict[str, tuple[Prompt, ...]]  # by prompt hash
+    git: str = ""  # commit of the code that resolved it: a machine it is taken to may have no repository
 
     def cell(self, cell_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
@@ -95,7 +99,7 @@ class Work:
     def save(self, folder: Path) -> None:
         """Write cells.json and prompts.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        head = {"study": self.study, "rounds": self.rounds, "seed": self.seed}
+        head = {"study": self.study, "rounds": self.rounds, "seed": self.seed, "git": self.git}
         cells = [cell.settings() for cell in self.cells]
         (folder / "cells.json").write_text(json.dumps(head | {"cells": cells}, indent=1))
         sets = {name: [asdict(prompt) for prompt in prompts] for name, prompts in self.prompts.items()}
@@ -108,4 +112,4 @@ class Work:
         cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])
         sets = json.loads((folder / "prompts.json").read_text())
         prompts = {name: tuple(Prompt(**prompt) for prompt in found) for name, found in sets.items()}
-        return cls(head["study"], head["rounds"], head["seed"], cells, prompts)
+        return cls(head["study"], head["rounds"], head["seed"], cells, prompts, head.get("git", ""))

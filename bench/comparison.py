@@ -4,11 +4,24 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench import stats, tracking
+from bench import sentinel, stats, tracking, trust
 
 SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking"]
 SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking")]  # what LLaMA has too
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the study's sentinels say of the machine (bench/sentinel.py)."""
+
+    ratio: stats.Estimate  # A/A, of latencies
+    drift: float | None  # between rounds; None from one round
+    rounds: int
+
+    @property
+    def drifted(self) -> bool:
+        return self.drift is not None and self.drift > trust.DRIFT
 
 
 @dataclass(frozen=True)
@@ -19,15 +32,22 @@ class Comparison:
     llama: pd.DataFrame
     llada: pd.DataFrame  # sorted by steps
     human: pd.DataFrame  # the references' scores, at most one row
+    left_out: pd.DataFrame  # runs that failed or cannot be believed, with the `reason`: in tables without numbers
+    noise: Noise | None = None
 
     @property
     def rows(self) -> pd.DataFrame:
         return pd.concat([self.llama, self.llada])
 
     @property
+    def every(self) -> pd.DataFrame:
+        """Measured runs and those left out."""
+        return pd.concat([self.rows, self.left_out])
+
+    @property
     def label(self) -> str:
         """What every table and figure must say about the weights; empty where there is nothing to say."""
-        made_up = not self.rows.empty and "weights" in self.rows and (self.rows["weights"] == "random").any()
+        made_up = not self.every.empty and "weights" in self.every and (self.every["weights"] == "random").any()
         return "random weights, real shapes: no quality" if made_up else ""
 
     def declared(self, margins: dict[str, float]) -> dict[str, float]:
@@ -37,7 +57,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
-        row = self.rows.iloc[0]
+        row = self.every.iloc[0]
         heat = heat_of(row)
         return (
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
@@ -45,7 +65,7 @@ class Comparison:
         )
 
 
-EMPTY = Comparison("answers", pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+EMPTY = Comparison("answers", *[pd.DataFrame()] * 4)
 
 
 def heat_of(row: pd.Series) -> float:
@@ -54,12 +74,25 @@ def heat_of(row: pd.Series) -> float:
     return 0.0 if pd.isna(value) else float(value)
 
 
+def reason_left_out(run: pd.Series) -> str:
+    """Why a run's numbers are not shown, empty where they are: it failed, or the card was not shown to be ours alone.
+
+    A CPU has no verdict to pass; its study is labelled instead.
+    """
+    if run["outcome"] != "ok":
+        return f"{run['outcome']}: {run.get('message', '')}".removesuffix(": ")
+    if run.get("platform") == "cuda" and run["verdict"] not in trust.PRINTED:
+        return f"excluded, {run['verdict']}: {run.get('verdict_reason', '')}".removesuffix(": ")
+    return ""
+
+
 def comparisons(frame: pd.DataFrame) -> list[Comparison]:
     """The groups of a study's runs that can be compared: open-ended answers before tasks, larger groups first."""
     frame = frame.reindex(columns=[*frame.columns, *[c for c in [*SAME, "model"] if c not in frame]])
-    good, found = frame[frame["outcome"] == "ok"], []
+    frame["reason"] = [reason_left_out(run) for _, run in frame.iterrows()]
+    found, noise = [], noise_of(frame)
     for about, kinds in KINDS.items():
-        runs = good[good["kind"].isin(kinds)]
+        runs = frame[frame["kind"].isin(kinds)]
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
@@ -70,8 +103,28 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
             (llama[llama["run_id"] == run_id], llada.head(0)) for run_id in llama["run_id"] if run_id not in used
         ]
         groups.sort(key=lambda pair: (-len(pair[0]) - len(pair[1]), pd.concat(pair).index.min()))
-        found += [Comparison(about, *pair, human_row(good, pd.concat(pair))) for pair in groups]
+        for pair in groups:
+            good, both = [part[part["reason"] == ""] for part in pair], pd.concat(pair)
+            human = human_row(frame[frame["reason"] == ""], both)
+            found.append(Comparison(about, *good, human, both[both["reason"] != ""], noise))
     return found
+
+
+def noise_of(frame: pd.DataFrame) -> Noise | None:
+    """The sentinels of a study: A/A over all their rounds, drift over all their values. None where none was run."""
+    runs = frame[(frame["kind"] == sentinel.KIND) & (frame["reason"] == "")]
+    first, second, values = [], [], []
+    for _, beside in runs.groupby("watches") if "watches" in runs else ():
+        both = beside.set_index("twin").reindex(sentinel.TWINS)
+        if both["run_id"].notna().all():
+            for one, other in rounds_of(both, "latency/latency_ms").values():
+                first.append(one)
+                second.append(other)
+                values.append((one * other) ** 0.5)
+    if not values:
+        return None
+    drift = stats.drift(values) if len(values) > 1 else None
+    return Noise(stats.noise_floor(first, second), drift, len(values))
 
 
 def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,16 @@
-"""Which device to run on, found without importing torch."""
+"""Which device to run on, found without importing torch, and the lock that keeps two studies off it."""
 
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from bench.errors import BadInput
 
@@ -14,14 +24,18 @@ def choose(wanted: str, here: bool = True) -> str:
         raise BadInput(f"DEVICE={wanted}: expected auto, cpu or cuda")
     if wanted == "cpu" or not here:
         return "cpu" if wanted == "cpu" else "cuda"
-    found = gpu_name()
+    found = gpu()
     if wanted == "cuda" and not found:
         raise BadInput("DEVICE=cuda: no GPU that this torch can use; `make doctor` says why, DEVICE=cpu runs without")
     return "cuda" if found else "cpu"
 
 
-def gpu_name() -> str | None:
-    """Name of the first GPU, or None where there is no driver, no GPU, or torch is a CPU build."""
+def gpu() -> tuple[str, str] | None:
+    """(UUID, name) of the GPU to use; None where there is no driver, no GPU, or torch is a CPU build.
+
+    The first of CUDA_VISIBLE_DEVICES, a UUID or an index in NVML's order (that of the PCI bus), else NVML's first.
+    Workers get it by UUID, since CUDA may count in another order. Raises BadInput for one that is not there.
+    """
     try:
         if version("torch").endswith("+cpu"):
             return None
@@ -33,6 +47,59 @@ def gpu_name() -> str | None:
     except pynvml.NVMLError:
         return None
     try:
-        return pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0)) if pynvml.nvmlDeviceGetCount() else None
+        return pick(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
     finally:
         pynvml.nvmlShutdown()
+
+
+def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
+    """The GPU that CUDA_VISIBLE_DEVICES names first; the first of all where it is not set, None where it is empty."""
+    cards = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    uuids = [pynvml.nvmlDeviceGetUUID(card) for card in cards]
+    if not cards or (visible is not None and visible.strip() in ("", "-1")):
+        return None
+    wanted = (visible or "0").split(",")[0].strip()
+    if wanted.startswith("MIG-"):
+        return wanted, "a MIG slice"
+    found = [i for i, uuid in enumerate(uuids) if wanted == str(i) or uuid.startswith(wanted)]
+    names = [pynvml.nvmlDeviceGetName(card) for card in cards]
+    if len(found) != 1:
+        there = ", ".join(f"{i}: {name} ({uuid})" for i, (name, uuid) in enumerate(zip(names, uuids, strict=True)))
+        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: no such GPU; there are {there}")
+    by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    if wanted.isdecimal() and visible and len(set(names)) > 1 and not by_bus:
+        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: an index is ambiguous among different GPUs; give {uuids[0]}")
+    return uuids[found[0]], names[found[0]]
+
+
+@contextmanager
+def lock(name: str, study: str) -> Iterator[None]:
+    """Hold a device, named by its UUID (or `cpu`), while a study runs on it. Raises BadInput naming who has it.
+
+    The system lets go of it when this process ends, however it ends.
+    """
+    file = Path(tempfile.gettempdir()) / f"llada-bench-{name}.lock"
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise BadInput(f"{file}: the lock of device {name} cannot be opened ({error.strerror})") from error
+    with os.fdopen(descriptor, "r+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"device {name} is in use by {holder(stream.read())}; wait for it, or stop it") from None
+        stream.truncate(0)
+        stream.write(
+            json.dumps({"pid": os.getpid(), "study": study, "since": time.strftime("%H:%M"), "in": os.getcwd()})
+        )
+        stream.flush()
+        yield
+
+
+def holder(text: str) -> str:
+    """Who holds a lock, from what they wrote into it."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:  # it has only just taken it
+        return "another study"
+    return f"study {found['study']} (process {found['pid']}, since {found['since']}, in {found['in']})"

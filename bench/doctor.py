@@ -35,12 +35,13 @@ def pinned() -> dict[str, str]:
 
 
 def check_device(wanted: str) -> Check:
-    gpu = device.gpu_name()
     try:
-        chosen = device.choose(wanted)
+        chosen, gpu = device.choose(wanted), device.gpu()
     except BadInput as error:
         return Check("device", False, str(error), "DEVICE=cpu, or install NVIDIA's driver and a CUDA build of torch")
-    return Check("device", True, f"{chosen} ({gpu})" if chosen == "cuda" else "cpu (no GPU that this torch can use)")
+    return Check(
+        "device", True, f"{chosen} ({gpu[1]}, {gpu[0]})" if chosen == "cuda" else "cpu (no GPU that this torch can use)"
+    )
 
 
 def check_packages() -> Check:

@@ -10,23 +10,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+COMMAND = (sys.executable, "-m", "bench.worker")
 STARTUP_LIMIT_S = 900  # imports and weights, before the first cell is announced
 
 
 class Worker:
-    """One fresh process for a list of cells of one model in one round."""
+    """One fresh process for a list of cells of one model in one round. gpu: the UUID of the only card it sees."""
 
-    def __init__(self, folder: Path, round_: int, cell_ids: list[str], log: Path):
+    def __init__(self, folder: Path, round_: int, cell_ids: list[str], log: Path, gpu: str | None = None):
         self.log = log
         self.cell_ids = cell_ids
+        card = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", str(folder), str(round_)],
+                [*COMMAND, str(folder), str(round_)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C belongs to the parent
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | card,
             )
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()

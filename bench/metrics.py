@@ -14,6 +14,8 @@ import numpy as np
 from bench import stats
 from bench.records import CellRecords
 
+GIB = 1 << 30
+
 
 def gaps(times: list[float]) -> list[float]:
     return [b - a for a, b in itertools.pairwise(times)]
@@ -94,6 +96,21 @@ def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
     }
 
 
+def card_metrics(record: dict) -> dict[str, float]:
+    """What only a GPU's record has: energy, memory as NVML sees it, and the time that no kernel ran."""
+    found = {}
+    if energy := record.get("energy"):
+        found["energy/j"] = energy["joules"] / energy["calls"]
+        found["energy/j_per_token"] = energy["joules"] / energy["tokens"]
+        found["energy/power_w"] = energy["joules"] / energy["seconds"]
+    if busy := record.get("busy"):
+        found["compute/host_overhead"] = 1 - busy["kernel_ms"] / busy["latency_ms"]
+    if "used_bytes" in record.get("nvml", {}):
+        found["memory/device_gib"] = record["nvml"]["used_bytes"] / GIB
+        found["memory/residual_gib"] = record["nvml"]["foreign_bytes"] / GIB
+    return found
+
+
 def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
     """The metrics of each good round, by round number."""
     good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
@@ -104,6 +121,7 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
         else:
             metrics = timing_metrics(record["calls"], entry.cell) | compute_metrics(record["calls"], entry.cell)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
+        metrics |= card_metrics(record)
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return found
 

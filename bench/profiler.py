@@ -64,6 +64,33 @@ class Stopwatch:
         return result, Timing(wall, self.since(start, end) if self.cuda else None, marks)
 
 
+def kernel_ms(call: Callable[[], Any]) -> float:
+    """Milliseconds during which the GPU ran at least one kernel or copy of a call. Tracing slows the host, so the
+    call is not to be timed as well."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as trace:
+        call()
+        torch.cuda.synchronize()
+    on_device = [e.time_range for e in trace.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    return covered([(r.start, r.end) for r in on_device]) / 1e3
+
+
+def covered(intervals: list[tuple[float, float]]) -> float:
+    """Length of the union of intervals: kernels of several streams may overlap."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def release(device: str) -> None:
+    """Give back what an earlier cell left in torch's pool. Before a warm-up: after it, the timed calls would have to
+    ask the driver for memory again."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+
 class PeakMemory:
     """Peak memory between entering and leaving, in GiB, under the names of the metrics.
 
@@ -76,10 +103,8 @@ class PeakMemory:
         self.gib: dict[str, float] = {}
 
     def __enter__(self) -> "PeakMemory":
-        gc.collect()
         if self.cuda:
             torch.cuda.synchronize()
-            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         else:
             self.can_reset = reset_resident_peak()

@@ -48,6 +48,12 @@ def append(file: Path, record: dict) -> None:
         os.fsync(stream.fileno())
 
 
+def touch(file: Path) -> None:
+    """Make sure that a file can be appended to. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    open(file, "ab").close()
+
+
 def ends_with_newline(stream) -> bool:
     stream.seek(-1, os.SEEK_END)
     return stream.read(1) == b"\n"
@@ -74,12 +80,14 @@ def by_cell(study: str) -> dict[str, CellRecords]:
 
 
 def group(found_records: list[dict]) -> dict[str, CellRecords]:
-    """Records by cell id. Of two records of the same round, the first counts."""
+    """Records by cell id. Of two records of the same round the first counts, a failed one until it is run again."""
     found: dict[str, CellRecords] = {}
     for record in found_records:
         if record["record"] == "round":
             entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
-            entry.rounds.setdefault(record["round"], record)
+            before = entry.rounds.get(record["round"])
+            if before is None or before["outcome"] != "ok":
+                entry.rounds[record["round"]] = record
         elif (
             record["cell_id"] in found or "cell" in record
         ):  # a set of texts that nothing here generated has scores only

@@ -9,11 +9,12 @@ import sys
 
 import pandas as pd
 
-from bench import grid, stats, tasks, tracking
+from bench import grid, stats, tasks, tracking, trust
 from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
+NOTE_LENGTH = 80
 COLUMNS = {  # metric: (heading, digits)
     "latency/latency_ms": ("latency ms", 1),
     "latency/ttft_ms": ("TTFT ms", 1),
@@ -42,7 +43,13 @@ def table(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFra
     for metric, (heading, digits) in columns.items():
         if metric in rows and rows[metric].notna().any():
             found[heading] = [format_value(value, digits) for value in rows[metric]]
-    return found
+    notes = [note(row) for _, row in rows.iterrows()]
+    return found.assign(note=notes) if any(notes) else found
+
+
+def note(row: pd.Series) -> str:
+    """What stands beside a run's numbers, or in their place."""
+    return " ".join(str(v)[:NOTE_LENGTH] for v in (row.get("reason"), row.get("flags")) if v and not pd.isna(v))
 
 
 def format_value(value: float, digits: int) -> str:
@@ -98,6 +105,25 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
     )
 
 
+def noise_sentence(found: Comparison) -> str:
+    """What the study's sentinel says of the machine."""
+    noise = found.noise
+    if noise is None:
+        return "Noise: no sentinel ran."
+    drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
+    flag = f" (MORE THAN {trust.DRIFT:.0%}: THE MACHINE DRIFTED)" if noise.drifted else ""
+    return f"Noise: the same cell twice in a round differs by a factor of {interval(noise.ratio, 2)}{drift}{flag}."
+
+
+def left_out_sentence(found: Comparison) -> str:
+    """How many runs stand in the table without numbers; empty where none does."""
+    if found.left_out.empty:
+        return ""
+    outcomes = found.left_out["outcome"].where(found.left_out["outcome"] != "ok", "excluded").value_counts()
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    return f"Left out: {len(found.left_out)} of {len(found.every)} runs ({counted})."
+
+
 def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     """The outcome of a comparison in sentences; says what is missing where it cannot be given.
 
@@ -106,10 +132,11 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     if found.llama.empty or found.llada.empty:
         missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
         return [f"No verdict yet: {missing} is not measured with these settings."]
-    if not margins:
-        return [time_verdict(found), "Quality: none; the weights are random, the shapes real."]
     mine = found.declared(margins)
-    return [time_verdict(found), *(quality_verdict(found, metric, margin) for metric, margin in mine.items())]
+    quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
+    if not margins:
+        quality = ["Quality: none; the weights are random, the shapes real."]
+    return [time_verdict(found), *quality, noise_sentence(found)]
 
 
 def likelihood_lines(frame: pd.DataFrame) -> list[str]:
@@ -129,16 +156,14 @@ def print_study(study: str) -> None:
     frame = tracking.frame(study)
     pair = grid.read_pair(frame["pair"].iloc[0])
     for found in comparisons(frame):
-        print(f"\nstudy {study}, {found.title}, on {found.rows.iloc[0]['device']}")
+        print(f"\nstudy {study}, {found.title}, on {found.every.iloc[0]['device']}")
         if found.label:
             print(found.label.upper())
-        print(table(pd.concat([found.rows, found.human]), COLUMNS).to_string(index=False))
+        print(table(pd.concat([found.rows, found.human, found.left_out]), COLUMNS).to_string(index=False))
         if found.about == "tasks":
             print("\naccuracy by task; positions depend on each other from shuffle on")
             print(table(found.rows, TASK_COLUMNS).to_string(index=False))
-        print("\n".join(verdict(found, pair.metrics)))
-    for _, row in frame[frame["outcome"] != "ok"].iterrows():
-        print(f"failed: {row['model']} {row.get('steps', '')}: {row['outcome']}: {row.get('message', '')}")
+        print("\n".join(filter(None, [*verdict(found, pair.metrics), left_out_sentence(found)])))
     for line in likelihood_lines(frame):
         print(line)
 

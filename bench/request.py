@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import device
+from bench import device, provenance, sentinel
 from bench.cell import Work
 from bench.errors import BadInput
 
 if TYPE_CHECKING:
-    from bench.grid import PairFile  # needs pydantic, which a bare GPU machine lacks
+    from bench.grid import GridFile, PairFile  # needs pydantic, which a bare GPU machine lacks
+
+OUTCOMES = ("oom", "timeout", "error")
+MOST_ROUNDS = 100
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +42,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
+    parser.add_argument("--retry", default="", help='run failed cells again, by outcome: "oom timeout error"')
     parser.add_argument("--plan", action="store_true", help="print the cells and stop")
     parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
     parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
@@ -53,30 +57,57 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
+def retried(text: str) -> frozenset[str]:
+    """The outcomes that are to be run again. Raises BadInput for one that there is not."""
+    outcomes = frozenset(text.replace(",", " ").split())
+    if unknown := sorted(outcomes - set(OUTCOMES)):
+        raise BadInput(f'RETRY="{text}": no outcome {unknown[0]!r}; there are: {" ".join(OUTCOMES)}')
+    return outcomes
+
+
 def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
     """The work that the arguments ask for, and its pair (None for a work folder). BadInput before anything loads."""
+    retried(args.retry)
     if args.cells:
         if not (args.cells / "cells.json").is_file():
             raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
-        return Work.load(args.cells), None
+        work = Work.load(args.cells)
+        for name in {cell.device for cell in work.cells}:
+            device.choose(name)
+        return work, None
     from bench import grid, scorers
 
-    if not 1 <= args.rounds <= 100:
-        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to 100")
+    if not 1 <= args.rounds <= MOST_ROUNDS:
+        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to {MOST_ROUNDS}")
+    if not 0 <= args.seed < 1 << 31:
+        raise BadInput(f"--seed {args.seed}: expected 0 to {(1 << 31) - 1}")
+    chosen = device.choose(args.device, here=not args.export)
+    pair = grid.place_model(grid.read_pair(args.pair), args.model)
+    pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
+    read = read_grids(args, pair)
+    cells, sets = grid.resolve(list(read.values()), list(read), pair, chosen, args.prompts_file)
+    if pair.metrics and not args.export:
+        scorers.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
+    watched = [cell for cell in cells if cell.kind != sentinel.KIND]
+    twins = [twin for cell in cells if cell.kind == sentinel.KIND for twin in sentinel.twins(cell, watched)]
+    name = args.study or pair.name
+    return Work(name, args.rounds, args.seed, (*watched, *twins), sets, provenance.git_state()), pair
+
+
+def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
+    """The grids by the names they were given, and the sentinel's last where one of them wants it."""
+    from bench import grid
+
     given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    chosen = device.choose(args.device, here=not args.export)
-    pair = grid.place_model(grid.read_pair(args.pair), args.model)
-    pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
     read = {name: grid.read_grid(name, overrides) for name in args.grids}
     heat = {k: v for k, v in overrides.items() if k == "temperature"}
     also = {name: grid.read_grid(name, heat) for name in args.also}
     if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
         also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
     read |= also
-    cells, sets = grid.resolve(list(read.values()), list(read), pair, chosen, args.prompts_file)
-    if pair.metrics and not args.export:
-        scorers.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
-    return Work(args.study or pair.name, args.rounds, args.seed, tuple(cells), sets), pair
+    if any(found.sentinel for found in read.values()):
+        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {})
+    return read

@@ -10,62 +10,29 @@ Never imports torch: models live in workers, one fresh process for each model an
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from bench import estimate, records, request
+from bench import device, estimate, provenance, records, request, sentinel
 from bench.cell import Cell, Work
 from bench.errors import BadInput, exit_code
 from bench.launch import Worker
+from bench.sink import Sink
 
 if TYPE_CHECKING:
     from bench.grid import PairFile  # needs pydantic, which a bare GPU machine lacks
 
 WORK = Path(".cache/work")
-
-
-@dataclass
-class Sink:
-    """Where records go: a study's file and MLflow, or a plain file on a machine without MLflow."""
-
-    study: str
-    plain_file: Path | None = None
-
-    def known(self) -> dict[str, records.CellRecords]:
-        return records.group(records.read(self.plain_file or records.path(self.study)))
-
-    def take(self, record: dict) -> None:
-        """Put a record on disk."""
-        records.append(self.plain_file or records.path(self.study), record)
-
-    def track(self) -> None:
-        """Bring MLflow up to the records; what it cannot take waits for the next run.
-
-        Called only while no worker runs: on a small machine it would disturb what is being timed.
-        """
-        if self.plain_file:
-            return
-        from bench import tracking
-
-        known = self.known()
-        for cell_id in known:
-            try:
-                tracking.log_cell(self.study, cell_id, known[cell_id])
-            except Exception as error:  # whatever MLflow or its database raise, the record is safe
-                tqdm.write(
-                    f"MLflow did not take cell {cell_id} ({error}); its record is in"
-                    f" {records.path(self.study)} and the next run logs it",
-                    file=sys.stderr,
-                )
 
 
 class Bar:
@@ -89,48 +56,65 @@ class Bar:
         self.bar.update(whole * share - self.seen.get(key, 0.0))
         self.seen[key] = whole * share
 
+    def close(self) -> None:
+        self.bar.close()
 
-def rounds_to_do(work: Work, known: dict[str, records.CellRecords]) -> list[tuple[int, list[Cell]]]:
+
+def rounds_to_do(
+    work: Work, known: dict[str, records.CellRecords], retry: frozenset[str] = frozenset()
+) -> list[tuple[int, list[Cell]]]:
     """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
 
-    Models alternate from round to round, so that a slow drift of the machine does not favour one.
+    Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
+    before and after them, in a process of its own each time, in every round that has something else to run.
     """
     found = []
     for round_ in range(1, work.rounds + 1):
-        models = sorted({cell.model for cell in work.cells}, reverse=round_ % 2 == 0)
-        for model in models:
-            cells = [cell for cell in work.cells if cell.model == model and not is_done(cell, round_, known)]
-            random.Random(f"{work.seed} {round_} {model}").shuffle(cells)
+        todo = [cell for cell in work.cells if not is_done(cell, round_, known, retry)]
+        models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
+        before, after = sentinel.TWINS
+        for process in (before, *models, after) if models else ():
+            cells = [cell for cell in todo if process == (cell.twin or cell.model)]
+            random.Random(f"{work.seed} {round_} {process}").shuffle(cells)
             if cells:
                 found.append((round_, cells))
     return found
 
 
-def is_done(cell: Cell, round_: int, known: dict[str, records.CellRecords]) -> bool:
-    """Whether a round is in, or the cell failed: a failure is a result and is not tried again."""
+def is_done(
+    cell: Cell, round_: int, known: dict[str, records.CellRecords], retry: frozenset[str] = frozenset()
+) -> bool:
+    """Whether a round is in, or the cell failed: a failure is a result, tried again if its outcome is in `retry`."""
     entry = known.get(cell.cell_id)
-    return entry is not None and (round_ in entry.rounds or entry.failed is not None)
+    if entry is None:
+        return False
+    if entry.failed and entry.failed["outcome"] in retry:
+        return entry.rounds.get(round_, {}).get("outcome") == "ok"
+    return round_ in entry.rounds or entry.failed is not None
 
 
 def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
     """The record of a cell whose worker died or ran out of time."""
     now = time.time()
     outcome = "timeout" if event["event"] == "timeout" else "error"
-    unknown = {"verdict": "unknown", "device": cell.device, "torch": "", "transformers": ""}
+    unknown = {"verdict": "unknown", "device": cell.device}
     return {
         "record": "round", "study": work.study, "cell_id": cell.cell_id, "round": round_, "cell": cell.settings(),
         "started": now, "ended": now, "outcome": outcome, "message": event["message"], "environment": unknown,
     }  # fmt: skip
 
 
-def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, git: str) -> set[str]:
+def run_process(
+    work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, facts: dict
+) -> set[str]:
     """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on.
 
-    Returns the ids of the cells that failed: later rounds leave them out.
+    facts: what every record says of where it comes from. Returns the ids of the cells that failed: later rounds
+    leave them out.
     """
     waiting, failed = {cell.cell_id: cell for cell in cells}, set()
     while waiting:
-        worker = Worker(folder, round_, list(waiting), folder / "worker.log")
+        worker = Worker(folder, round_, list(waiting), folder / "worker.log", facts.get("gpu"))
         try:
             for event in worker.events({cell_id: cell.time_limit_s for cell_id, cell in waiting.items()}):
                 cell_id = event.get("cell_id") or event.get("record", {}).get("cell_id") or next(iter(waiting))
@@ -141,7 +125,8 @@ def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: 
                     bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
                 else:
                     record = event.get("record") or failure(work, waiting[cell_id], round_, event)
-                    sink.take(record | {"rounds": work.rounds, "git": git})
+                    place = {"rounds": work.rounds, "seed": work.seed, "order": len(cells) - len(waiting)}
+                    sink.take(record | place | facts)
                     bar.advance(key, 1.0)
                     if record["outcome"] != "ok":
                         failed.add(cell_id)
@@ -154,33 +139,28 @@ def run_process(work: Work, folder: Path, round_: int, cells: list[Cell], sink: 
     return failed
 
 
-def run(work: Work, folder: Path, sink: Sink) -> int:
-    """Run all rounds that are not done. Returns the number of failed cells of this work."""
+def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
+    """Run all rounds that are not done. Returns the number of failed cells of this work.
+
+    gpu: UUID of the card that workers see.
+    """
     known = sink.known()
-    processes = rounds_to_do(work, known)
+    processes = rounds_to_do(work, known, sink.retry)
     if processes:
         seconds = {
             (cell.cell_id, round_): estimate.calls(cell, round_) * estimate.call_s(cell, work.prompts_of(cell), known)
             for round_, cells in processes
             for cell in cells
         }
-        bar, git = Bar(work, seconds), git_state()
+        facts = {"git": provenance.git_state() or work.git, "command": provenance.command_line()}
+        facts |= {"gpu": gpu} if gpu else {}
         failed: set[str] = set()
-        for round_, cells in processes:
-            left = [cell for cell in cells if cell.cell_id not in failed]
-            failed |= run_process(work, folder, round_, left, sink, bar, git)
-        bar.bar.close()
+        with contextlib.closing(Bar(work, seconds)) as bar:
+            for round_, cells in processes:
+                left = [cell for cell in cells if cell.cell_id not in failed]
+                failed |= run_process(work, folder, round_, left, sink, bar, facts)
     known = sink.known()
-    return sum(known[cell.cell_id].failed is not None for cell in work.cells)
-
-
-def git_state() -> str:
-    """Commit of the working tree, `-dirty` if it has changes; empty outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:
-        return ""
+    return sum(known[cell.cell_id].failed is not None for cell in work.cells if cell.cell_id in known)
 
 
 def score(study: str, pair: PairFile, sink: Sink) -> bool:
@@ -204,24 +184,40 @@ def score(study: str, pair: PairFile, sink: Sink) -> bool:
 def print_plan(work: Work, sink: Sink) -> None:
     """The cells with estimated minutes, and what is done already."""
     known = sink.known()
+    processes = rounds_to_do(work, known, sink.retry)
     total = 0.0
-    line = "{:14}{:10}{:8}{:>6}{:>8}{:>7}{:>9}{:>10}  {}"
+    line = "{:14}{:10}{:12}{:>6}{:>8}{:>7}{:>9}{:>10}  {}"
     print(line.format("cell", "kind", "model", "steps", "tokens", "batch", "prompts", "est. min", "state"))
     for cell in work.cells:
-        rounds = range(1, work.rounds + 1)
+        left = [round_ for round_, cells in processes if cell in cells]
         seconds = estimate.cell_s(cell, work.rounds, work.prompts_of(cell), known)
-        left = [round_ for round_ in rounds if not is_done(cell, round_, known)]
         state = (
             "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
         )
         total += seconds if left else 0.0
         shape = (cell.steps or "-", cell.gen_length, cell.batch_size, cell.prompts)
-        print(line.format(cell.cell_id, cell.kind, cell.model, *shape, f"{seconds / 60:.1f}", state))
-    starts = len(rounds_to_do(work, known)) * estimate.START_S[work.cells[0].device]
+        name = f"{cell.model} {cell.twin}" if cell.twin else cell.model
+        print(line.format(cell.cell_id, cell.kind, name, *shape, f"{seconds / 60:.1f}", state))
+    starts = len(processes) * estimate.START_S[work.cells[0].device]
     print(
         f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
         f" about {(total + starts) / 60:.1f} min to go, scoring not counted (estimates)"
     )
+
+
+def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
+    """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
+    folder = args.cells or WORK / work.study
+    gpu = device.gpu() if work.cells[0].device == "cuda" else None
+    with device.lock(gpu[0] if gpu else "cpu", work.study):
+        sink.check()
+        if not args.cells:
+            work.save(folder)
+        failed = 0 if args.score_only else run(work, folder, sink, gpu and gpu[0])
+        tracked = sink.track()
+        if not args.record and score(work.study, pair, sink):
+            tracked = sink.track()
+    return failed, tracked
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -233,23 +229,16 @@ def main(argv: list[str] | None = None) -> int:
             f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
         )
         return 0
-    sink = Sink(work.study, args.record)
+    sink = Sink(work.study, args.record, request.retried(args.retry))
     if args.plan:
         print_plan(work, sink)
         return 0
-    folder = args.cells or WORK / work.study
-    if not args.cells:
-        work.save(folder)
-    failed = 0 if args.score_only else run(work, folder, sink)
-    if not args.record:
-        sink.track()
-        if score(work.study, pair, sink):
-            sink.track()
-    if not args.record and not args.no_report:
+    failed, tracked = measure(args, work, pair, sink)
+    if tracked and not args.record and not args.no_report:
         from bench import report
 
         report.print_study(work.study)
-    return 1 if failed else 0
+    return 0 if tracked and not failed else 1
 
 
 if __name__ == "__main__":

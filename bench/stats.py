@@ -42,6 +42,37 @@ def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) 
     return Estimate(*exp)
 
 
+def drift(values: Sequence[float]) -> float:
+    """How far a steady quantity moved between rounds: most / least - 1."""
+    return float(max(values) / min(values) - 1)
+
+
+def noise_floor(first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """A/A ratio: the same cell's two runs in each round, as `ratio_over_rounds` treats two models.
+
+    What a ratio of two models shows where there is no difference; its interval should hold 1.
+    """
+    return ratio_over_rounds(first, second)
+
+
+def has_two_modes(values: Sequence[float]) -> bool:
+    """Whether values fall into two clusters: then few rounds say little, and a t interval promises too much.
+
+    The best split into two groups of at least two (and a tenth) of the values; flagged where their means differ by
+    5 % or more, and by five times the pooled standard deviation inside the groups. That is Ashman's D (Astronomical
+    Journal 108, 1994), for which 2 separates and the best split of Gaussian noise has about 2.7.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    count, least = len(ordered), max(2, -(-len(ordered) // 10))
+    splits = [(ordered[:i], ordered[i:]) for i in range(least, count - least + 1)]
+    if not splits:
+        return False
+    low, high = min(splits, key=lambda parts: sum(((part - part.mean()) ** 2).sum() for part in parts))
+    inside = np.sqrt(sum(((part - part.mean()) ** 2).sum() for part in (low, high)) / max(1, count - 2))
+    gap = high.mean() - low.mean()
+    return bool(gap > 0.05 * np.median(ordered) and gap > 5 * inside)
+
+
 def mean_over_prompts(values: Sequence[float]) -> Estimate:
     """Mean over prompts with a percentile bootstrap interval (2,000 replicates, fixed seed)."""
     from scipy import stats as scipy_stats

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import pandas as pd  # noqa: E402
 from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
-from bench import metrics, prompts, records  # noqa: E402
+from bench import metrics, prompts, records, trust  # noqa: E402
 from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
@@ -65,12 +66,14 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
     rounds = list(entry.rounds.values())
     if run is None:
         started = int(1e3 * min((r["started"] for r in rounds), default=time.time()))
-        run = mlflow.create_run(experiment, start_time=started, run_name=run_name(entry.cell))
+        name = {"cell_id": cell_id}  # from the first moment, so that an interrupted update finds it
+        run = mlflow.create_run(experiment, start_time=started, tags=name, run_name=run_name(entry.cell))
     logged = {int(n) for n in run.data.tags.get("rounds_logged", "").split()}
     run_id = run.info.run_id
     values = metrics_of(entry, logged)
     params = [Param(k, str(v)) for k, v in entry.cell.items() if k not in NOT_PARAMS] if not run.data.params else []
-    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(map(str, sorted(entry.rounds)))}
+    good = sorted(number for number, record in entry.rounds.items() if record["outcome"] == "ok")
+    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(map(str, good))}
     for start in range(0, len(values), 1000):  # MLflow's limit for one call
         mlflow.log_batch(run_id, metrics=values[start : start + 1000])
     if "generations" not in run.data.tags and (text := generations(entry)):
@@ -90,6 +93,8 @@ def run_name(cell: dict) -> str:
         return "human reference"
     if cell["kind"] == "likelihood":
         return f"{cell['model']} likelihood of {cell['text']}"
+    if cell["kind"] == "sentinel":
+        return f"sentinel {cell['twin']}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
     heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
@@ -103,17 +108,32 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         return head | {"outcome": "ok"}
     last = list(entry.rounds.values())[-1]
     shown = entry.failed or last
-    environment = last["environment"]
+    verdict, reason = trust.verdict(entry)
     return head | {
         "outcome": shown["outcome"],
         "message": shown["message"],
-        "verdict": environment["verdict"],
-        "device": environment["device"],
-        "git": last.get("git", ""),
+        "verdict": verdict,
+        "verdict_reason": reason,
+        "flags": ", ".join(trust.flags(entry)),
+        "platform": entry.cell["device"],
+        "device": last["environment"]["device"],
         "weights": "trained" if entry.cell.get("random_seed") is None else "random",
-        "torch": environment["torch"],
-        "transformers": environment["transformers"],
+        "git": " ".join(sorted({record.get("git", "") for record in entry.rounds.values()})),
+        "command": last.get("command", ""),
+        "order": " ".join(f"{number}:{record.get('order', '')}" for number, record in sorted(entry.rounds.items())),
+        "order_seed": str(last.get("seed", "")),
+        **{f"env.{name}": str(value) for name, value in flat(last["environment"]) if name not in ("verdict", "device")},
+        **{f"card.{name}": str(value) for name, value in flat(last.get("nvml", {}).get("telemetry", {}))},
     }
+
+
+def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Nested values under dotted names."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def metrics_of(entry: CellRecords, logged: set[int]) -> list[Metric]:

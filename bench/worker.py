@@ -7,28 +7,37 @@ is gone and the worker ends. Standard output carries one JSON object a line: `st
 `progress` after each call, `record` at its end. Whatever libraries print goes to standard error.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import platform
-import re
 import signal
+import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from bench import adapters
+from bench import adapters, provenance
 from bench.adapters.base import Adapter, Output, check
 from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, Stopwatch, Timing
+from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, kernel_ms, release
 
-WARMUP_TOKENS = 4  # decode steps of a LLaMA warm-up pass; LLaDA's is one forward a block
+if TYPE_CHECKING:
+    from bench.nvml import Region, Watch  # needs NVIDIA's library, which a CPU lacks
+
+WARMUP_FORWARDS = 4  # of a warm-up pass at least
 WARMUP_PASSES = 3
+BUSY_FORWARDS = 32  # of the call whose kernels are traced: enough to be typical, few enough to keep
+BUSY_REPEATS = 3
+ENERGY_WINDOW_S = 5.0  # the counter's steps are small beside it
 
 
 def batches_of(cell: Cell, round_: int) -> list[list[int]]:
@@ -37,21 +46,29 @@ def batches_of(cell: Cell, round_: int) -> list[list[int]]:
     return [list(range(i, min(i + cell.batch_size, count))) for i in range(0, count, cell.batch_size)]
 
 
-def warmup_cell(cell: Cell) -> Cell:
-    """The same shapes with few forwards: each is a full canvas (LLaDA) or a prefill and some decode steps."""
+def short_cell(cell: Cell, forwards: int) -> Cell:
+    """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
     if cell.steps is None:
-        return replace(cell, gen_length=min(WARMUP_TOKENS, cell.gen_length), stop="length")
-    return replace(cell, steps=cell.gen_length // cell.block_length)
+        return replace(cell, gen_length=min(forwards, cell.gen_length), stop="length")
+    blocks = cell.gen_length // cell.block_length
+    return replace(cell, steps=min(cell.steps, blocks * max(1, forwards // blocks)))
+
+
+def longest_of(batches: list[list[list[int]]]) -> list[list[int]]:
+    """The batch with the longest prompt: the largest shapes."""
+    return max(batches, key=lambda batch: max(map(len, batch)))
 
 
 def warm_up(adapter: Adapter, cell: Cell, batches: list[list[list[int]]]) -> list[float]:
-    """Passes over the longest batch of prompts, not counted as results; milliseconds of each."""
-    adapter.load(warmup_cell(cell))
-    longest = max(batches, key=lambda batch: max(len(prompt) for prompt in batch))
+    """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
+
+    On a GPU the last of them is one whole call.
+    """
     found = []
-    for _ in range(WARMUP_PASSES):
-        stopwatch = Stopwatch(cell.device)
-        _, timing = stopwatch.time(lambda mark: adapter.generate(longest, mark))
+    passes = [short_cell(cell, WARMUP_FORWARDS)] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
+    for chosen in passes:
+        adapter.load(chosen)
+        _, timing = Stopwatch(cell.device).time(lambda mark: adapter.generate(longest_of(batches), mark))
         found.append(round(timing.latency_ms, 3))
     adapter.load(cell)
     return found
@@ -73,8 +90,11 @@ def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
     return call
 
 
-def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Callable[[int], None]) -> dict:
+def run_cell(
+    adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
+) -> dict:
     """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
+    release(cell.device)
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
@@ -84,16 +104,57 @@ def run_cell(adapter: Adapter, work: Work, cell: Cell, round_: int, progress: Ca
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
     calls, sequences = [], []
-    with PeakMemory(cell.device) as peak:
+    retries = alloc_retries(cell)
+    with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
         for done, (indices, batch) in enumerate(zip(index_batches, batches, strict=True), 1):
             output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch, mark))
-            check(cell, output, timing.marks)
+            check(cell, output, timing.marks, adapter.special())
             calls.append(describe_call(indices, output, timing))
             sequences += output.sequences.tolist()
             progress(done)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
     found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
+    if region:
+        if alloc_retries(cell) > retries:
+            region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
+        found |= {"nvml": region.report(), "busy": busy_of(adapter, cell, batches)}
+        found |= energy_of(adapter, watch, region, calls, batches)
     return found | ({"sequences": sequences} if round_ == 1 else {})
+
+
+def alloc_retries(cell: Cell) -> int:
+    return torch.cuda.memory_stats().get("num_alloc_retries", 0) if cell.device == "cuda" else 0
+
+
+def busy_of(adapter: Adapter, cell: Cell, batches: list[list[list[int]]]) -> dict:
+    """How long kernels ran in a call of few forwards, traced in a pass of its own; and how long it takes untraced."""
+    short, batch = short_cell(cell, BUSY_FORWARDS), longest_of(batches)
+    adapter.load(short)
+
+    def call(mark: Callable[[str], None] = lambda kind: None) -> Output:
+        return adapter.generate(batch, mark)
+
+    untraced = [Stopwatch(cell.device).time(call)[1].latency_ms for _ in range(BUSY_REPEATS)]
+    found = {"latency_ms": round(statistics.median(untraced), 4), "kernel_ms": round(kernel_ms(call), 4)}
+    adapter.load(cell)
+    return found
+
+
+def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict], batches: list) -> dict:
+    """Energy over the timed region, or over a window of its own where that was too short. Empty without a counter."""
+    tokens, count = sum(sum(call["kept"]) for call in calls), len(calls)
+    joules, seconds = region.joules, region.seconds
+    if joules is None:
+        return {}
+    if seconds < ENERGY_WINDOW_S:
+        tokens = count = 0
+        before, start = watch.card.energy_j(), time.monotonic()
+        while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
+            tokens += sum(adapter.generate(batches[count % len(batches)], lambda kind: None).kept)
+            count += 1
+            torch.cuda.synchronize()
+        joules = watch.card.energy_j() - before
+    return {"energy": {"joules": round(joules, 3), "seconds": round(seconds, 3), "calls": count, "tokens": tokens}}
 
 
 def outcome_of(error: Exception) -> str:
@@ -103,34 +164,23 @@ def outcome_of(error: Exception) -> str:
     return "oom" if out_of_memory else "error"
 
 
-def cpu_name() -> str:
-    """The processor as its vendor names it, where the system says (Linux)."""
-    found = re.search(r"model name\s*: (.+)", read_text("/proc/cpuinfo"))
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
-
-
-def read_text(path: str) -> str:
-    """A file's text, empty where there is none."""
-    return Path(path).read_text() if os.path.exists(path) else ""
-
-
-def environment(cell: Cell) -> dict:
+def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
     """What a reader needs to know about the machine. The verdict on a CPU is `unknown`: nothing vouches for it."""
     found = {
         "host": platform.node(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": version("transformers"),
         "threads": torch.get_num_threads(),
-        "device": cpu_name(),
-        "verdict": "unknown",
-    }
-    if cell.device == "cuda" and torch.cuda.is_available():
-        found["device"] = torch.cuda.get_device_name()
+        "device": provenance.cpu_name(),
+        "verdict": nvml["verdict"] if nvml else "unknown",
+    } | provenance.packages()
+    if watch:
+        found |= {"device": torch.cuda.get_device_name(), "card": watch.about_card}
     return found
 
 
-def measure(adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Callable[[dict], None]) -> None:
+def measure(
+    adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Callable[[dict], None], watch: Watch | None = None
+) -> None:
     """Run one cell and emit its record, whatever happens in it."""
     head = {"cell_id": cell.cell_id, "round": round_}
     emit({"event": "start"} | head)
@@ -141,17 +191,30 @@ def measure(adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Callabl
         emit({"event": "progress", **head, "done": done})
 
     try:
-        if cell.device == "cuda" and not torch.cuda.is_available():
+        if cell.device == "cuda" and not watch:
             raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
-        found = run_cell(adapter, work, cell, round_, progress)
+        found = run_cell(adapter, work, cell, round_, watch, progress)
         record |= {"outcome": "ok", "message": ""} | found
     except Exception as error:  # a failed cell is a result; the rest of the grid goes on
         text = str(error)
         record |= {"outcome": outcome_of(error), "message": f"{type(error).__name__}: {text}"[:500]}
-    if cell.device == "cuda" and record["outcome"] == "oom":
-        torch.cuda.empty_cache()
-    record |= {"ended": time.time(), "environment": environment(cell)}
+    record |= {"ended": time.time(), "environment": environment(cell, watch, record.get("nvml"))}
     emit({"event": "record", "record": record})
+
+
+def open_watch(device: str) -> Watch | None:
+    """NVML's watch over the card, CUDA opened under its eyes; None on a CPU, or where torch sees no card."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return None
+    from bench import nvml
+
+    watch = nvml.Watch(os.environ["CUDA_VISIBLE_DEVICES"], torch.cuda.memory_reserved)
+    torch.cuda.init()
+    torch.zeros(1, device="cuda")
+    watch.opened()
+    if str(torch.cuda.get_device_properties(0).uuid) not in watch.uuid:
+        watch.findings.doubts.append("CUDA runs on another card than the one that is watched")
+    return watch
 
 
 def end_with_parent() -> None:
@@ -174,9 +237,9 @@ def main() -> None:
 
     work = Work.load(folder)
     cells = [work.cell(cell_id) for cell_id in cell_ids]
-    adapter = adapters.create(cells[0].model)
+    adapter, watch = adapters.create(cells[0].model), open_watch(cells[0].device)
     for cell in cells:
-        measure(adapter, work, cell, round_, emit)
+        measure(adapter, work, cell, round_, emit, watch)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, grid, report, stats, tracking
+from bench import comparison, grid, provenance, report, stats, tracking
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
+from paper import tables
 
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
 PARAGRAPH = "\n\n"
-UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s"}
+UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "/j": "J", "j_per_token": "J/token", "power_w": "W"}
 POCKET_CARD = Path("bench/pocket/card.json")
 POCKET_NOTE = (
     "The pocket pair has a few million parameters a model and was trained on one data set; it shows the method with"
@@ -63,6 +64,10 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
             numbers[f"{prefix}{name}.latency_ratio"] = entry(ratio, "1", runs)
+    if found.noise:
+        numbers[f"{prefix}aa_ratio"] = entry(found.noise.ratio, "1", [])
+        if found.noise.drift is not None:
+            numbers[f"{prefix}drift"] = entry(stats.Estimate(found.noise.drift), "1", [])
     even = comparison.break_even(found)
     if even is not None:
         numbers[f"{prefix}break_even_steps"] = entry(stats.Estimate(even), "steps", found.rows["run_id"].tolist())
@@ -117,15 +122,6 @@ def likelihood_words(bits: dict[str, dict]) -> str:
     return "; ".join(f"{text}: {', '.join(words)}" for text, words in parts.items())
 
 
-def escape(text: str) -> str:
-    """Plain text for LaTeX."""
-    for char in "\\&%$#_{}~^":
-        text = text.replace(
-            char, {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}.get(char, "\\" + char)
-        )
-    return text
-
-
 def digits(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
@@ -144,13 +140,28 @@ def facts(study: str, found: Comparison, verdict: list[str]) -> dict[str, str]:
     heat = comparison.heat_of(first)
     known["decoding"] = f"at temperature {heat:g}, with float64 noise" if heat else "greedily"
     known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
-    if "memory/allocated_gib" not in rows:
+    if first.get("platform") != "cuda":
         known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
+    known["command"] = str(first.get("command", ""))
+    known["dirty"] = dirty_words(rows)
     known["rounds"] = str(rows["rounds_logged"].map(lambda text: len(text.split())).min())
     known["pair_note"], known["limits"] = (POCKET_NOTE, POCKET_LIMITS) if first["pair"] == "pocket" else ("", "")
     if found.label:
         known["pair_note"] = known["limits"] = RANDOM_NOTE
     return known
+
+
+def dirty_words(rows: pd.DataFrame) -> str:
+    """A warning where runs, or this report, come from code that no commit holds, or from several commits."""
+    commits = {word for text in rows["git"].fillna("") for word in text.split()}
+    warnings = []
+    if any(commit.endswith("-dirty") for commit in commits):
+        warnings.append("Some runs were measured with changes that are in no commit.")
+    if len(commits) > 1:
+        warnings.append(f"The runs come from several commits: {', '.join(sorted(commits))}.")
+    if provenance.git_state().endswith("-dirty"):
+        warnings.append("This report was built from a tree with changes that are in no commit.")
+    return " ".join(warnings)
 
 
 def outcome_words(every: list[Comparison], margins: dict[str, float]) -> list[str]:
@@ -165,7 +176,7 @@ def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
     """results.json and the same numbers as LaTeX definitions, read by \\num{name}."""
     (BUILD / "results.json").write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
     texts = {name: digits(number["value"]) for name, number in numbers.items()} | {
-        k: escape(v).replace(PARAGRAPH, r"\par ") for k, v in words.items()
+        k: tables.escape(v).replace(PARAGRAPH, r"\par ") for k, v in words.items()
     }
     lines = [f"\\expandafter\\def\\csname num@{name}\\endcsname{{{text}}}" for name, text in texts.items() if text]
     (BUILD / "numbers.tex").write_text("% written by paper/build.py\n" + "\n".join(lines) + "\n")
@@ -202,7 +213,7 @@ def main() -> int:
         raise BadInput(f"study {study!r} has no runs yet; run `make sweep` first")
     current, mark = stamp(study, frame), BUILD / "stamp"
     if not mark.is_file() or mark.read_text() != current:
-        from paper import figures, tables
+        from paper import figures
 
         shutil.rmtree(BUILD, ignore_errors=True)
         BUILD.mkdir(parents=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import stats, tasks
+from bench import report, stats, tasks
 from bench.comparison import Comparison, estimate_of
 
 NOT_MEASURED = "not measured"
@@ -25,22 +25,36 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
     ),
     "throughput": (
         "Throughput and work. Tokens are kept tokens, up to the first end token; canvas tokens count the padding"
-        " behind it as well. Positions: rows pushed through the model for each committed token.",
+        " behind it as well. Positions: rows pushed through the model for each committed token. Host overhead: share of"
+        " a call in which no kernel ran, traced in a pass of its own (GPU only).",
         {
             "throughput/tokens_per_s": ("tokens/s", 1),
             "throughput/canvas_tokens_per_s": ("canvas tokens/s", 1),
             "compute/nfe": ("forwards", 1),
             "compute/tokens_per_forward": ("tokens/forward", 2),
             "compute/positions_per_token": ("positions/token", 1),
+            "compute/host_overhead": ("host overhead", 2),
+        },
+    ),
+    "energy": (
+        "Energy by the card's counter, over windows of at least 5 s: joules for an answer and for a kept token, and"
+        " mean power.",
+        {
+            "energy/j": ("J/answer", 1),
+            "energy/j_per_token": ("J/token", 3),
+            "energy/power_w": ("W", 0),
         },
     ),
     "memory": (
-        "Memory in GiB: weights; peak allocated and reserved by torch on a GPU; peak resident set of the process"
-        " on a CPU, libraries included.",
+        "Memory in GiB: weights; peak allocated and reserved by torch on a GPU, peak in use as NVML counts it, and what"
+        " of that neither torch nor the CUDA context explains; peak resident set of the process on a CPU, libraries"
+        " included.",
         {
             "memory/weights_gib": ("weights", 4),
             "memory/allocated_gib": ("allocated", 3),
             "memory/reserved_gib": ("reserved", 3),
+            "memory/device_gib": ("device", 3),
+            "memory/residual_gib": ("residual", 3),
             "memory/resident_gib": ("resident", 3),
         },
     ),
@@ -59,6 +73,21 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
         },
     ),
 }
+
+
+FLAG_WORDS = (
+    " Notes: two modes, rounds or calls that fall into two clusters; cold start, a first timed call slower than its"
+    " like; throttled, clocks lowered by heat or power brake; memory, more than 2\\,\\% of the card unaccounted for."
+)
+
+
+def escape(text: str) -> str:
+    """Plain text for LaTeX."""
+    for char in "\\&%$#_{}~^":
+        text = text.replace(
+            char, {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}.get(char, "\\" + char)
+        )
+    return text
 
 
 def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
@@ -95,7 +124,7 @@ def model_name(row: pd.Series) -> str:
 
 
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:
-    """Rows by model, columns by metric; a column that no run has is left out."""
+    """Rows by model, columns by metric; a column that no run has is left out. Notes come last, where there are any."""
     columns = {}
     for metric, (heading, digits) in metrics.items():
         found = [estimate_of(row, metric) for _, row in rows.iterrows()]
@@ -103,6 +132,9 @@ def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], interva
             found = [estimate and stats.Estimate(estimate.value) for estimate in found]
         if any(estimate is not None for estimate in found):
             columns[heading] = [cell_text(estimate, digits) for estimate in found]
+    notes = [escape(report.note(row)) for _, row in rows.iterrows()]
+    if columns and any(notes):
+        columns["note"] = [f"{{\\scriptsize {note}}}" for note in notes]
     return pd.DataFrame(columns, index=[model_name(row) for _, row in rows.iterrows()])
 
 
@@ -112,7 +144,10 @@ def write(found: Comparison, about_tasks: Comparison, folder: Path) -> None:
     for topics, part in ((TOPICS, found), (TASK_TOPICS, about_tasks)):
         for name, (caption, metrics) in topics.items():
             caption += f" ({part.label.capitalize()}.)" if part.label else ""
-            rows = pd.concat([part.rows, part.human]) if name == "quality" else part.rows
+            caption += f" {report.left_out_sentence(part)}".rstrip()
+            human = part.human if name == "quality" else part.human.head(0)
+            rows = pd.concat([part.rows, human, part.left_out])
+            caption += FLAG_WORDS if "flags" in rows and rows["flags"].fillna("").any() else ""
             (folder / f"{name}.tex").write_text(
                 latex(name, caption, topic_table(rows, metrics, intervals=name != "accuracy_by_task"))
             )

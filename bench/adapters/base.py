@@ -33,6 +33,17 @@ class Output:
     first_step: int | None = None
 
 
+MOST_MASKS = 0.01  # share of an output; a model may predict the mask token itself, above all one of random weights
+
+
+@dataclass(frozen=True)
+class Special:
+    """Token ids that are never counted as output, or end it. mask: of a diffusion model."""
+
+    ends: tuple[int, ...]
+    mask: int | None = None
+
+
 class Adapter(Protocol):
     """What a worker can ask of a model."""
 
@@ -41,6 +52,9 @@ class Adapter(Protocol):
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         """Generate for a batch of token id lists."""
+
+    def special(self) -> Special:
+        """The tokens that end an answer, and the one that stands for none."""
 
     def weights_bytes(self) -> int:
         """Bytes of the parameters, a tied head counted once."""
@@ -87,15 +101,21 @@ def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) ->
     return first.tolist()
 
 
-def check(cell: Cell, output: Output, marks: dict[str, list[float]]) -> None:
+def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Special) -> None:
     """Refuse an output that cannot be what the cell asked for: a wrong adapter must not become a number.
 
-    Raises RuntimeError if the prompt or anything else was counted as output, if the forwards are not those of
-    the steps, or if a forward went unmarked.
+    Raises RuntimeError if a prompt, padding or an unfilled canvas was counted as output, if the forwards are not
+    those of the steps, or if a forward went unmarked.
     """
     length = output.sequences.shape[1]
     if length > cell.gen_length or max(output.kept) > length:
         raise RuntimeError(f"the adapter returned {length} tokens, {max(output.kept)} kept, of {cell.gen_length} asked")
+    kept = kept_tokens(output.sequences, special.ends, cell.stop)
+    if output.kept != kept:
+        raise RuntimeError(f"the adapter counted {output.kept} kept tokens; up to the first end token there are {kept}")
+    masks = 0 if special.mask is None else int((output.sequences == special.mask).sum())
+    if masks > MOST_MASKS * output.sequences.numel():
+        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled")
     if cell.steps is not None and output.nfe != cell.steps:
         raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.steps} steps")
     kind = "token" if cell.steps is None else "step"

@@ -3,7 +3,7 @@
 import torch
 
 from bench import checkpoint
-from bench.adapters.base import Mark, ModelAdapter, Output, kept_tokens, left_pad
+from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
 from bench.cell import Cell
 from bench.diffusion.samplers import Sampling, denoise
 
@@ -21,10 +21,12 @@ class LladaAdapter(ModelAdapter):
         ids, mask = left_pad(prompts, eos_ids[0], cell.device)
         result = denoise(self.forward, ids, mask, self.options(), mark)
         sequences = result.canvas[:, ids.shape[1] :]
-        ends = eos_ids if self.eot_id is None else (*eos_ids, self.eot_id)
-        return Output(
-            sequences, result.nfe, result.positions, kept_tokens(sequences, ends, cell.stop), result.first_step
-        )
+        kept = kept_tokens(sequences, self.special().ends, cell.stop)
+        return Output(sequences, result.nfe, result.positions, kept, result.first_step)
+
+    def special(self) -> Special:
+        ends = self.checkpoint.eos_ids
+        return Special(ends if self.eot_id is None else (*ends, self.eot_id), self.checkpoint.mask_id)
 
     def options(self) -> Sampling:
         """The cell's settings as the sampler takes them; token ids are the checkpoint's and tokenizer's."""

@@ -3,13 +3,16 @@
 import torch
 from transformers import DynamicCache
 
-from bench.adapters.base import Mark, ModelAdapter, Output, kept_tokens, left_pad
+from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
 from bench.diffusion.samplers import gumbel_scores
 
 
 class LlamaAdapter(ModelAdapter):
     """Decoding as transformers' `generate()` does it, without the machinery around it: prefill, then
     one forward a token, stopping when every row has ended."""
+
+    def special(self) -> Special:
+        return Special(self.checkpoint.eos_ids)
 
     @torch.inference_mode()
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
@@ -35,7 +38,7 @@ class LlamaAdapter(ModelAdapter):
             if mask is not None:
                 mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
         sequences = torch.stack(tokens, dim=1)
-        return Output(sequences, len(tokens), positions, kept_tokens(sequences, eos_ids, cell.stop))
+        return Output(sequences, len(tokens), positions, kept_tokens(sequences, self.special().ends, cell.stop))
 
     def forward(self, rows: torch.Tensor, mask: torch.Tensor | None, cache: DynamicCache) -> torch.Tensor:
         """Logits [batch, vocabulary] of the last position. Padding does not move a row's positions."""
