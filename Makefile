@@ -14,6 +14,7 @@ MODEL =
 PROMPTS_FILE =
 ENCODER =
 JUDGE =
+RETRY =
 TEXT = sharegpt
 GOLDEN = tests/golden
 PYTHON = python3
@@ -24,7 +25,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -32,7 +33,7 @@ study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
 	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
-	$(if $(JUDGE),--judge "$(JUDGE)")
+	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)")
 diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
 baseline = configs/grids/baseline.yaml
 sweep = configs/grids/sweep.yaml
@@ -43,13 +44,14 @@ everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 help: ## this help
 	@echo "LLaDA against LLaMA: what does a diffusion language model cost at inference?"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-19s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-21s%s\n", $$1, $$2}'
 	@echo
 	@echo "Variables, with what they are now:"
 	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'
 	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
 	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
 	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
+	@echo '  RETRY="oom error" run failed cells again, by outcome (oom, timeout, error)'
 	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
 	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'
@@ -114,6 +116,12 @@ verify: setup ## golden vectors of the official model and sampler, token for tok
 
 doctor: setup ## device, packages, LaTeX, disk: one line and one fix each
 	@$(PY) -m bench.doctor --device "$(DEVICE)"
+
+selfcheck: setup ## can the numbers of this machine be believed? clock, overhead, coverage, noise, energy
+	@$(PY) -m bench.selfcheck --device "$(DEVICE)" --rounds "$(ROUNDS)"
+
+tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
+	@$(PY) -m bench.tenant --pair "$(PAIR)"
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others
 	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"

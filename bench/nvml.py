@@ -8,22 +8,23 @@ Imports no torch; a CPU has no such witness and is always `unknown`.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pynvml
+
+from bench.gpu import CannotTell, Card, Look
 
 MIB = 1 << 20
 IDLE_FLOOR = 64 * MIB  # in use on a card that nobody uses, the driver's own reserve not counted
 CONTEXT_LIMIT = 1536 * MIB  # a CUDA context with its kernels
+GROWN_LIMIT = 512 * MIB  # of that context since it was opened: kernels are loaded when they are first used
 FOREIGN_LIMIT = 256 * MIB  # memory that appears and is not ours
 IDLE_WAIT_S = 2.0  # NVML's utilisation looks back up to a second
 PERIOD_S = 0.2
-HOST_PID_NAMESPACE = 4026531836  # inode of the initial pid namespace (Linux: proc_ns.h, PROC_PID_INIT_INO)
+FEWEST_LOOKS = 0.5  # of those that a region should have had; with fewer a tenant could have come and gone
 HARDWARE_REASONS = {
     "hardware slowdown": pynvml.nvmlClocksThrottleReasonHwSlowdown,
     "software thermal slowdown": pynvml.nvmlClocksThrottleReasonSwThermalSlowdown,
@@ -31,119 +32,6 @@ HARDWARE_REASONS = {
     "power brake": pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown,
 }
 POWER_CAP = pynvml.nvmlClocksThrottleReasonSwPowerCap  # normal on a busy card: recorded, no throttling
-
-
-class CannotTell(Exception):
-    """NVML did not answer, or what it answers would not show another tenant."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """One reading of the card: bytes in use (all processes), ids of its processes, percent of time it was busy."""
-
-    used: int
-    pids: frozenset[int]
-    utilization: int
-
-
-def asked(call: Callable, *arguments: object) -> object:
-    """What NVML answers. Raises CannotTell where it fails or answers nothing."""
-    try:
-        found = call(*arguments)
-    except pynvml.NVMLError as error:
-        raise CannotTell(f"{call.__name__}: {error}") from error
-    if found is None:
-        raise CannotTell(f"{call.__name__}: no answer")
-    return found
-
-
-def asked_if_supported(call: Callable, *arguments: object, otherwise: object) -> object:
-    """The same, with an answer for cards that lack the feature altogether."""
-    try:
-        return call(*arguments)
-    except pynvml.NVMLError_NotSupported:
-        return otherwise
-    except pynvml.NVMLError as error:
-        raise CannotTell(f"{call.__name__}: {error}") from error
-
-
-class Card:
-    """One card by its UUID: NVML's index is not CUDA's."""
-
-    def __init__(self, uuid: str):
-        asked_init()
-        self.uuid = uuid
-        self.handle = asked(pynvml.nvmlDeviceGetHandleByUUID, uuid)
-        self.refuse_shared()
-
-    def refuse_shared(self) -> None:
-        """Raise CannotTell on a slice of a card or where tenants share one context: memory and lists would mislead."""
-        mig = asked_if_supported(pynvml.nvmlDeviceGetMigMode, self.handle, otherwise=(0, 0))
-        if mig[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
-            raise CannotTell("MIG is on: other slices share memory bandwidth and power")
-        mode = asked_if_supported(pynvml.nvmlDeviceGetVirtualizationMode, self.handle, otherwise=0)
-        if mode not in (pynvml.NVML_GPU_VIRTUALIZATION_MODE_NONE, pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH):
-            raise CannotTell("a virtual GPU: other machines may share the card")
-        if asked_if_supported(pynvml.nvmlDeviceGetMPSComputeRunningProcesses, self.handle, otherwise=[]):
-            raise CannotTell("MPS is on: its processes share one context")
-
-    def look(self) -> Look:
-        self.refuse_shared()
-        memory = asked(pynvml.nvmlDeviceGetMemoryInfo, self.handle, pynvml.nvmlMemory_v2)
-        if memory.used is None:
-            raise CannotTell("nvmlDeviceGetMemoryInfo: no answer")
-        lists = (pynvml.nvmlDeviceGetComputeRunningProcesses, pynvml.nvmlDeviceGetGraphicsRunningProcesses)
-        pids = frozenset(process.pid for call in lists for process in asked(call, self.handle))
-        busy = asked(pynvml.nvmlDeviceGetUtilizationRates, self.handle)
-        return Look(memory.used, pids, busy.gpu)
-
-    def idle_within(self, seconds: float) -> int:
-        """Wait until the card does nothing; the percent that it is still busy after so many seconds, 0 if idle."""
-        end = time.monotonic() + seconds
-        while (busy := asked(pynvml.nvmlDeviceGetUtilizationRates, self.handle).gpu) and time.monotonic() < end:
-            time.sleep(0.05)
-        return busy
-
-    def nobody_can_hide(self) -> bool:
-        """Whether lists show every process of the machine, or the driver admits one process at a time."""
-        mode = asked_if_supported(pynvml.nvmlDeviceGetComputeMode, self.handle, otherwise=None)
-        return mode == pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS or pid_namespace() == HOST_PID_NAMESPACE
-
-    def energy_j(self) -> float | None:
-        """The card's energy counter; None where it has none."""
-        found = asked_if_supported(pynvml.nvmlDeviceGetTotalEnergyConsumption, self.handle, otherwise=None)
-        return None if found is None else found / 1e3
-
-    def telemetry(self) -> dict[str, float]:
-        """Clocks (MHz), temperature (C), power (W), and why the clocks are where they are (bits)."""
-        handle = self.handle
-        return {
-            "sm_clock_mhz": asked(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
-            "memory_clock_mhz": asked(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
-            "temperature_c": asked(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
-            "power_w": asked(pynvml.nvmlDeviceGetPowerUsage, handle) / 1e3,
-            "reasons": asked(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle),
-        }
-
-    def describe(self) -> dict:
-        """What a reader wants to know of the card."""
-        limit = asked_if_supported(pynvml.nvmlDeviceGetEnforcedPowerLimit, self.handle, otherwise=None)
-        return {
-            "uuid": self.uuid,
-            "driver": asked(pynvml.nvmlSystemGetDriverVersion),
-            "power_limit_w": None if limit is None else limit / 1e3,
-            "max_sm_clock_mhz": asked(pynvml.nvmlDeviceGetMaxClockInfo, self.handle, pynvml.NVML_CLOCK_SM),
-        }
-
-
-def asked_init() -> None:
-    asked_if_supported(pynvml.nvmlInit, otherwise=None)
-
-
-def pid_namespace() -> int | None:
-    """Inode of this process's pid namespace; None where the system has none (not Linux)."""
-    namespace = Path("/proc/self/ns/pid")
-    return os.stat(namespace).st_ino if namespace.exists() else None
 
 
 @dataclass
@@ -172,13 +60,13 @@ class Watch:
         self.reserved = reserved
         self.findings = Findings()
         self.own: frozenset[int] = frozenset()
+        self.opened_bytes = 0  # of our context alone, before any kernel of ours was loaded
         self.card: Card | None = None
         self.about_card: dict = {"uuid": uuid}
         self.can_hide = True
         try:
             self.card = Card(uuid)
             self.about_card = self.card.describe()
-            self.can_hide = not self.card.nobody_can_hide()
             self.before = self.card.look()
         except CannotTell as reason:
             self.findings.doubts.append(str(reason))
@@ -202,7 +90,10 @@ class Watch:
         if self.findings.doubts:
             return
         try:
-            new = self.card.look().pids - self.before.pids
+            look = self.card.look()
+            new = look.pids - self.before.pids
+            self.opened_bytes = look.used - self.before.used - self.reserved()
+            self.can_hide = not self.card.nobody_can_hide(new)
         except CannotTell as reason:
             self.findings.doubts.append(str(reason))
             return
@@ -248,9 +139,13 @@ class Region:
         except CannotTell as reason:
             self.findings.doubts.append(str(reason))
             return self
+        self.note(look)
         self.context = look.used - self.watch.before.used - self.watch.reserved()
+        grown = self.context - self.watch.opened_bytes
         if not 0 <= self.context <= CONTEXT_LIMIT:
             self.findings.signs.append(f"{self.context / MIB:.0f} MiB beside our tensors after warm-up")
+        elif grown > GROWN_LIMIT:
+            self.findings.signs.append(f"{grown / MIB:.0f} MiB that are not our tensors came into use since we began")
         self.thread.start()
         return self
 
@@ -259,8 +154,8 @@ class Region:
             try:
                 self.glance()
                 self.samples.append(self.card.telemetry())
-            except CannotTell as reason:
-                self.findings.doubts.append(str(reason))
+            except Exception as reason:  # whatever it is: a watch that ended unnoticed would leave the verdict clean
+                self.findings.doubts.append(str(reason) or repr(reason))
                 break
         self.cpu_s = time.thread_time()
 
@@ -290,24 +185,29 @@ class Region:
         self.over.set()
         if self.thread.ident:
             self.thread.join()
-        if self.blind or error[0]:
-            return
-        try:
-            after = self.card.energy_j()
-            look = self.card.look()
-            self.note(look)
-            busy = self.card.idle_within(IDLE_WAIT_S)
-        except CannotTell as reason:
-            self.findings.doubts.append(str(reason))
-            return
-        if after is not None and self.joules_before is not None:
-            self.joules = after - self.joules_before
-        self.foreign = self.unaccounted(look)
+        if error[0]:
+            self.findings.doubts.append("the run did not end well")
+        if not self.blind:
+            try:
+                self.look_back()
+            except CannotTell as reason:
+                self.findings.doubts.append(str(reason))
+        if len(self.samples) < FEWEST_LOOKS * self.seconds / PERIOD_S - 1:
+            self.findings.doubts.append(f"only {len(self.samples)} looks in {self.seconds:.1f} s")
         if self.strangers:
             self.findings.signs.append(f"not ours, during the run: process {listed(self.strangers)}")
+
+    def look_back(self) -> None:
+        """What is to be read when the run is over, each sign noted before something else can fail."""
+        after = self.card.energy_j()
+        if after is not None and self.joules_before is not None:
+            self.joules = after - self.joules_before
+        look = self.card.look()
+        self.note(look)
+        self.foreign = self.unaccounted(look)
         if abs(self.foreign) > FOREIGN_LIMIT:
             self.findings.signs.append(f"{self.foreign / MIB:.0f} MiB more in use than ours")
-        if busy:
+        if busy := self.card.idle_within(IDLE_WAIT_S):
             self.findings.signs.append(f"{busy} % busy after our work had ended")
 
     def report(self) -> dict:
@@ -322,7 +222,8 @@ class Region:
             "seconds": round(self.seconds, 3),
         }
         if not self.blind:
-            found |= {"context_bytes": self.context, "foreign_bytes": self.foreign, "used_bytes": self.peak_used}
+            found |= {"opened_bytes": self.watch.opened_bytes, "context_bytes": self.context}
+            found |= {"foreign_bytes": self.foreign, "used_bytes": self.peak_used}
         return found | ({"telemetry": summary(self.samples)} if self.samples else {})
 
 

@@ -108,6 +108,6 @@ def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
     if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
         also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
     read |= also
-    if any(found.sentinel for found in read.values()):
+    if any(found.sentinel and found.kind != sentinel.KIND for found in read.values()):
         read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {})
     return read

@@ -66,14 +66,17 @@ def rounds_to_do(
     """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
 
     Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
-    before and after them, in a process of its own each time, in every round that has something else to run.
+    before and after them, in a process of its own each time.
     """
     found = []
+    twins = [cell for cell in work.cells if cell.twin]
     for round_ in range(1, work.rounds + 1):
         todo = [cell for cell in work.cells if not is_done(cell, round_, known, retry)]
         models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
+        begun = any(twin not in todo for twin in twins)  # and interrupted before its end
+        watched = models or begun or len(twins) == len(work.cells)  # a sentinel has something to watch
         before, after = sentinel.TWINS
-        for process in (before, *models, after) if models else ():
+        for process in (before, *models, after) if watched else ():
             cells = [cell for cell in todo if process == (cell.twin or cell.model)]
             random.Random(f"{work.seed} {round_} {process}").shuffle(cells)
             if cells:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,20 @@ BUSY_REPEATS = 3
 ENERGY_WINDOW_S = 5.0  # the counter's steps are small beside it
 
 
-def batches_of(cell: Cell, round_: int) -> list[list[int]]:
-    """Prompt indices of each call: all prompts in round 1, the first few again in later rounds."""
+@dataclass(frozen=True)
+class Batch:
+    """What one call generates for."""
+
+    indices: list[int]  # of the prompts
+    ids: list[list[int]]  # their token ids
+
+
+def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
+    """The calls of a round: all prompts in round 1, the first few again in later rounds."""
     count = cell.prompts if round_ == 1 else min(cell.repeat_prompts, cell.prompts)
-    return [list(range(i, min(i + cell.batch_size, count))) for i in range(0, count, cell.batch_size)]
+    ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[:count]]
+    starts = range(0, count, cell.batch_size)
+    return [Batch(list(range(count)[i : i + cell.batch_size]), ids[i : i + cell.batch_size]) for i in starts]
 
 
 def short_cell(cell: Cell, forwards: int) -> Cell:
@@ -54,12 +64,12 @@ def short_cell(cell: Cell, forwards: int) -> Cell:
     return replace(cell, steps=min(cell.steps, blocks * max(1, forwards // blocks)))
 
 
-def longest_of(batches: list[list[list[int]]]) -> list[list[int]]:
-    """The batch with the longest prompt: the largest shapes."""
-    return max(batches, key=lambda batch: max(map(len, batch)))
+def longest_of(batches: list[Batch]) -> list[list[int]]:
+    """Token ids of the batch with the longest prompt: the largest shapes."""
+    return max(batches, key=lambda batch: max(map(len, batch.ids))).ids
 
 
-def warm_up(adapter: Adapter, cell: Cell, batches: list[list[list[int]]]) -> list[float]:
+def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
     """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
 
     On a GPU the last of them is one whole call.
@@ -90,6 +100,20 @@ def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
     return call
 
 
+def timed_calls(
+    adapter: Adapter, cell: Cell, batches: list[Batch], progress: Callable[[int], None] = lambda done: None
+) -> tuple[list[dict], list[list[int]]]:
+    """Every call timed and checked. Returns the calls as plain data, and the generated token ids."""
+    calls, sequences = [], []
+    for done, batch in enumerate(batches, 1):
+        output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch.ids, mark))
+        check(cell, output, timing.marks, adapter.special())
+        calls.append(describe_call(batch.indices, output, timing))
+        sequences += output.sequences.tolist()
+        progress(done)
+    return calls, sequences
+
+
 def run_cell(
     adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
 ) -> dict:
@@ -98,20 +122,12 @@ def run_cell(
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
-    prompts = work.prompts_of(cell)
-    index_batches = batches_of(cell, round_)
-    batches = [[prompts[i].ids[cell.model] for i in indices] for indices in index_batches]
+    batches = batches_of(work, cell, round_)
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
-    calls, sequences = [], []
     retries = alloc_retries(cell)
     with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
-        for done, (indices, batch) in enumerate(zip(index_batches, batches, strict=True), 1):
-            output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch, mark))
-            check(cell, output, timing.marks, adapter.special())
-            calls.append(describe_call(indices, output, timing))
-            sequences += output.sequences.tolist()
-            progress(done)
+        calls, sequences = timed_calls(adapter, cell, batches, progress)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
     found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
     if region:
@@ -126,7 +142,7 @@ def alloc_retries(cell: Cell) -> int:
     return torch.cuda.memory_stats().get("num_alloc_retries", 0) if cell.device == "cuda" else 0
 
 
-def busy_of(adapter: Adapter, cell: Cell, batches: list[list[list[int]]]) -> dict:
+def busy_of(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
     """How long kernels ran in a call of few forwards, traced in a pass of its own; and how long it takes untraced."""
     short, batch = short_cell(cell, BUSY_FORWARDS), longest_of(batches)
     adapter.load(short)
@@ -140,7 +156,7 @@ def busy_of(adapter: Adapter, cell: Cell, batches: list[list[list[int]]]) -> dic
     return found
 
 
-def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict], batches: list) -> dict:
+def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict], batches: list[Batch]) -> dict:
     """Energy over the timed region, or over a window of its own where that was too short. Empty without a counter."""
     tokens, count = sum(sum(call["kept"]) for call in calls), len(calls)
     joules, seconds = region.joules, region.seconds
@@ -150,7 +166,7 @@ def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict],
         tokens = count = 0
         before, start = watch.card.energy_j(), time.monotonic()
         while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
-            tokens += sum(adapter.generate(batches[count % len(batches)], lambda kind: None).kept)
+            tokens += sum(adapter.generate(batches[count % len(batches)].ids, lambda kind: None).kept)
             count += 1
             torch.cuda.synchronize()
         joules = watch.card.energy_j() - before

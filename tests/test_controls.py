@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bench import checkpoint, golden, models, worker
+from bench.adapters.base import kept_tokens
 from bench.adapters.llada import LladaAdapter
 from bench.cell import Prompt, Work
 from tests.conftest import GOLDEN, make_cell
@@ -42,6 +43,40 @@ def test_an_adapter_that_counts_the_prompt_is_caught():
 
     record = record_of(CountsPrompt())
     assert (record["outcome"], "21 tokens" in record["message"]) == ("error", True)
+
+
+def test_an_adapter_that_counts_padding_behind_the_end_is_caught():
+    class CountsPadding(LladaAdapter):
+        def generate(self, prompts, mark):
+            output = super().generate(prompts, mark)
+            sequences = output.sequences.clone()
+            sequences[:, 3:] = self.special().ends[0]
+            return replace(output, sequences=sequences, kept=[16])
+
+    record = record_of(CountsPadding())
+    assert (record["outcome"], "up to the first end token there are [4]" in record["message"]) == ("error", True)
+
+
+def test_an_adapter_that_counts_left_padding_is_caught():
+    class CountsLeftPadding(LladaAdapter):
+        def generate(self, prompts, mark):
+            output = super().generate(prompts, mark)
+            padding = torch.full((1, 2), self.special().ends[0])
+            return replace(output, sequences=torch.cat([padding, output.sequences], 1), kept=[18])
+
+    assert "18 tokens, 18 kept, of 16 asked" in record_of(CountsLeftPadding())["message"]
+
+
+def test_an_adapter_that_leaves_its_canvas_unfilled_is_caught():
+    class LeavesMasks(LladaAdapter):
+        def generate(self, prompts, mark):
+            output = super().generate(prompts, mark)
+            sequences = output.sequences.clone()
+            sequences[:, -4:] = self.special().mask
+            return replace(output, sequences=sequences, kept=kept_tokens(sequences, self.special().ends, "eos"))
+
+    record = record_of(LeavesMasks())
+    assert (record["outcome"], "4 mask tokens: its canvas was not filled" in record["message"]) == ("error", True)
 
 
 def test_an_adapter_that_hides_forwards_is_caught():

@@ -105,3 +105,14 @@ def test_non_finite_values_are_refused():
     entry.scores = {"a": {"values": {"x": [float("inf"), 1.0]}}}
     assert metrics.quality_metrics(entry) == {}
     assert [value for _, _, value in metrics.per_prompt(entry)] == [1.0]
+
+
+def test_a_cards_record_has_energy_memory_and_idle_time():
+    record = {"energy": {"joules": 600.0, "seconds": 6.0, "calls": 4, "tokens": 300}}
+    record |= {"busy": {"latency_ms": 20.0, "kernel_ms": 15.0}}
+    record |= {"nvml": {"used_bytes": 3 << 30, "foreign_bytes": -(1 << 29)}}
+    assert metrics.card_metrics(record) == {
+        "energy/j": 150.0, "energy/j_per_token": 2.0, "energy/power_w": 100.0, "compute/host_overhead": 0.25,
+        "memory/device_gib": 3.0, "memory/residual_gib": -0.5,
+    }  # fmt: skip
+    assert metrics.card_metrics({"nvml": {"verdict": "unknown"}}) == {}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bench import comparison, report, tracking
+from paper import tables
 
 PROMPTS = 32
 
@@ -22,6 +23,7 @@ def study(monkeypatch):
         assert len(found) == 1
         return found[0]
 
+    build.histories = histories
     return build
 
 
@@ -87,7 +89,7 @@ def test_a_quality_reached_by_the_fewest_steps_is_said_so(study):
 
 def test_what_is_not_scored_is_not_measured(study):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.2)})
-    tasks = comparison.Comparison("tasks", found.llama, found.llada, found.human)
+    tasks = comparison.Comparison("tasks", found.llama, found.llada, found.human, found.left_out)
     empty = {"run-None": {}, "run-4": {}, "run-8": {}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "history", lambda run_id, name: empty[run_id])
@@ -114,10 +116,53 @@ def test_tasks_and_answers_are_compared_apart_and_the_humans_stand_beside_their_
     assert about_tasks.title.startswith("32 tasks, 128 tokens, batch 1, float32, greedy")
 
 
-def test_failed_runs_are_not_compared(study):
+def test_failed_runs_are_not_compared_but_stand_in_the_table_and_are_counted(study):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
-    again = comparison.comparisons(found.rows.assign(outcome=["ok", "oom", "ok"]))[0]
+    again = comparison.comparisons(found.rows.assign(outcome=["ok", "oom", "ok"], message=["", "70 GiB & more", ""]))[0]
     assert again.llada["steps"].tolist() == [8]
+    assert report.left_out_sentence(again) == "Left out: 1 of 3 runs (1 oom)."
+    shown = report.table(pd.concat([again.rows, again.left_out]), report.COLUMNS)
+    assert shown.iloc[2].tolist() == ["llada", "4", "80.0", "0.200", "oom: 70 GiB & more"]
+    in_latex = tables.topic_table(again.every, tables.TOPICS["latency"][1])
+    assert in_latex["note"].tolist() == ["{\\scriptsize }"] * 2 + ["{\\scriptsize oom: 70 GiB \\& more}"]
+
+
+def test_gpu_runs_that_were_not_alone_never_become_numbers(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3), 16: (320, 0.3)}, platform="cuda", verdict="exclusive")
+    verdicts = {"verdict": ["exclusive", "violated", "unknown", "consistent"]}
+    again = comparison.comparisons(found.every.assign(**verdicts, verdict_reason=["", "9 % busy", "MIG", ""]))[0]
+    assert again.rows["verdict"].tolist() == ["exclusive", "consistent"]
+    assert again.left_out["reason"].tolist() == ["excluded, violated: 9 % busy", "excluded, unknown: MIG"]
+    assert report.left_out_sentence(again) == "Left out: 2 of 4 runs (2 excluded)."
+
+
+def test_a_study_of_nothing_but_failures_says_so(study):
+    found = study((500, 0.4), {4: (80, 0.2)}, outcome="oom", message="too large")
+    assert verdict(found) == "No verdict yet: LLaMA (make baseline) is not measured with these settings."
+    assert "left out: 2 of 2 runs (2 oom)" in report.left_out_sentence(found).lower()
+    assert found.title.startswith("32 prompts, 128 tokens")
+
+
+def sentinels(study, rows, a: list[float], b: list[float]):
+    """The comparison of some runs beside a sentinel with these latencies in each round."""
+    twins = []
+    for twin, values in (("a", a), ("b", b)):
+        twins.append(
+            rows.iloc[0].to_dict() | {"run_id": f"twin-{twin}", "kind": "sentinel", "twin": twin, "watches": "w"}
+        )
+        study.histories[f"twin-{twin}", "rounds/latency/latency_ms"] = dict(enumerate(values, 1))
+    return comparison.comparisons(pd.concat([rows, pd.DataFrame(twins)], ignore_index=True))[0]
+
+
+def test_the_noise_floor_and_a_drift_are_said_beside_the_ratios(study):
+    rows = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}).rows
+    steady = sentinels(study, rows, [100, 101, 100], [100, 101, 100])
+    assert "Noise: the same cell twice in a round differs by a factor of 1.00 [1.00, 1.00]" in verdict(steady)
+    assert verdict(steady).endswith("from round to round it moved by 1.0%.")
+    moving = sentinels(study, rows, [100, 120], [100, 120])
+    assert "moved by 20.0% (MORE THAN 3%: THE MACHINE DRIFTED)" in verdict(moving)
+    once = sentinels(study, rows, [100], [110])
+    assert verdict(once).endswith("differs by a factor of 0.91.")
 
 
 def test_the_table_has_a_line_a_run_and_leaves_out_what_nobody_measured(study):

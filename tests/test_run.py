@@ -2,8 +2,9 @@
 
 import pytest
 
-from bench import records, run
+from bench import records, request, run, sentinel
 from bench.cell import Prompt, Work
+from bench.errors import BadInput
 from tests.conftest import make_cell
 
 CELLS = (*(make_cell("llada", steps=steps) for steps in (2, 4, 8)), make_cell("llama"))
@@ -22,7 +23,7 @@ class Scripted:
     asked: list[list[str]]
     fatal: str | None
 
-    def __init__(self, folder, round_, cell_ids, log):
+    def __init__(self, folder, round_, cell_ids, log, gpu=None):
         type(self).asked.append(list(cell_ids))
         self.round, self.cell_ids = round_, cell_ids
 
@@ -103,3 +104,76 @@ def test_an_interrupt_keeps_what_was_measured(work, sink, tmp_path, monkeypatch)
     monkeypatch.setattr(Scripted, "events", real)
     assert run.run(work, tmp_path, sink) == 0
     assert outcomes(sink) == {cell.cell_id: ["ok"] * 3 for cell in CELLS}
+
+
+SENTINELS = tuple(sentinel.twins(make_cell("llada", steps=2, kind="sentinel"), list(CELLS)))
+
+
+def test_the_sentinel_begins_and_ends_each_round_in_a_process_of_its_own():
+    work = Work("s", 2, 0, (*CELLS, *SENTINELS), {})
+    processes = [(round_, cells[0].twin or cells[0].model) for round_, cells in run.rounds_to_do(work, {})]
+    assert processes == [
+        (1, "a"), (1, "llada"), (1, "llama"), (1, "b"), (2, "a"), (2, "llama"), (2, "llada"), (2, "b")
+    ]  # fmt: skip
+
+
+def known_of(rounds: dict[str, dict[int, str]]) -> dict[str, records.CellRecords]:
+    """Records by cell id with these outcomes by round."""
+    return {
+        cell_id: records.CellRecords({}, {number: {"outcome": outcome} for number, outcome in found.items()})
+        for cell_id, found in rounds.items()
+    }
+
+
+def test_a_round_with_nothing_else_to_run_needs_no_sentinel_unless_it_is_all_that_is_asked():
+    done = known_of({cell.cell_id: {1: "ok", 2: "ok"} for cell in CELLS})
+    assert run.rounds_to_do(Work("s", 2, 0, (*CELLS, *SENTINELS), {}), done) == []
+    alone = run.rounds_to_do(Work("s", 2, 0, SENTINELS, {}), done)
+    assert [(round_, len(cells)) for round_, cells in alone] == [(1, 1), (1, 1), (2, 1), (2, 1)]
+
+
+def test_a_round_that_was_cut_off_before_its_last_sentinel_gets_it():
+    done = known_of({cell.cell_id: {1: "ok", 2: "ok"} for cell in (*CELLS, SENTINELS[0])})
+    done |= known_of({SENTINELS[1].cell_id: {1: "ok"}})
+    left = run.rounds_to_do(Work("s", 2, 0, (*CELLS, *SENTINELS), {}), done)
+    assert [(round_, [cell.twin for cell in cells]) for round_, cells in left] == [(2, ["b"])]
+
+
+def test_other_cells_have_a_sentinel_of_their_own():
+    cell = make_cell("llada", steps=2, kind="sentinel")
+    names = {twin.cell_id for watched in (CELLS[:1], CELLS[:2]) for twin in sentinel.twins(cell, list(watched))}
+    assert len(names) == 4
+
+
+def test_only_the_outcomes_asked_for_are_tried_again(work):
+    oom, error, fine, fresh = (cell.cell_id for cell in CELLS)
+    known = known_of({oom: {1: "oom"}, error: {1: "ok", 2: "error"}, fine: {1: "ok", 2: "ok", 3: "ok"}})
+
+    def left(*retry: str) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for round_, cells in run.rounds_to_do(work, known, frozenset(retry)):
+            for cell in cells:
+                found.setdefault(cell.cell_id, []).append(round_)
+        return found
+
+    assert left() == {fresh: [1, 2, 3]}
+    assert left("oom") == {fresh: [1, 2, 3], oom: [1, 2, 3]}
+    assert left("oom", "error") == {fresh: [1, 2, 3], oom: [1, 2, 3], error: [2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--retry", "oom crash"], "no outcome 'crash'; there are: oom timeout error"),
+        (["--rounds", "0"], "ROUNDS=0: expected 1 to 100"),
+        (["--rounds", "101"], "ROUNDS=101: expected 1 to 100"),
+        (["--seed", "-1"], "--seed -1: expected 0 to 2147483647"),
+        (["--device", "tpu"], "DEVICE=tpu: expected auto, cpu or cuda"),
+        (["--rounds", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_what_is_outside_its_range_is_refused_in_one_line(arguments, complaint):
+    with pytest.raises(BadInput) as refused:
+        request.resolve(request.parse(["configs/grids/smoke.yaml", *arguments]))
+    assert complaint in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -28,13 +28,38 @@ def test_ratio_is_paired_by_round_on_the_log_scale():
     assert math.log(found.high / found.value) == pytest.approx(12.706205 * math.log(4) / 2, rel=1e-5)
 
 
-def test_rounds_interval_covers_its_truth_at_its_level():
+def test_drift_is_the_most_over_the_least():
+    assert stats.drift([100, 103, 98]) == pytest.approx(103 / 98 - 1)
+    assert stats.drift([5.0, 5.0]) == 0
+
+
+def test_the_noise_floor_is_a_ratio_paired_by_round():
+    # log ratios ln 1.1 and -ln 1.1: mean 0, sd ln 1.1 x sqrt 2, half width 12.706205 x ln 1.1
+    found = stats.noise_floor([110, 100], [100, 110])
+    assert found.value == pytest.approx(1)
+    assert math.log(found.high) == pytest.approx(12.706205 * math.log(1.1), rel=1e-5)
+    assert stats.noise_floor([110], [100]) == stats.Estimate(pytest.approx(1.1))
+
+
+def test_two_clusters_are_two_modes():
+    # means 10.05 and 12.05, sum of squares 4 x 0.05^2, pooled sd sqrt(0.01 / 2): D = 2 / 0.0707 = 28
+    assert stats.has_two_modes([10, 10.1, 12, 12.1])
+    # the same clusters 0.3 apart: D = 4.2, and 0.4 apart, D = 5.7, yet less than 5 %
+    assert not stats.has_two_modes([10, 10.1, 10.3, 10.4])
+    assert not stats.has_two_modes([10, 10.1, 10.4, 10.5])
+    assert not stats.has_two_modes([10, 12, 12.1])  # one value is no cluster
+    assert not stats.has_two_modes([10, *[12 + 0.01 * i for i in range(40)]])
+
+
+@pytest.mark.parametrize("count", [5, 8, 32])
+def test_one_cluster_is_rarely_taken_for_two(count):
     random = np.random.default_rng(0)
-    hits = 0
-    for _ in range(2000):
-        found = stats.mean_over_rounds(10 + random.normal(0, 0.1, 5))
-        hits += found.low <= 10 <= found.high
-    assert 0.93 <= hits / 2000 <= 0.97
+    flagged = {sd: np.mean([stats.has_two_modes(1 + random.normal(0, sd, count)) for _ in range(400)])
+               for sd in (0.01, 0.05, 0.15)}  # fmt: skip
+    assert flagged[0.01] == 0
+    assert max(flagged.values()) <= 0.16
+    modes = [1 + 0.2 * (random.random(count) < 0.4) + random.normal(0, 0.01, count) for _ in range(400)]
+    assert np.mean([stats.has_two_modes(values) for values in modes]) > (0.5 if count == 5 else 0.85)
 
 
 def test_mean_over_prompts_is_the_percentile_bootstrap():

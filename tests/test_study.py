@@ -16,7 +16,8 @@ GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
 
 
 def command(folder, *arguments: str) -> subprocess.CompletedProcess:
-    env = os.environ | {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    own = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    env = os.environ | own | {"TMPDIR": str(folder)}  # the device's lock: a study may be running on this machine
     line = [sys.executable, "-m", *arguments]
     return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
@@ -58,7 +59,7 @@ def frame(folder) -> list[dict]:
 def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
     found = records(folder)
     rounds = [(r["cell_id"], r["round"]) for r in found if r["record"] == "round"]
-    assert len(rounds) == len(set(rounds)) == 3 * 2
+    assert len(rounds) == len(set(rounds)) == (3 + 2) * 2  # three cells and the sentinel's twins
     assert all(r["outcome"] == "ok" for r in found if r["record"] == "round")
     assert sorted(r["scorer"] for r in found if r["record"] == "scores") == sorted(
         ["diversity", "bertscore-minilm", "judge-smollm2"] * 3 + ["diversity", "judge-smollm2"]  # and the references
@@ -66,12 +67,17 @@ def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
 
 
 def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, folder):
-    calls = {r["round"]: len(r["calls"]) for r in records(folder) if r["record"] == "round"}
+    measured = [r for r in records(folder) if r["record"] == "round" and "twin" not in r["cell"]]
+    calls = {r["round"]: len(r["calls"]) for r in measured}
     assert calls == {1: 2, 2: 2}  # two prompts, fewer than the four that are repeated
 
 
 def test_runs_carry_the_contracts_names(study, folder):
-    runs = {(r["model"], r.get("steps")): r for r in frame(folder)}
+    found = frame(folder)
+    twins = [r for r in found if r["kind"] == "sentinel"]
+    assert sorted(r["twin"] for r in twins) == ["a", "b"]
+    assert all(r["latency/latency_ms"] > 0 and r["outcome"] == "ok" for r in twins)
+    runs = {(r["model"], r.get("steps")): r for r in found if r["kind"] != "sentinel"}
     human = runs.pop(("human", None))
     assert (human["kind"], human["status"], human["quality/bertscore_f1"]) == ("reference", "FINISHED", None)
     assert human["quality/judge_perplexity"] > 1
@@ -79,7 +85,9 @@ def test_runs_carry_the_contracts_names(study, folder):
     for (model, steps), run in runs.items():
         assert (run["status"], run["outcome"], run["study"], run["pair"]) == ("FINISHED", "ok", "tiny", "pocket")
         assert run["kind"] == ("baseline" if model == "llama" else "sweep")
-        assert run["verdict"] == "unknown"
+        assert (run["verdict"], run["platform"], run["order"][:2]) == ("unknown", "cpu", "1:")
+        assert run["command"].startswith("python -m bench.run configs/grids/baseline.yaml")
+        assert run["env.torch"]
         assert (run["gen_length"], run["prompts"], run["dtype"], run["engine"]) == (16, 2, "float32", "eager")
         assert run["latency/latency_ms_ci_low"] < run["latency/latency_ms"] < run["latency/latency_ms_ci_high"]
         assert run["compute/nfe"] == (steps or run["compute/nfe"])
@@ -107,7 +115,7 @@ def test_a_killed_study_goes_on_where_it_stopped(study, folder):
     assert done.returncode == 0, done.stderr
     found = [r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"]
     assert found[:4] == kept
-    assert len({(r["cell_id"], r["round"]) for r in found}) == len(found) == 6
+    assert len({(r["cell_id"], r["round"]) for r in found}) == len(found) == 10
 
 
 def is_json(line: str) -> bool:
@@ -123,6 +131,7 @@ def test_the_terminal_shows_table_and_verdict(study):
     assert "BERTScore" in study.stdout
     assert "Time: LLaMA answers in" in study.stdout
     assert "Quality: " in study.stdout
+    assert "Noise: the same cell twice in a round differs by a factor of" in study.stdout
 
 
 def test_samples_come_from_the_tracked_runs(study, folder):
@@ -151,6 +160,8 @@ def test_the_report_is_built_and_says_what_is_missing(study, folder):
     assert set(numbers["llada.2.latency_ms"]) == {"value", "low", "high", "unit", "runs"}
     assert numbers["llada.2.latency_ms"]["unit"] == "ms"
     assert numbers["llada.4.nfe"]["value"] == 4
+    assert numbers["aa_ratio"]["low"] < numbers["aa_ratio"]["value"] < numbers["aa_ratio"]["high"]
+    assert numbers["drift"]["value"] >= 0
     for name in ("pareto", "quality", "step_time"):
         assert (folder / f"paper/build/figures/{name}.png").stat().st_size > 5000
     assert "not measured" not in (folder / "paper/build/tables/latency.tex").read_text()

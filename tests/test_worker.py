@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench import worker
-from bench.adapters.base import Output
+from bench.adapters.base import Output, Special
 from bench.cell import Prompt, Work
 from tests.conftest import make_cell
 
@@ -21,12 +21,15 @@ class Fake:
 
     def generate(self, prompts, mark):
         self.asked.append((self.cell.steps, self.cell.gen_length, [len(p) for p in prompts]))
-        if self.error and self.cell.steps != self.cell.gen_length // self.cell.block_length:
+        if self.error and self.cell.steps == 8:
             raise self.error
         for _ in range(self.cell.steps):
             mark("step")
         mark("block")
         return Output(torch.zeros(len(prompts), 16, dtype=torch.long), self.cell.steps, 60, [16] * len(prompts), 0)
+
+    def special(self):
+        return Special((99,))
 
     def weights_bytes(self):
         return 1 << 30
@@ -46,7 +49,7 @@ def measure(adapter, cell, round_=1) -> tuple[dict, list[dict]]:
 def test_a_good_cell_times_every_prompt_after_a_warm_up_at_the_longest_canvas():
     adapter, cell = Fake(), make_cell("llada", prompts=4, steps=8)
     record, events = measure(adapter, cell)
-    warm = [(2, 16, [6])] * worker.WARMUP_PASSES
+    warm = [(4, 16, [6])] * worker.WARMUP_PASSES
     assert adapter.asked == warm + [(8, 16, [n]) for n in (3, 4, 5, 6)]
     assert record["outcome"] == "ok"
     assert [call["prompts"] for call in record["calls"]] == [[0], [1], [2], [3]]
@@ -64,12 +67,15 @@ def test_a_later_round_repeats_the_first_prompts_and_keeps_no_text():
 
 
 def test_batches_hold_all_prompts_once():
-    assert worker.batches_of(make_cell("llada", prompts=4, batch_size=3), 1) == [[0, 1, 2], [3]]
+    cell = make_cell("llada", prompts=4, batch_size=3)
+    found = worker.batches_of(work_of(cell), cell, 1)
+    assert [batch.indices for batch in found] == [[0, 1, 2], [3]]
+    assert [len(batch.ids) for batch in found] == [3, 1]
 
 
 def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
-    cell = worker.warmup_cell(make_cell("llama", gen_length=100))
-    assert (cell.gen_length, cell.stop) == (worker.WARMUP_TOKENS, "length")
+    cell = worker.short_cell(make_cell("llama", gen_length=100), worker.WARMUP_FORWARDS)
+    assert (cell.gen_length, cell.stop) == (worker.WARMUP_FORWARDS, "length")
 
 
 @pytest.mark.parametrize(

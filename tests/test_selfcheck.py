@@ -1,0 +1,59 @@
+"""The measuring, measured: short versions of what `make selfcheck` prints."""
+
+import pytest
+
+from bench import selfcheck
+from bench.profiler import covered
+
+
+def test_known_deadlines_are_measured_within_two_percent():
+    assert max(selfcheck.clock_errors("cpu").values()) <= selfcheck.CLOCK_TARGET
+
+
+def test_a_clock_that_is_wrong_is_caught(monkeypatch):
+    monkeypatch.setattr(selfcheck, "spin_until", lambda moment: selfcheck.time.sleep(0.011))
+    assert min(selfcheck.clock_errors("cpu").values()) > selfcheck.CLOCK_TARGET
+
+
+def test_marks_cost_little(monkeypatch):
+    monkeypatch.setattr(selfcheck, "PAIRS", 40)
+    assert selfcheck.overhead("cpu") <= 2 * selfcheck.OVERHEAD_TARGET  # fewer pairs than the door, so more noise
+
+
+def test_a_slow_profiler_is_caught(monkeypatch):
+    class Slow(selfcheck.Stopwatch):
+        def mark(self, kind):
+            selfcheck.time.sleep(0.001)
+            super().mark(kind)
+
+    monkeypatch.setattr(selfcheck, "PAIRS", 20)
+    monkeypatch.setattr(selfcheck, "Stopwatch", Slow)
+    assert selfcheck.overhead("cpu") > selfcheck.OVERHEAD_TARGET
+
+
+def test_intervals_cover_under_gaussian_noise_and_less_under_two_modes():
+    hits, flagged = selfcheck.coverage("gaussian")
+    assert 0.93 <= hits <= 0.97
+    assert flagged < 0.01
+    hits, flagged = selfcheck.coverage("two modes")
+    assert hits < 0.93
+    assert flagged > 0.3
+
+
+def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys):
+    monkeypatch.setattr(selfcheck, "sentinels", lambda args: [selfcheck.Finding("drift", "2 %")])
+    for met, status in ((True, 0), (False, 1)):
+        monkeypatch.setattr(selfcheck, "checks", lambda where, met=met: [selfcheck.Finding("clock", "x", "2 %", met)])
+        monkeypatch.setattr("sys.argv", ["selfcheck", "--device", "cpu"])
+        assert selfcheck.main() == status
+        assert f"target 2 %: {'ok' if met else 'MISSED'}" in capsys.readouterr().out
+
+
+def test_overlapping_kernels_are_counted_once():
+    assert covered([(0, 10), (5, 12), (20, 30), (22, 25)]) == 22
+    assert covered([]) == 0
+
+
+def test_a_failed_sentinel_is_said(monkeypatch):
+    with pytest.raises(selfcheck.BadInput, match="the sentinel failed: error: gone"):
+        selfcheck.good_rounds(selfcheck.CellRecords({}, {1: {"outcome": "error", "message": "gone"}}))
