@@ -6,8 +6,8 @@ import pandas as pd
 
 from bench import sentinel, stats, tracking, trust
 
-SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking"]
-SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking")]  # what LLaMA has too
+SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking", "revision"]
+SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking", "revision")]  # what LLaMA shares
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -83,6 +83,8 @@ def lock(name: str, study: str) -> Iterator[None]:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise BadInput(f"{file}: the lock of device {name} cannot be opened ({error.strerror})") from error
+    with suppress(PermissionError):
+        os.chmod(file, 0o666)  # whatever the umask: other users of this machine take turns with us
     with os.fdopen(descriptor, "r+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

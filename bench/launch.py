@@ -1,5 +1,6 @@
 """A worker process as a stream of events. Its death or a passed time limit is an event too."""
 
+import contextlib
 import json
 import os
 import queue
@@ -22,6 +23,7 @@ class Worker:
         self.cell_ids = cell_ids
         card = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
         with open(log, "ab") as errors:
+            self.log_start = errors.tell()
             self.process = subprocess.Popen(
                 [*COMMAND, str(folder), str(round_)],
                 stdin=subprocess.PIPE,
@@ -32,8 +34,9 @@ class Worker:
             )
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
-        self.process.stdin.write(json.dumps(cell_ids).encode() + b"\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it ended at once: `events` says so
+            self.process.stdin.write(json.dumps(cell_ids).encode() + b"\n")
+            self.process.stdin.flush()
 
     def read(self) -> None:
         for line in self.process.stdout:
@@ -47,17 +50,15 @@ class Worker:
         """
         running, deadline = None, time.monotonic() + STARTUP_LIMIT_S
         left = len(self.cell_ids)
-        while True:
+        while left:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
                 yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
                 return
-            if line is None:
-                code = self.process.wait()
-                if left:
-                    yield {"event": "died", "cell_id": running, "message": self.last_words(code)}
+            if line is None or not line.endswith(b"\n"):  # the end, or a line that was cut off by it
+                yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
                 return
             event = json.loads(line)
             if event["event"] == "start":
@@ -65,10 +66,12 @@ class Worker:
             elif event["event"] == "record":
                 running, deadline, left = None, time.monotonic() + STARTUP_LIMIT_S, left - 1
             yield event
+        self.stop()  # all is said: however it would end, nothing can be lost
 
     def last_words(self, code: int) -> str:
         """Why a worker ended: signal or status, and the last line it printed."""
-        lines = self.log.read_text(errors="replace").strip().splitlines()
+        said = self.log.read_bytes()[self.log_start :]
+        lines = said.decode(errors="replace").strip().splitlines()
         how = f"signal {-code}" if code < 0 else f"status {code}"
         return f"worker ended with {how}: {lines[-1] if lines else 'it printed nothing'}"[:500]
 

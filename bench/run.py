@@ -70,10 +70,10 @@ def rounds_to_do(
     """
     found = []
     twins = [cell for cell in work.cells if cell.twin]
+    begun = any(twin.cell_id in known for twin in twins)  # they began to watch these cells, and end it too
     for round_ in range(1, work.rounds + 1):
         todo = [cell for cell in work.cells if not is_done(cell, round_, known, retry)]
         models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
-        begun = any(twin not in todo for twin in twins)  # and interrupted before its end
         watched = models or begun or len(twins) == len(work.cells)  # a sentinel has something to watch
         before, after = sentinel.TWINS
         for process in (before, *models, after) if watched else ():
@@ -217,9 +217,9 @@ def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: S
         if not args.cells:
             work.save(folder)
         failed = 0 if args.score_only else run(work, folder, sink, gpu and gpu[0])
-        tracked = sink.track()
+        tracked = sink.track(again=True)
         if not args.record and score(work.study, pair, sink):
-            tracked = sink.track()
+            tracked = sink.track(again=True)
     return failed, tracked
 
 

@@ -250,7 +250,8 @@ def main() -> int:
     parser.add_argument("--cells", type=Path)
     args = parser.parse_args()
     where = device.choose(args.device)
-    found = checks(where) + sentinels(args)
+    after = sentinels(args)  # first: the checks open the device here, and NVML would call that a tenant
+    found = checks(where) + after
     for item in found:
         state = "" if item.met is None else f"   target {item.target}: {'ok' if item.met else 'MISSED'}"
         print(f"{item.name:12} {item.text}{state}")

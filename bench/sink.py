@@ -21,6 +21,7 @@ class Sink:
     study: str
     plain_file: Path | None = None
     retry: frozenset[str] = frozenset()
+    refused: bool = False  # by MLflow, in this process
 
     @property
     def file(self) -> Path:
@@ -47,13 +48,16 @@ class Sink:
                 " the same command: it goes on from here"
             ) from error
 
-    def track(self) -> bool:
+    def track(self, again: bool = False) -> bool:
         """Bring MLflow up to the records; whether it took them all. What it cannot take waits for the next run.
 
-        Called only while no worker runs: on a small machine it would disturb what is being timed.
+        Called only while no worker runs: on a small machine it would disturb what is being timed. After a refusal
+        nothing is tried but `again`, when all is measured: a locked database would make every worker wait.
         """
         if self.plain_file:
             return True
+        if self.refused and not again:
+            return False
         refused: dict[str, Exception] = {}
         known = self.known()
         try:
@@ -75,4 +79,5 @@ class Sink:
                 " next run logs them",
                 file=sys.stderr,
             )
+        self.refused = bool(refused)
         return not refused

@@ -23,6 +23,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no 
 
 import pandas as pd  # noqa: E402
 from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
+from mlflow.store.db import utils as database  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
 from bench import metrics, prompts, records, trust  # noqa: E402
@@ -36,7 +37,8 @@ NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s") 
 @cache
 def client() -> MlflowClient:
     """One client for the process: each new one opens the database again."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what it refuses is raised as well, and said in one line
+    database.MAX_RETRY_COUNT = 1  # MLflow's ten tries at a database that cannot be opened take minutes
     return MlflowClient()
 
 

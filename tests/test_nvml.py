@@ -423,10 +423,10 @@ def test_a_hidden_tenant_of_one_cell_shows_in_the_next(machine):
 
 def test_kernels_that_are_loaded_are_no_tenant(machine):
     watch = open_context(machine)
-    machine.ours.bytes += 400 * MIB
+    machine.ours.bytes += 100 * MIB
     report = time_cell(machine, watch).report()
     assert said(report) == ("exclusive", "")
-    assert report["context_bytes"] - report["opened_bytes"] == 400 * MIB
+    assert report["context_bytes"] - report["opened_bytes"] == 100 * MIB
 
 
 def test_a_watch_that_hardly_looked_does_not_know(machine, monkeypatch):

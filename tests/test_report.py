@@ -96,6 +96,14 @@ def test_what_is_not_scored_is_not_measured(study):
         assert report.quality_verdict(tasks, "accuracy", 0.05) == "Quality: accuracy is not measured (make score)."
 
 
+def test_other_weights_are_another_comparison(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, revision="old")
+    new = found.llada.assign(revision="new", run_id=["a", "b"])
+    both = comparison.comparisons(pd.concat([found.rows, new], ignore_index=True))
+    assert [one.llada["revision"].unique().tolist() for one in both] in ([["old"], ["new"]], [["new"], ["old"]])
+    assert [one.llada["steps"].tolist() for one in both] == [[4, 8], [4, 8]]
+
+
 @pytest.mark.parametrize("column", ["prompt_hash", "temperature", "gen_length"])
 def test_only_runs_that_differ_in_steps_alone_are_compared(study, column):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, temperature="0.0")

@@ -49,6 +49,15 @@ def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys):
         assert f"target 2 %: {'ok' if met else 'MISSED'}" in capsys.readouterr().out
 
 
+def test_the_sentinels_run_before_anything_here_opens_the_device(monkeypatch):
+    order = []
+    monkeypatch.setattr(selfcheck, "sentinels", lambda args: order.append("sentinels") or [])
+    monkeypatch.setattr(selfcheck, "checks", lambda where: order.append("checks") or [])
+    monkeypatch.setattr("sys.argv", ["selfcheck", "--device", "cpu"])
+    assert selfcheck.main() == 0
+    assert order == ["sentinels", "checks"]
+
+
 def test_overlapping_kernels_are_counted_once():
     assert covered([(0, 10), (5, 12), (20, 30), (22, 25)]) == 22
     assert covered([]) == 0

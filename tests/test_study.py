@@ -186,7 +186,8 @@ def test_a_study_that_is_not_tracked_is_one_line_and_status_2(folder):
 def test_tasks_are_run_scored_and_given_a_verdict(folder):
     small = folder / "small.yaml"
     text = (REPO / "configs/grids/tasks.yaml").read_text()
-    small.write_text(re.sub("steps: .*", "steps: [1, 4]", re.sub("prompts: .*", "prompts: 10", text)))
+    text = re.sub("steps: .*", "steps: [1, 4]", re.sub("prompts: .*", "prompts: 10", text))
+    small.write_text(f"{text}sentinel: false\n")
     done = command(folder, "bench.run", "small.yaml", "--rounds", "1", "--study", "tasks")
     assert done.returncode == 0, done.stderr
     assert "10 tasks, 32 tokens" in done.stdout
