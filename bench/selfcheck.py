@@ -217,7 +217,8 @@ def good_rounds(entry: CellRecords) -> dict[int, dict[str, float]]:
 def card_findings(entries: list[CellRecords], rounds: dict[int, dict[str, float]]) -> list[Finding]:
     """What NVML said during the sentinels."""
     verdict, reason = max((trust.verdict(entry) for entry in entries), key=lambda found: trust.VERDICTS.index(found[0]))
-    found = [Finding("exclusivity", f"{verdict}{': ' if reason else ''}{reason}")]
+    reason = reason or ("nothing vouches for a CPU" if verdict == "unknown" else "no sign of anybody else")
+    found = [Finding("exclusivity", f"{verdict}: {reason}")]
     values = next(iter(rounds.values()))
     if "energy/power_w" in values:
         text = f"counter answers: {values['energy/power_w']:.0f} W, {values['energy/j_per_token']:.3f} J a token"
