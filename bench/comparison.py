@@ -55,6 +55,13 @@ class Comparison:
         return {name: margin for name, margin in margins.items() if (name == "accuracy") == (self.about == "tasks")}
 
     @property
+    def machine(self) -> str:
+        """What it ran on; of a CPU, that nothing vouches for it."""
+        row = self.every.iloc[0]
+        label = " (a CPU: nothing vouches that it was ours alone)" if row.get("platform") == "cpu" else ""
+        return f"{row['device']}{label}"
+
+    @property
     def title(self) -> str:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
         row = self.every.iloc[0]

@@ -156,13 +156,13 @@ def print_study(study: str) -> None:
     frame = tracking.frame(study)
     pair = grid.read_pair(frame["pair"].iloc[0])
     for found in comparisons(frame):
-        print(f"\nstudy {study}, {found.title}, on {found.every.iloc[0]['device']}")
+        print(f"\nstudy {study}, {found.title}, on {found.machine}")
         if found.label:
             print(found.label.upper())
         print(table(pd.concat([found.rows, found.human, found.left_out]), COLUMNS).to_string(index=False))
         if found.about == "tasks":
             print("\naccuracy by task; positions depend on each other from shuffle on")
-            print(table(found.rows, TASK_COLUMNS).to_string(index=False))
+            print(table(found.rows.assign(flags=""), TASK_COLUMNS).to_string(index=False))  # flags are of times
         print("\n".join(filter(None, [*verdict(found, pair.metrics), left_out_sentence(found)])))
     for line in likelihood_lines(frame):
         print(line)

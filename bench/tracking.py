@@ -111,6 +111,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     last = list(entry.rounds.values())[-1]
     shown = entry.failed or last
     verdict, reason = trust.verdict(entry)
+    card = {k: v for k, v in last.get("nvml", {}).items() if k in ("telemetry", "sampler_cpu_s", "lists_hidden")}
     return head | {
         "outcome": shown["outcome"],
         "message": shown["message"],
@@ -125,7 +126,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "order": " ".join(f"{number}:{record.get('order', '')}" for number, record in sorted(entry.rounds.items())),
         "order_seed": str(last.get("seed", "")),
         **{f"env.{name}": str(value) for name, value in flat(last["environment"]) if name not in ("verdict", "device")},
-        **{f"card.{name}": str(value) for name, value in flat(last.get("nvml", {}).get("telemetry", {}))},
+        **{f"card.{name}": str(value) for name, value in flat(card)},
     }
 
 

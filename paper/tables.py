@@ -8,6 +8,7 @@ from bench import report, stats, tasks
 from bench.comparison import Comparison, estimate_of
 
 NOT_MEASURED = "not measured"
+TIMED = ("latency/", "throughput/", "memory/", "energy/")
 FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
 TOPICS = {  # file: (caption, {metric: (heading, digits)})
     "latency": (
@@ -73,12 +74,6 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
         },
     ),
 }
-
-
-FLAG_WORDS = (
-    " Notes: two modes, rounds or calls that fall into two clusters; cold start, a first timed call slower than its"
-    " like; throttled, clocks lowered by heat or power brake; memory, more than 2\\,\\% of the card unaccounted for."
-)
 
 
 def escape(text: str) -> str:
@@ -147,7 +142,8 @@ def write(found: Comparison, about_tasks: Comparison, folder: Path) -> None:
             caption += f" {report.left_out_sentence(part)}".rstrip()
             human = part.human if name == "quality" else part.human.head(0)
             rows = pd.concat([part.rows, human, part.left_out])
-            caption += FLAG_WORDS if "flags" in rows and rows["flags"].fillna("").any() else ""
+            if not any(metric.startswith(TIMED) for metric in metrics):
+                rows = rows.assign(flags="")  # they are of times
             (folder / f"{name}.tex").write_text(
                 latex(name, caption, topic_table(rows, metrics, intervals=name != "accuracy_by_task"))
             )
@@ -157,7 +153,7 @@ def latex(name: str, caption: str, table: pd.DataFrame) -> str:
     """A table as LaTeX, shrunk to the line where it is wider."""
     if table.empty:
         words = name.replace("_", " ").capitalize()
-        return f"\\begin{{table}}[h]\\caption{{{words}: {NOT_MEASURED}.}}\\end{{table}}\n"
+        return f"\\par\\medskip\\noindent\\textit{{{words}: {NOT_MEASURED}.}}\\par\n"
     text = table.style.to_latex(
         hrules=True, column_format="l" + "r" * len(table.columns), caption=caption, label=f"tab:{name}",
         position="htbp", position_float="centering",
