@@ -7,6 +7,7 @@ import pandas as pd
 from bench import sentinel, stats, tracking, trust
 
 SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking", "revision"]
+SAME += ["platform", "device"]
 SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking", "revision")]  # what LLaMA shares
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
@@ -15,9 +16,9 @@ KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 class Noise:
     """What the study's sentinels say of the machine (bench/sentinel.py)."""
 
-    ratio: stats.Estimate  # A/A, of latencies
+    ratio: stats.Estimate | None  # A/A, of latencies; None where no sentinel ended well
     drift: float | None  # between rounds; None from one round
-    rounds: int
+    left_out: str = ""  # why sentinels are not counted
 
     @property
     def drifted(self) -> bool:
@@ -104,6 +105,7 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
             same = llama[llama[SAME_FOR_BOTH].map(str).eq(group[SAME_FOR_BOTH].iloc[0].map(str)).all(axis=1)]
+            same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # a good one, if any
             groups.append((same.head(1), group.sort_values("steps")))
         used = [run_id for mine, _ in groups for run_id in mine["run_id"]]
         groups += [
@@ -113,25 +115,33 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         for pair in groups:
             good, both = [part[part["reason"] == ""] for part in pair], pd.concat(pair)
             human = human_row(frame[frame["reason"] == ""], both)
-            found.append(Comparison(about, *good, human, both[both["reason"] != ""], noise))
+            found.append(Comparison(about, *good, human, without_numbers(both[both["reason"] != ""]), noise))
     return found
 
 
+def without_numbers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Runs that are left out, with nothing that was measured of them."""
+    return rows.assign(**{column: float("nan") for column in rows if "/" in column})
+
+
 def noise_of(frame: pd.DataFrame) -> Noise | None:
-    """The sentinels of a study: A/A over all their rounds, drift over all their values. None where none was run."""
-    runs = frame[(frame["kind"] == sentinel.KIND) & (frame["reason"] == "")]
-    first, second, values = [], [], []
-    for _, beside in runs.groupby("watches") if "watches" in runs else ():
-        both = beside.set_index("twin").reindex(sentinel.TWINS)
-        if both["run_id"].notna().all():
-            for one, other in rounds_of(both, "latency/latency_ms").values():
-                first.append(one)
-                second.append(other)
-                values.append((one * other) ** 0.5)
-    if not values:
+    """The sentinels of a study: A/A over all their rounds, the largest drift of any. None where none was run.
+
+    Each stretch of cells has its own sentinel, maybe of another model or machine: drift is within one.
+    """
+    runs = frame[frame["kind"] == sentinel.KIND]
+    if runs.empty:
         return None
-    drift = stats.drift(values) if len(values) > 1 else None
-    return Noise(stats.noise_floor(first, second), drift, len(values))
+    first, second, drifts = [], [], []
+    for _, beside in runs[runs["reason"] == ""].groupby("watches"):
+        both = beside.set_index("twin").reindex(sentinel.TWINS)
+        if both["run_id"].notna().all() and (pairs := list(rounds_of(both, "latency/latency_ms").values())):
+            first += [one for one, _ in pairs]
+            second += [other for _, other in pairs]
+            drifts += [stats.drift([(one * other) ** 0.5 for one, other in pairs])] if len(pairs) > 1 else []
+    left_out = "; ".join(sorted(set(runs["reason"]) - {""}))
+    ratio = stats.ratio_over_rounds(first, second) if first else None
+    return Noise(ratio, max(drifts, default=None), left_out)
 
 
 def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

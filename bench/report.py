@@ -110,9 +110,13 @@ def noise_sentence(found: Comparison) -> str:
     noise = found.noise
     if noise is None:
         return "Noise: no sentinel ran."
+    left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
+    if noise.ratio is None:
+        return f"Noise: not measured.{left_out}"
     drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
     flag = f" (MORE THAN {trust.DRIFT:.0%}: THE MACHINE DRIFTED)" if noise.drifted else ""
-    return f"Noise: the same cell twice in a round differs by a factor of {interval(noise.ratio, 2)}{drift}{flag}."
+    ratio = interval(noise.ratio, 2)
+    return f"Noise: the same cell twice in a round differs by a factor of {ratio}{drift}{flag}.{left_out}"
 
 
 def left_out_sentence(found: Comparison) -> str:

@@ -187,6 +187,8 @@ def sentinels(args: argparse.Namespace) -> list[Finding]:
     command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [sentinel.GRID, "--device", args.device]
     work, _ = request.resolve(request.parse([*command, "--rounds", str(args.rounds)]))
     cells = tuple(cell for cell in work.cells if cell.twin)
+    if not cells:
+        raise BadInput(f"{args.cells}: the work folder holds no sentinel; export a grid that has one")
     work = Work(work.study, args.rounds, 0, cells, work.prompts, work.git)
     gpu = device.gpu() if cells[0].device == "cuda" else None
     with tempfile.TemporaryDirectory() as place, device.lock(gpu[0] if gpu else "cpu", "selfcheck"):
@@ -197,7 +199,7 @@ def sentinels(args: argparse.Namespace) -> list[Finding]:
     first, second = (good_rounds(known[cell.cell_id]) for cell in cells)
     name = "latency/latency_ms"
     pairs = [(first[r][name], second[r][name]) for r in first if r in second]
-    ratio = stats.noise_floor(*zip(*pairs, strict=True))
+    ratio = stats.ratio_over_rounds(*zip(*pairs, strict=True))
     moved = stats.drift([(one * other) ** 0.5 for one, other in pairs]) if len(pairs) > 1 else None
     bounds = "" if ratio.low is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
     found = [Finding("noise floor", f"the same cell twice in a round: {ratio.value:.3f}{bounds}, {len(pairs)} rounds")]
@@ -250,6 +252,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", type=Path)
     args = parser.parse_args()
+    if not 1 <= args.rounds <= request.MOST_ROUNDS:
+        parser.error(f"--rounds {args.rounds}: expected 1 to {request.MOST_ROUNDS}")
     where = device.choose(args.device)
     after = sentinels(args)  # first: the checks open the device here, and NVML would call that a tenant
     found = checks(where) + after

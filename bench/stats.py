@@ -47,14 +47,6 @@ def drift(values: Sequence[float]) -> float:
     return float(max(values) / min(values) - 1)
 
 
-def noise_floor(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """A/A ratio: the same cell's two runs in each round, as `ratio_over_rounds` treats two models.
-
-    What a ratio of two models shows where there is no difference; its interval should hold 1.
-    """
-    return ratio_over_rounds(first, second)
-
-
 def has_two_modes(values: Sequence[float]) -> bool:
     """Whether values fall into two clusters: then few rounds say little, and a t interval promises too much.
 

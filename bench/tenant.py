@@ -18,7 +18,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from bench import device, request, sentinel
+from bench import device, request, sentinel, trust
 from bench.cell import Cell, Work
 from bench.errors import BadInput, exit_code
 from bench.launch import Worker
@@ -99,6 +99,8 @@ def main() -> int:
         alone = measured(work, cell, gpu[0])
         before = statistics.median(call["latency_ms"] for call in alone["calls"])
         print(f"alone:         {before:8.1f} ms, {describe(alone)}", flush=True)
+        if alone["nvml"]["verdict"] not in trust.PRINTED:
+            raise BadInput("the card is not ours alone without the tenant: the check would prove nothing")
         beside = disturbed(work, cell, gpu[0], before)
     later = [call["latency_ms"] for call in beside["calls"]][len(beside["calls"]) // 2 :]
     after = statistics.median(later)

@@ -133,8 +133,15 @@ def run_cell(
     if region:
         if alloc_retries(cell) > retries:
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
-        found |= {"nvml": region.report(), "busy": busy_of(adapter, cell, batches)}
-        found |= energy_of(adapter, watch, region, calls, batches)
+        found["nvml"] = region.report()
+        for part in (
+            lambda: busy_of(adapter, cell, batches),
+            lambda: energy_of(adapter, watch, region, calls, batches),
+        ):
+            try:
+                found |= part()
+            except Exception as error:  # what is measured beside the calls must not cost them; it is absent then
+                print(f"not measured beside {cell.label}: {error!r}", file=sys.stderr)
     return found | ({"sequences": sequences} if round_ == 1 else {})
 
 
@@ -153,7 +160,7 @@ def busy_of(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
     untraced = [Stopwatch(cell.device).time(call)[1].latency_ms for _ in range(BUSY_REPEATS)]
     found = {"latency_ms": round(statistics.median(untraced), 4), "kernel_ms": round(kernel_ms(call), 4)}
     adapter.load(cell)
-    return found
+    return {"busy": found} if found["kernel_ms"] else {}  # no kernel seen: tracing is not permitted here
 
 
 def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict], batches: list[Batch]) -> dict:
@@ -164,12 +171,15 @@ def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict],
         return {}
     if seconds < ENERGY_WINDOW_S:
         tokens = count = 0
-        before, start = watch.card.energy_j(), time.monotonic()
-        while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
-            tokens += sum(adapter.generate(batches[count % len(batches)].ids, lambda kind: None).kept)
-            count += 1
-            torch.cuda.synchronize()
-        joules = watch.card.energy_j() - before
+        with watch.region() as window:
+            start = time.monotonic()
+            while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
+                tokens += sum(adapter.generate(batches[count % len(batches)].ids, lambda kind: None).kept)
+                count += 1
+                torch.cuda.synchronize()
+        joules = window.joules
+        if joules is None or window.findings.signs or window.findings.doubts:
+            return {}  # not ours alone: the energy is not that of these calls
     return {"energy": {"joules": round(joules, 3), "seconds": round(seconds, 3), "calls": count, "tokens": tokens}}
 
 

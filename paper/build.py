@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, grid, provenance, report, stats, tracking
+from bench import comparison, grid, provenance, report, stats, tracking, trust
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
 from paper import tables
@@ -64,7 +64,7 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
             numbers[f"{prefix}{name}.latency_ratio"] = entry(ratio, "1", runs)
-    if found.noise:
+    if found.noise and found.noise.ratio:
         numbers[f"{prefix}aa_ratio"] = entry(found.noise.ratio, "1", [])
         if found.noise.drift is not None:
             numbers[f"{prefix}drift"] = entry(stats.Estimate(found.noise.drift), "1", [])
@@ -198,7 +198,7 @@ def make_pdf() -> str:
 
 def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
-    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats))]
+    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats, trust))]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
     parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -130,7 +130,7 @@ def test_failed_runs_are_not_compared_but_stand_in_the_table_and_are_counted(stu
     assert again.llada["steps"].tolist() == [8]
     assert report.left_out_sentence(again) == "Left out: 1 of 3 runs (1 oom)."
     shown = report.table(pd.concat([again.rows, again.left_out]), report.COLUMNS)
-    assert shown.iloc[2].tolist() == ["llada", "4", "80.0", "0.200", "oom: 70 GiB & more"]
+    assert shown.iloc[2].tolist() == ["llada", "4", "-", "-", "oom: 70 GiB & more"]
     in_latex = tables.topic_table(again.every, tables.TOPICS["latency"][1])
     assert in_latex["note"].tolist() == ["{\\scriptsize }"] * 2 + ["{\\scriptsize oom: 70 GiB \\& more}"]
 
@@ -141,6 +141,11 @@ def test_gpu_runs_that_were_not_alone_never_become_numbers(study):
     again = comparison.comparisons(found.every.assign(**verdicts, verdict_reason=["", "9 % busy", "MIG", ""]))[0]
     assert again.rows["verdict"].tolist() == ["exclusive", "consistent"]
     assert again.left_out["reason"].tolist() == ["excluded, violated: 9 % busy", "excluded, unknown: MIG"]
+    shown = report.table(
+        again.left_out.assign(**{"latency/latency_ms": again.left_out["latency/latency_ms"]}), report.COLUMNS
+    )
+    assert shown.columns.tolist() == ["model", "steps", "note"]
+    assert tables.topic_table(again.every, tables.TOPICS["latency"][1])["total"].tolist()[2:] == ["--", "--"]
     assert report.left_out_sentence(again) == "Left out: 2 of 4 runs (2 excluded)."
 
 
@@ -160,6 +165,20 @@ def sentinels(study, rows, a: list[float], b: list[float]):
         )
         study.histories[f"twin-{twin}", "rounds/latency/latency_ms"] = dict(enumerate(values, 1))
     return comparison.comparisons(pd.concat([rows, pd.DataFrame(twins)], ignore_index=True))[0]
+
+
+def test_a_good_llama_is_taken_where_another_failed(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
+    failed = found.llama.assign(outcome="oom", run_id="newer")
+    again = comparison.comparisons(pd.concat([failed, found.rows], ignore_index=True))[0]
+    assert again.llama["run_id"].tolist() == ["run-None"]
+
+
+def test_two_machines_are_two_comparisons(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, platform="cpu", device="laptop")
+    other = found.rows.assign(device="server", run_id=["a", "b", "c"])
+    both = comparison.comparisons(pd.concat([found.rows, other], ignore_index=True))
+    assert [len(one.rows) for one in both] == [3, 3]
 
 
 def test_the_noise_floor_and_a_drift_are_said_beside_the_ratios(study):

@@ -33,12 +33,12 @@ def test_drift_is_the_most_over_the_least():
     assert stats.drift([5.0, 5.0]) == 0
 
 
-def test_the_noise_floor_is_a_ratio_paired_by_round():
+def test_a_ratio_of_equals_by_hand():
     # log ratios ln 1.1 and -ln 1.1: mean 0, sd ln 1.1 x sqrt 2, half width 12.706205 x ln 1.1
-    found = stats.noise_floor([110, 100], [100, 110])
+    found = stats.ratio_over_rounds([110, 100], [100, 110])
     assert found.value == pytest.approx(1)
     assert math.log(found.high) == pytest.approx(12.706205 * math.log(1.1), rel=1e-5)
-    assert stats.noise_floor([110], [100]) == stats.Estimate(pytest.approx(1.1))
+    assert stats.ratio_over_rounds([110], [100]) == stats.Estimate(pytest.approx(1.1))
 
 
 def test_two_clusters_are_two_modes():
