@@ -79,8 +79,9 @@ def lock(name: str, study: str) -> Iterator[None]:
     The system lets go of it when this process ends, however it ends.
     """
     file = Path(tempfile.gettempdir()) / f"llada-bench-{name}.lock"
+    new = 0 if file.exists() else os.O_CREAT  # asking to create another user's file can be refused in a shared /tmp
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(file, os.O_RDWR | new, 0o666)
     except OSError as error:
         raise BadInput(f"{file}: the lock of device {name} cannot be opened ({error.strerror})") from error
     with suppress(PermissionError):

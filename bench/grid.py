@@ -108,7 +108,7 @@ class GridFile(Strict):
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
     engine: Literal["eager"] = "eager"
     seed: int = Field(default=0, ge=0, lt=1 << 31)
-    time_limit_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)  # of one cell in one round
+    time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/sentinel.py)
 
 

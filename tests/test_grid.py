@@ -109,6 +109,8 @@ def test_baseline_sweep_smoke_and_pocket_ship():
         ({"temperature": float("nan")}, "temperature", ""),
         ({"stop": "never"}, "stop", "'eos' or 'length'"),
         ({"time_limit_s": 0}, "time_limit_s", "greater than 0"),
+        ({"time_limit_s": 1e10}, "time_limit_s", "less than or equal to 2592000"),
+        ({"time_limit_s": float("inf")}, "time_limit_s", "less than or equal to 2592000"),
         ({"seed": 1 << 31}, "seed", "less than"),
     ],
 )
