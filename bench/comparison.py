@@ -138,10 +138,10 @@ def noise_of(frame: pd.DataFrame) -> Noise | None:
         if both["run_id"].notna().all() and (pairs := list(rounds_of(both, "latency/latency_ms").values())):
             first += [one for one, _ in pairs]
             second += [other for _, other in pairs]
-            drifts += [stats.drift([(one * other) ** 0.5 for one, other in pairs])] if len(pairs) > 1 else []
+            drifts.append(stats.drift_of_twins(pairs))
     left_out = "; ".join(sorted(set(runs["reason"]) - {""}))
     ratio = stats.ratio_over_rounds(first, second) if first else None
-    return Noise(ratio, max(drifts, default=None), left_out)
+    return Noise(ratio, max((d for d in drifts if d is not None), default=None), left_out)
 
 
 def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -140,7 +140,7 @@ class Region:
             self.findings.doubts.append(str(reason))
             return self
         self.note(look)
-        self.context = look.used - self.watch.before.used - self.watch.reserved()
+        self.context = self.unaccounted(look)  # none is known of yet
         grown = self.context - self.watch.opened_bytes
         if not 0 <= self.context <= CONTEXT_LIMIT:
             self.findings.signs.append(f"{self.context / MIB:.0f} MiB beside our tensors after warm-up")

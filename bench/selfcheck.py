@@ -88,6 +88,16 @@ def clock_errors(where: str) -> dict[str, float]:
     return {name: abs(found[f"latency/{name}_ms"] / (1e3 * seconds) - 1) for name, seconds in truth.items()}
 
 
+def seconds_of(work: Callable[[], object], count: int, where: str) -> float:
+    """Seconds that work takes, done so many times; the device is waited for at the end."""
+    start = time.perf_counter()
+    for _ in range(count):
+        work()
+    if where == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
 def fixed_work(where: str) -> Callable[[], None]:
     """A piece of work that takes about 10 ms here: products of matrices on a GPU, a loop on a CPU."""
     matrix = torch.randn(2048, 2048, device="cuda") if where == "cuda" else None
@@ -95,18 +105,8 @@ def fixed_work(where: str) -> Callable[[], None]:
     def unit() -> object:
         return sum(range(1000)) if matrix is None else matrix @ matrix
 
-    def many(count: int) -> float:
-        if where == "cuda":
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(count):
-            unit()
-        if where == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
-
-    many(20)
-    count = max(1, round(PERIOD_S / statistics.median(many(20) / 20 for _ in range(5))))
+    seconds_of(unit, 20, where)
+    count = max(1, round(PERIOD_S / statistics.median(seconds_of(unit, 20, where) / 20 for _ in range(5))))
 
     def step() -> None:
         for _ in range(count):
@@ -125,12 +125,7 @@ def overhead(where: str) -> float:
             mark("step")
 
     def bare() -> float:
-        start = time.perf_counter()
-        for _ in range(LOOP_STEPS):
-            step()
-        if where == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
+        return seconds_of(step, LOOP_STEPS, where)
 
     def profiled() -> float:
         start = time.perf_counter()
@@ -200,7 +195,7 @@ def sentinels(args: argparse.Namespace) -> list[Finding]:
     name = "latency/latency_ms"
     pairs = [(first[r][name], second[r][name]) for r in first if r in second]
     ratio = stats.ratio_over_rounds(*zip(*pairs, strict=True))
-    moved = stats.drift([(one * other) ** 0.5 for one, other in pairs]) if len(pairs) > 1 else None
+    moved = stats.drift_of_twins(pairs)
     bounds = "" if ratio.low is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
     found = [Finding("noise floor", f"the same cell twice in a round: {ratio.value:.3f}{bounds}, {len(pairs)} rounds")]
     if moved is not None:

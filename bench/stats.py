@@ -47,6 +47,11 @@ def drift(values: Sequence[float]) -> float:
     return float(max(values) / min(values) - 1)
 
 
+def drift_of_twins(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Drift of the sentinel's rounds, each the geometric mean of its two runs; None from one round."""
+    return drift([(one * other) ** 0.5 for one, other in pairs]) if len(pairs) > 1 else None
+
+
 def has_two_modes(values: Sequence[float]) -> bool:
     """Whether values fall into two clusters: then few rounds say little, and a t interval promises too much.
 

@@ -67,7 +67,7 @@ def test_another_device_is_free_and_a_lock_is_let_go(locks):
     with device.lock("GPU-a", "first"), device.lock("GPU-b", "second"):
         pass
     with device.lock("GPU-a", "third"):
-        pass
+        assert "study third" in device.holder((locks / "llada-bench-GPU-a.lock").read_text())
 
 
 def test_a_lock_that_cannot_be_opened_is_one_line(locks):
