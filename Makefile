@@ -51,7 +51,7 @@ help: ## this help
 	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
 	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
 	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
-	@echo '  RETRY="oom error" run failed cells again, by outcome (oom, timeout, error)'
+	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
 	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
 	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'

@@ -19,6 +19,7 @@ class Noise:
     ratio: stats.Estimate | None  # A/A, of latencies; None where no sentinel ended well
     drift: float | None  # between rounds; None from one round
     left_out: str = ""  # why sentinels are not counted
+    runs: tuple[str, ...] = ()  # the sentinels that it is read from
 
     @property
     def drifted(self) -> bool:
@@ -132,16 +133,17 @@ def noise_of(frame: pd.DataFrame) -> Noise | None:
     runs = frame[frame["kind"] == sentinel.KIND]
     if runs.empty:
         return None
-    first, second, drifts = [], [], []
+    first, second, drifts, used = [], [], [], []
     for _, beside in runs[runs["reason"] == ""].groupby("watches"):
         both = beside.set_index("twin").reindex(sentinel.TWINS)
         if both["run_id"].notna().all() and (pairs := list(rounds_of(both, "latency/latency_ms").values())):
             first += [one for one, _ in pairs]
             second += [other for _, other in pairs]
             drifts.append(stats.drift_of_twins(pairs))
+            used += both["run_id"].tolist()
     left_out = "; ".join(sorted(set(runs["reason"]) - {""}))
     ratio = stats.ratio_over_rounds(first, second) if first else None
-    return Noise(ratio, max((d for d in drifts if d is not None), default=None), left_out)
+    return Noise(ratio, max((d for d in drifts if d is not None), default=None), left_out, tuple(used))
 
 
 def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

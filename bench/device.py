@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.errors import BadInput
+
+LOCKS = "LLADA_BENCH_LOCKS"  # environment: another place for them, for tests
+LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of a cluster's node
 
 
 def choose(wanted: str, here: bool = True) -> str:
@@ -48,6 +50,8 @@ def gpu() -> tuple[str, str] | None:
         return None
     try:
         return pick(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    except pynvml.NVMLError as error:
+        raise BadInput(f"NVML does not tell which GPUs there are ({error}); DEVICE=cpu runs without") from error
     finally:
         pynvml.nvmlShutdown()
 
@@ -78,7 +82,7 @@ def lock(name: str, study: str) -> Iterator[None]:
 
     The system lets go of it when this process ends, however it ends.
     """
-    file = Path(tempfile.gettempdir()) / f"llada-bench-{name}.lock"
+    file = Path(os.environ.get(LOCKS, LOCK_FOLDER)) / f"llada-bench-{name}.lock"
     new = 0 if file.exists() else os.O_CREAT  # asking to create another user's file can be refused in a shared /tmp
     try:
         descriptor = os.open(file, os.O_RDWR | new, 0o666)

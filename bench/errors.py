@@ -1,7 +1,10 @@
 """Bad input: one line that says what, where and what to do; exit status 2."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class BadInput(Exception):
@@ -9,11 +12,20 @@ class BadInput(Exception):
 
 
 def exit_code(main: Callable[[], int]) -> int:
-    """Run a command's main function; turn BadInput into one line on standard error and status 2."""
+    """Run a command's main function; turn BadInput, and a disk that takes nothing, into one line and status 2."""
     try:
         return main()
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        print(
+            f"error: {error.filename or 'a file'}: {error.strerror}; what was measured is kept, mend that and give the"
+            " same command again",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("stopped; what was measured is kept, the same command goes on from here", file=sys.stderr)

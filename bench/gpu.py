@@ -61,18 +61,17 @@ class Card:
         self.refuse_shared()
 
     def refuse_shared(self) -> None:
-        """Raise CannotTell on a slice of a card or where tenants share one context: memory and lists would mislead."""
+        """Raise CannotTell on a slice of a card or a virtual one: memory and lists would mislead."""
         mig = asked_if_supported(pynvml.nvmlDeviceGetMigMode, self.handle, otherwise=(0, 0))
         if mig[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
             raise CannotTell("MIG is on: other slices share memory bandwidth and power")
         mode = asked_if_supported(pynvml.nvmlDeviceGetVirtualizationMode, self.handle, otherwise=0)
         if mode not in (pynvml.NVML_GPU_VIRTUALIZATION_MODE_NONE, pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH):
             raise CannotTell("a virtual GPU: other machines may share the card")
-        if asked_if_supported(pynvml.nvmlDeviceGetMPSComputeRunningProcesses, self.handle, otherwise=[]):
-            raise CannotTell("MPS is on: its processes share one context")
 
     def look(self) -> Look:
-        self.refuse_shared()
+        if asked_if_supported(pynvml.nvmlDeviceGetMPSComputeRunningProcesses, self.handle, otherwise=[]):
+            raise CannotTell("MPS is on: its processes share one context")
         memory = asked(pynvml.nvmlDeviceGetMemoryInfo, self.handle, pynvml.nvmlMemory_v2)
         if memory.used is None:
             raise CannotTell("nvmlDeviceGetMemoryInfo: no answer")

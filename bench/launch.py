@@ -46,27 +46,35 @@ class Worker:
     def events(self, limits_s: dict[str, float]) -> Iterator[dict]:
         """Yield the worker's events; a last `died` or `timeout` names the cell that was running, if any.
 
-        limits_s: seconds that each cell may take in this round.
+        limits_s: seconds that each cell may take in this round. Without such a last event cells may be left too: a
+        worker that cannot use its device any more ends of itself. What comes behind the last cell may fail: nothing
+        that was measured is lost then.
         """
         running, deadline = None, time.monotonic() + STARTUP_LIMIT_S
         left = len(self.cell_ids)
-        while left:
+        while True:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
+                if left:
+                    yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
                 return
             if line is None or not line.endswith(b"\n"):  # the end, or a line that was cut off by it
-                yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
+                if left:
+                    yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
                 return
             event = json.loads(line)
+            if event["event"] == "end":
+                self.stop()  # all is said: however it would end, nothing can be lost
+                return
             if event["event"] == "start":
                 running, deadline = event["cell_id"], time.monotonic() + limits_s[event["cell_id"]]
             elif event["event"] == "record":
                 running, deadline, left = None, time.monotonic() + STARTUP_LIMIT_S, left - 1
+            elif event["event"] == "trace":
+                deadline = time.monotonic() + STARTUP_LIMIT_S
             yield event
-        self.stop()  # all is said: however it would end, nothing can be lost
 
     def last_words(self, code: int) -> str:
         """Why a worker ended: signal or status, and the last line it printed."""

@@ -25,6 +25,8 @@ def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
     """Latencies of one call in milliseconds; what does not apply is left out."""
     marks, latency = call["marks"], call["latency_ms"]
     found = {"latency": latency}
+    if "device_ms" in call:
+        found["device"] = call["device_ms"]
     if diffusion:
         steps = marks["step"]
         if call["first_step"] is not None:
@@ -42,7 +44,7 @@ def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
     return found
 
 
-LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency")
+LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency", "device")
 
 
 def timing_metrics(calls: list[dict], cell: dict) -> dict[str, float]:

@@ -140,7 +140,7 @@ class Region:
             self.findings.doubts.append(str(reason))
             return self
         self.note(look)
-        self.context = self.unaccounted(look)  # none is known of yet
+        self.context = self.unaccounted(look, self.watch.reserved())  # none is known of yet
         grown = self.context - self.watch.opened_bytes
         if not 0 <= self.context <= CONTEXT_LIMIT:
             self.findings.signs.append(f"{self.context / MIB:.0f} MiB beside our tensors after warm-up")
@@ -164,10 +164,11 @@ class Region:
 
         One look may fall between an allocation and its entry in our books; such a look is skipped where it shows.
         """
-        before = self.watch.reserved()
+        reserved = self.watch.reserved()
         look = self.card.look()
-        if self.watch.reserved() == before:
-            self.looks_over_limit = self.looks_over_limit + 1 if self.unaccounted(look) > FOREIGN_LIMIT else 0
+        if self.watch.reserved() == reserved:
+            over = self.unaccounted(look, reserved) > FOREIGN_LIMIT
+            self.looks_over_limit = self.looks_over_limit + 1 if over else 0
             if self.looks_over_limit == 2:
                 self.findings.signs.append("memory that is not ours came into use during the run")
         self.note(look)
@@ -176,9 +177,9 @@ class Region:
         self.peak_used = max(self.peak_used, look.used)
         self.strangers |= look.pids - self.watch.own - self.watch.before.pids
 
-    def unaccounted(self, look: Look) -> int:
+    def unaccounted(self, look: Look, reserved: int) -> int:
         """Bytes in use that are neither what was there before, nor our tensors, nor our context."""
-        return look.used - self.watch.before.used - self.watch.reserved() - self.context
+        return look.used - self.watch.before.used - reserved - self.context
 
     def __exit__(self, *error: object) -> None:
         self.seconds = time.monotonic() - self.start
@@ -204,7 +205,7 @@ class Region:
             self.joules = after - self.joules_before
         look = self.card.look()
         self.note(look)
-        self.foreign = self.unaccounted(look)
+        self.foreign = self.unaccounted(look, self.watch.reserved())
         if abs(self.foreign) > FOREIGN_LIMIT:
             self.findings.signs.append(f"{self.foreign / MIB:.0f} MiB more in use than ours")
         if busy := self.card.idle_within(IDLE_WAIT_S):

@@ -1,6 +1,7 @@
 """Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
 
-Two kinds: `round` (one cell in one round, from a worker) and `scores` (quality of one cell's generations).
+Three kinds: `round` (one cell in one round, from a worker), `trace` (how long its kernels ran, traced behind the
+worker's last cell) and `scores` (quality of one cell's generations).
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from bench.errors import BadInput
 
 ROOT = Path("mlruns")
+KINDS = ("round", "trace", "scores")
 
 
 @dataclass
@@ -69,7 +71,7 @@ def read(file: Path) -> list[dict]:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(record, dict) and record.get("record") in ("round", "scores"):
+        if isinstance(record, dict) and record.get("record") in KINDS:
             found.append(record)
     return found
 
@@ -80,14 +82,18 @@ def by_cell(study: str) -> dict[str, CellRecords]:
 
 
 def group(found_records: list[dict]) -> dict[str, CellRecords]:
-    """Records by cell id. Of two records of the same round the first counts, a failed one until it is run again."""
+    """Records by cell id. Of two records of the same round the first counts, unless it failed or the later one was
+    asked for (`again`)."""
     found: dict[str, CellRecords] = {}
     for record in found_records:
         if record["record"] == "round":
             entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
             before = entry.rounds.get(record["round"])
-            if before is None or before["outcome"] != "ok":
+            if before is None or before["outcome"] != "ok" or record.get("again"):
                 entry.rounds[record["round"]] = record
+        elif record["record"] == "trace":
+            if (of := found.get(record["cell_id"])) and record["round"] in of.rounds:
+                of.rounds[record["round"]] = of.rounds[record["round"]] | {"busy": record["busy"]}
         elif (
             record["cell_id"] in found or "cell" in record
         ):  # a set of texts that nothing here generated has scores only

@@ -128,14 +128,24 @@ def left_out_sentence(found: Comparison) -> str:
     return f"Left out: {len(found.left_out)} of {len(found.every)} runs ({counted})."
 
 
+def retry_sentence(found: Comparison) -> str:
+    """How to measure again what was left out."""
+    if found.left_out.empty:
+        return ""
+    words = found.left_out["outcome"].where(found.left_out["outcome"] != "ok", found.left_out["verdict"])
+    return f'Measure again what was left out: the same command with RETRY="{" ".join(sorted(set(words)))}".'
+
+
 def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     """The outcome of a comparison in sentences; says what is missing where it cannot be given.
 
     margins: of the pair's declared metrics; empty where the weights are random and there is no quality.
     """
     if found.llama.empty or found.llada.empty:
-        missing = "LLaMA (make baseline)" if found.llama.empty else "LLaDA (make sweep)"
-        return [f"No verdict yet: {missing} is not measured with these settings."]
+        kind, name, door = ("llama", "LLaMA", "baseline") if found.llama.empty else ("llada", "LLaDA", "sweep")
+        if not found.left_out.empty and (found.left_out["model"] == kind).any():
+            return [f"No verdict yet: {name} is left out."]
+        return [f"No verdict yet: {name} (make {door}) is not measured with these settings."]
     mine = found.declared(margins)
     quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
     if not margins:
@@ -167,7 +177,8 @@ def print_study(study: str) -> None:
         if found.about == "tasks":
             print("\naccuracy by task; positions depend on each other from shuffle on")
             print(table(found.rows.assign(flags=""), TASK_COLUMNS).to_string(index=False))  # flags are of times
-        print("\n".join(filter(None, [*verdict(found, pair.metrics), left_out_sentence(found)])))
+        said = [*verdict(found, pair.metrics), left_out_sentence(found), retry_sentence(found)]
+        print("\n".join(filter(None, said)))
     for line in likelihood_lines(frame):
         print(line)
 

@@ -13,7 +13,7 @@ from bench.errors import BadInput
 if TYPE_CHECKING:
     from bench.grid import GridFile, PairFile  # needs pydantic, which a bare GPU machine lacks
 
-OUTCOMES = ("oom", "timeout", "error")
+OUTCOMES = ("oom", "timeout", "error", "violated", "unknown")  # that can be run again; the last two are verdicts
 MOST_ROUNDS = 100
 
 
@@ -42,7 +42,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
-    parser.add_argument("--retry", default="", help='run failed cells again, by outcome: "oom timeout error"')
+    parser.add_argument(
+        "--retry", default="", help="run again, by outcome or verdict: oom timeout error violated unknown"
+    )
     parser.add_argument("--plan", action="store_true", help="print the cells and stop")
     parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
     parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
@@ -58,7 +60,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def retried(text: str) -> frozenset[str]:
-    """The outcomes that are to be run again. Raises BadInput for one that there is not."""
+    """The outcomes and verdicts that are to be run again. Raises BadInput for one that there is not."""
     outcomes = frozenset(text.replace(",", " ").split())
     if unknown := sorted(outcomes - set(OUTCOMES)):
         raise BadInput(f'RETRY="{text}": no outcome {unknown[0]!r}; there are: {" ".join(OUTCOMES)}')

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from bench import device, estimate, provenance, records, request, sentinel
+from bench import device, estimate, provenance, records, request, sentinel, trust
 from bench.cell import Cell, Work
 from bench.errors import BadInput, exit_code
 from bench.launch import Worker
@@ -87,12 +87,18 @@ def rounds_to_do(
 def is_done(
     cell: Cell, round_: int, known: dict[str, records.CellRecords], retry: frozenset[str] = frozenset()
 ) -> bool:
-    """Whether a round is in, or the cell failed: a failure is a result, tried again if its outcome is in `retry`."""
+    """Whether a round is in, or the cell failed: a failure is a result, tried again if its outcome is in `retry`.
+
+    So is a round whose verdict is; not on a CPU, whose verdict never changes.
+    """
     entry = known.get(cell.cell_id)
     if entry is None:
         return False
+    good = entry.rounds.get(round_, {}).get("outcome") == "ok"
+    if good and cell.device == "cuda" and trust.round_verdicts(entry)[round_][0] in retry:
+        return False
     if entry.failed and entry.failed["outcome"] in retry:
-        return entry.rounds.get(round_, {}).get("outcome") == "ok"
+        return good
     return round_ in entry.rounds or entry.failed is not None
 
 
@@ -126,6 +132,8 @@ def run_process(
                     bar.describe(waiting[cell_id], round_)
                 elif event["event"] == "progress":
                     bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
+                elif event["event"] == "trace":
+                    sink.take(event["record"])
                 else:
                     record = event.get("record") or failure(work, waiting[cell_id], round_, event)
                     place = {"rounds": work.rounds, "seed": work.seed, "order": len(cells) - len(waiting)}
@@ -157,6 +165,7 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
         }
         facts = {"git": provenance.git_state() or work.git, "command": provenance.command_line()}
         facts |= {"gpu": gpu} if gpu else {}
+        facts |= {"again": True} if sink.retry else {}  # of two records of a round this one counts
         failed: set[str] = set()
         with contextlib.closing(Bar(work, seconds)) as bar:
             for round_, cells in processes:

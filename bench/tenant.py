@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,13 +59,18 @@ def measured(work: Work, cell: Cell, gpu: str, intruder: subprocess.Popen | None
         try:
             for event in worker.events({cell.cell_id: cell.time_limit_s}):
                 if event["event"] == "progress" and event["done"] == 1 and intruder:
-                    intruder.stdin.write(b"begin\n")
-                    intruder.stdin.flush()
-                record = event.get("record", record)
+                    with suppress(BrokenPipeError):  # it has ended: `disturbed` says so
+                        intruder.stdin.write(b"begin\n")
+                        intruder.stdin.flush()
+                if event["event"] == "record":
+                    record = event["record"]
+                    break
+                if event["event"] in ("died", "timeout"):
+                    raise BadInput(f"the cell failed: {event['message']}")
         finally:
             worker.stop()
-        if record is None or record["outcome"] != "ok":
-            raise BadInput(f"the cell failed: {record['message'] if record else worker.last_words(1)}")
+    if record["outcome"] != "ok":
+        raise BadInput(f"the cell failed: {record['message']}")
     return record
 
 
@@ -75,7 +81,10 @@ def disturbed(work: Work, cell: Cell, gpu: str, latency_ms: float) -> dict:
     longer = replace(cell, prompts=len(prompts))
     with start_tenant(gpu) as intruder:
         try:
-            return measured(replace(work, prompts={cell.prompt_hash: prompts}), longer, gpu, intruder)
+            found = measured(replace(work, prompts={cell.prompt_hash: prompts}), longer, gpu, intruder)
+            if intruder.poll() is not None:
+                raise BadInput(f"the tenant ended before its time, with status {intruder.returncode}: see above")
+            return found
         finally:
             intruder.kill()
 

@@ -31,6 +31,7 @@ from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
+RULES = 2  # of what a run shows of its records; another number logs every run anew
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
 
 
@@ -48,7 +49,7 @@ def experiment_id(mlflow: MlflowClient, study: str) -> str:
 
 
 def digest(entry: CellRecords) -> str:
-    text = json.dumps([entry.rounds, entry.scores], sort_keys=True)
+    text = json.dumps([RULES, entry.rounds, entry.scores], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -181,7 +182,17 @@ def sync(study: str) -> None:
 
 
 def frame(study: str) -> pd.DataFrame:
-    """One row a run: tags, params and metrics as MLflow has them. Raises BadInput if the study is not there."""
+    """One row a run: tags, params and metrics as MLflow has them. Raises BadInput if it has none, or fails."""
+    try:
+        return runs_of(study)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever MLflow or its database raise
+        why = " ".join(str(error).split())[:200]
+        raise BadInput(f"MLflow does not answer ({why}); the records are in {records.path(study)}") from error
+
+
+def runs_of(study: str) -> pd.DataFrame:
     mlflow = client()
     experiment = mlflow.get_experiment_by_name(study)
     if experiment is None:

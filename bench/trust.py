@@ -10,7 +10,9 @@ from bench.records import CellRecords
 
 VERDICTS = ("exclusive", "consistent", "unknown", "violated")  # worst last
 PRINTED = ("exclusive", "consistent")  # of these a table of GPU results is made
-CONTEXT_SPREAD_BYTES = 64 << 20  # between rounds; more is a tenant that came during a warm-up
+# Between rounds; more is a tenant that came while the context was opened, or in a warm-up. An empty context takes as
+# much in every process; kernels are loaded into it as cells come to need them, up to 80 MiB were seen on an H100.
+SPREAD_BYTES = {"opened_bytes": 64 << 20, "context_bytes": 160 << 20}
 COLD = 1.05  # first timed call over its peers
 PEER_SHAPES = 0.1  # calls whose forwards are as long as the first one's, within this share
 FEWEST_PEERS = 3
@@ -20,14 +22,27 @@ DRIFT = 0.03  # of the sentinel between rounds
 
 def verdict(entry: CellRecords) -> tuple[str, str]:
     """(verdict, why not better) over a cell's rounds: the worst counts. On a CPU nothing vouches: `unknown`."""
-    found = max((r["environment"]["verdict"] for r in entry.rounds.values()), key=VERDICTS.index)
-    looks = [record["nvml"] for record in entry.rounds.values() if "nvml" in record]
-    reasons = {reason for look in looks for reason in (*look["signs"], *look["doubts"])}
-    contexts = [look["context_bytes"] for look in looks if "context_bytes" in look]
-    if contexts and max(contexts) - min(contexts) > CONTEXT_SPREAD_BYTES:
-        found = "violated"
-        reasons.add(f"memory beside our tensors differs by {(max(contexts) - min(contexts)) >> 20} MiB between rounds")
-    return found, "; ".join(sorted(reasons))
+    found = round_verdicts(entry).values()
+    reasons = {reason for _, reasons in found for reason in reasons}
+    return max((word for word, _ in found), key=VERDICTS.index), "; ".join(sorted(reasons))
+
+
+def round_verdicts(entry: CellRecords) -> dict[int, tuple[str, list[str]]]:
+    """(verdict, why not better) of each round: what was seen in it, and memory that other rounds did not need."""
+    looks = {number: record.get("nvml", {}) for number, record in entry.rounds.items()}
+    least = {name: min((look[name] for look in looks.values() if name in look), default=0) for name in SPREAD_BYTES}
+    found = {}
+    for number, look in looks.items():
+        word, reasons = entry.rounds[number]["environment"]["verdict"], look.get("signs", []) + look.get("doubts", [])
+        for name, limit in SPREAD_BYTES.items():
+            more = look.get(name, 0) - least[name]
+            if more > limit:
+                word, reasons = (
+                    "violated",
+                    [*reasons, f"{more >> 20} MiB more beside our tensors than in another round"],
+                )
+        found[number] = (word, reasons)
+    return found
 
 
 def flags(entry: CellRecords) -> list[str]:
@@ -35,9 +50,10 @@ def flags(entry: CellRecords) -> list[str]:
     good = [record for record in entry.rounds.values() if record["outcome"] == "ok"]
     checks = {
         "two modes": two_modes(entry, good),
-        "cold start": bool(good) and all(is_cold(record["calls"], entry.cell) for record in good),
+        "cold start": is_cold([record["calls"] for record in good], entry.cell),
         "throttled": any(r.get("nvml", {}).get("telemetry", {}).get("throttled") for r in good),
         "memory": any(is_residual_large(r["nvml"]) for r in good if "used_bytes" in r.get("nvml", {})),
+        "two machines": len({machine_of(record) for record in good}) > 1,
     }
     return [name for name, raised in checks.items() if raised]
 
@@ -59,10 +75,19 @@ def peers(calls: list[dict], cell: dict) -> list[float]:
     return [step for size, step in found if abs(size / found[0][0] - 1) <= PEER_SHAPES]
 
 
-def is_cold(calls: list[dict], cell: dict) -> bool:
-    """Whether a round's first timed call was slower than its others of the same shapes: too little warm-up."""
-    first, *others = peers(calls, cell) or [0.0]
-    return len(others) >= FEWEST_PEERS and first > COLD * statistics.median(others)
+def is_cold(rounds: list[list[dict]], cell: dict) -> bool:
+    """Whether the first timed call was slower than others of its shapes: too little warm-up.
+
+    It must be so in every round that timed enough of them; later rounds time few.
+    """
+    judged = [steps for calls in rounds if len(steps := peers(calls, cell)) > FEWEST_PEERS]
+    return bool(judged) and all(first > COLD * statistics.median(others) for first, *others in judged)
+
+
+def machine_of(record: dict) -> tuple:
+    """Host and device of a record: rounds of two machines have no common mean."""
+    place = record["environment"]
+    return place.get("host"), place.get("device"), place.get("card", {}).get("uuid")
 
 
 def is_residual_large(look: dict) -> bool:

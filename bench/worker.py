@@ -4,7 +4,8 @@
 
 Standard input carries one JSON line, the cell ids in order, and then stays open: when it closes, the parent
 is gone and the worker ends. Standard output carries one JSON object a line: `start` before each cell,
-`progress` after each call, `record` at its end. Whatever libraries print goes to standard error.
+`progress` after each call, `record` at its end; behind the last cell a `trace` for each; then `end`. Whatever
+libraries print goes to standard error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import json
 import os
 import platform
 import signal
-import statistics
 import sys
 import threading
 import time
@@ -27,17 +27,15 @@ import torch
 
 from bench import adapters, provenance
 from bench.adapters.base import Adapter, Output, check
+from bench.beside import beside, energy, forwards_to_trace, traced, untraced
 from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, kernel_ms, release
+from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, release
 
 if TYPE_CHECKING:
-    from bench.nvml import Region, Watch  # needs NVIDIA's library, which a CPU lacks
+    from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
 
 WARMUP_FORWARDS = 4  # of a warm-up pass at least
 WARMUP_PASSES = 3
-BUSY_FORWARDS = 32  # of the call whose kernels are traced: enough to be typical, few enough to keep
-BUSY_REPEATS = 3
-ENERGY_WINDOW_S = 5.0  # the counter's steps are small beside it
 
 
 @dataclass(frozen=True)
@@ -134,14 +132,10 @@ def run_cell(
         if alloc_retries(cell) > retries:
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
         found["nvml"] = region.report()
-        for part in (
-            lambda: busy_of(adapter, cell, batches),
-            lambda: energy_of(adapter, watch, region, calls, batches),
-        ):
-            try:
-                found |= part()
-            except Exception as error:  # what is measured beside the calls must not cost them; it is absent then
-                print(f"not measured beside {cell.label}: {error!r}", file=sys.stderr)
+        forwards = forwards_to_trace(calls)
+        short, longest = short_cell(cell, forwards), longest_of(batches)
+        found |= beside(cell, lambda: {"untraced": {"forwards": forwards} | untraced(adapter, short, longest)})
+        found |= beside(cell, lambda: energy(adapter, cell, watch, region, calls, [batch.ids for batch in batches]))
     return found | ({"sequences": sequences} if round_ == 1 else {})
 
 
@@ -149,45 +143,21 @@ def alloc_retries(cell: Cell) -> int:
     return torch.cuda.memory_stats().get("num_alloc_retries", 0) if cell.device == "cuda" else 0
 
 
-def busy_of(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
-    """How long kernels ran in a call of few forwards, traced in a pass of its own; and how long it takes untraced."""
-    short, batch = short_cell(cell, BUSY_FORWARDS), longest_of(batches)
-    adapter.load(short)
-
-    def call(mark: Callable[[str], None] = lambda kind: None) -> Output:
-        return adapter.generate(batch, mark)
-
-    untraced = [Stopwatch(cell.device).time(call)[1].latency_ms for _ in range(BUSY_REPEATS)]
-    found = {"latency_ms": round(statistics.median(untraced), 4), "kernel_ms": round(kernel_ms(call), 4)}
-    adapter.load(cell)
-    return {"busy": found} if found["kernel_ms"] else {}  # no kernel seen: tracing is not permitted here
-
-
-def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict], batches: list[Batch]) -> dict:
-    """Energy over the timed region, or over a window of its own where that was too short. Empty without a counter."""
-    tokens, count = sum(sum(call["kept"]) for call in calls), len(calls)
-    joules, seconds = region.joules, region.seconds
-    if joules is None:
-        return {}
-    if seconds < ENERGY_WINDOW_S:
-        tokens = count = 0
-        with watch.region() as window:
-            start = time.monotonic()
-            while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
-                tokens += sum(adapter.generate(batches[count % len(batches)].ids, lambda kind: None).kept)
-                count += 1
-                torch.cuda.synchronize()
-        joules = window.joules
-        if joules is None or window.findings.signs or window.findings.doubts:
-            return {}  # not ours alone: the energy is not that of these calls
-    return {"energy": {"joules": round(joules, 3), "seconds": round(seconds, 3), "calls": count, "tokens": tokens}}
-
-
 def outcome_of(error: Exception) -> str:
     """`oom` for a device or host that ran out of memory, `error` for anything else."""
-    text = str(error)
-    out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in text
-    return "oom" if out_of_memory else "error"
+    said = any(words in str(error) for words in ("can't allocate memory", "CUDA error: out of memory"))
+    return "oom" if said or isinstance(error, (torch.OutOfMemoryError, MemoryError)) else "error"
+
+
+def is_usable(device: str) -> bool:
+    """Whether the device still answers: after some errors of CUDA nothing works in this process any more."""
+    if device == "cuda" and torch.cuda.is_available():
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError as error:
+            print(f"the device cannot be used any more: {error}", file=sys.stderr)
+            return False
+    return True
 
 
 def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
@@ -205,9 +175,17 @@ def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
 
 
 def measure(
-    adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Callable[[dict], None], watch: Watch | None = None
-) -> None:
-    """Run one cell and emit its record, whatever happens in it."""
+    adapter: Adapter,
+    work: Work,
+    cell: Cell,
+    round_: int,
+    emit: Callable[[dict], None],
+    opened: Watch | Exception | None = None,
+) -> dict:
+    """Run one cell, emit its record, whatever happens in it, and return that.
+
+    opened: the watch over the card, or why the card could not be opened.
+    """
     head = {"cell_id": cell.cell_id, "round": round_}
     emit({"event": "start"} | head)
     record = {"record": "round", "study": work.study, **head, "cell": cell.settings()}
@@ -216,7 +194,10 @@ def measure(
     def progress(done: int) -> None:
         emit({"event": "progress", **head, "done": done})
 
+    watch = None if isinstance(opened, Exception) else opened
     try:
+        if isinstance(opened, Exception):
+            raise opened
         if cell.device == "cuda" and not watch:
             raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
         found = run_cell(adapter, work, cell, round_, watch, progress)
@@ -226,10 +207,21 @@ def measure(
         record |= {"outcome": outcome_of(error), "message": f"{type(error).__name__}: {text}"[:500]}
     record |= {"ended": time.time(), "environment": environment(cell, watch, record.get("nvml"))}
     emit({"event": "record", "record": record})
+    return record
+
+
+def open_device(device: str) -> Watch | Exception | None:
+    """NVML's watch over the card, CUDA opened under its eyes, or why that failed (a full card, say).
+
+    None on a CPU, or where torch sees no card.
+    """
+    try:
+        return open_watch(device)
+    except Exception as error:  # it becomes the record of the cells
+        return error
 
 
 def open_watch(device: str) -> Watch | None:
-    """NVML's watch over the card, CUDA opened under its eyes; None on a CPU, or where torch sees no card."""
     if device == "cpu" or not torch.cuda.is_available():
         return None
     from bench import nvml
@@ -241,6 +233,40 @@ def open_watch(device: str) -> Watch | None:
     if str(torch.cuda.get_device_properties(0).uuid) not in watch.uuid:
         watch.findings.doubts.append("CUDA runs on another card than the one that is watched")
     return watch
+
+
+def run_cells(
+    adapter: Adapter,
+    work: Work,
+    cells: list[Cell],
+    round_: int,
+    emit: Callable[[dict], None],
+    opened: Watch | Exception | None,
+) -> None:
+    """Measure cells, then trace those that ended well. A device that is lost ends it: a new worker does the rest."""
+    records = []
+    for cell in cells:
+        records.append(measure(adapter, work, cell, round_, emit, opened))
+        if not is_usable(cell.device):
+            break
+    else:
+        for record in records:
+            if "untraced" in record:
+                trace(adapter, work, record, emit)
+    emit({"event": "end"})
+
+
+def trace(adapter: Adapter, work: Work, record: dict, emit: Callable[[dict], None]) -> None:
+    """Emit how long kernels ran in a record's untraced call.
+
+    Behind the last cell of the process: once kernels were traced, later calls can be slower (pytorch issue 144455).
+    """
+    cell, called = work.cell(record["cell_id"]), record["untraced"]
+    short, longest = short_cell(cell, called["forwards"]), longest_of(batches_of(work, cell, record["round"]))
+    found = beside(cell, lambda: traced(adapter, short, longest))
+    if found:
+        head = {"record": "trace"} | {name: record[name] for name in ("study", "cell_id", "round")}
+        emit({"event": "trace", "record": head | {"busy": {"latency_ms": called["latency_ms"]} | found}})
 
 
 def end_with_parent() -> None:
@@ -263,9 +289,8 @@ def main() -> None:
 
     work = Work.load(folder)
     cells = [work.cell(cell_id) for cell_id in cell_ids]
-    adapter, watch = adapters.create(cells[0].model), open_watch(cells[0].device)
-    for cell in cells:
-        measure(adapter, work, cell, round_, emit, watch)
+    adapter, opened = adapters.create(cells[0].model), open_device(cells[0].device)
+    run_cells(adapter, work, cells, round_, emit, opened)
 
 
 if __name__ == "__main__":

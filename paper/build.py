@@ -65,9 +65,9 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
             numbers[f"{prefix}{name}.latency_ratio"] = entry(ratio, "1", runs)
     if found.noise and found.noise.ratio:
-        numbers[f"{prefix}aa_ratio"] = entry(found.noise.ratio, "1", [])
+        numbers[f"{prefix}aa_ratio"] = entry(found.noise.ratio, "1", list(found.noise.runs))
         if found.noise.drift is not None:
-            numbers[f"{prefix}drift"] = entry(stats.Estimate(found.noise.drift), "1", [])
+            numbers[f"{prefix}drift"] = entry(stats.Estimate(found.noise.drift), "1", list(found.noise.runs))
     even = comparison.break_even(found)
     if even is not None:
         numbers[f"{prefix}break_even_steps"] = entry(stats.Estimate(even), "steps", found.rows["run_id"].tolist())

@@ -131,7 +131,7 @@ class Study:
         self.file = file or folder / "records.jsonl"
 
     def start(self, *more: str, fails: str = "") -> subprocess.Popen:
-        env = {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "TMPDIR": str(self.locks), "FAILS": fails}
+        env = {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", device.LOCKS: str(self.locks), "FAILS": fails}
         return subprocess.Popen(
             [sys.executable, __file__, "parent", str(self.folder), str(self.file), *self.options, *more],
             cwd=self.folder,

@@ -1,6 +1,7 @@
 """Which card, and that two studies cannot share one."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -49,9 +50,36 @@ def test_no_card_is_none():
     assert device.pick(nvml([]), None) is None
 
 
+def test_a_driver_that_fails_is_one_line(monkeypatch):
+    pynvml = pytest.importorskip("pynvml")
+
+    def lost(index):
+        raise pynvml.NVMLError_GpuIsLost()
+
+    monkeypatch.setattr(device, "version", lambda package: "2.13.0+cu130")
+    for name, answer in {
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlShutdown": lambda: None,
+    }.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lost)
+    with pytest.raises(BadInput, match=r"NVML does not tell which GPUs there are .*; DEVICE=cpu runs without"):
+        device.gpu()
+
+
+def test_locks_do_not_follow_a_job_s_own_temporary_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv(device.LOCKS, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with device.lock(f"test-{os.getpid()}", "s"):
+        file = Path(device.LOCK_FOLDER) / f"llada-bench-test-{os.getpid()}.lock"
+        assert file.exists()
+    file.unlink()
+
+
 @pytest.fixture
 def locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv(device.LOCKS, str(tmp_path))
     return tmp_path
 
 

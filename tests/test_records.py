@@ -44,6 +44,20 @@ def write(file: Path, *rows: dict) -> Path:
     return file
 
 
+def test_a_round_measured_again_on_request_counts():
+    first, again = round_of("a", 1, latency=1), round_of("a", 1, latency=2, again=True)
+    assert records.group([first, again])["a"].rounds[1]["latency"] == 2
+    assert records.group([first, round_of("a", 1, latency=3)])["a"].rounds[1]["latency"] == 1
+
+
+def test_a_trace_belongs_to_the_round_before_it():
+    trace = {"record": "trace", "study": "s", "cell_id": "a", "round": 1, "busy": {"kernel_ms": 5.0}}
+    rounds = records.group([round_of("a", 1), trace, round_of("a", 2), round_of("b", 1)])["a"].rounds
+    assert [rounds[n].get("busy") for n in (1, 2)] == [{"kernel_ms": 5.0}, None]
+    assert records.group([trace]) == {}
+    assert "busy" not in records.group([round_of("a", 1), trace, round_of("a", 1, again=True)])["a"].rounds[1]
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(RECORDS, max_size=4))
 def test_appended_records_are_read_back_in_order(rows):

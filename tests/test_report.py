@@ -33,7 +33,7 @@ def row(histories, steps, latency, score) -> dict:
     histories[name, "per_prompt/bertscore_f1"] = dict(enumerate(score + noise - noise.mean()))
     histories[name, "rounds/latency/latency_ms"] = {1: latency, 2: latency * 1.01, 3: latency * 0.99}
     histories[name, "rounds/throughput/tokens_per_s"] = dict.fromkeys((1, 2, 3), 100000.0 / latency)
-    found = {"run_id": name, "outcome": "ok", "kind": "sweep" if steps else "baseline", "weights": "trained"} | {
+    found = {"run_id": name, "outcome": "ok", "verdict": "unknown", "kind": "sweep" if steps else "baseline", "weights": "trained"} | {
         "block_length": 32 if steps else None
     }
     found |= {"gen_length": 128, "prompt_hash": "h", "dtype": "float32", "batch_size": 1, "prompts": PROMPTS}
@@ -129,6 +129,7 @@ def test_failed_runs_are_not_compared_but_stand_in_the_table_and_are_counted(stu
     again = comparison.comparisons(found.rows.assign(outcome=["ok", "oom", "ok"], message=["", "70 GiB & more", ""]))[0]
     assert again.llada["steps"].tolist() == [8]
     assert report.left_out_sentence(again) == "Left out: 1 of 3 runs (1 oom)."
+    assert report.retry_sentence(again).endswith('RETRY="oom".')
     shown = report.table(pd.concat([again.rows, again.left_out]), report.COLUMNS)
     assert shown.iloc[2].tolist() == ["llada", "4", "-", "-", "oom: 70 GiB & more"]
     in_latex = tables.topic_table(again.every, tables.TOPICS["latency"][1])
@@ -147,11 +148,13 @@ def test_gpu_runs_that_were_not_alone_never_become_numbers(study):
     assert shown.columns.tolist() == ["model", "steps", "note"]
     assert tables.topic_table(again.every, tables.TOPICS["latency"][1])["total"].tolist()[2:] == ["--", "--"]
     assert report.left_out_sentence(again) == "Left out: 2 of 4 runs (2 excluded)."
+    assert report.retry_sentence(again).endswith('RETRY="unknown violated".')
+    assert report.retry_sentence(found) == ""
 
 
 def test_a_study_of_nothing_but_failures_says_so(study):
     found = study((500, 0.4), {4: (80, 0.2)}, outcome="oom", message="too large")
-    assert verdict(found) == "No verdict yet: LLaMA (make baseline) is not measured with these settings."
+    assert verdict(found) == "No verdict yet: LLaMA is left out."
     assert "left out: 2 of 2 runs (2 oom)" in report.left_out_sentence(found).lower()
     assert found.title.startswith("32 prompts, 128 tokens")
 

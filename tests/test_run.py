@@ -161,6 +161,33 @@ def test_only_the_outcomes_asked_for_are_tried_again(work):
     assert left("oom", "error") == {fresh: [1, 2, 3], oom: [1, 2, 3], error: [2, 3]}
 
 
+def seen_on(device: str, *verdicts: str) -> tuple:
+    """A cell, and what is known of it after rounds with these verdicts, all ended well."""
+    cell = make_cell("llama", device=device)
+    rounds = {n: {"outcome": "ok", "environment": {"verdict": word}} for n, word in enumerate(verdicts, 1)}
+    return cell, {cell.cell_id: records.CellRecords(cell.settings(), rounds)}
+
+
+@pytest.mark.parametrize(("retry", "again"), [("violated", [2]), ("unknown", [3]), ("violated unknown", [2, 3])])
+def test_a_round_that_was_not_ours_alone_is_measured_again_if_asked(retry, again):
+    cell, known = seen_on("cuda", "exclusive", "violated", "unknown")
+    assert all(run.is_done(cell, number, known) for number in (1, 2, 3))
+    assert [n for n in (1, 2, 3) if not run.is_done(cell, n, known, request.retried(retry))] == again
+
+
+def test_a_cpu_s_verdict_is_not_tried_again():
+    cell, known = seen_on("cpu", "unknown", "unknown")
+    assert run.is_done(cell, 1, known, frozenset(["unknown"]))
+
+
+def test_what_is_measured_again_replaces_what_was(work, sink, tmp_path):
+    run.run(work, tmp_path, sink)
+    assert not any("again" in record for record in records.read(sink.file))
+    sink.file.write_text("")
+    run.run(work, tmp_path, run.Sink("s", sink.file, frozenset(["violated"])))
+    assert all(record["again"] for record in records.read(sink.file))
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

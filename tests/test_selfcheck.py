@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import selfcheck
+from bench import device, selfcheck
 from bench.profiler import covered
 
 
@@ -17,7 +17,9 @@ def test_a_clock_that_is_wrong_is_caught(monkeypatch):
 
 def test_marks_cost_little(monkeypatch):
     monkeypatch.setattr(selfcheck, "PAIRS", 40)
-    assert selfcheck.overhead("cpu") <= 2 * selfcheck.OVERHEAD_TARGET  # fewer pairs than the door, so more noise
+    assert (
+        selfcheck.overhead("cpu", selfcheck.fixed_work("cpu")) <= 2 * selfcheck.OVERHEAD_TARGET
+    )  # fewer pairs than the door, so more noise
 
 
 def test_a_slow_profiler_is_caught(monkeypatch):
@@ -28,7 +30,7 @@ def test_a_slow_profiler_is_caught(monkeypatch):
 
     monkeypatch.setattr(selfcheck, "PAIRS", 20)
     monkeypatch.setattr(selfcheck, "Stopwatch", Slow)
-    assert selfcheck.overhead("cpu") > selfcheck.OVERHEAD_TARGET
+    assert selfcheck.overhead("cpu", selfcheck.fixed_work("cpu")) > selfcheck.OVERHEAD_TARGET
 
 
 def test_intervals_cover_under_gaussian_noise_and_less_under_two_modes():
@@ -40,8 +42,9 @@ def test_intervals_cover_under_gaussian_noise_and_less_under_two_modes():
     assert flagged > 0.3
 
 
-def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys):
-    monkeypatch.setattr(selfcheck, "sentinels", lambda args: [selfcheck.Finding("drift", "2 %")])
+def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LLADA_BENCH_LOCKS", str(tmp_path))
+    monkeypatch.setattr(selfcheck, "sentinels", lambda work, gpu: [selfcheck.Finding("drift", "2 %")])
     for met, status in ((True, 0), (False, 1)):
         monkeypatch.setattr(selfcheck, "checks", lambda where, met=met: [selfcheck.Finding("clock", "x", "2 %", met)])
         monkeypatch.setattr("sys.argv", ["selfcheck", "--device", "cpu"])
@@ -49,13 +52,27 @@ def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys):
         assert f"target 2 %: {'ok' if met else 'MISSED'}" in capsys.readouterr().out
 
 
-def test_the_sentinels_run_before_anything_here_opens_the_device(monkeypatch):
+def test_the_sentinels_run_before_anything_here_opens_the_device_and_all_under_its_lock(monkeypatch, tmp_path):
     order = []
-    monkeypatch.setattr(selfcheck, "sentinels", lambda args: order.append("sentinels") or [])
-    monkeypatch.setattr(selfcheck, "checks", lambda where: order.append("checks") or [])
+
+    def note(what: str) -> list:
+        with pytest.raises(selfcheck.BadInput, match="in use by study selfcheck"), device.lock("cpu", "other"):
+            pass
+        order.append(what)
+        return []
+
+    monkeypatch.setenv("LLADA_BENCH_LOCKS", str(tmp_path))
+    monkeypatch.setattr(selfcheck, "sentinels", lambda work, gpu: note("sentinels"))
+    monkeypatch.setattr(selfcheck, "checks", lambda where: note("checks"))
     monkeypatch.setattr("sys.argv", ["selfcheck", "--device", "cpu"])
     assert selfcheck.main() == 0
     assert order == ["sentinels", "checks"]
+
+
+def test_a_peak_that_cannot_be_reset_is_not_measured_and_no_target_is_missed(monkeypatch):
+    monkeypatch.setattr("bench.profiler.reset_resident_peak", lambda: False)
+    found = selfcheck.memory_finding("cpu")
+    assert (found.met, "not measured" in found.text) == (None, True)
 
 
 def test_overlapping_kernels_are_counted_once():

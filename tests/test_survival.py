@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import device, launch, records, worker
+from bench import device, launch, records, tracking, worker
 from bench.errors import BadInput
 from bench.sink import Sink
 from tests import fast_study
@@ -307,6 +307,25 @@ def of_another_version(db: Path):
 @contextmanager
 def on_a_full_disk(db: Path):
     yield {"limit": db.stat().st_size + 20_000}  # full in the middle of a run
+
+
+@pytest.mark.parametrize("obstacle", [locked, unopenable, of_another_version])
+def test_a_report_of_what_mlflow_cannot_read_is_one_line(obstacle, tracked, tmp_path):
+    folder = shutil.copytree(tracked, tmp_path / "here")
+    show = "import sys; from bench import errors, report; sys.argv = ['', 's']; print(errors.exit_code(report.main))"
+    with obstacle(folder / "mlflow.db"):
+        answer, said = python(folder, show)
+    assert answer == "2"
+    assert said.splitlines()[-1].startswith("error: MLflow does not answer (")
+    assert said.splitlines()[-1].endswith("the records are in mlruns/s.jsonl")
+    assert said.count("\n") == 1
+
+
+def test_runs_that_another_code_logged_are_logged_anew(monkeypatch):
+    entry = records.CellRecords({"model": "llama"})
+    before = tracking.digest(entry)
+    monkeypatch.setattr(tracking, "RULES", tracking.RULES + 1)
+    assert tracking.digest(entry) != before
 
 
 @pytest.mark.parametrize("obstacle", [locked, read_only, unopenable, of_another_version, on_a_full_disk])

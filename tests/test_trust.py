@@ -59,8 +59,26 @@ def test_the_reasons_of_all_rounds_are_given_once():
 
 def test_a_tenant_that_hides_in_one_rounds_warm_up_shows_between_rounds():
     assert trust.verdict(watched(look(context=500 * MIB), look(context=563 * MIB)))[0] == "consistent"
-    verdict, reason = trust.verdict(watched(look(context=500 * MIB), look(context=700 * MIB)))
-    assert (verdict, "differs by 200 MiB between rounds" in reason) == ("violated", True)
+    found = watched(look(context=500 * MIB), look(context=700 * MIB), look(context=580 * MIB))
+    assert trust.verdict(found) == ("violated", "200 MiB more beside our tensors than in another round")
+    assert {number: word for number, (word, _) in trust.round_verdicts(found).items()} == {
+        1: "consistent", 2: "violated", 3: "consistent",
+    }  # fmt: skip
+
+
+def test_a_tenant_that_comes_while_the_context_opens_shows_between_rounds():
+    assert trust.verdict(watched(look(opened_bytes=600 * MIB), look(opened_bytes=660 * MIB)))[0] == "consistent"
+    assert trust.verdict(watched(look(opened_bytes=600 * MIB), look(opened_bytes=670 * MIB)))[0] == "violated"
+
+
+def test_rounds_on_two_machines_are_flagged():
+    here, there = ({"environment": {"verdict": "unknown", "host": host, "device": "Zen"}} for host in "ab")
+    found = entry([call(10.0)], [call(10.1)])
+    found.rounds[1] |= here
+    found.rounds[2] |= here
+    assert trust.flags(found) == []
+    found.rounds[2] |= there
+    assert trust.flags(found) == ["two machines"]
 
 
 def test_a_cpu_is_unknown_without_reason():
@@ -89,6 +107,8 @@ def test_a_slow_first_call_in_every_round_is_a_cold_start():
     slow = [call(11.0), *[call(10.0)] * 4]
     assert trust.flags(entry(slow, slow)) == ["cold start"]
     assert trust.flags(entry(slow, [call(10.0)] * 5)) == []
+    assert trust.flags(entry(slow, [call(10.0)] * 3)) == ["cold start"]  # three calls judge nothing
+    assert trust.flags(entry([call(11.0), call(10.0), call(10.0)])) == []
     assert trust.flags(entry([call(11.0, 400), *[call(10.0)] * 4])) == []
 
 

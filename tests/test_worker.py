@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench import worker
+from bench import beside, worker
 from bench.adapters.base import Output, Special
 from bench.cell import Prompt, Work
 from tests.conftest import make_cell
@@ -101,3 +101,65 @@ def test_a_cuda_cell_without_a_cuda_device_says_what_to_do():
         pytest.skip("there is a CUDA device")
     record, _ = measure(Fake(), make_cell("llada", device="cuda"))
     assert (record["outcome"], "DEVICE=cpu" in record["message"]) == ("error", True)
+
+
+class Alone:
+    """A watch that sees nobody."""
+
+    about_card = joules = None
+
+    def region(self):
+        from contextlib import nullcontext
+
+        return nullcontext(self)
+
+    def report(self):
+        return {"verdict": "exclusive"}
+
+
+def run_cells(adapter, *cells, opened=None) -> list[dict]:
+    events: list[dict] = []
+    worker.run_cells(adapter, work_of(*cells), list(cells), 1, events.append, opened)
+    return events
+
+
+def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
+    monkeypatch.setattr(beside, "kernel_ms", lambda call: call() and 7.0)
+    events = run_cells(Fake(), make_cell("llada"), make_cell("llada", steps=2), opened=Alone())
+    said = [event["event"] for event in events if event["event"] != "progress"]
+    assert said == ["start", "record", "start", "record", "trace", "trace", "end"]
+    first, trace = events[3]["record"], events[-3]["record"]
+    assert (trace["record"], trace["cell_id"], trace["round"]) == ("trace", first["cell_id"], 1)
+    assert trace["busy"] == {"latency_ms": first["untraced"]["latency_ms"], "kernel_ms": 7.0}
+
+
+def test_a_trace_that_fails_costs_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
+    monkeypatch.setattr(beside, "kernel_ms", lambda call: 1 / 0)
+    events = run_cells(Fake(), make_cell("llada"), opened=Alone())
+    assert [events[-2]["event"], events[-2]["record"]["outcome"], events[-1]["event"]] == ["record", "ok", "end"]
+    assert "not measured beside llada 4 steps: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_traced_call_is_short():
+    assert beside.forwards_to_trace([{"nfe": 100, "latency_ms": 1000.0}]) == beside.TRACED_FORWARDS
+    assert beside.forwards_to_trace([{"nfe": 10, "latency_ms": 5000.0}]) == 4
+    assert beside.forwards_to_trace([{"nfe": 1, "latency_ms": 9000.0}]) == 1
+
+
+def test_a_lost_device_ends_the_worker_and_leaves_the_rest_to_another(monkeypatch):
+    monkeypatch.setattr(worker, "is_usable", lambda device: False)
+    events = run_cells(Fake(RuntimeError("an illegal memory access")), make_cell("llada", steps=8), make_cell("llada"))
+    assert [event["event"] for event in events] == ["start", "record", "end"]
+    assert events[1]["record"]["outcome"] == "error"
+
+
+def test_a_card_without_room_for_a_context_is_out_of_memory(monkeypatch):
+    def full(device):
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(worker, "open_watch", full)
+    events = run_cells(Fake(), make_cell("llada"), opened=worker.open_device("cuda"))
+    assert events[1]["record"]["outcome"] == "oom"
+    assert "CUDA error: out of memory" in events[1]["record"]["message"]
