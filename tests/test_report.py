@@ -33,9 +33,8 @@ def row(histories, steps, latency, score) -> dict:
     histories[name, "per_prompt/bertscore_f1"] = dict(enumerate(score + noise - noise.mean()))
     histories[name, "rounds/latency/latency_ms"] = {1: latency, 2: latency * 1.01, 3: latency * 0.99}
     histories[name, "rounds/throughput/tokens_per_s"] = dict.fromkeys((1, 2, 3), 100000.0 / latency)
-    found = {"run_id": name, "outcome": "ok", "verdict": "unknown", "kind": "sweep" if steps else "baseline", "weights": "trained"} | {
-        "block_length": 32 if steps else None
-    }
+    found = {"run_id": name, "outcome": "ok", "verdict": "unknown", "weights": "trained"}
+    found |= {"kind": "sweep" if steps else "baseline", "block_length": 32 if steps else None}
     found |= {"gen_length": 128, "prompt_hash": "h", "dtype": "float32", "batch_size": 1, "prompts": PROMPTS}
     found |= {"model": "llada" if steps else "llama", "latency/latency_ms": latency, "quality/bertscore_f1": score}
     return found | ({"steps": steps} if steps else {})
