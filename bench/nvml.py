@@ -149,6 +149,11 @@ class Region:
         self.thread.start()
         return self
 
+    def stop_looking(self) -> None:
+        self.over.set()
+        if self.thread.ident:
+            self.thread.join()
+
     def sample(self) -> None:
         while not self.over.wait(PERIOD_S):
             try:
@@ -183,9 +188,7 @@ class Region:
 
     def __exit__(self, *error: object) -> None:
         self.seconds = time.monotonic() - self.start
-        self.over.set()
-        if self.thread.ident:
-            self.thread.join()
+        self.stop_looking()
         if error[0]:
             self.findings.doubts.append("the run did not end well")
         if not self.blind:
