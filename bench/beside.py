@@ -1,6 +1,6 @@
-"""What is measured on a GPU beside a cell's timed calls, in passes of their own: kernels and energy.
+"""What is measured on a GPU beside a cell's timed calls, when their record is written: energy and kernels.
 
-None of it may cost the calls: a part that fails is absent.
+None of it can cost the calls: a part that fails is absent.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from bench.cell import Cell
 from bench.profiler import Stopwatch, kernel_ms
 
 if TYPE_CHECKING:
-    from bench.nvml import Region, Watch  # needs NVIDIA's library, which a CPU lacks
+    from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
 
 TRACED_FORWARDS, TRACED_S = 32, 2.0  # of the call whose kernels are traced, at most: typical, and soon over
 UNTRACED_CALLS = 3
 ENERGY_WINDOW_S = 5.0  # the counter's steps are small beside it
 
 
-def beside(cell: Cell, part: Callable[[], dict]) -> dict:
-    """What is measured beside a cell's calls; it must not cost them, so if it fails it is absent."""
+def attempt(cell: Cell, part: Callable[[], dict]) -> dict:
+    """What a part finds; nothing, and a line in the log, where it fails."""
     try:
         return part()
     except Exception as error:
@@ -39,28 +39,31 @@ def forwards_to_trace(calls: list[dict]) -> int:
     return max(1, min(TRACED_FORWARDS, int(1e3 * TRACED_S * calls[0]["nfe"] / calls[0]["latency_ms"])))
 
 
-def untraced(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> dict[str, float]:
+def untraced_ms(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> float:
     """How long a cell of few forwards takes, whose kernels are `traced` when nothing is timed any more."""
     adapter.load(short)
     calls = [Stopwatch(short.device).time(lambda mark: adapter.generate(prompts, mark)) for _ in range(UNTRACED_CALLS)]
-    return {"latency_ms": round(statistics.median(timing.latency_ms for _, timing in calls), 4)}
+    return round(statistics.median(timing.latency_ms for _, timing in calls), 4)
 
 
-def traced(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> dict[str, float]:
+def traced(adapter: Adapter, short: Cell, prompts: list[list[int]], latency_ms: float) -> dict:
     """How long kernels ran in such a call; empty where none is seen: tracing is not permitted there."""
     adapter.load(short)
     found = kernel_ms(lambda: adapter.generate(prompts, lambda kind: None))
-    return {"kernel_ms": round(found, 4)} if found else {}
+    return {"busy": {"latency_ms": latency_ms, "kernel_ms": round(found, 4)}} if found else {}
 
 
 def energy(
-    adapter: Adapter, cell: Cell, watch: Watch, region: Region, calls: list[dict], batches: list[list[list[int]]]
+    adapter: Adapter, cell: Cell, watch: Watch, nvml: dict, calls: list[dict], batches: list[list[list[int]]]
 ) -> dict:
-    """Energy over the timed region, or over a window of its own where that was too short. Empty without a counter."""
+    """Energy over the timed region, or over a window of its own where that was too short. Empty without a counter.
+
+    nvml: what the watch reported of the region.
+    """
     tokens, count = sum(sum(call["kept"]) for call in calls), len(calls)
-    joules, seconds = region.joules, region.seconds
-    if joules is None:
+    if "joules" not in nvml:
         return {}
+    joules, seconds = nvml["joules"], nvml["seconds"]
     if seconds < ENERGY_WINDOW_S:
         tokens = count = 0
         adapter.load(cell)

@@ -99,7 +99,10 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
     """The groups of a study's runs that can be compared: open-ended answers before tasks, larger groups first."""
     frame = frame.reindex(columns=[*frame.columns, *[c for c in [*SAME, "model"] if c not in frame]])
     frame["reason"] = [reason_left_out(run) for _, run in frame.iterrows()]
-    found, noise = [], noise_of(frame)
+    frame["device"] = devices_of(frame)
+    frame["on"] = frame["platform"].map(str) + " " + frame["device"].map(str)
+    noises = {machine: noise_of(runs) for machine, runs in frame.groupby("on")}
+    found = []
     for about, kinds in KINDS.items():
         runs = frame[frame["kind"].isin(kinds)]
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
@@ -116,8 +119,19 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         for pair in groups:
             good, both = [part[part["reason"] == ""] for part in pair], pd.concat(pair)
             human = human_row(frame[frame["reason"] == ""], both)
+            noise = noises[both["on"].iloc[0]]
             found.append(Comparison(about, *good, human, without_numbers(both[both["reason"] != ""]), noise))
     return found
+
+
+def devices_of(frame: pd.DataFrame) -> list[str]:
+    """Each run's device. A worker that failed to open or died has not told it: then that of the study's other runs."""
+    good = frame[frame["outcome"] == "ok"].groupby("platform")["device"].unique()
+    only = {platform: names[0] for platform, names in good.items() if len(names) == 1}
+    return [
+        only.get(run["platform"], run["device"]) if run["outcome"] != "ok" else run["device"]
+        for _, run in frame.iterrows()
+    ]
 
 
 def without_numbers(rows: pd.DataFrame) -> pd.DataFrame:

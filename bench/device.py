@@ -95,11 +95,11 @@ def lock(name: str, study: str) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BadInput(f"device {name} is in use by {holder(stream.read())}; wait for it, or stop it") from None
-        stream.truncate(0)
-        stream.write(
-            json.dumps({"pid": os.getpid(), "study": study, "since": time.strftime("%H:%M"), "in": os.getcwd()})
-        )
-        stream.flush()
+        note = {"pid": os.getpid(), "study": study, "since": time.strftime("%H:%M"), "in": os.getcwd()}
+        with suppress(OSError):  # on a full disk it is held without a name
+            stream.truncate(0)
+            stream.write(json.dumps(note))
+            stream.flush()
         yield
 
 

@@ -45,9 +45,3 @@ def calls(cell: Cell, round_: int) -> int:
     """Calls of a cell in a round."""
     count = cell.prompts if round_ == 1 else cell.repeat_prompts
     return -(-count // cell.batch_size)
-
-
-def cell_s(cell: Cell, rounds: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of all rounds of a cell, process start-up left out."""
-    each = call_s(cell, prompts, known)
-    return each * sum(calls(cell, round_) for round_ in range(1, rounds + 1))

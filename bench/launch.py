@@ -46,22 +46,21 @@ class Worker:
     def events(self, limits_s: dict[str, float]) -> Iterator[dict]:
         """Yield the worker's events; a last `died` or `timeout` names the cell that was running, if any.
 
-        limits_s: seconds that each cell may take in this round. Without such a last event cells may be left too: a
-        worker that cannot use its device any more ends of itself. What comes behind the last cell may fail: nothing
-        that was measured is lost then.
+        limits_s: seconds that each cell may take in this round. Without such a last event cells may be left too, for
+        another worker: this one cannot use its device any more, or came to its end between two cells.
         """
         running, deadline = None, time.monotonic() + STARTUP_LIMIT_S
-        left = len(self.cell_ids)
+        unowned = True  # is an end outside a cell the next cell's? until the first record: else nothing would go on
         while True:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                if left:
+                if running or unowned:
                     yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
                 return
             if line is None or not line.endswith(b"\n"):  # the end, or a line that was cut off by it
-                if left:
+                if running or unowned:
                     yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
                 return
             event = json.loads(line)
@@ -71,8 +70,8 @@ class Worker:
             if event["event"] == "start":
                 running, deadline = event["cell_id"], time.monotonic() + limits_s[event["cell_id"]]
             elif event["event"] == "record":
-                running, deadline, left = None, time.monotonic() + STARTUP_LIMIT_S, left - 1
-            elif event["event"] == "trace":
+                running, deadline, unowned = None, time.monotonic() + STARTUP_LIMIT_S, False
+            elif event["event"] == "beside":
                 deadline = time.monotonic() + STARTUP_LIMIT_S
             yield event
 

@@ -228,6 +228,7 @@ class Region:
         if not self.blind:
             found |= {"opened_bytes": self.watch.opened_bytes, "context_bytes": self.context}
             found |= {"foreign_bytes": self.foreign, "used_bytes": self.peak_used}
+        found |= {} if self.joules is None else {"joules": round(self.joules, 3)}
         return found | ({"telemetry": summary(self.samples)} if self.samples else {})
 
 

@@ -25,6 +25,7 @@ from bench import device, grid, hub, models, prompts, records, stats
 from bench.cell import identity
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.errors import BadInput, exit_code
+from bench.sink import Sink
 
 CONTEXT_CHARS, ANSWER_CHARS = 150, 320
 CANVAS_TOKENS = 128  # a whole answer's EOS padding is scored up to here
@@ -183,10 +184,7 @@ def main() -> int:
                 records.append(records.path(study), head | {"scorer": "likelihood", "values": {}} | measured)
                 known = records.by_cell(study)[cell_id]
             print(report(kind, cell["text"], known.scores["likelihood"]))
-    from bench import tracking
-
-    tracking.sync(study)
-    return 0
+    return 0 if Sink(study).track() else 1
 
 
 if __name__ == "__main__":

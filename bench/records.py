@@ -1,7 +1,7 @@
 """Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
 
-Three kinds: `round` (one cell in one round, from a worker), `trace` (how long its kernels ran, traced behind the
-worker's last cell) and `scores` (quality of one cell's generations).
+Three kinds: `round` (one cell in one round, from a worker), `beside` (what was measured on a GPU beside its calls:
+energy, kernels) and `scores` (quality of one cell's generations).
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.errors import BadInput
 
 ROOT = Path("mlruns")
-KINDS = ("round", "trace", "scores")
+KINDS = ("round", "beside", "scores")
 
 
 @dataclass
@@ -83,17 +83,22 @@ def by_cell(study: str) -> dict[str, CellRecords]:
 
 def group(found_records: list[dict]) -> dict[str, CellRecords]:
     """Records by cell id. Of two records of the same round the first counts, unless it failed or the later one was
-    asked for (`again`)."""
+    asked for in its place: `again` is when that began. Scores of a text that is not the same any more are dropped.
+    """
     found: dict[str, CellRecords] = {}
     for record in found_records:
         if record["record"] == "round":
             entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
             before = entry.rounds.get(record["round"])
-            if before is None or before["outcome"] != "ok" or record.get("again"):
+            if before is None or before["outcome"] != "ok" or record.get("again") == before.get("started", ""):
                 entry.rounds[record["round"]] = record
-        elif record["record"] == "trace":
-            if (of := found.get(record["cell_id"])) and record["round"] in of.rounds:
-                of.rounds[record["round"]] = of.rounds[record["round"]] | {"busy": record["busy"]}
+                if before is not None and before.get("sequences") != record.get("sequences"):
+                    entry.scores.clear()
+        elif record["record"] == "beside":
+            rounds = found[record["cell_id"]].rounds if record["cell_id"] in found else {}
+            of = rounds.get(record["round"], {})
+            if of.get("started") == record["started"]:
+                rounds[record["round"]] = of | {name: record[name] for name in ("energy", "busy") if name in record}
         elif (
             record["cell_id"] in found or "cell" in record
         ):  # a set of texts that nothing here generated has scores only

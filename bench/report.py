@@ -133,7 +133,7 @@ def retry_sentence(found: Comparison) -> str:
     if found.left_out.empty:
         return ""
     words = found.left_out["outcome"].where(found.left_out["outcome"] != "ok", found.left_out["verdict"])
-    return f'Measure again what was left out: the same command with RETRY="{" ".join(sorted(set(words)))}".'
+    return f'To measure again what was left out: RETRY="{" ".join(sorted(set(words)))}" with the same settings.'
 
 
 def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:

@@ -73,6 +73,8 @@ def rounds_to_do(
     begun = any(twin.cell_id in known for twin in twins)  # they began to watch these cells, and end it too
     for round_ in range(1, work.rounds + 1):
         todo = [cell for cell in work.cells if not is_done(cell, round_, known, retry)]
+        if any(is_good(cell, round_, known) for cell in todo):  # measured, and asked for again: so is what watches it
+            todo = [cell for cell in work.cells if cell.twin or cell in todo]
         models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
         watched = models or begun or len(twins) == len(work.cells)  # a sentinel has something to watch
         before, after = sentinel.TWINS
@@ -82,6 +84,11 @@ def rounds_to_do(
             if cells:
                 found.append((round_, cells))
     return found
+
+
+def is_good(cell: Cell, round_: int, known: dict[str, records.CellRecords]) -> bool:
+    """Whether a round of a cell ended well."""
+    return cell.cell_id in known and known[cell.cell_id].rounds.get(round_, {}).get("outcome") == "ok"
 
 
 def is_done(
@@ -94,7 +101,7 @@ def is_done(
     entry = known.get(cell.cell_id)
     if entry is None:
         return False
-    good = entry.rounds.get(round_, {}).get("outcome") == "ok"
+    good = is_good(cell, round_, known)
     if good and cell.device == "cuda" and trust.round_verdicts(entry)[round_][0] in retry:
         return False
     if entry.failed and entry.failed["outcome"] in retry:
@@ -106,7 +113,8 @@ def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
     """The record of a cell whose worker died or ran out of time."""
     now = time.time()
     outcome = "timeout" if event["event"] == "timeout" else "error"
-    unknown = {"verdict": "unknown", "device": cell.device}
+    name = provenance.cpu_name() if cell.device == "cpu" else cell.device  # of a GPU its worker would have told
+    unknown = {"verdict": "unknown", "device": name}
     return {
         "record": "round", "study": work.study, "cell_id": cell.cell_id, "round": round_, "cell": cell.settings(),
         "started": now, "ended": now, "outcome": outcome, "message": event["message"], "environment": unknown,
@@ -121,6 +129,7 @@ def run_process(
     facts: what every record says of where it comes from. Returns the ids of the cells that failed: later rounds
     leave them out.
     """
+    before = {cell_id: entry.rounds[round_] for cell_id, entry in sink.known().items() if round_ in entry.rounds}
     waiting, failed = {cell.cell_id: cell for cell in cells}, set()
     while waiting:
         worker = Worker(folder, round_, list(waiting), folder / "worker.log", facts.get("gpu"))
@@ -132,11 +141,12 @@ def run_process(
                     bar.describe(waiting[cell_id], round_)
                 elif event["event"] == "progress":
                     bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
-                elif event["event"] == "trace":
+                elif event["event"] == "beside":
                     sink.take(event["record"])
                 else:
                     record = event.get("record") or failure(work, waiting[cell_id], round_, event)
                     place = {"rounds": work.rounds, "seed": work.seed, "order": len(cells) - len(waiting)}
+                    place |= {"again": before[cell_id]["started"]} if cell_id in before else {}
                     sink.take(record | place | facts)
                     bar.advance(key, 1.0)
                     if record["outcome"] != "ok":
@@ -165,7 +175,6 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
         }
         facts = {"git": provenance.git_state() or work.git, "command": provenance.command_line()}
         facts |= {"gpu": gpu} if gpu else {}
-        facts |= {"again": True} if sink.retry else {}  # of two records of a round this one counts
         failed: set[str] = set()
         with contextlib.closing(Bar(work, seconds)) as bar:
             for round_, cells in processes:
@@ -202,7 +211,9 @@ def print_plan(work: Work, sink: Sink) -> None:
     print(line.format("cell", "kind", "model", "steps", "tokens", "batch", "prompts", "est. min", "state"))
     for cell in work.cells:
         left = [round_ for round_, cells in processes if cell in cells]
-        seconds = estimate.cell_s(cell, work.rounds, work.prompts_of(cell), known)
+        counted = left or range(1, work.rounds + 1)
+        call_s = estimate.call_s(cell, work.prompts_of(cell), known)
+        seconds = call_s * sum(estimate.calls(cell, round_) for round_ in counted)
         state = (
             "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
         )

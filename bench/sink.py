@@ -16,7 +16,10 @@ MOST_REFUSALS = 3  # then nothing more is tried: a locked database makes each ce
 
 @dataclass
 class Sink:
-    """A study's file and MLflow, or a plain file on a machine without MLflow. retry: outcomes to run again."""
+    """A study's file and MLflow, or a plain file on a machine without MLflow.
+
+    retry: outcomes and verdicts to run again.
+    """
 
     study: str
     plain_file: Path | None = None

@@ -31,7 +31,7 @@ from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
-RULES = 2  # of what a run shows of its records; another number logs every run anew
+RULES = 3  # of what a run shows of its records; another number logs every run anew
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
 
 
@@ -67,16 +67,19 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
     if run and run.data.tags.get("digest") == current:
         return
     rounds = list(entry.rounds.values())
+    shown = {f"{RULES}:{n}:{r['started']}": n for n, r in sorted(entry.rounds.items()) if r["outcome"] == "ok"}
+    logged = set(run.data.tags.get("rounds_logged", "").split()) if run else set()
+    if logged - set(shown):  # a round was measured again, and MLflow forgets no value
+        mlflow.delete_run(run.info.run_id)
+        run, logged = None, set()
     if run is None:
         started = int(1e3 * min((r["started"] for r in rounds), default=time.time()))
         name = {"cell_id": cell_id}  # from the first moment, so that an interrupted update finds it
         run = mlflow.create_run(experiment, start_time=started, tags=name, run_name=run_name(entry.cell))
-    logged = {int(n) for n in run.data.tags.get("rounds_logged", "").split()}
     run_id = run.info.run_id
-    values = metrics_of(entry, logged)
+    values = metrics_of(entry, {shown[name] for name in logged})
     params = [Param(k, str(v)) for k, v in entry.cell.items() if k not in NOT_PARAMS] if not run.data.params else []
-    good = sorted(number for number, record in entry.rounds.items() if record["outcome"] == "ok")
-    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(map(str, good))}
+    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(shown)}
     for start in range(0, len(values), 1000):  # MLflow's limit for one call
         mlflow.log_batch(run_id, metrics=values[start : start + 1000])
     if "generations" not in run.data.tags and (text := generations(entry)):
@@ -175,12 +178,6 @@ def generations(entry: CellRecords) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sync(study: str) -> None:
-    """Log every cell of a study whose run is not current."""
-    for cell_id, entry in records.by_cell(study).items():
-        log_cell(study, cell_id, entry)
-
-
 def frame(study: str) -> pd.DataFrame:
     """One row a run: tags, params and metrics as MLflow has them. Raises BadInput if it has none, or fails."""
     try:
@@ -234,10 +231,13 @@ def generations_of(run_id: str) -> list[dict]:
 def main() -> int:
     if len(sys.argv) != 3 or sys.argv[1] != "replay":
         raise BadInput("usage: python -m bench.tracking replay FILE.jsonl")
+    from bench.sink import Sink
+
+    tracked = True
     for study in records.replay(Path(sys.argv[2])):
-        sync(study)
+        tracked &= Sink(study).track()
         print(f"replayed into study {study}: {len(records.by_cell(study))} cells")
-    return 0
+    return 0 if tracked else 1
 
 
 if __name__ == "__main__":

@@ -28,21 +28,27 @@ def verdict(entry: CellRecords) -> tuple[str, str]:
 
 
 def round_verdicts(entry: CellRecords) -> dict[int, tuple[str, list[str]]]:
-    """(verdict, why not better) of each round: what was seen in it, and memory that other rounds did not need."""
-    looks = {number: record.get("nvml", {}) for number, record in entry.rounds.items()}
-    least = {name: min((look[name] for look in looks.values() if name in look), default=0) for name in SPREAD_BYTES}
+    """(verdict, why not better) of each round: what was seen in it, and memory that good rounds did not need."""
     found = {}
-    for number, look in looks.items():
-        word, reasons = entry.rounds[number]["environment"]["verdict"], look.get("signs", []) + look.get("doubts", [])
+    for number, record in entry.rounds.items():
+        look, word = record.get("nvml", {}), record["environment"]["verdict"]
+        reasons = look.get("signs", []) + look.get("doubts", [])
         for name, limit in SPREAD_BYTES.items():
-            more = look.get(name, 0) - least[name]
-            if more > limit:
+            more = look.get(name, 0) - least_of(entry, name, machine_of(record))
+            if word in PRINTED and more > limit:
                 word, reasons = (
                     "violated",
                     [*reasons, f"{more >> 20} MiB more beside our tensors than in another round"],
                 )
         found[number] = (word, reasons)
     return found
+
+
+def least_of(entry: CellRecords, name: str, machine: str) -> int:
+    """The least bytes of a kind over the rounds of one machine in which nothing else was seen."""
+    there = [record for record in entry.rounds.values() if machine_of(record) == machine]
+    looks = [record["nvml"] for record in there if record["environment"]["verdict"] in PRINTED and "nvml" in record]
+    return min((look[name] for look in looks if name in look), default=0)
 
 
 def flags(entry: CellRecords) -> list[str]:
@@ -84,10 +90,10 @@ def is_cold(rounds: list[list[dict]], cell: dict) -> bool:
     return bool(judged) and all(first > COLD * statistics.median(others) for first, *others in judged)
 
 
-def machine_of(record: dict) -> tuple:
-    """Host and device of a record: rounds of two machines have no common mean."""
+def machine_of(record: dict) -> str:
+    """Where a record was made: rounds of two machines have no common mean. A card may change its container."""
     place = record["environment"]
-    return place.get("host"), place.get("device"), place.get("card", {}).get("uuid")
+    return place.get("card", {}).get("uuid") or f"{place.get('host')} {place.get('device')}"
 
 
 def is_residual_large(look: dict) -> bool:

@@ -4,8 +4,8 @@
 
 Standard input carries one JSON line, the cell ids in order, and then stays open: when it closes, the parent
 is gone and the worker ends. Standard output carries one JSON object a line: `start` before each cell,
-`progress` after each call, `record` at its end; behind the last cell a `trace` for each; then `end`. Whatever
-libraries print goes to standard error.
+`progress` after each call, `record` at its end; on a GPU what is measured `beside` it, behind the last cell too; then
+`end`. Whatever libraries print goes to standard error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import torch
 
 from bench import adapters, provenance
 from bench.adapters.base import Adapter, Output, check
-from bench.beside import beside, energy, forwards_to_trace, traced, untraced
+from bench.beside import attempt, energy, forwards_to_trace, traced, untraced_ms
 from bench.cell import Cell, Work
 from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, release
 
@@ -132,10 +132,6 @@ def run_cell(
         if alloc_retries(cell) > retries:
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
         found["nvml"] = region.report()
-        forwards = forwards_to_trace(calls)
-        short, longest = short_cell(cell, forwards), longest_of(batches)
-        found |= beside(cell, lambda: {"untraced": {"forwards": forwards} | untraced(adapter, short, longest)})
-        found |= beside(cell, lambda: energy(adapter, cell, watch, region, calls, [batch.ids for batch in batches]))
     return found | ({"sequences": sequences} if round_ == 1 else {})
 
 
@@ -166,7 +162,7 @@ def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
         "host": platform.node(),
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),
-        "device": provenance.cpu_name(),
+        "device": provenance.cpu_name() if cell.device == "cpu" else cell.device,
         "verdict": nvml["verdict"] if nvml else "unknown",
     } | provenance.packages()
     if watch:
@@ -248,30 +244,49 @@ def run_cells(
     emit: Callable[[dict], None],
     opened: Watch | Exception | None,
 ) -> None:
-    """Measure cells, then trace those that ended well. A device that is lost ends it: a new worker does the rest."""
-    records = []
+    """Measure cells and what belongs beside them; a device that is lost ends it, and a new worker does the rest.
+
+    Kernels are traced behind the last cell: later calls of the process can be slower for it (pytorch issue 144455; 9
+    and 23 % on an H100).
+    """
+    records, to_trace = {}, {}  # by cell id; milliseconds of the call that is to be traced
     for cell in cells:
-        records.append(measure(adapter, work, cell, round_, emit, opened))
-        if not is_usable(cell.device):
+        record = records[cell.cell_id] = measure(adapter, work, cell, round_, emit, opened)
+        if "nvml" in record:
+            to_trace |= accompany(adapter, work, record, opened, emit)
+        if isinstance(opened, Exception) or not is_usable(cell.device):
             break
     else:
-        for record in records:
-            if "untraced" in record:
-                trace(adapter, work, record, emit)
+        for cell_id, latency_ms in to_trace.items():
+            trace(adapter, work, records[cell_id], latency_ms, emit)
     emit({"event": "end"})
 
 
-def trace(adapter: Adapter, work: Work, record: dict, emit: Callable[[dict], None]) -> None:
-    """Emit how long kernels ran in a record's untraced call.
-
-    Behind the last cell of the process: once kernels were traced, later calls can be slower (pytorch issue 144455).
-    """
-    cell, called = work.cell(record["cell_id"]), record["untraced"]
-    short, longest = short_cell(cell, called["forwards"]), longest_of(batches_of(work, cell, record["round"]))
-    found = beside(cell, lambda: traced(adapter, short, longest))
+def emit_beside(record: dict, found: dict, emit: Callable[[dict], None]) -> None:
+    """Emit what was measured beside a record, if anything was."""
     if found:
-        head = {"record": "trace"} | {name: record[name] for name in ("study", "cell_id", "round")}
-        emit({"event": "trace", "record": head | {"busy": {"latency_ms": called["latency_ms"]} | found}})
+        head = {name: record[name] for name in ("study", "cell_id", "round", "started")}
+        emit({"event": "beside", "record": {"record": "beside"} | head | found})
+
+
+def accompany(
+    adapter: Adapter, work: Work, record: dict, watch: Watch, emit: Callable[[dict], None]
+) -> dict[str, float]:
+    """Emit the energy of a record's calls. Returns milliseconds of the call that is to be traced, by cell id."""
+    cell, calls = work.cell(record["cell_id"]), record["calls"]
+    batches = batches_of(work, cell, record["round"])
+    nvml, ids = record["nvml"], [batch.ids for batch in batches]
+    emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
+    short = short_cell(cell, forwards_to_trace(calls))
+    return attempt(cell, lambda: {cell.cell_id: untraced_ms(adapter, short, longest_of(batches))})
+
+
+def trace(adapter: Adapter, work: Work, record: dict, latency_ms: float, emit: Callable[[dict], None]) -> None:
+    """Emit how long kernels ran in a call that took `latency_ms` untraced."""
+    cell = work.cell(record["cell_id"])
+    short = short_cell(cell, forwards_to_trace(record["calls"]))
+    longest = longest_of(batches_of(work, cell, record["round"]))
+    emit_beside(record, attempt(cell, lambda: traced(adapter, short, longest, latency_ms)), emit)
 
 
 def end_with_parent() -> None:

@@ -44,18 +44,31 @@ def write(file: Path, *rows: dict) -> Path:
     return file
 
 
-def test_a_round_measured_again_on_request_counts():
-    first, again = round_of("a", 1, latency=1), round_of("a", 1, latency=2, again=True)
-    assert records.group([first, again])["a"].rounds[1]["latency"] == 2
-    assert records.group([first, round_of("a", 1, latency=3)])["a"].rounds[1]["latency"] == 1
+def test_a_round_measured_again_on_request_counts_in_place_of_the_one_it_was_asked_for():
+    first = round_of("a", 1, started=10.0)
+    assert records.group([first, round_of("a", 1, started=20.0, again=10.0)])["a"].rounds[1]["started"] == 20.0
+    for other in ({}, {"again": 11.0}):  # another machine's, or in place of another
+        assert records.group([first, round_of("a", 1, started=20.0, **other)])["a"].rounds[1]["started"] == 10.0
 
 
-def test_a_trace_belongs_to_the_round_before_it():
-    trace = {"record": "trace", "study": "s", "cell_id": "a", "round": 1, "busy": {"kernel_ms": 5.0}}
-    rounds = records.group([round_of("a", 1), trace, round_of("a", 2), round_of("b", 1)])["a"].rounds
-    assert [rounds[n].get("busy") for n in (1, 2)] == [{"kernel_ms": 5.0}, None]
-    assert records.group([trace]) == {}
-    assert "busy" not in records.group([round_of("a", 1), trace, round_of("a", 1, again=True)])["a"].rounds[1]
+def test_scores_of_another_text_than_the_one_that_counts_are_dropped():
+    first, scores = round_of("a", 1, started=1.0, sequences=[[1]]), scores_of("a", "diversity", 0.5)
+    same, other = (round_of("a", 1, started=2.0, again=1.0, sequences=text) for text in ([[1]], [[2]]))
+    assert list(records.group([first, scores, same])["a"].scores) == ["diversity"]
+    assert records.group([first, scores, other])["a"].scores == {}
+    assert list(records.group([first, scores, other, scores])["a"].scores) == ["diversity"]
+
+
+def test_what_was_measured_beside_a_round_belongs_to_that_one():
+    beside = {"record": "beside", "study": "s", "cell_id": "a", "round": 1, "started": 1.0, "busy": {"kernel_ms": 5.0}}
+    first = round_of("a", 1, started=1.0)
+    energy = {key: value for key, value in beside.items() if key != "busy"} | {"energy": {"joules": 3.0}}
+    rounds = records.group([first, beside, energy, round_of("a", 2, started=2.0), round_of("b", 1)])["a"].rounds
+    assert (rounds[1]["busy"], rounds[1]["energy"]) == ({"kernel_ms": 5.0}, {"joules": 3.0})
+    assert "busy" not in rounds[2]
+    assert records.group([beside]) == {}
+    again = round_of("a", 1, started=4.0, again=1.0)
+    assert "busy" not in records.group([first, beside, again, beside])["a"].rounds[1]
 
 
 @settings(deadline=None, max_examples=50)

@@ -128,11 +128,19 @@ def test_failed_runs_are_not_compared_but_stand_in_the_table_and_are_counted(stu
     again = comparison.comparisons(found.rows.assign(outcome=["ok", "oom", "ok"], message=["", "70 GiB & more", ""]))[0]
     assert again.llada["steps"].tolist() == [8]
     assert report.left_out_sentence(again) == "Left out: 1 of 3 runs (1 oom)."
-    assert report.retry_sentence(again).endswith('RETRY="oom".')
+    assert report.retry_sentence(again).endswith('RETRY="oom" with the same settings.')
     shown = report.table(pd.concat([again.rows, again.left_out]), report.COLUMNS)
     assert shown.iloc[2].tolist() == ["llada", "4", "-", "-", "oom: 70 GiB & more"]
     in_latex = tables.topic_table(again.every, tables.TOPICS["latency"][1])
     assert in_latex["note"].tolist() == ["{\\scriptsize }"] * 2 + ["{\\scriptsize oom: 70 GiB \\& more}"]
+
+
+def test_a_run_whose_worker_told_no_device_stands_with_the_others(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, platform="cuda", verdict="exclusive")
+    told = {"device": ["H100", "H100", "cuda"], "outcome": ["ok", "ok", "timeout"], "message": ""}
+    [again] = comparison.comparisons(found.rows.assign(**told))
+    assert again.left_out["steps"].tolist() == [8]
+    assert report.left_out_sentence(again) == "Left out: 1 of 3 runs (1 timeout)."
 
 
 def test_gpu_runs_that_were_not_alone_never_become_numbers(study):
@@ -147,7 +155,7 @@ def test_gpu_runs_that_were_not_alone_never_become_numbers(study):
     assert shown.columns.tolist() == ["model", "steps", "note"]
     assert tables.topic_table(again.every, tables.TOPICS["latency"][1])["total"].tolist()[2:] == ["--", "--"]
     assert report.left_out_sentence(again) == "Left out: 2 of 4 runs (2 excluded)."
-    assert report.retry_sentence(again).endswith('RETRY="unknown violated".')
+    assert report.retry_sentence(again).endswith('RETRY="unknown violated" with the same settings.')
     assert report.retry_sentence(found) == ""
 
 

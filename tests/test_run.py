@@ -35,6 +35,7 @@ class Scripted:
                 return
             cell = next(cell for cell in CELLS if cell.cell_id == cell_id).settings()
             head = {"record": "round", "study": "s", "cell_id": cell_id, "round": self.round, "cell": cell}
+            head |= {"started": float(len(type(self).asked))}
             yield {"event": "record", "record": head | {"outcome": "ok", "message": "", "calls": [], "memory_gib": {}}}
 
     def stop(self):
@@ -161,31 +162,46 @@ def test_only_the_outcomes_asked_for_are_tried_again(work):
     assert left("oom", "error") == {fresh: [1, 2, 3], oom: [1, 2, 3], error: [2, 3]}
 
 
-def seen_on(device: str, *verdicts: str) -> tuple:
-    """A cell, and what is known of it after rounds with these verdicts, all ended well."""
-    cell = make_cell("llama", device=device)
+def seen(cell, *verdicts: str) -> dict[str, records.CellRecords]:
+    """What is known of a cell after rounds with these verdicts, all ended well."""
     rounds = {n: {"outcome": "ok", "environment": {"verdict": word}} for n, word in enumerate(verdicts, 1)}
-    return cell, {cell.cell_id: records.CellRecords(cell.settings(), rounds)}
+    return {cell.cell_id: records.CellRecords(cell.settings(), rounds)}
 
 
 @pytest.mark.parametrize(("retry", "again"), [("violated", [2]), ("unknown", [3]), ("violated unknown", [2, 3])])
 def test_a_round_that_was_not_ours_alone_is_measured_again_if_asked(retry, again):
-    cell, known = seen_on("cuda", "exclusive", "violated", "unknown")
+    cell = make_cell("llama", device="cuda")
+    known = seen(cell, "exclusive", "violated", "unknown")
     assert all(run.is_done(cell, number, known) for number in (1, 2, 3))
     assert [n for n in (1, 2, 3) if not run.is_done(cell, n, known, request.retried(retry))] == again
 
 
 def test_a_cpu_s_verdict_is_not_tried_again():
-    cell, known = seen_on("cpu", "unknown", "unknown")
-    assert run.is_done(cell, 1, known, frozenset(["unknown"]))
+    cell = make_cell("llama", device="cpu")
+    assert run.is_done(cell, 1, seen(cell, "unknown"), frozenset(["unknown"]))
 
 
-def test_what_is_measured_again_replaces_what_was(work, sink, tmp_path):
+def test_what_is_measured_again_says_what_it_replaces_and_brings_its_sentinel(work, sink, tmp_path, monkeypatch):
     run.run(work, tmp_path, sink)
     assert not any("again" in record for record in records.read(sink.file))
-    sink.file.write_text("")
-    run.run(work, tmp_path, run.Sink("s", sink.file, frozenset(["violated"])))
-    assert all(record["again"] for record in records.read(sink.file))
+    began = {r["cell_id"]: r["started"] for r in records.read(sink.file) if r["round"] == 2}
+    monkeypatch.setattr(run, "is_done", lambda cell, round_, known, retry: (cell.model, round_) != ("llama", 2))
+    run.run(work, tmp_path, sink)
+    [again] = [record for record in records.read(sink.file) if "again" in record]
+    assert (again["round"], again["again"]) == (2, began[again["cell_id"]])
+
+
+def test_a_round_measured_again_by_its_verdict_brings_its_sentinel():
+    cell = make_cell("llama", device="cuda")
+    twins = sentinel.twins(make_cell("llada", device="cuda", kind="sentinel"), [cell])
+    work = Work("s", 2, 0, (cell, *twins), {})
+    known = {}
+    for one in work.cells:
+        known |= seen(one, "exclusive", "violated" if one is cell else "exclusive")
+    found = run.rounds_to_do(work, known, frozenset(["violated"]))
+    assert [(round_, [c.label for c in cells]) for round_, cells in found] == [
+        (2, ["sentinel a"]), (2, ["llama"]), (2, ["sentinel b"]),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

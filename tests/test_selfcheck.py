@@ -43,7 +43,7 @@ def test_intervals_cover_under_gaussian_noise_and_less_under_two_modes():
 
 
 def test_a_missed_target_is_said_and_is_status_1(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("LLADA_BENCH_LOCKS", str(tmp_path))
+    monkeypatch.setenv(device.LOCKS, str(tmp_path))
     monkeypatch.setattr(selfcheck, "sentinels", lambda work, gpu: [selfcheck.Finding("drift", "2 %")])
     for met, status in ((True, 0), (False, 1)):
         monkeypatch.setattr(selfcheck, "checks", lambda where, met=met: [selfcheck.Finding("clock", "x", "2 %", met)])
@@ -61,7 +61,7 @@ def test_the_sentinels_run_before_anything_here_opens_the_device_and_all_under_i
         order.append(what)
         return []
 
-    monkeypatch.setenv("LLADA_BENCH_LOCKS", str(tmp_path))
+    monkeypatch.setenv(device.LOCKS, str(tmp_path))
     monkeypatch.setattr(selfcheck, "sentinels", lambda work, gpu: note("sentinels"))
     monkeypatch.setattr(selfcheck, "checks", lambda where: note("checks"))
     monkeypatch.setattr("sys.argv", ["selfcheck", "--device", "cpu"])

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from bench import device
 from tests.conftest import REPO
 
 SMALL = ["--steps", "2 4", "--gen", "16", "--block", "8", "--prompts", "2", "--rounds", "2", "--study", "tiny"]
@@ -17,9 +18,7 @@ GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
 
 def command(folder, *arguments: str) -> subprocess.CompletedProcess:
     own = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    env = (
-        os.environ | own | {"LLADA_BENCH_LOCKS": str(folder)}
-    )  # the device's lock: a study may be running on this machine
+    env = os.environ | own | {device.LOCKS: str(folder)}  # a study may be running on this machine
     line = [sys.executable, "-m", *arguments]
     return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 

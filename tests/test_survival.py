@@ -13,7 +13,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +43,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None
 
 def assert_free(locks: Path, monkeypatch) -> None:
     """The device's lock can be taken."""
-    monkeypatch.setattr(tempfile, "tempdir", str(locks))
+    monkeypatch.setenv(device.LOCKS, str(locks))
     with device.lock("cpu", "me"):
         pass
 
@@ -319,6 +318,45 @@ def test_a_report_of_what_mlflow_cannot_read_is_one_line(obstacle, tracked, tmp_
     assert said.splitlines()[-1].startswith("error: MLflow does not answer (")
     assert said.splitlines()[-1].endswith("the records are in mlruns/s.jsonl")
     assert said.count("\n") == 1
+
+
+def test_a_round_measured_again_leaves_nothing_of_the_one_before(tracked, tmp_path):
+    folder = shutil.copytree(tracked, tmp_path / "here")
+    file = folder / "mlruns/s.jsonl"
+    first = next(r for r in records.read(file) if r["cell"]["kind"] == "calm")
+    energy = {"joules": 5.0, "seconds": 1.0, "calls": 1, "tokens": 1}
+    records.append(
+        file, {"record": "beside", "energy": energy} | {k: first[k] for k in ("study", "cell_id", "round", "started")}
+    )
+    show = (
+        "from bench import tracking; from bench.sink import Sink; Sink('s').track();"
+        "f = tracking.frame('s').set_index('kind'); r = f.loc['calm']; print(len(f), r['latency/latency_ms'], 'energy/j' in r and r['energy/j'] == r['energy/j'],"
+        " tracking.history(r['run_id'], 'rounds/latency/latency_ms')[1])"
+    )
+    cells, before, has_energy, of_round = python(folder, show)[0].split()
+    assert (has_energy, of_round) == ("True", before)
+    slower = [call | {"latency_ms": 3 * call["latency_ms"]} for call in first["calls"]]
+    records.append(file, first | {"calls": slower, "started": first["started"] + 9, "again": first["started"]})
+    again = python(folder, show)[0].split()
+    assert again[0] == cells
+    assert float(again[1]) == float(again[3]) == pytest.approx(3 * float(before), rel=1e-4)
+    assert again[2] == "False"
+
+
+@pytest.mark.parametrize("obstacle", [locked, of_another_version])
+def test_a_replay_that_mlflow_refuses_is_one_line_and_keeps_the_records(obstacle, tracked, tmp_path):
+    folder = shutil.copytree(tracked, tmp_path / "here")
+    (folder / "mlruns/s.jsonl").rename(folder / "elsewhere.jsonl")
+    replay = (
+        "import sys; from bench import errors, tracking; sys.argv = ['', 'replay', 'elsewhere.jsonl'];"
+        "print(errors.exit_code(tracking.main))"
+    )
+    with obstacle(folder / "mlflow.db"):
+        answer, said = python(folder, replay)
+    assert answer.splitlines()[-1] == "1"
+    assert said.count("\n") == 1
+    assert said.startswith("MLflow did not take everything (")
+    assert records.read(folder / "mlruns/s.jsonl") == records.read(folder / "elsewhere.jsonl")
 
 
 def test_runs_that_another_code_logged_are_logged_anew(monkeypatch):

@@ -71,6 +71,19 @@ def test_a_tenant_that_comes_while_the_context_opens_shows_between_rounds():
     assert trust.verdict(watched(look(opened_bytes=600 * MIB), look(opened_bytes=670 * MIB)))[0] == "violated"
 
 
+def test_a_round_that_was_not_alone_spoils_no_other():
+    found = watched(look("violated", opened_bytes=-1500 * MIB), look(opened_bytes=600 * MIB))
+    assert [word for word, _ in trust.round_verdicts(found).values()] == ["violated", "consistent"]
+
+
+def test_each_card_has_a_context_of_its_own():
+    found = watched(look(opened_bytes=300 * MIB), look(opened_bytes=600 * MIB))
+    for number, record in found.rounds.items():
+        record["environment"]["card"] = {"uuid": f"GPU-{number}"}
+    assert trust.verdict(found)[0] == "consistent"
+    assert trust.flags(found) == ["two machines"]
+
+
 def test_rounds_on_two_machines_are_flagged():
     here, there = ({"environment": {"verdict": "unknown", "host": host, "device": "Zen"}} for host in "ab")
     found = entry([call(10.0)], [call(10.1)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench import beside, worker
+from bench import beside, records, worker
 from bench.adapters.base import Output, Special
 from bench.cell import Prompt, Work
 from tests.conftest import make_cell
@@ -128,15 +128,20 @@ def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
     monkeypatch.setattr(beside, "kernel_ms", lambda call: call() and 7.0)
     events = run_cells(Fake(), make_cell("llada"), make_cell("llada", steps=2), opened=Alone())
     said = [event["event"] for event in events if event["event"] != "progress"]
-    assert said == ["start", "record", "start", "record", "trace", "trace", "end"]
-    first, trace = events[3]["record"], events[-3]["record"]
-    assert (trace["record"], trace["cell_id"], trace["round"]) == ("trace", first["cell_id"], 1)
-    assert trace["busy"] == {"latency_ms": first["untraced"]["latency_ms"], "kernel_ms": 7.0}
+    assert said == ["start", "record", "start", "record", "beside", "beside", "end"]
+    first, second = (event["record"] for event in events if event["event"] == "record")
+    traces = [event["record"] for event in events if event["event"] == "beside"]
+    for record, trace in zip((first, second), traces, strict=True):
+        assert trace["busy"]["latency_ms"] > 0
+        assert trace["busy"]["kernel_ms"] == 7.0
+        entry = records.group([record, trace])[record["cell_id"]]
+        assert entry.rounds[1]["busy"] == trace["busy"]
 
 
-def test_a_trace_that_fails_costs_nothing(monkeypatch, capsys):
+@pytest.mark.parametrize("part", ["kernel_ms", "Stopwatch"])
+def test_what_fails_beside_a_cell_costs_nothing(part, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
-    monkeypatch.setattr(beside, "kernel_ms", lambda call: 1 / 0)
+    monkeypatch.setattr(beside, part, lambda *call: 1 / 0)
     events = run_cells(Fake(), make_cell("llada"), opened=Alone())
     assert [events[-2]["event"], events[-2]["record"]["outcome"], events[-1]["event"]] == ["record", "ok", "end"]
     assert "not measured beside llada 4 steps: ZeroDivisionError" in capsys.readouterr().err
@@ -160,6 +165,7 @@ def test_a_card_without_room_for_a_context_is_out_of_memory(monkeypatch):
         raise RuntimeError("CUDA error: out of memory")
 
     monkeypatch.setattr(worker, "open_watch", full)
-    events = run_cells(Fake(), make_cell("llada"), opened=worker.open_device("cuda"))
+    events = run_cells(Fake(), make_cell("llada"), make_cell("llada", steps=2), opened=worker.open_device("cuda"))
+    assert [event["event"] for event in events] == ["start", "record", "end"]  # the next cell tries it anew
     assert events[1]["record"]["outcome"] == "oom"
     assert "CUDA error: out of memory" in events[1]["record"]["message"]
