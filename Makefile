@@ -25,7 +25,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -122,6 +122,9 @@ selfcheck: setup ## can the numbers of this machine be believed? clock, overhead
 
 tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
+
+engines: setup ## what the rungs of LLaDA's head cost: one step each, side by side
+	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others
 	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"

@@ -43,6 +43,7 @@ class Cell:
     sampler: str | None = None
     remasking: str | None = None
     cache: str | None = None
+    head: str | None = None  # official unless said: lean | official-old (bench/diffusion/samplers.py)
     cfg_scale: float | None = None
     logits_eos_inf: bool | None = None
     confidence_eos_eot: str | None = None
@@ -59,6 +60,7 @@ class Cell:
     def label(self) -> str:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        name += f", {self.head} head" if self.head else ""
         return name if self.twin is None else f"sentinel {self.twin}"
 
     def settings(self) -> dict:

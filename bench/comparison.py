@@ -6,9 +6,9 @@ import pandas as pd
 
 from bench import sentinel, stats, tracking, trust
 
-SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking", "revision"]
-SAME += ["platform", "device"]
-SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking", "revision")]  # what LLaMA shares
+# What a comparison's LLaMA has too:
+SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "platform", "device"]
+SAME = [*SHARED, "block_length", "remasking", "head", "revision"]
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
 
@@ -67,9 +67,11 @@ class Comparison:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
         row = self.every.iloc[0]
         heat = heat_of(row)
+        head = row.get("head")
+        rung = "" if pd.isna(head) or not head else f", {head} head"
         return (
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
-            f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}"
+            f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}{rung}"
         )
 
 
@@ -104,7 +106,7 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
-            same = llama[llama[SAME_FOR_BOTH].map(str).eq(group[SAME_FOR_BOTH].iloc[0].map(str)).all(axis=1)]
+            same = llama[llama[SHARED].map(str).eq(group[SHARED].iloc[0].map(str)).all(axis=1)]
             same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # a good one, if any
             groups.append((same.head(1), group.sort_values("steps")))
         used = [run_id for mine, _ in groups for run_id in mine["run_id"]]

@@ -5,40 +5,39 @@ From the time of a forward in this study's records where there are any, else fro
 
 import statistics
 
-from bench import checkpoint, metrics
+from bench import checkpoint, metrics, roofline
 from bench.cell import Cell, Prompt
 from bench.records import CellRecords
 
 FLOPS_PER_S = {"cpu": 80e9, "cuda": 200e12}  # what small forwards reach, not peaks
+BYTES_PER_S = {"cpu": 10e9, "cuda": 1.5e12}
 OVERHEAD_S = {"cpu": 0.006, "cuda": 0.025}  # of one eager forward, however small
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
 
 
-SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length")
+SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length", "head")
 
 
-def forward_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of one forward: measured on a cell of the same shape, or guessed from its FLOPs."""
-    same_shape = [
+def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:
+    """Seconds of one forward, from the rounds of cells of the same shape; None where there are none."""
+    found = [
         values["latency/step_ms"] / 1e3
         for entry in known.values()
         if all(entry.cell.get(k) == getattr(cell, k) for k in SAME_SHAPE)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]
-    if same_shape:
-        return statistics.median(same_shape)
-    prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
-    rows = cell.batch_size * (1 if cell.steps is None else prompt + cell.gen_length)
-    return (
-        OVERHEAD_S[cell.device]
-        + 2 * checkpoint.read(cell.weights, cell.random_seed).parameters * rows / FLOPS_PER_S[cell.device]
-    )
+    return statistics.median(found) if found else None
 
 
 def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of one generation call, at its longest."""
-    return cell.forwards() * forward_s(cell, prompts, known)
+    """Seconds of one generation call, at its longest: from measured forwards, else from what it must cost."""
+    if measured := measured_forward_s(cell, known):
+        return cell.forwards() * measured
+    prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
+    cost = roofline.call(cell, checkpoint.read(cell.weights, cell.random_seed).shape, round(prompt))
+    busy = max(cost.flops / FLOPS_PER_S[cell.device], cost.moved_bytes / BYTES_PER_S[cell.device])
+    return cell.forwards() * OVERHEAD_S[cell.device] + busy
 
 
 def calls(cell: Cell, round_: int) -> int:

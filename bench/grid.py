@@ -23,6 +23,7 @@ Whole = Annotated[int, Field(ge=1, strict=True)]
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
 Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
+Head = Literal["official", "official-old", "lean"]
 
 
 class Strict(BaseModel):
@@ -107,6 +108,7 @@ class GridFile(Strict):
     logits_eos_inf: bool = False
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
     engine: Literal["eager"] = "eager"
+    head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/samplers.py
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/sentinel.py)
@@ -219,13 +221,13 @@ def cells_of(
 ) -> list[Cell]:
     """The cells of one grid, in grid order, without duplicates."""
     found: dict[str, Cell] = {}
-    axes = [as_list(getattr(grid, name)) for name in ("model", "gen_length", "block_length", "steps", "batch_size")]
-    for model, gen, block, steps, batch in itertools.product(*axes):
+    names = ("model", "gen_length", "block_length", "steps", "batch_size", "head")
+    for model, gen, block, steps, batch, head in itertools.product(*(as_list(getattr(grid, name)) for name in names)):
         files: ModelFile = getattr(pair, model)
         diffusion = {}
         if model == "llada":
             check_divisibility(gen, block, steps, where)
-            diffusion = diffusion_settings(grid, files, steps, block, where)
+            diffusion = diffusion_settings(grid, files, steps, block, head, where)
         cell = Cell(
             pair=pair.name,
             kind=grid.kind,
@@ -252,7 +254,7 @@ def cells_of(
     return list(found.values())
 
 
-def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, where: str) -> dict:
+def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, head: str, where: str) -> dict:
     """The fields of a cell that only LLaDA has."""
     wants_eot = grid.confidence_eos_eot != "off"
     if wants_eot and checkpoint.token_id(files.tokenizer_directory, checkpoint.END_OF_TURN) is None:
@@ -265,6 +267,7 @@ def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int,
         "sampler": "fixed",
         "remasking": grid.remasking,
         "cache": "none",
+        "head": None if head == "official" else head,
         "cfg_scale": grid.cfg_scale or None,
         "logits_eos_inf": grid.logits_eos_inf or None,
         "confidence_eos_eot": grid.confidence_eos_eot if wants_eot else None,

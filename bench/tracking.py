@@ -99,8 +99,9 @@ def run_name(cell: dict) -> str:
         return f"sentinel {cell['twin']}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
+    head = f", {cell['head']} head" if cell.get("head") else ""
     heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
-    return f"{cell['model']}{steps}, {what}{heat}"
+    return f"{cell['model']}{steps}, {what}{head}{heat}"
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:

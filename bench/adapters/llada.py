@@ -1,6 +1,9 @@
 """LLaDA: the official sampler, every step a forward over the whole canvas."""
 
+from dataclasses import dataclass
+
 import torch
+from transformers import LlamaForCausalLM
 
 from bench import checkpoint
 from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
@@ -19,7 +22,7 @@ class LladaAdapter(ModelAdapter):
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         cell, eos_ids = self.cell, self.checkpoint.eos_ids
         ids, mask = left_pad(prompts, eos_ids[0], cell.device)
-        result = denoise(self.forward, ids, mask, self.options(), mark)
+        result = denoise(LladaBody(self.model), ids, mask, self.options(), mark)
         sequences = result.canvas[:, ids.shape[1] :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop)
         return Output(sequences, result.nfe, result.positions, kept, result.first_step)
@@ -43,8 +46,21 @@ class LladaAdapter(ModelAdapter):
             confidence_eos_eot=cell.confidence_eos_eot or "off",
             eos_id=self.checkpoint.eos_ids[0],
             eot_id=self.eot_id,
+            head=cell.head or "official",
         )
 
-    def forward(self, canvas: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Logits [batch, canvas, vocabulary] of every position."""
-        return self.model(canvas, attention_mask=attention_mask, use_cache=False).logits
+
+@dataclass(frozen=True)
+class LladaBody:
+    """LLaDA in the two parts that the lean head needs, and whole."""
+
+    model: LlamaForCausalLM
+
+    def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        return self.head(self.trunk(ids, attention_mask))
+
+    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        return self.model.model(ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.model.lm_head(hidden)

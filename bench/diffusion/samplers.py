@@ -8,10 +8,25 @@ its behaviour; `tests/golden` holds its outputs.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
+HEAD_ROWS = 1024  # of logits at a time, for the lean head
+
+
+class Body(Protocol):
+    """A model in two parts, for the lean head: the official rungs need a plain `Forward`."""
+
+    def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Logits [rows, canvas, vocabulary]."""
+
+    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Hidden states [rows, canvas, width] before the head."""
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits [..., vocabulary] of hidden states [..., width]."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,7 @@ class Sampling:
     confidence_eos_eot: str = "off"
     eos_id: int | None = None
     eot_id: int | None = None
+    head: str = "official"
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,20 @@ def gumbel_scores(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     return logits.exp() / (-torch.log(noise)) ** temperature
 
 
+def both_halves(
+    canvas: torch.Tensor, attention_mask: torch.Tensor | None, prompt: torch.Tensor, mask_id: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The canvas and, as further rows, the canvas without its prompt (bool [rows, canvas]), for guidance."""
+    unconditional = torch.where(prompt, mask_id, canvas)
+    both_masks = None if attention_mask is None else attention_mask.repeat(2, 1)
+    return torch.cat([canvas, unconditional]), both_masks
+
+
+def guide(logits: torch.Tensor, bare: torch.Tensor, cfg_scale: float) -> torch.Tensor:
+    """Classifier-free guidance: away from what is said without the prompt."""
+    return bare + (cfg_scale + 1) * (logits - bare)
+
+
 def guided_logits(
     forward: Forward,
     canvas: torch.Tensor,
@@ -83,10 +113,7 @@ def guided_logits(
     """
     if cfg_scale <= 0:
         return forward(canvas, attention_mask)
-    unconditional = torch.where(prompt, mask_id, canvas)
-    both_masks = None if attention_mask is None else attention_mask.repeat(2, 1)
-    logits, bare = forward(torch.cat([canvas, unconditional]), both_masks).chunk(2)
-    return bare + (cfg_scale + 1) * (logits - bare)
+    return guide(*forward(*both_halves(canvas, attention_mask, prompt, mask_id)).chunk(2), cfg_scale)
 
 
 def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,19 +131,70 @@ def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torc
     if options.remasking == "random":
         confidence = torch.rand(candidates.shape, device=logits.device)
     else:
-        confidence = torch.softmax(logits, -1).gather(-1, candidates[..., None])[..., 0]
+        confidence = probability(logits, candidates, options.head)
     if options.confidence_eos_eot == "intent":
         ends = (candidates == options.eos_id) | (candidates == options.eot_id)
         confidence = confidence.masked_fill(ends, 0.0)
     return candidates, confidence
 
 
+def probability(logits: torch.Tensor, candidates: torch.Tensor, head: str) -> torch.Tensor:
+    """The model's probability of each candidate [...] from logits [..., vocabulary], as a rung of the head has it.
+
+    `lean` divides by the sum of exponentials and never writes out a distribution; float32 whatever the logits.
+    """
+    if head == "lean":
+        most = logits.amax(-1, keepdim=True)
+        total = (logits - most).float().exp().sum(-1)
+        return (logits.gather(-1, candidates[..., None]) - most)[..., 0].float().exp() / total
+    precise = logits.to(torch.float64) if head == "official-old" else logits
+    return torch.softmax(precise, -1).gather(-1, candidates[..., None])[..., 0]
+
+
+def lean_proposals(
+    body: Body,
+    canvas: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    prompt: torch.Tensor,
+    window: slice,
+    options: Sampling,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidates and confidence of a window of the canvas, both [rows, window]; no other row meets the head."""
+    asked = canvas, attention_mask
+    if options.cfg_scale > 0:
+        asked = both_halves(canvas, attention_mask, prompt, options.mask_id)
+    hidden = body.trunk(*asked)[:, window]
+    shape = (len(canvas), hidden.shape[1])
+    parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
+    found = []
+    for chunk in zip(*parts, strict=True):
+        logits = [body.head(rows) for rows in chunk]
+        found.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
+    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*found, strict=True))
+    return candidates, confidence
+
+
+def proposals(
+    forward: Forward | Body,
+    canvas: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    prompt: torch.Tensor,
+    window: slice,
+    options: Sampling,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidates and confidence of a window of the canvas, both [rows, window], by the rung of `options.head`."""
+    if options.head == "lean":
+        return lean_proposals(forward, canvas, attention_mask, prompt, window, options)
+    logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
+    candidates, confidence = propose(logits, options)
+    return candidates[:, window], confidence[:, window]
+
+
 def commit(
-    canvas: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor, quota: list[int], end: int, mask_id: int
+    canvas: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor, quota: list[int], mask_id: int
 ) -> None:
-    """Write each row's `quota` most confident candidates into its masked positions before `end`, in place."""
+    """Write each row's `quota` most confident candidates into its masked positions, in place. All [rows, window]."""
     confidence = confidence.masked_fill(canvas != mask_id, -torch.inf)
-    confidence[:, end:] = -torch.inf
     for row, count in enumerate(quota):
         if count:
             chosen = confidence[row].topk(count).indices
@@ -126,7 +204,7 @@ def commit(
 
 @torch.inference_mode()
 def denoise(
-    forward: Forward,
+    forward: Forward | Body,
     prompts: torch.Tensor,
     attention_mask: torch.Tensor | None,
     options: Sampling,
@@ -147,16 +225,17 @@ def denoise(
         attention_mask = torch.cat([attention_mask, torch.ones_like(masks)], dim=1)
     prompt = canvas != options.mask_id
     per_block = options.steps // blocks
+    prompts_are_whole = bool((prompts != options.mask_id).all())  # the official sampler fills masks of a prompt too
     steps_before_first = torch.zeros((), dtype=torch.long, device=canvas.device)
     for block in range(blocks):
         begin = start + block * options.block_length
         end = begin + options.block_length
+        window = slice(begin if options.head == "lean" and prompts_are_whole else 0, end)
         masked = (canvas[:, begin:end] == options.mask_id).sum(1).tolist()
         quotas = list(zip(*(schedule(count, per_block) for count in masked), strict=True))
         for quota in quotas:
-            logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
-            candidates, confidence = propose(logits, options)
-            commit(canvas, candidates, confidence, list(quota), end, options.mask_id)
+            candidates, confidence = proposals(forward, canvas, attention_mask, prompt, window, options)
+            commit(canvas[:, window], candidates, confidence, list(quota), options.mask_id)
             steps_before_first += (canvas[:, start] == options.mask_id).any()
             mark("step")
         mark("block")
