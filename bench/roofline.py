@@ -1,12 +1,16 @@
-"""What a cell must cost, in closed form: arithmetic, bytes moved, rows pushed through the model. Imports no torch.
+"""What a cell must cost, in closed form: arithmetic, bytes moved, rows pushed, time, peak memory. Imports no torch.
 
 One multiplication and one addition are two FLOPs. Matrix products and attention are counted, as torch's
 FlopCounterMode counts them (norms, rotations and softmax are a fraction of a percent); attention in full, since
 neither the mask of LLaMA nor padding spares the arithmetic of a dense kernel. Bytes are the least that must cross
 the memory bus: the weights once a forward (of the embedding only the rows looked up, hence nothing here), the cache
 that is read and written, and the logits where they are written out.
+
+Time is a floor: each forward takes as long as its arithmetic or its bytes, whichever is longer, at the device's
+ceilings. What a host adds to each forward of eager execution is a ceiling too, where it was measured.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.cell import Cell
@@ -17,7 +21,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one generation call: FLOPs, bytes moved, and rows pushed through the model."""
+    """Of one generation call, or a part of it: FLOPs, bytes moved, and rows pushed through the model."""
 
     flops: float
     moved_bytes: float
@@ -28,6 +32,24 @@ class Cost:
 
     def times(self, count: int) -> "Cost":
         return Cost(self.flops * count, self.moved_bytes * count, self.positions * count)
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What a device can do at most. host_s: seconds by which a host delays one eager forward, 0 where not known.
+
+    overlaps: whether the host runs ahead of the device (a GPU), so that the longer of the two counts and not their sum.
+    """
+
+    flops_per_s: float
+    bytes_per_s: float
+    host_s: float = 0.0
+    overlaps: bool = True
+
+    def seconds(self, cost: Cost) -> float:
+        """Of one forward: the longer of arithmetic and bytes, and what the host adds."""
+        busy = max(cost.flops / self.flops_per_s, cost.moved_bytes / self.bytes_per_s)
+        return max(busy, self.host_s) if self.overlaps else busy + self.host_s
 
 
 def forward(shape: Shape, dtype: str, batch: int, queries: int, context: int, head_rows: int, cached: bool) -> Cost:
@@ -46,22 +68,36 @@ def forward(shape: Shape, dtype: str, batch: int, queries: int, context: int, he
     return Cost(linear + attention + head, size * (weights + cache + logits), rows)
 
 
-def call(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | None = None) -> Cost:
-    """One generation call of a cell after prompts of `prompt_tokens`.
+def forwards(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | None = None) -> Iterator[Cost]:
+    """Every forward of one generation call after prompts of `prompt_tokens`: LLaMA's prefill and its decode steps,
+    or LLaDA's denoising steps, each over the whole canvas, twice with guidance.
 
     new_tokens: of LLaMA, where it stopped; default: the cell's length. LLaDA always pays for its whole canvas.
     """
-    if cell.steps is not None:
-        return denoising(cell, shape, prompt_tokens)
-    total = forward(shape, cell.dtype, cell.batch_size, prompt_tokens, prompt_tokens, cell.batch_size, cached=True)
-    for done in range(1, new_tokens or cell.gen_length):
-        total += forward(shape, cell.dtype, cell.batch_size, 1, prompt_tokens + done, cell.batch_size, cached=True)
-    return total
-
-
-def denoising(cell: Cell, shape: Shape, prompt_tokens: int) -> Cost:
-    """All steps of LLaDA: each a forward of the whole canvas, twice with guidance."""
+    if cell.steps is None:
+        yield forward(shape, cell.dtype, cell.batch_size, prompt_tokens, prompt_tokens, cell.batch_size, cached=True)
+        for done in range(1, new_tokens or cell.gen_length):
+            yield forward(shape, cell.dtype, cell.batch_size, 1, prompt_tokens + done, cell.batch_size, cached=True)
+        return
     canvas = prompt_tokens + cell.gen_length
     batch = cell.batch_size * (2 if cell.cfg_scale else 1)
     rows = batch * (cell.block_length if cell.head == "lean" else canvas)
-    return forward(shape, cell.dtype, batch, canvas, canvas, rows, cached=False).times(cell.steps)
+    step = forward(shape, cell.dtype, batch, canvas, canvas, rows, cached=False)
+    for _ in range(cell.steps):
+        yield step
+
+
+def call(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | None = None) -> Cost:
+    """One generation call of a cell, all its forwards together."""
+    return sum(forwards(cell, shape, prompt_tokens, new_tokens), Cost(0, 0, 0))
+
+
+def call_s(cell: Cell, shape: Shape, ceilings: Ceilings, prompt_tokens: int, new_tokens: int | None = None) -> float:
+    """Seconds of one generation call at a device's ceilings."""
+    return sum(ceilings.seconds(cost) for cost in forwards(cell, shape, prompt_tokens, new_tokens))
+
+
+def step_s(cell: Cell, shape: Shape, ceilings: Ceilings, prompt_tokens: int) -> float:
+    """Seconds of the unit of work at a device's ceilings: one denoising step, or the middle one of the decode steps."""
+    every = [ceilings.seconds(cost) for cost in forwards(cell, shape, prompt_tokens)]
+    return every[len(every) // 2]
