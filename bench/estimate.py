@@ -8,10 +8,12 @@ import statistics
 from bench import checkpoint, metrics, roofline
 from bench.cell import Cell, Prompt
 from bench.records import CellRecords
+from bench.roofline import Ceilings
 
-FLOPS_PER_S = {"cpu": 80e9, "cuda": 200e12}  # what small forwards reach, not peaks
-BYTES_PER_S = {"cpu": 10e9, "cuda": 1.5e12}
-OVERHEAD_S = {"cpu": 0.006, "cuda": 0.025}  # of one eager forward, however small
+SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward, however small
+    "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
+    "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
+}
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
 
 
@@ -35,9 +37,8 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords
     if measured := measured_forward_s(cell, known):
         return cell.forwards() * measured
     prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
-    cost = roofline.call(cell, checkpoint.read(cell.weights, cell.random_seed).shape, round(prompt))
-    busy = max(cost.flops / FLOPS_PER_S[cell.device], cost.moved_bytes / BYTES_PER_S[cell.device])
-    return cell.forwards() * OVERHEAD_S[cell.device] + busy
+    shape = checkpoint.read(cell.weights, cell.random_seed).shape
+    return roofline.call_s(cell, shape, SPEEDS[cell.device], round(prompt))
 
 
 def calls(cell: Cell, round_: int) -> int:

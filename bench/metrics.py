@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench import stats
+from bench import stats, utilisation
 from bench.records import CellRecords
 
 GIB = 1 << 30
@@ -111,6 +111,12 @@ def card_metrics(record: dict) -> dict[str, float]:
     return found
 
 
+def is_over_ceiling(entry: CellRecords) -> bool:
+    """Whether a round claims to do more than its device can: the ceiling or the model of cost is wrong."""
+    good = [record for record in entry.rounds.values() if record["outcome"] == "ok"]
+    return any(share > 1 for r in good for share in utilisation.shares(r, r["calls"], entry).values())
+
+
 def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
     """The metrics of each good round, by round number."""
     good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
@@ -120,6 +126,7 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
             metrics = scaled_metrics(found[1], good[1]["calls"], record["calls"], entry.cell)
         else:
             metrics = timing_metrics(record["calls"], entry.cell) | compute_metrics(record["calls"], entry.cell)
+        metrics |= utilisation.metrics_of(record, record["calls"], entry)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         metrics |= card_metrics(record)
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}

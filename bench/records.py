@@ -1,6 +1,7 @@
 """Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
 
-Two kinds: `round` (one cell in one round, from a worker) and `scores` (quality of one cell's generations).
+Three kinds: `round` (one cell in one round, from a worker), `scores` (quality of one cell's generations) and
+`ceilings` (what a device can do at most, for all cells that ran on it).
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
 """
 
@@ -17,7 +18,7 @@ ROOT = Path("mlruns")
 
 @dataclass
 class CellRecords:
-    """What is known of one cell: its configuration, its rounds by number, its scores by scorer.
+    """What is known of one cell: its configuration, its rounds by number, its scores by scorer, its device's ceilings.
 
     Texts that no cell generated (the human references) and likelihoods have scores and no rounds.
     """
@@ -25,6 +26,7 @@ class CellRecords:
     cell: dict
     rounds: dict[int, dict] = field(default_factory=dict)
     scores: dict[str, dict] = field(default_factory=dict)
+    ceilings: dict | None = None
 
     @property
     def failed(self) -> dict | None:
@@ -69,7 +71,7 @@ def read(file: Path) -> list[dict]:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(record, dict) and record.get("record") in ("round", "scores"):
+        if isinstance(record, dict) and record.get("record") in ("round", "scores", "ceilings"):
             found.append(record)
     return found
 
@@ -88,13 +90,28 @@ def group(found_records: list[dict]) -> dict[str, CellRecords]:
             before = entry.rounds.get(record["round"])
             if before is None or before["outcome"] != "ok":
                 entry.rounds[record["round"]] = record
-        elif (
+        elif record["record"] == "scores" and (
             record["cell_id"] in found or "cell" in record
         ):  # a set of texts that nothing here generated has scores only
             entry = found.get(record["cell_id"]) or found.setdefault(record["cell_id"], CellRecords(record["cell"]))
             entry.scores.pop(record["scorer"], None)
             entry.scores[record["scorer"]] = record  # the last scored comes last
+    for record in found_records:
+        if record["record"] == "ceilings":
+            for entry in found.values():
+                if is_of(record, entry):
+                    entry.ceilings = record  # the last measured counts
     return found
+
+
+def is_of(ceilings: dict, entry: CellRecords) -> bool:
+    """Whether ceilings were measured where all rounds of a cell ran: same device, pair, precision and CPU threads."""
+    cell = entry.cell
+    if not entry.rounds or any(ceilings[name] != cell.get(name) for name in ("pair", "dtype")):
+        return False
+    places = [record["environment"] for record in entry.rounds.values()]
+    same = all(place.get("device") == ceilings["device"] for place in places)
+    return same and (cell["device"] != "cpu" or all(p.get("threads") == ceilings["threads"] for p in places))
 
 
 def replay(file: Path) -> list[str]:

@@ -97,7 +97,7 @@ def call_s(cell: Cell, shape: Shape, ceilings: Ceilings, prompt_tokens: int, new
     return sum(ceilings.seconds(cost) for cost in forwards(cell, shape, prompt_tokens, new_tokens))
 
 
-def step_s(cell: Cell, shape: Shape, ceilings: Ceilings, prompt_tokens: int) -> float:
+def step_s(cell: Cell, shape: Shape, ceilings: Ceilings, prompt_tokens: int, new_tokens: int | None = None) -> float:
     """Seconds of the unit of work at a device's ceilings: one denoising step, or the middle one of the decode steps."""
-    every = [ceilings.seconds(cost) for cost in forwards(cell, shape, prompt_tokens)]
+    every = [ceilings.seconds(cost) for cost in forwards(cell, shape, prompt_tokens, new_tokens)]
     return every[len(every) // 2]

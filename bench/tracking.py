@@ -26,7 +26,7 @@ from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
 from mlflow.store.db import utils as database  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
-from bench import metrics, prompts, records, trust  # noqa: E402
+from bench import metrics, prompts, records, trust, utilisation  # noqa: E402
 from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
@@ -48,7 +48,7 @@ def experiment_id(mlflow: MlflowClient, study: str) -> str:
 
 
 def digest(entry: CellRecords) -> str:
-    text = json.dumps([entry.rounds, entry.scores], sort_keys=True)
+    text = json.dumps([entry.rounds, entry.scores, entry.ceilings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -72,7 +72,7 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         run = mlflow.create_run(experiment, start_time=started, tags=name, run_name=run_name(entry.cell))
     logged = {int(n) for n in run.data.tags.get("rounds_logged", "").split()}
     run_id = run.info.run_id
-    values = metrics_of(entry, logged)
+    values = metrics_of(entry, logged, set(run.data.metrics))
     params = [Param(k, str(v)) for k, v in entry.cell.items() if k not in NOT_PARAMS] if not run.data.params else []
     good = sorted(number for number, record in entry.rounds.items() if record["outcome"] == "ok")
     tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(map(str, good))}
@@ -126,6 +126,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "command": last.get("command", ""),
         "order": " ".join(f"{number}:{record.get('order', '')}" for number, record in sorted(entry.rounds.items())),
         "order_seed": str(last.get("seed", "")),
+        **utilisation.ceiling_tags(entry),
         **{f"env.{name}": str(value) for name, value in flat(last["environment"]) if name not in ("verdict", "device")},
         **{f"card.{name}": str(value) for name, value in flat(card)},
     }
@@ -140,15 +141,18 @@ def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + name, value
 
 
-def metrics_of(entry: CellRecords, logged: set[int]) -> list[Metric]:
-    """All values to log: each new round at its number, then headlines and quality at the number of rounds."""
+def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Metric]:
+    """All values to log: each new round at its number, then headlines and quality at the number of rounds.
+
+    logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
+    """
     rounds = metrics.round_metrics(entry)
     now, last = int(1e3 * time.time()), len(rounds)
     found = [
         Metric(f"rounds/{name}", rounded(value), now, number)
         for number, values in rounds.items()
-        if number not in logged
         for name, value in values.items()
+        if number not in logged or f"rounds/{name}" not in names
     ]
     plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
     found += [Metric(name, rounded(value), now, last) for name, value in plain.items()]

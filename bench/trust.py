@@ -36,6 +36,7 @@ def flags(entry: CellRecords) -> list[str]:
     checks = {
         "two modes": two_modes(entry, good),
         "cold start": bool(good) and all(is_cold(record["calls"], entry.cell) for record in good),
+        "over its ceiling": metrics.is_over_ceiling(entry),
         "throttled": any(r.get("nvml", {}).get("telemetry", {}).get("throttled") for r in good),
         "memory": any(is_residual_large(r["nvml"]) for r in good if "used_bytes" in r.get("nvml", {})),
     }

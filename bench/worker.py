@@ -19,13 +19,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from bench import adapters, provenance
+from bench import adapters, checkpoint, provenance
 from bench.adapters.base import Adapter, Output, check
 from bench.cell import Cell, Work
 from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, kernel_ms, release
@@ -129,7 +129,8 @@ def run_cell(
     with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
         calls, sequences = timed_calls(adapter, cell, batches, progress)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
-    found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
+    found = {"shape": asdict(checkpoint.read(cell.weights, cell.random_seed).shape)}
+    found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
     if region:
         if alloc_retries(cell) > retries:
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
