@@ -83,8 +83,17 @@ def forwards(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | Non
     batch = cell.batch_size * (2 if cell.cfg_scale else 1)
     rows = batch * (cell.block_length if cell.head == "lean" else canvas)
     step = forward(shape, cell.dtype, batch, canvas, canvas, rows, cached=False)
+    step += spared(shape, batch * canvas - rows, canvas)
     for _ in range(cell.steps):
         yield step
+
+
+def spared(shape: Shape, rows: int, context: int) -> Cost:
+    """What the lean head does not pay, as a negative cost: in the last layer, rows that do not go on to the head are K
+    and V only."""
+    keys_and_values = 2 * shape.width * shape.head_width * shape.kv_heads
+    attention = 4 * shape.heads * shape.head_width * context
+    return Cost(-rows * (2 * (shape.layer_matrices - keys_and_values) + attention), 0, 0)
 
 
 def call(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | None = None) -> Cost:

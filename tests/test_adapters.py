@@ -5,7 +5,8 @@ import torch
 
 from bench import adapters, checkpoint, models
 from bench.adapters.base import kept_tokens, left_pad
-from bench.diffusion.samplers import Sampling, denoise
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Sampling
 from tests.conftest import GOLDEN, REPO, make_cell
 
 PROMPTS = [[0, 3, 40, 50, 60, 4], [0, 3, 900, 4], [0, 3, 70, 80, 90, 100, 110, 4]]
