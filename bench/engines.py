@@ -80,14 +80,13 @@ class StaticBody:
         last, *_ = self.functions.full(hidden, self.weights.layers[-1], self.weights.dims, *self.rope, seen, False)
         return self.head(last)
 
-    def body(
-        self, ids: torch.Tensor, attention_mask: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def body(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """All layers but the last, and the mask as attention takes it."""
         seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden = self.weights.embed(ids)
         for layer in self.weights.layers[:-1]:
-            hidden, *_ = self.functions.full(hidden, layer, self.weights.dims, *self.rope, seen, False)
+            # Indexed, not unpacked: a name would keep this layer's K and V alive through the next one.
+            hidden = self.functions.full(hidden, layer, self.weights.dims, *self.rope, seen, False)[0]
         return hidden, seen
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
@@ -204,9 +203,7 @@ class Decoder:
         cos, sin = self.rope(own)
         hidden = self.weights.embed(self.token[:, None])
         for layer, keys, values in zip(self.weights.layers, self.keys, self.values, strict=True):
-            hidden = self.functions.decode(
-                hidden, layer, self.weights.dims, cos, sin, mask, keys, values, self.place
-            )
+            hidden = self.functions.decode(hidden, layer, self.weights.dims, cos, sin, mask, keys, values, self.place)
         self.place += 1
         self.take(hidden[:, -1])
 

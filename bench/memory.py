@@ -2,8 +2,9 @@
 
 What counts is what torch's allocator counts: the tensors alive at the fullest moment of a call. Candidates for that
 moment, of which the fullest is taken: the rotation of queries and keys, attention, the feed-forward part (in the last
-layer, when all K and V are there), and the head. Every term is a tensor that transformers' LLaMA block, our samplers
-and our decoding loop keep alive then; tests compare the sum with what torch allocates.
+layer, when all K and V are there), and the head. Every term is a tensor that transformers' LLaMA block or our own
+(bench/block.py), our samplers and our decoding loops keep alive then; tests compare the sum with what torch allocates.
+The captured engine is compiled on a GPU, which spares tensors that only elementwise functions pass on.
 """
 
 from dataclasses import dataclass
@@ -46,18 +47,23 @@ def peak(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool = False) -> 
 
 
 def llama_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) -> list[Memory]:
-    """Prefill, and the last decode step, whose cache is the longest; in eager decoding it grows by copying."""
-    size, batch = BYTES[cell.dtype], cell.batch_size
+    """Prefill, and the last decode step, whose cache is the longest. In eager decoding it grows by copying; captured,
+    it has its full size from the start."""
+    size, batch, captured = BYTES[cell.dtype], cell.batch_size, cell.engine == "captured"
     row = size * shape.kv_heads * shape.head_width * batch  # K, or V, of one position in one layer
     logits = batch * shape.vocabulary * size
+    noise = NOISE_COPIES * DOUBLE * batch * shape.vocabulary if cell.temperature else 0
     weights = weights_bytes(cell, shape)
     last = prompt_tokens + cell.gen_length - 1
     found = []
     for queries, context, before in ((prompt_tokens, prompt_tokens, 0), (1, last, logits)):
-        cache, growing = 2 * shape.layers * context * row, context * row if queries == 1 else 0
-        work = trunk(shape, cell.dtype, batch, queries, context, full_rope=False, padded=padded)
+        held = prompt_tokens + cell.gen_length if captured else context
+        cache, growing = 2 * shape.layers * held * row, context * row if queries == 1 and not captured else 0
+        if captured:
+            work, before = fixed_trunk(cell, shape, batch * queries, beside=True), 0
+        else:
+            work = trunk(shape, cell.dtype, batch, queries, context, full_rope=False, padded=padded, embeddings=True)
         found.append(Memory(weights, cache, work + growing, before))
-        noise = NOISE_COPIES * DOUBLE * batch * shape.vocabulary if cell.temperature else 0
         found.append(Memory(weights, cache, batch * queries * shape.width * size, logits + noise))
     return found
 
@@ -65,23 +71,18 @@ def llama_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) ->
 def llada_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) -> list[Memory]:
     """The trunk over the whole canvas, and the head on the rows that its rung computes."""
     size, canvas = BYTES[cell.dtype], prompt_tokens + cell.gen_length
-    halves = 2 if cell.cfg_scale else 1
+    halves, lean = 2 if cell.cfg_scale else 1, cell.head == "lean"
     batch, weights = cell.batch_size * halves, weights_bytes(cell, shape)
-    hidden = batch * canvas * shape.width * size
-    work = trunk(shape, cell.dtype, batch, canvas, canvas, full_rope=True, padded=padded)
-    if cell.head == "lean":
-        rows = cell.batch_size * cell.block_length
-        hidden += halves * rows * shape.width * size  # the rows in use, copied out
-        rows = min(rows, HEAD_ROWS)
+    if cell.engine == "captured":
+        work = fixed_trunk(cell, shape, batch * canvas, beside=False)
     else:
-        rows, hidden = cell.batch_size * canvas, 0
-    logits = rows * shape.vocabulary * bytes_a_logit(cell, size)
-    head = rows * halves * shape.vocabulary * size  # written while the hidden states are still there
-    return [
-        Memory(weights, 0, work, 0),
-        Memory(weights, 0, hidden or batch * canvas * shape.width * size, head),
-        Memory(weights, 0, hidden, logits),
-    ]
+        work = trunk(shape, cell.dtype, batch, canvas, canvas, full_rope=True, padded=padded, embeddings=not lean)
+    rows = cell.batch_size * (cell.block_length if lean else canvas)
+    hidden = halves * rows * shape.width * size  # what the head is given
+    at_once = min(rows, HEAD_ROWS) if lean else rows
+    written = Memory(weights, 0, hidden, at_once * halves * shape.vocabulary * size)
+    read = Memory(weights, 0, hidden if lean else 0, at_once * shape.vocabulary * bytes_a_logit(cell, size))
+    return [Memory(weights, 0, work, 0), written, read]
 
 
 def bytes_a_logit(cell: Cell, size: int) -> int:
@@ -99,23 +100,38 @@ def bytes_a_logit(cell: Cell, size: int) -> int:
     return max(beside + confident, beside + drawn, guiding)
 
 
-def trunk(shape: Shape, dtype: str, batch: int, queries: int, context: int, full_rope: bool, padded: bool) -> int:
+def trunk(
+    shape: Shape, dtype: str, batch: int, queries: int, context: int, full_rope: bool, padded: bool, embeddings: bool
+) -> int:
     """Bytes of activations at the fullest moment of a layer that is not the first.
 
-    The embeddings, the residual stream and its normalised copy are alive throughout. full_rope: queries and keys are
-    rotated in float32 whatever the dtype.
+    The residual stream and its normalised copy are alive throughout. full_rope: queries and keys are rotated in float32
+    whatever the dtype. embeddings: whether the loop over the layers keeps what the first one was given.
     """
     size, rows = BYTES[dtype], batch * queries
     wide = SINGLE if full_rope else size
     q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    mask = batch * queries * context if padded else 0  # one byte a pair
+    mask = batch * queries * context if padded and embeddings else 0  # one byte a pair; else it is a row's own
     repeated = 2 * (q - k) * batch * context * size if padded and q != k else 0  # a mask rules out grouped heads
     rotate = size * (q + 2 * k) + wide * max(3 * q, q + 3 * k)
     cast = size * (q + k) if wide != size else 0
     attend = wide * (q + k) + cast + size * k + size * q
     feed_forward = 3 * size * shape.feed_forward + size * shape.width  # a layer's input is alive beside its residual
     inside = max(rows * rotate, rows * attend + mask * size + repeated, rows * feed_forward)
-    return 3 * rows * shape.width * size + mask + inside
+    return (3 if embeddings else 2) * rows * shape.width * size + mask + inside
+
+
+def fixed_trunk(cell: Cell, shape: Shape, rows: int, beside: bool) -> int:
+    """The same in the captured engine, whose fullest moment is the feed-forward: the residual stream before and after
+    attention, joined Q, K and V with the rotated K, the joined gate and up, and their product.
+
+    beside: whether Q, K and V of the layer before are alive still. A GPU runs the compiled layer; elsewhere the rotated
+    Q, what attention found and the gate's activation are there as well.
+    """
+    q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    projected = (q + 3 * k) * (2 if beside else 1)
+    plain = 0 if cell.device == "cuda" else 2 * q + shape.feed_forward
+    return BYTES[cell.dtype] * rows * (2 * shape.width + projected + 3 * shape.feed_forward + plain)
 
 
 def weights_bytes(cell: Cell, shape: Shape) -> int:

@@ -5,9 +5,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import DynamicCache
 
-from bench import adapters, checkpoint, memory
+from bench import adapters, block, checkpoint, memory
 from bench.adapters.llada import LladaBody
-from bench.diffusion.samplers import gumbel_scores, proposals
+from bench.diffusion.denoising import Canvas
+from bench.diffusion.samplers import gumbel_scores
+from bench.engines import Decoder, Decoding, StaticBody
 from tests.accounting import Accounting
 from tests.conftest import REPO, make_cell
 
@@ -20,6 +22,7 @@ def shape_of(cell):
 
 def counted(adapter, call) -> int:
     """Peak bytes of weights, buffers and whatever a call allocates."""
+    block.weights_of(adapter.model)  # a warm-up joins matrices; that is no part of a timed call
     accounting = Accounting()
     for tensor in [*adapter.model.parameters(), *adapter.model.buffers()]:
         accounting.hold(tensor)
@@ -36,15 +39,23 @@ def big_cell(model: str, **changes):
 
 
 def one_step(adapter, cell, prompt_tokens: int, padded: bool) -> None:
-    """What a denoising step of the first block allocates; the loop around it needs values, which fakes have not."""
-    canvas = torch.zeros(cell.batch_size, prompt_tokens + cell.gen_length, dtype=torch.long)
-    window = slice(prompt_tokens if cell.head == "lean" else 0, prompt_tokens + cell.block_length)
-    mask = torch.ones_like(canvas) if padded else None
-    proposals(LladaBody(adapter.model), canvas, mask, canvas.bool(), window, adapter.options())
+    """A denoising step of the first block."""
+    rows = cell.batch_size
+    captured = cell.engine == "captured"
+    body = StaticBody(adapter.model, prompt_tokens + cell.gen_length) if captured else LladaBody(adapter.model)
+    canvas = Canvas(body, adapter.options(), rows, prompt_tokens, padded, False, "cpu")
+    canvas.begin.fill_(prompt_tokens)
+    canvas.step()
 
 
 def decoding(adapter, cell, prompt_tokens: int, padded: bool) -> None:
     """What prefill and decoding allocate, without the values."""
+    if cell.engine == "captured":
+        shape = Decoding(cell.batch_size, prompt_tokens, cell.gen_length, padded, cell.temperature, (1,))
+        decoder = Decoder(adapter.model, shape)
+        decoder.prefill()
+        decoder.decode()
+        return
     cache = DynamicCache(config=adapter.model.config)
     rows = torch.zeros(cell.batch_size, prompt_tokens, dtype=torch.long)
     mask = torch.ones_like(rows) if padded else None
@@ -70,6 +81,9 @@ BIG = {
     "llama, prefill": (big_cell("llama", batch_size=32, gen_length=3), 2048),
     "llama, decode": (big_cell("llama", batch_size=64, gen_length=60), 4),
     "llama, noise": (big_cell("llama", batch_size=64, gen_length=4, temperature=1.0), 2),
+    "captured": (
+        big_cell("llada", batch_size=32, gen_length=512, steps=64, head="lean", engine="captured"), 128),
+    "llama, captured": (big_cell("llama", batch_size=32, gen_length=128, engine="captured"), 128),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 
