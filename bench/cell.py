@@ -48,6 +48,7 @@ class Cell:
     logits_eos_inf: bool | None = None
     confidence_eos_eot: str | None = None
     random_seed: int | None = None  # weights made from this seed, not trained: no quality
+    prompt_tokens: int | None = None  # every prompt is cut to exactly as many; None: prompts as they are
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
 

@@ -97,6 +97,11 @@ class Checkpoint:
         return self.config["mask_token_id"]
 
     @property
+    def max_positions(self) -> int:
+        """The longest sequence, prompt and answer, that the model was made for."""
+        return self.config["max_sequence_length" if self.kind == "llada" else "max_position_embeddings"]
+
+    @property
     def shape(self) -> "Shape":
         """The model's dimensions, under one set of names for both formats."""
         c, official = self.config, self.kind == "llada"

@@ -100,6 +100,7 @@ class GridFile(Strict):
     steps: Axis = 128
     batch_size: Axis = 1
     prompts: Whole = 32
+    prompt_tokens: Axis | None = None  # scaling: real prompts joined and cut to exactly as many (bench/prompts.py)
     repeat_prompts: Whole = 4  # prompts that later rounds time again
     stop: Literal["eos", "length"] | None = None  # default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
@@ -112,6 +113,12 @@ class GridFile(Strict):
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/sentinel.py)
+
+    @model_validator(mode="after")
+    def cut_prompts_are_not_scored(self) -> "GridFile":
+        if self.prompt_tokens is not None and (self.stop != "length" or self.source == "tasks"):
+            raise ValueError("prompt_tokens: prompts that are cut are timed, not scored; it needs stop: length")
+        return self
 
 
 def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
@@ -208,6 +215,16 @@ def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
         )
 
 
+def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where: str) -> None:
+    """Whether a prompt of known length and its answer fit into the model."""
+    most = files.describe().max_positions
+    if prompt_tokens and prompt_tokens + gen > most:
+        raise BadInput(
+            f"{where}: prompt_tokens {prompt_tokens} and gen_length {gen} are more than the {most} positions of"
+            f" {files.weights}"
+        )
+
+
 def place_model(pair: PairFile, model: str | None) -> PairFile:
     """The pair with a directory of the user's in place of its model of the same kind."""
     if not model:
@@ -219,12 +236,13 @@ def place_model(pair: PairFile, model: str | None) -> PairFile:
 def cells_of(
     grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
 ) -> list[Cell]:
-    """The cells of one grid, in grid order, without duplicates."""
+    """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
     names = ("model", "gen_length", "block_length", "steps", "batch_size", "head")
     for model, gen, block, steps, batch, head in itertools.product(*(as_list(getattr(grid, name)) for name in names)):
         files: ModelFile = getattr(pair, model)
         diffusion = {}
+        check_positions(grid.prompt_tokens, gen, files, where)
         if model == "llada":
             check_divisibility(gen, block, steps, where)
             diffusion = diffusion_settings(grid, files, steps, block, head, where)
@@ -247,6 +265,7 @@ def cells_of(
             stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
+            prompt_tokens=grid.prompt_tokens,
             time_limit_s=grid.time_limit_s,
             **diffusion,
         )
@@ -285,16 +304,32 @@ def fetch(pair: PairFile) -> PairFile:
     return pair
 
 
-def prompts_for(grids: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[str, tuple[Prompt, ...]]:
-    """The longest prompt set that grids of each source ask for. Raises BadInput where tasks do not apply."""
+Wanted = tuple[str, int | None]  # which prompts: the source, and the tokens that they are cut to
+
+
+def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
+    """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
     encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
     names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
-    counts = {g.source: max(other.prompts for other in grids if other.source == g.source) for g in grids}
-    if "tasks" in counts and "accuracy" not in pair.metrics:
+    counts: dict[Wanted, int] = {}
+    for span in spans:
+        wanted = span.source, span.prompt_tokens
+        counts[wanted] = max(span.prompts, counts.get(wanted, 0))
+    if ("tasks", None) in counts and "accuracy" not in pair.metrics:
         declared = ", ".join(pair.metrics) or "none"
         raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
-    return {source: prompts.select(names[source], count, *limits, encoders) for source, count in counts.items()}
+    return {
+        (source, tokens): prompts.exact(names[source], count, tokens, encoders)
+        if tokens
+        else prompts.select(names[source], count, *limits, encoders)
+        for (source, tokens), count in counts.items()
+    }
+
+
+def by_prompts(grid: GridFile) -> list[GridFile]:
+    """The grid in parts, each of which runs on one prompt set."""
+    return [grid.model_copy(update={"prompt_tokens": tokens}) for tokens in as_list(grid.prompt_tokens)]
 
 
 def resolve(
@@ -305,13 +340,14 @@ def resolve(
     where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
     """
     pair = fetch(pair)
-    longest = prompts_for(grids, pair, prompts_file)
+    parts = [(part, name) for grid, name in zip(grids, where, strict=True) for part in by_prompts(grid)]
+    longest = prompts_for([part for part, _ in parts], pair, prompts_file)
     cells: dict[str, Cell] = {}
     sets: dict[str, tuple[Prompt, ...]] = {}
-    for grid, name in zip(grids, where, strict=True):
-        chosen = longest[grid.source][: grid.prompts]
-        prompt_hash = prompts.keep(chosen)
+    for part, name in parts:
+        chosen = longest[part.source, part.prompt_tokens][: part.prompts]
+        prompt_hash = prompts.keep(chosen, with_ids=part.prompt_tokens is not None)
         sets[prompt_hash] = chosen
-        for cell in cells_of(grid, pair, device, chosen, prompt_hash, name):
+        for cell in cells_of(part, pair, device, chosen, prompt_hash, name):
             cells.setdefault(cell.cell_id, cell)
     return list(cells.values()), sets

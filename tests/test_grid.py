@@ -69,7 +69,8 @@ def cells(tmp_path: Path, pair_file: Path, **keys) -> list:
 def test_shipped_grid_gives_cells(file, pair_file):
     read = grid.read_grid(file, {})
     assert read == grid.read_grid(Path(file).stem, {})
-    found = grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", file)
+    pair = grid.read_pair(str(pair_file))
+    found = [c for part in grid.by_prompts(read) for c in grid.cells_of(part, pair, "cpu", ASKED, "hash", file)]
     assert {cell.model for cell in found} == set(grid.as_list(read.model))
     assert {cell.kind for cell in found} == {read.kind}
 
@@ -330,6 +331,26 @@ def test_grids_together_share_cells_and_the_longest_prompt_set(tmp_path, pair_fi
     assert [len(set_) for set_ in sets.values()] == [2, 3]
     assert [prompt.text for prompt in sets[found[-1].prompt_hash]] == [prompt.text for prompt in ASKED]
     assert [p.text for p in prompts.stored(found[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
+
+
+def test_prompt_tokens_are_an_axis_with_prompts_of_their_own(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    name = grid_file(tmp_path, stop="length", prompt_tokens=[8, 16], prompts=2, steps=8, model=["llama", "llada"])
+    found, sets = grid.resolve([grid.read_grid(name, {})], [name], grid.read_pair(str(pair_file)), "cpu", None)
+    assert [(cell.prompt_tokens, cell.model) for cell in found] == [
+        (8, "llama"), (8, "llada"), (16, "llama"), (16, "llada"),
+    ]  # fmt: skip
+    for cell in found:
+        assert [len(prompt.ids[cell.model]) for prompt in sets[cell.prompt_hash]] == [cell.prompt_tokens] * 2
+    assert prompts.stored(found[0].prompt_hash) == sets[found[0].prompt_hash]
+
+
+def test_prompts_that_are_cut_need_forced_length_and_room(tmp_path, pair_file):
+    name = grid_file(tmp_path, prompt_tokens=8)
+    assert "needs stop: length" in refusal(grid.read_grid, name, {})
+    assert "grid.yaml: prompt_tokens 4096 and gen_length 16 are more than the 4096 positions" in refusal(
+        lambda: cells(tmp_path, pair_file, prompt_tokens=4096, gen_length=16, block_length=16, steps=4, stop="length")
+    )
 
 
 def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_them(tmp_path, pair_file, monkeypatch):
