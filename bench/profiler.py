@@ -91,6 +91,21 @@ def release(device: str) -> None:
         torch.cuda.empty_cache()
 
 
+def limit_memory(device: str, gib: float | None) -> None:
+    """Let this process have no more memory than a stated limit: torch's pool on a GPU, private pages on a CPU.
+
+    None lifts nothing and limits nothing. Beyond it an allocation fails as on a smaller device.
+    """
+    if gib is None:
+        return
+    if device == "cuda":
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / torch.cuda.mem_get_info()[1]))
+    else:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.RLIM_INFINITY))
+
+
 class PeakMemory:
     """Peak memory between entering and leaving, in GiB, under the names of the metrics.
 

@@ -47,6 +47,7 @@ class LladaAdapter(ModelAdapter):
             eos_id=self.checkpoint.eos_ids[0],
             eot_id=self.eot_id,
             head=cell.head or "official",
+            stop_after=cell.steps_timed,
         )
 
 

@@ -1,4 +1,8 @@
-"""LLaMA: one token a forward over a KV cache, a mark for each token."""
+"""LLaMA: one token a forward over a KV cache, a mark for each token.
+
+Of a cell with `tokens_timed` the first half of them are decoded after the prompt, then the cache jumps to its last
+positions for the other half: the mark "jump" ends the gap that no time is taken from.
+"""
 
 import torch
 from transformers import DynamicCache
@@ -23,7 +27,10 @@ class LlamaAdapter(ModelAdapter):
         cache = DynamicCache(config=self.model.config)
         tokens: list[torch.Tensor] = []
         rows, positions = ids, 0
-        while len(tokens) < cell.gen_length:
+        while len(tokens) < (cell.tokens_timed or cell.gen_length):
+            if cell.tokens_timed and len(tokens) == cell.tokens_timed // 2:
+                mask = jump(cache, mask, cell.gen_length - cell.tokens_timed)
+                mark("jump")
             logits = self.forward(rows, mask, cache)
             positions += rows.numel()
             token = gumbel_scores(logits, cell.temperature).argmax(-1)
@@ -46,3 +53,17 @@ class LlamaAdapter(ModelAdapter):
         return self.model(
             rows, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
         ).logits[:, -1]
+
+
+def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:
+    """Put a cache `tokens` further, filled with the K and V that it holds over and over; returns the mask for it.
+
+    Time does not depend on what they say, and memory is that of a cache which grew token by token: each layer's rows
+    are copied once into longer ones, as in the last step of a whole run.
+    """
+    for layer in cache.layers:
+        chosen = torch.arange(tokens, device=layer.keys.device) % layer.keys.shape[2]
+        for name in ("keys", "values"):  # [batch, heads, length, head width]
+            rows = getattr(layer, name)
+            setattr(layer, name, torch.cat([rows, rows[:, :, chosen]], dim=2))
+    return mask if mask is None else torch.cat([mask, mask.new_ones(len(mask), tokens)], dim=1)

@@ -50,6 +50,7 @@ class Sampling:
     eos_id: int | None = None
     eot_id: int | None = None
     head: str = "official"
+    stop_after: int | None = None  # run so many of the steps, whose quotas stay those of all; masks are left then
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def denoise(
 ) -> Denoised:
     """Generate after `prompts` [rows, prompt length]; `attention_mask` [rows, prompt length] is 0 on padding.
 
-    Calls mark("step") after each forward's commits and mark("block") after each block. Raises ValueError
+    Calls mark("step") after each forward's commits and mark("block") after each finished block. Raises ValueError
     where the official code asserts: blocks must divide the length, and steps the blocks.
     """
     rows, start = prompts.shape
@@ -224,21 +225,22 @@ def denoise(
     if attention_mask is not None:
         attention_mask = torch.cat([attention_mask, torch.ones_like(masks)], dim=1)
     prompt = canvas != options.mask_id
-    per_block = options.steps // blocks
+    per_block, steps = options.steps // blocks, options.stop_after or options.steps
     prompts_are_whole = bool((prompts != options.mask_id).all())  # the official sampler fills masks of a prompt too
     steps_before_first = torch.zeros((), dtype=torch.long, device=canvas.device)
-    for block in range(blocks):
+    for block in range(-(-steps // per_block)):
         begin = start + block * options.block_length
         end = begin + options.block_length
         window = slice(begin if options.head == "lean" and prompts_are_whole else 0, end)
         masked = (canvas[:, begin:end] == options.mask_id).sum(1).tolist()
         quotas = list(zip(*(schedule(count, per_block) for count in masked), strict=True))
-        for quota in quotas:
+        for quota in quotas[: steps - block * per_block]:
             candidates, confidence = proposals(forward, canvas, attention_mask, prompt, window, options)
             commit(canvas[:, window], candidates, confidence, list(quota), options.mask_id)
             steps_before_first += (canvas[:, start] == options.mask_id).any()
             mark("step")
-        mark("block")
-    positions = canvas.numel() * options.steps * (2 if options.cfg_scale > 0 else 1)
+        if steps >= (block + 1) * per_block:
+            mark("block")
+    positions = canvas.numel() * steps * (2 if options.cfg_scale > 0 else 1)
     first = int(steps_before_first)
-    return Denoised(canvas, options.steps, positions, first if first < options.steps else None)
+    return Denoised(canvas, steps, positions, first if first < steps else None)
