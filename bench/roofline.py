@@ -64,4 +64,13 @@ def denoising(cell: Cell, shape: Shape, prompt_tokens: int) -> Cost:
     canvas = prompt_tokens + cell.gen_length
     batch = cell.batch_size * (2 if cell.cfg_scale else 1)
     rows = batch * (cell.block_length if cell.head == "lean" else canvas)
-    return forward(shape, cell.dtype, batch, canvas, canvas, rows, cached=False).times(cell.steps)
+    whole = forward(shape, cell.dtype, batch, canvas, canvas, rows, cached=False)
+    return (whole + spared(shape, batch * canvas - rows, canvas)).times(cell.steps)
+
+
+def spared(shape: Shape, rows: int, context: int) -> Cost:
+    """What the lean head does not pay, as a negative cost: in the last layer, rows that do not go on to the head are K
+    and V only."""
+    keys_and_values = 2 * shape.width * shape.head_width * shape.kv_heads
+    attention = 4 * shape.heads * shape.head_width * context
+    return Cost(-rows * (2 * (shape.layer_matrices - keys_and_values) + attention), 0, 0)

@@ -1,13 +1,12 @@
 """Both adapters on small models: equality with generate(), marks, padding, what counts as kept."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from bench import adapters, checkpoint, models
 from bench.adapters.base import attention_kernel, kept_tokens, left_pad, masks_left
-from bench.diffusion.samplers import Sampling, denoise
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Sampling
 from tests.conftest import GOLDEN, REPO, make_cell
 
 PROMPTS = [[0, 3, 40, 50, 60, 4], [0, 3, 900, 4], [0, 3, 70, 80, 90, 100, 110, 4]]
@@ -127,7 +126,7 @@ def test_the_first_steps_are_those_of_all_steps(tiny_forward):
     denoise(forward, ids, None, whole)
     for steps in (1, 8, 11):
         marks: list[str] = []
-        found = denoise(tiny_forward, ids, None, replace(whole, stop_after=steps), marks.append)
+        found = denoise(tiny_forward, ids, None, whole, marks.append, steps)
         assert found.canvas.tolist() == canvases[steps].tolist()
         assert (found.nfe, found.positions) == (steps, steps * 20)
         assert (marks.count("step"), marks.count("block")) == (steps, steps // 8)
@@ -177,3 +176,34 @@ def test_math_attention_gives_the_same_tokens_by_another_kernel(llama):
         assert run(llama, PROMPTS[:1], gen_length=8, stop="length")[0].sequences.tolist() == plain.sequences.tolist()
     with attention_kernel(make_cell("llama")):
         assert torch.backends.cuda.flash_sdp_enabled()
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
+def test_a_captured_cache_jumps_too(prompts, llama):
+    def call(**changes):
+        marks: list[str] = []
+        llama.load(make_cell("llama", gen_length=30, stop="length", engine="captured", **changes))
+        llama.prepare([prompts])
+        return llama.generate(prompts, marks.append), marks, llama.captured(prompts)
+
+    whole, _, decoder = call()
+    length, end = decoder.decoding.prompt_length, int(decoder.place)
+    output, marks, decoder = call(tokens_timed=6)
+    assert marks == [*["token"] * 3, "jump", *["token"] * 3]
+    assert output.sequences[:, :3].tolist() == whole.sequences[:, :3].tolist()
+    assert output.sequences[:, 3:].tolist() == decoder.sequences[:, -3:].tolist()
+    assert (output.sequences.shape[1], int(decoder.place)) == (6, end)
+    held = decoder.keys[0, 0, 0, : length + 26]
+    assert held[length + 2 : length + 26].tolist() == [held[i % length].tolist() for i in range(24)]
+
+
+def test_the_first_steps_are_the_same_captured():
+    adapter, found = adapters.create("llada"), []
+    for engine in ("eager", "captured"):
+        adapter.load(make_cell("llada", steps=16, steps_timed=5, gen_length=16, block_length=8, engine=engine))
+        adapter.prepare([PROMPTS])
+        marks: list[str] = []
+        output = adapter.generate(PROMPTS, marks.append)
+        found.append((output.sequences.tolist(), output.nfe, output.positions, marks))
+    assert found[0] == found[1]
+    assert found[0][1] == 5

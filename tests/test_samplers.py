@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bench.adapters.llada import LladaBody
 from bench.diffusion import samplers
-from bench.diffusion.samplers import Sampling, denoise, gumbel_scores, propose, schedule
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Sampling, gumbel_scores, propose, schedule
 from tests.conftest import GOLDEN
 
 CASES = json.loads((GOLDEN / "generate.json").read_text())

@@ -7,7 +7,7 @@ turns marks into times.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -53,6 +53,10 @@ class Adapter(Protocol):
     def load(self, cell: Cell) -> None:
         """Make ready for a cell: weights on its device in its dtype, its options set."""
 
+    def prepare(self, batches: list[list[list[int]]]) -> None:
+        """Compile and capture what batches of such shapes need, letting go of what other cells needed. Takes nothing
+        where the engine is eager. A captured cell must be prepared before it generates."""
+
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         """Generate for a batch of token id lists."""
 
@@ -62,24 +66,48 @@ class Adapter(Protocol):
     def weights_bytes(self) -> int:
         """Bytes of the parameters, a tied head counted once."""
 
+    def captured_peak_bytes(self) -> int:
+        """Device memory allocated while the steps were captured; 0 where nothing is."""
+
 
 class ModelAdapter:
-    """Loads a checkpoint once and keeps it while cells change."""
+    """Loads a checkpoint once and keeps it while cells change; keeps what was captured while it fits."""
 
     def __init__(self) -> None:
         self.cell: Cell | None = None
         self.checkpoint: checkpoint.Checkpoint | None = None
         self.model = None
+        self.captures: dict[tuple, Any] = {}
 
     def load(self, cell: Cell) -> None:
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
+            self.captures.clear()
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
         self.cell = cell
 
     def weights_bytes(self) -> int:
         return sum(p.numel() * p.element_size() for p in self.model.parameters())
+
+    def prepare(self, batches: list[list[list[int]]]) -> None:
+        self.captures.clear()
+        if self.cell.engine == "captured":
+            for prompts in batches:
+                shape = self.shape_of(prompts)
+                if shape not in self.captures:
+                    with torch.no_grad():
+                        self.captures[shape] = self.capture(prompts)
+
+    def captured(self, prompts: list[list[int]]) -> Any:
+        """What was captured for prompts of this shape. Raises RuntimeError if `prepare` did not see it."""
+        found = self.captures.get(self.shape_of(prompts))
+        if found is None:
+            raise RuntimeError("nothing was captured for prompts of this shape: capturing must not be timed")
+        return found
+
+    def captured_peak_bytes(self) -> int:
+        return max((found.peak_bytes for found in self.captures.values()), default=0)
 
 
 def attention_kernel(cell: Cell) -> AbstractContextManager:

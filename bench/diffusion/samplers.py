@@ -1,9 +1,7 @@
-"""LLaDA's official sampler: blockwise denoising that commits the most confident tokens of each step.
+"""One step of LLaDA's official sampler, in parts: a token proposed for each masked position, the surest committed.
 
-A canvas is a prompt followed by mask tokens. Each step runs the model on the whole canvas, proposes a token
-for every masked position and commits a fixed quota of them, block after block, left to right. Committed
-tokens never change. Source: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from
-its behaviour; `tests/golden` holds its outputs.
+`denoising.py` is the loop. Source: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its
+behaviour; `tests/golden` holds its outputs.
 """
 
 from collections.abc import Callable
@@ -22,11 +20,11 @@ class Body(Protocol):
     def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Logits [rows, canvas, vocabulary]."""
 
-    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Hidden states [rows, canvas, width] before the head."""
+    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
+        """What the last layer gives at some positions (LongTensor) of the canvas [rows, positions, width]."""
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits [..., vocabulary] of hidden states [..., width]."""
+        """Logits [..., vocabulary] of what the last layer gave [..., width]: its norm, then the head."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +48,6 @@ class Sampling:
     eos_id: int | None = None
     eot_id: int | None = None
     head: str = "official"
-    stop_after: int | None = None  # run so many of the steps, whose quotas stay those of all; masks are left then
-
-
-@dataclass(frozen=True)
-class Denoised:
-    """canvas [rows, prompt + gen_length]; nfe: forwards; positions: rows x canvas pushed through the model.
-
-    first_step: the step (from 0) at which the first output position of every row was final, or None.
-    """
-
-    canvas: torch.Tensor
-    nfe: int
-    positions: int
-    first_step: int | None
 
 
 def schedule(masked: int, steps: int) -> list[int]:
@@ -157,15 +141,15 @@ def lean_proposals(
     canvas: torch.Tensor,
     attention_mask: torch.Tensor | None,
     prompt: torch.Tensor,
-    window: slice,
+    positions: torch.Tensor,
     options: Sampling,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence of a window of the canvas, both [rows, window]; no other row meets the head."""
+    """Candidates and confidence at some positions, both [rows, positions]; no other row meets the head."""
     asked = canvas, attention_mask
     if options.cfg_scale > 0:
         asked = both_halves(canvas, attention_mask, prompt, options.mask_id)
-    hidden = body.trunk(*asked)[:, window]
-    shape = (len(canvas), hidden.shape[1])
+    hidden = body.trunk(*asked, positions)
+    shape = (len(canvas), len(positions))
     parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
     found = []
     for chunk in zip(*parts, strict=True):
@@ -180,67 +164,29 @@ def proposals(
     canvas: torch.Tensor,
     attention_mask: torch.Tensor | None,
     prompt: torch.Tensor,
-    window: slice,
+    positions: torch.Tensor,
     options: Sampling,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence of a window of the canvas, both [rows, window], by the rung of `options.head`."""
+    """Candidates and confidence, both [rows, positions], by the rung of `options.head`. The official rungs give them
+    for the whole canvas, whatever the positions."""
     if options.head == "lean":
-        return lean_proposals(forward, canvas, attention_mask, prompt, window, options)
+        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options)
     logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
-    candidates, confidence = propose(logits, options)
-    return candidates[:, window], confidence[:, window]
+    return propose(logits, options)
 
 
 def commit(
-    canvas: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor, quota: list[int], mask_id: int
-) -> None:
-    """Write each row's `quota` most confident candidates into its masked positions, in place. All [rows, window]."""
-    confidence = confidence.masked_fill(canvas != mask_id, -torch.inf)
-    for row, count in enumerate(quota):
-        if count:
-            chosen = confidence[row].topk(count).indices
-            masked = canvas[row, chosen] == mask_id
-            canvas[row, chosen] = torch.where(masked, candidates[row, chosen], canvas[row, chosen])
+    canvas: torch.Tensor, positions: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor,
+    quota: torch.Tensor, mask_id: int,
+) -> None:  # fmt: skip
+    """Write each row's `quota` most confident candidates into its masked positions, in place.
 
-
-@torch.inference_mode()
-def denoise(
-    forward: Forward | Body,
-    prompts: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    options: Sampling,
-    mark: Callable[[str], None] = lambda kind: None,
-) -> Denoised:
-    """Generate after `prompts` [rows, prompt length]; `attention_mask` [rows, prompt length] is 0 on padding.
-
-    Calls mark("step") after each forward's commits and mark("block") after each finished block. Raises ValueError
-    where the official code asserts: blocks must divide the length, and steps the blocks.
+    positions: of the canvas, to which candidates and confidence [rows, positions] belong; those of confidence -inf
+    and those not masked stay as they are. quota: a number on the device, so that nothing waits for it.
     """
-    rows, start = prompts.shape
-    blocks, rest = divmod(options.gen_length, options.block_length)
-    if rest or options.steps % blocks:
-        raise ValueError("gen_length must be a multiple of block_length, and steps of the number of blocks")
-    masks = prompts.new_full((rows, options.gen_length), options.mask_id)
-    canvas = torch.cat([prompts, masks], dim=1)
-    if attention_mask is not None:
-        attention_mask = torch.cat([attention_mask, torch.ones_like(masks)], dim=1)
-    prompt = canvas != options.mask_id
-    per_block, steps = options.steps // blocks, options.stop_after or options.steps
-    prompts_are_whole = bool((prompts != options.mask_id).all())  # the official sampler fills masks of a prompt too
-    steps_before_first = torch.zeros((), dtype=torch.long, device=canvas.device)
-    for block in range(-(-steps // per_block)):
-        begin = start + block * options.block_length
-        end = begin + options.block_length
-        window = slice(begin if options.head == "lean" and prompts_are_whole else 0, end)
-        masked = (canvas[:, begin:end] == options.mask_id).sum(1).tolist()
-        quotas = list(zip(*(schedule(count, per_block) for count in masked), strict=True))
-        for quota in quotas[: steps - block * per_block]:
-            candidates, confidence = proposals(forward, canvas, attention_mask, prompt, window, options)
-            commit(canvas[:, window], candidates, confidence, list(quota), options.mask_id)
-            steps_before_first += (canvas[:, start] == options.mask_id).any()
-            mark("step")
-        if steps >= (block + 1) * per_block:
-            mark("block")
-    positions = canvas.numel() * steps * (2 if options.cfg_scale > 0 else 1)
-    first = int(steps_before_first)
-    return Denoised(canvas, steps, positions, first if first < steps else None)
+    window = canvas.index_select(1, positions)
+    confidence = confidence.masked_fill(window != mask_id, -torch.inf)
+    sorted_, order = confidence.sort(dim=-1, descending=True, stable=True)
+    chosen = (torch.arange(len(positions), device=canvas.device) < quota) & (sorted_ > -torch.inf)
+    chosen = torch.zeros_like(chosen).scatter_(1, order, chosen)
+    canvas.index_copy_(1, positions, torch.where(chosen, candidates, window))
