@@ -3,6 +3,8 @@
 On a GPU a mark is a CUDA event, so marking never waits for the device; on a CPU it is `perf_counter`.
 """
 
+import contextlib
+import ctypes
 import gc
 import os
 import re
@@ -85,10 +87,14 @@ def covered(intervals: list[tuple[float, float]]) -> float:
 
 def release(device: str) -> None:
     """Give back what an earlier cell left in torch's pool. Before a warm-up: after it, the timed calls would have to
-    ask the driver for memory again."""
+    ask the driver for memory again. On a CPU the C library keeps pages that would count as resident (glibc alone has a
+    call to let go of them)."""
     gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()
+    else:
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def limit_memory(device: str, gib: float | None) -> None:
