@@ -5,10 +5,10 @@ No pydantic here: a bare GPU machine reads work folders with the standard librar
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-NOT_HASHED = ("weights", "tokenizer", "time_limit_s")  # places and patience do not change a result
+NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
 
 
 def identity(settings: dict) -> str:
@@ -49,6 +49,12 @@ class Cell:
     confidence_eos_eot: str | None = None
     random_seed: int | None = None  # weights made from this seed, not trained: no quality
     prompt_tokens: int | None = None  # every prompt is cut to exactly as many; None: prompts as they are
+    steps_timed: int | None = None  # LLaDA's first steps alone are run; the schedule is that of all of them
+    tokens_timed: int | None = None  # LLaMA's first and last tokens alone, half of each; the cache grows in full
+    peaks_only: bool | None = None  # memory is asked, not time: no warm-up, and no clock is believed
+    attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
+    limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
+    first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
 
@@ -62,6 +68,8 @@ class Cell:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
         name += f", {self.head} head" if self.head else ""
+        name += f", {self.attention} attention" if self.attention else ""
+        name += f", {self.timed} timed" if self.timed else ""
         return name if self.twin is None else f"sentinel {self.twin}"
 
     def settings(self) -> dict:
@@ -69,8 +77,17 @@ class Cell:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def forwards(self) -> int:
-        """Forwards of one generation call: an upper bound for LLaMA, which may stop early."""
-        return self.gen_length if self.steps is None else self.steps
+        """Forwards of one generation call as it is run: an upper bound for LLaMA, which may stop early."""
+        return self.timed or (self.gen_length if self.steps is None else self.steps)
+
+    @property
+    def timed(self) -> int | None:
+        """Forwards that stand for all of a call's; None where all are run."""
+        return self.steps_timed or self.tokens_timed
+
+    def whole(self) -> "Cell":
+        """The cell that runs all of its forwards."""
+        return replace(self, steps_timed=None, tokens_timed=None)
 
 
 @dataclass(frozen=True)

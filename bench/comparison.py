@@ -48,8 +48,7 @@ class Comparison:
     @property
     def label(self) -> str:
         """What every table and figure must say about the weights; empty where there is nothing to say."""
-        made_up = not self.every.empty and "weights" in self.every and (self.every["weights"] == "random").any()
-        return "random weights, real shapes: no quality" if made_up else ""
+        return label_of(self.every)
 
     def declared(self, margins: dict[str, float]) -> dict[str, float]:
         """Of a pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
@@ -58,9 +57,7 @@ class Comparison:
     @property
     def machine(self) -> str:
         """What it ran on; of a CPU, that nothing vouches for it."""
-        row = self.every.iloc[0]
-        label = " (a CPU: nothing vouches that it was ours alone)" if row.get("platform") == "cpu" else ""
-        return f"{row['device']}{label}"
+        return machine_of(self.every.iloc[0])
 
     @property
     def title(self) -> str:
@@ -73,6 +70,23 @@ class Comparison:
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
             f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}{rung}"
         )
+
+
+def label_of(runs: pd.DataFrame) -> str:
+    """What must be said of the runs' weights; empty where there is nothing to say."""
+    made_up = not runs.empty and "weights" in runs and (runs["weights"] == "random").any()
+    return "random weights, real shapes: no quality" if made_up else ""
+
+
+def machine_of(run: pd.Series) -> str:
+    """The device of a run; of a CPU, that nothing vouches for it."""
+    label = " (a CPU: nothing vouches that it was ours alone)" if run.get("platform") == "cpu" else ""
+    return f"{run['device']}{label}"
+
+
+def text_of(value: object, default: str) -> str:
+    """A setting of a run; the default where it says nothing."""
+    return default if pd.isna(value) or not value else str(value)
 
 
 EMPTY = Comparison("answers", *[pd.DataFrame()] * 4)

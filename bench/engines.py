@@ -207,6 +207,14 @@ class Decoder:
         self.place += 1
         self.take(hidden[:, -1])
 
+    def jump(self, made: int, tokens: int) -> None:
+        """Go on `tokens` further than after `made` of them, the cache between filled with the prompts' K and V."""
+        length = self.decoding.prompt_length
+        chosen, begin = self.all[:tokens] % length, length + made - 1
+        for cache in (*self.keys, *self.values):  # of a layer: all at once would double the cache
+            cache[:, :, begin : begin + tokens] = cache[:, :, chosen]
+        self.place += tokens
+
     def take(self, hidden: torch.Tensor) -> None:
         """Sample the next token from what the last layer gave [rows, width], and note who has ended."""
         token = gumbel_scores(self.weights.logits(hidden), self.decoding.temperature).argmax(-1)

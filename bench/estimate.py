@@ -17,7 +17,10 @@ SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
 
 
-SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length", "head")
+SAME_SHAPE = (
+    "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
+)  # fmt: skip
+WARMUP_FORWARDS = 12  # of bench/worker.py, which imports torch
 
 
 def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:
@@ -38,7 +41,8 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords
         return cell.forwards() * measured
     prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    return roofline.call_s(cell, shape, SPEEDS[cell.device], round(prompt))
+    whole = roofline.call_s(cell.whole(), shape, SPEEDS[cell.device], round(prompt))
+    return whole * cell.forwards() / cell.whole().forwards()
 
 
 def calls(cell: Cell, round_: int) -> int:
@@ -47,7 +51,13 @@ def calls(cell: Cell, round_: int) -> int:
     return -(-count // cell.batch_size)
 
 
+def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
+    """Seconds of a cell in a round: its warm-up and its calls."""
+    each = call_s(cell, prompts, known)
+    warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
+    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up)
+
+
 def cell_s(cell: Cell, rounds: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
     """Seconds of all rounds of a cell, process start-up left out."""
-    each = call_s(cell, prompts, known)
-    return each * sum(calls(cell, round_) for round_ in range(1, rounds + 1))
+    return sum(round_s(cell, round_, prompts, known) for round_ in range(1, rounds + 1))

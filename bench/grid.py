@@ -6,8 +6,9 @@ is broken is one line naming file, key and rule; nothing is ever changed silentl
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +25,7 @@ Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
 Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
 Head = Literal["official", "official-old", "lean"]
+Attention = Literal["sdpa", "math"]
 
 
 class Strict(BaseModel):
@@ -98,8 +100,10 @@ class GridFile(Strict):
     gen_length: Axis = 128
     block_length: Axis = 32
     steps: Axis = 128
+    tokens_per_step: Axis | None = None  # in place of steps: they grow with the length
     batch_size: Axis = 1
     prompts: Whole = 32
+    calls: Whole | None = None  # scaling: of a cell, all of them in each round; in place of prompts
     prompt_tokens: Axis | None = None  # scaling: real prompts joined and cut to exactly as many (bench/prompts.py)
     repeat_prompts: Whole = 4  # prompts that later rounds time again
     stop: Literal["eos", "length"] | None = None  # default: the pair's
@@ -113,11 +117,19 @@ class GridFile(Strict):
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/sentinel.py)
+    steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
+    tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
+    peaks_only: bool = False  # memory is asked, not time
+    attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
+    limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
+    first: dict[str, list[int | str]] = {}  # cells with these values come before the others of a round
+    pairs: dict[str, dict[str, Any]] = {}  # values that hold for a pair in place of those above
 
     @model_validator(mode="after")
-    def cut_prompts_are_not_scored(self) -> "GridFile":
-        if self.prompt_tokens is not None and (self.stop != "length" or self.source == "tasks"):
-            raise ValueError("prompt_tokens: prompts that are cut are timed, not scored; it needs stop: length")
+    def scaling_is_not_scored(self) -> "GridFile":
+        for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
+            if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
+                raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
         return self
 
 
@@ -183,11 +195,11 @@ def read_pair(name: str) -> PairFile:
     return pair
 
 
-def read_grid(name: str, overrides: dict) -> GridFile:
-    """A grid by path or name, with the overrides put in place of its own values."""
+def read_grid(name: str, overrides: dict, pair: str | None = None) -> GridFile:
+    """A grid by path or name, with the pair's values and then the overrides put in place of its own."""
     file = Path(name) if name.endswith(".yaml") else GRIDS / f"{name}.yaml"
     grid = read_yaml(file, GridFile, "grid", GRIDS)
-    return validate(grid.model_dump() | overrides, GridFile, file)
+    return validate(grid.model_dump() | grid.pairs.get(pair, {}) | overrides, GridFile, file)
 
 
 def whole_numbers(text: str, key: str) -> list[int]:
@@ -238,14 +250,19 @@ def cells_of(
 ) -> list[Cell]:
     """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
-    names = ("model", "gen_length", "block_length", "steps", "batch_size", "head")
-    for model, gen, block, steps, batch, head in itertools.product(*(as_list(getattr(grid, name)) for name in names)):
+    pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
+    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "attention")
+    for model, gen, block, each, batch, head, attention in itertools.product(
+        *(as_list(getattr(grid, name)) for name in names)
+    ):
+        steps = each if pace == "steps" else steps_for(gen, each, where)
         files: ModelFile = getattr(pair, model)
         diffusion = {}
         check_positions(grid.prompt_tokens, gen, files, where)
         if model == "llada":
             check_divisibility(gen, block, steps, where)
             diffusion = diffusion_settings(grid, files, steps, block, head, where)
+            diffusion["steps_timed"] = shorter(grid.steps_timed, steps)
         cell = Cell(
             pair=pair.name,
             kind=grid.kind,
@@ -261,16 +278,31 @@ def cells_of(
             batch_size=batch,
             prompts=len(prompt_set),
             prompt_hash=prompt_hash,
-            repeat_prompts=min(grid.repeat_prompts, len(prompt_set)),
+            repeat_prompts=len(prompt_set) if grid.calls else min(grid.repeat_prompts, len(prompt_set)),
             stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
             prompt_tokens=grid.prompt_tokens,
+            tokens_timed=shorter(grid.tokens_timed, gen) if model == "llama" else None,
+            peaks_only=grid.peaks_only or None,
+            attention=None if attention == "sdpa" else attention,
+            limit_gib=grid.limit_gib,
             time_limit_s=grid.time_limit_s,
             **diffusion,
         )
         found.setdefault(cell.cell_id, cell)
     return list(found.values())
+
+
+def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
+    if gen % tokens_per_step:
+        raise BadInput(f"{where}: gen_length {gen} is not a multiple of tokens_per_step {tokens_per_step}")
+    return gen // tokens_per_step
+
+
+def shorter(timed: int | None, whole: int) -> int | None:
+    """How many forwards to time where that is fewer than all."""
+    return timed if timed and timed < whole else None
 
 
 def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, head: str, where: str) -> dict:
@@ -329,7 +361,38 @@ def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None)
 
 def by_prompts(grid: GridFile) -> list[GridFile]:
     """The grid in parts, each of which runs on one prompt set."""
-    return [grid.model_copy(update={"prompt_tokens": tokens}) for tokens in as_list(grid.prompt_tokens)]
+    parts = [grid.model_copy(update={"prompt_tokens": tokens}) for tokens in as_list(grid.prompt_tokens)]
+    if grid.calls is None:
+        return parts
+    return [
+        part.model_copy(update={"batch_size": batch, "prompts": grid.calls * batch})
+        for part in parts
+        for batch in as_list(grid.batch_size)
+    ]
+
+
+def whole_cells(cells: list[Cell]) -> list[Cell]:
+    """Of each model the cheapest cell that runs some of its forwards alone, with all of them: it shows whether what
+    the others extrapolate is right."""
+    found = {}
+    for cell in cells:
+        size = cell.batch_size * (cell.gen_length + (cell.prompt_tokens or 0)), cell.whole().forwards()
+        if cell.timed and not cell.attention and (cell.model not in found or size < found[cell.model][0]):
+            found[cell.model] = size, cell.whole()
+    return [cell for _, cell in found.values()]
+
+
+def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
+    """The grid's first cells marked, and before the others."""
+    marked = (
+        [
+            replace(cell, first=all(getattr(cell, k) in values for k, values in grid.first.items()) or None)
+            for cell in cells
+        ]
+        if grid.first
+        else cells
+    )
+    return sorted(marked, key=lambda cell: not cell.first)
 
 
 def resolve(
@@ -340,14 +403,16 @@ def resolve(
     where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
     """
     pair = fetch(pair)
-    parts = [(part, name) for grid, name in zip(grids, where, strict=True) for part in by_prompts(grid)]
-    longest = prompts_for([part for part, _ in parts], pair, prompts_file)
+    longest = prompts_for([part for grid in grids for part in by_prompts(grid)], pair, prompts_file)
     cells: dict[str, Cell] = {}
     sets: dict[str, tuple[Prompt, ...]] = {}
-    for part, name in parts:
-        chosen = longest[part.source, part.prompt_tokens][: part.prompts]
-        prompt_hash = prompts.keep(chosen, with_ids=part.prompt_tokens is not None)
-        sets[prompt_hash] = chosen
-        for cell in cells_of(part, pair, device, chosen, prompt_hash, name):
+    for grid, name in zip(grids, where, strict=True):
+        found = []
+        for part in by_prompts(grid):
+            chosen = longest[part.source, part.prompt_tokens][: part.prompts]
+            prompt_hash = prompts.keep(chosen, with_ids=part.prompt_tokens is not None)
+            sets[prompt_hash] = chosen
+            found += cells_of(part, pair, device, chosen, prompt_hash, name)
+        for cell in in_order(grid, [*whole_cells(found), *found]):
             cells.setdefault(cell.cell_id, cell)
     return list(cells.values()), sets

@@ -9,9 +9,10 @@ import sys
 
 import pandas as pd
 
-from bench import grid, stats, tasks, tracking, trust
+from bench import grid, scaling_text, stats, tasks, tracking, trust
 from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
+from bench.scaling import scalings
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
 NOTE_LENGTH = 80
@@ -49,7 +50,16 @@ def table(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFra
 
 def note(row: pd.Series) -> str:
     """What stands beside a run's numbers, or in their place."""
-    return " ".join(str(v)[:NOTE_LENGTH] for v in (row.get("reason"), row.get("flags")) if v and not pd.isna(v))
+    known = (row.get("reason"), row.get("flags"), part_words(row))
+    return " ".join(str(v)[:NOTE_LENGTH] for v in known if v and not pd.isna(v))
+
+
+def part_words(row: pd.Series) -> str:
+    """From what a run's times are extrapolated; empty where all forwards were made, or no time is shown."""
+    for name, unit in (("steps_timed", "steps"), ("tokens_timed", "tokens")):
+        if pd.notna(row.get(name)) and pd.notna(row.get("latency/latency_ms")):
+            return f"extrapolated from {row[name]:.0f} {unit}"
+    return ""
 
 
 def format_value(value: float, digits: int) -> str:
@@ -168,6 +178,9 @@ def print_study(study: str) -> None:
             print("\naccuracy by task; positions depend on each other from shuffle on")
             print(table(found.rows.assign(flags=""), TASK_COLUMNS).to_string(index=False))  # flags are of times
         print("\n".join(filter(None, [*verdict(found, pair.metrics), left_out_sentence(found)])))
+    for scaling in scalings(frame):
+        print(f"\nstudy {study}, {scaling.title}, on {scaling.machine}")
+        print("\n".join(scaling_text.lines(scaling)))
     for line in likelihood_lines(frame):
         print(line)
 

@@ -94,6 +94,23 @@ def paired_ratio(now: Sequence[float], before: Sequence[float]) -> float:
     return float(np.median(np.asarray(now) / np.asarray(before)))
 
 
+def time_of_a_part(stretches: Sequence[Sequence[float]]) -> float:
+    """Time of a typical forward from the gaps between some of them: the mean over stretches of their medians.
+
+    LLaDA's steps all cost the same: one stretch. LLaMA's grow by the same amount with each token in its cache, so the
+    mean of the first tokens and the last is the mean of all (the trapezoid rule).
+    """
+    return float(np.mean([np.median(stretch) for stretch in stretches]))
+
+
+def extrapolated(timed_ms: float, stretches: Sequence[Sequence[float]], missing: int) -> float:
+    """Time of a whole call from one that left out `missing` forwards: what was timed and a typical forward for each.
+
+    A median, since one gap that the machine interrupted must not be multiplied.
+    """
+    return timed_ms + missing * time_of_a_part(stretches)
+
+
 def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target_ms: float) -> float:
     """Steps at which a straight line through (steps, latency) meets `target_ms`.
 

@@ -31,7 +31,9 @@ from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
-NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
+WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
+                 "tokens_timed")  # fmt: skip
+NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")  # tags; places and order
 
 
 @cache
@@ -206,7 +208,7 @@ def frame(study: str) -> pd.DataFrame:
         if not token:
             break
     table = pd.DataFrame(rows)
-    whole = [c for c in ("steps", "gen_length", "block_length", "batch_size", "prompts") if c in table]
+    whole = [c for c in WHOLE_NUMBERS if c in table]
     table[whole] = table[whole].apply(pd.to_numeric)
     return table
 

@@ -69,22 +69,29 @@ def shares(record: dict, calls: list[dict], entry: CellRecords) -> dict[str, flo
 
 
 def metrics_of(record: dict, calls: list[dict], entry: CellRecords) -> dict[str, float]:
-    """MFU and MBU of a round, and in round 1, whose calls are all prompts, what the cost model says of them."""
+    """MFU and MBU of a round, and in round 1, whose calls are all prompts, what the cost model says of them.
+
+    calls: the round's, each completed where a part of it was run (metrics.whole_call); none where no clock counts.
+    """
     found = {name: share for name, share in shares(record, calls, entry).items() if share <= 1}
-    if record["round"] == 1 and "shape" in record and calls:
-        found |= predictions(list(calls_of(calls, entry.cell)), Shape(**record["shape"]), ceilings_of(entry))
-    return found
+    if record["round"] != 1 or "shape" not in record:
+        return found
+    shape, as_run = Shape(**record["shape"]), list(calls_of(record["calls"], entry.cell))
+    if entry.cell["device"] == "cuda":  # on a CPU nothing is allocated through torch's counters
+        peaks = [memory.peak(c.cell, shape, c.prompt_tokens).total_gib for c in as_run]
+        found["predicted/allocated_gib"] = max(peaks)
+    return found | predictions(list(calls_of(calls, entry.cell)), shape, ceilings_of(entry))
 
 
 def predictions(calls: list[Call], shape: Shape, ceilings: Ceilings | None) -> dict[str, float]:
-    """Work of a mean call, and the median call's latency, step and peak memory by the model."""
+    """Work of a mean call, and the median call's latency and step by the model."""
+    if not calls:
+        return {}
     costs = [roofline.call(c.cell, shape, c.prompt_tokens, c.new_tokens) for c in calls]
     found = {
         "compute/gflop": float(np.mean([cost.flops for cost in costs])) / 1e9,
         "compute/gbyte": float(np.mean([cost.moved_bytes for cost in costs])) / 1e9,
     }
-    if calls[0].cell.device == "cuda":  # on a CPU nothing is allocated through torch's counters
-        found["predicted/allocated_gib"] = max(memory.peak(c.cell, shape, c.prompt_tokens).total_gib for c in calls)
     if ceilings:
         times = [roofline.call_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
         steps = [roofline.step_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench import adapters, checkpoint, provenance
-from bench.adapters.base import Adapter, Output, check
+from bench.adapters.base import Adapter, Output, attention_kernel, check
 from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, kernel_ms, release
+from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, kernel_ms, limit_memory, release
 
 if TYPE_CHECKING:
     from bench.nvml import Region, Watch  # needs NVIDIA's library, which a CPU lacks
@@ -58,6 +58,7 @@ def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
 
 def short_cell(cell: Cell, forwards: int) -> Cell:
     """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
+    cell = cell.whole()
     if cell.steps is None:
         return replace(cell, gen_length=min(forwards, cell.gen_length), stop="length")
     blocks = cell.gen_length // cell.block_length
@@ -72,8 +73,10 @@ def longest_of(batches: list[Batch]) -> list[list[int]]:
 def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
     """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
 
-    On a GPU the last of them is one whole call.
+    On a GPU the last of them is one whole call. None where memory alone is asked.
     """
+    if cell.peaks_only:
+        return []
     found = []
     passes = [short_cell(cell, WARMUP_FORWARDS)] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
     for chosen in passes:
@@ -132,18 +135,19 @@ def run_cell(
     found = {"shape": asdict(checkpoint.read(cell.weights, cell.random_seed).shape)}
     found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
     if region:
-        if alloc_retries(cell) > retries:
+        if alloc_retries(cell) > retries and not cell.peaks_only:  # near the wall of memory it must
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
         found["nvml"] = region.report()
-        for part in (
+        beside = [
             lambda: busy_of(adapter, cell, batches),
             lambda: energy_of(adapter, watch, region, calls, batches),
-        ):
+        ]
+        for part in [] if cell.peaks_only else beside[:1] if cell.timed else beside:  # a part's energy is not a call's
             try:
                 found |= part()
             except Exception as error:  # what is measured beside the calls must not cost them; it is absent then
                 print(f"not measured beside {cell.label}: {error!r}", file=sys.stderr)
-    return found | ({"sequences": sequences} if round_ == 1 else {})
+    return found | ({"sequences": sequences} if round_ == 1 and cell.stop == "eos" else {})
 
 
 def alloc_retries(cell: Cell) -> int:
@@ -187,7 +191,8 @@ def energy_of(adapter: Adapter, watch: Watch, region: Region, calls: list[dict],
 def outcome_of(error: Exception) -> str:
     """`oom` for a device or host that ran out of memory, `error` for anything else."""
     text = str(error)
-    out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in text
+    words = ("can't allocate memory", "bad_alloc")
+    out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(word in text for word in words)
     return "oom" if out_of_memory else "error"
 
 
@@ -220,7 +225,9 @@ def measure(
     try:
         if cell.device == "cuda" and not watch:
             raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
-        found = run_cell(adapter, work, cell, round_, watch, progress)
+        limit_memory(cell.device, cell.limit_gib)
+        with attention_kernel(cell):
+            found = run_cell(adapter, work, cell, round_, watch, progress)
         record |= {"outcome": "ok", "message": ""} | found
     except Exception as error:  # a failed cell is a result; the rest of the grid goes on
         text = str(error)

@@ -196,3 +196,8 @@ def test_a_few_prompts_without_a_disagreement_prove_nothing():
     found = stats.cross_over(right, [right] * 6, STEPS, 0.05)
     assert not found.reached
     assert stats.cross_over(np.ones(400), [np.ones(400)] * 6, STEPS, 0.05).reached
+
+
+def test_a_whole_time_from_a_part():
+    assert stats.time_of_a_part([[1.0, 2.0, 9.0], [4.0]]) == 3.0
+    assert stats.extrapolated(100.0, [[1.0, 2.0, 9.0], [4.0]], 10) == 130.0

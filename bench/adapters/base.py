@@ -5,15 +5,18 @@ turns marks into times.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench import checkpoint, models
 from bench.cell import Cell
+from bench.diffusion.samplers import schedule
 
-Mark = Callable[[str], None]  # "token" | "step" | "block"
+Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ class ModelAdapter:
         return max((found.peak_bytes for found in self.captures.values()), default=0)
 
 
+def attention_kernel(cell: Cell) -> AbstractContextManager:
+    """Inside it attention is computed as the cell says: torch's choice, or `math`, plain products and a softmax."""
+    return sdpa_kernel(SDPBackend.MATH) if cell.attention == "math" else nullcontext()
+
+
 def left_pad(prompts: list[list[int]], pad_id: int, device: str) -> tuple[torch.Tensor, torch.Tensor | None]:
     """(ids [batch, longest], mask [batch, longest] that is 0 on padding); no mask if nothing was padded."""
     longest = max(len(prompt) for prompt in prompts)
@@ -141,11 +149,23 @@ def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Sp
     kept = kept_tokens(output.sequences, special.ends, cell.stop)
     if output.kept != kept:
         raise RuntimeError(f"the adapter counted {output.kept} kept tokens; up to the first end token there are {kept}")
+    if cell.tokens_timed and (length != cell.tokens_timed or len(marks.get("jump", [])) != 1):
+        raise RuntimeError(f"the adapter returned {length} tokens; {cell.tokens_timed} with one jump were to be timed")
     masks = 0 if special.mask is None else int((output.sequences == special.mask).sum())
-    if masks > MOST_MASKS * output.sequences.numel():
-        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled")
-    if cell.steps is not None and output.nfe != cell.steps:
-        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.steps} steps")
+    left = len(output.kept) * masks_left(cell)
+    if abs(masks - left) > MOST_MASKS * output.sequences.numel():
+        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled as the steps ask")
+    if cell.steps is not None and output.nfe != cell.forwards():
+        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
     kind = "token" if cell.steps is None else "step"
     if len(marks.get(kind, [])) != output.nfe:
         raise RuntimeError(f"the adapter marked {len(marks.get(kind, []))} {kind}s in {output.nfe} forwards")
+
+
+def masks_left(cell: Cell) -> int:
+    """Masks that the schedule leaves in a row after the cell's steps: none, unless only the first of them are run."""
+    if not cell.steps_timed:
+        return 0
+    per_block = cell.steps // (cell.gen_length // cell.block_length)
+    blocks, steps = divmod(cell.steps_timed, per_block)
+    return cell.gen_length - blocks * cell.block_length - sum(schedule(cell.block_length, per_block)[:steps])

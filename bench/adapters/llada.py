@@ -27,7 +27,7 @@ class LladaAdapter(ModelAdapter):
         if cell.engine == "captured":
             result = self.replayed(prompts, ids, mask, mark)
         else:
-            result = denoise(LladaBody(self.model), ids, mask, self.options(), mark)
+            result = denoise(LladaBody(self.model), ids, mask, self.options(), mark, cell.steps_timed)
         sequences = result.canvas[:, ids.shape[1] :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop)
         return Output(sequences, result.nfe, result.positions, kept, result.first_step)
@@ -69,7 +69,7 @@ class LladaAdapter(ModelAdapter):
         """The same loop over a captured step."""
         denoiser = self.captured(prompts)
         denoiser.canvas.fill(ids, mask)
-        return run(denoiser.canvas, denoiser.step, self.cell.steps, mark)
+        return run(denoiser.canvas, denoiser.step, self.cell.steps, mark, self.cell.steps_timed)
 
 
 @dataclass(frozen=True)

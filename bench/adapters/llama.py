@@ -1,4 +1,8 @@
-"""LLaMA: one token a forward over a KV cache, a mark for each token."""
+"""LLaMA: one token a forward over a KV cache, a mark for each token.
+
+Of a cell with `tokens_timed` the first half of them are decoded after the prompt, then the cache jumps to its last
+positions for the other half: the mark "jump" ends the gap that no time is taken from.
+"""
 
 import torch
 from transformers import DynamicCache
@@ -29,7 +33,10 @@ class LlamaAdapter(ModelAdapter):
         cache = DynamicCache(config=self.model.config)
         tokens: list[torch.Tensor] = []
         rows, positions = ids, 0
-        while len(tokens) < cell.gen_length:
+        while len(tokens) < (cell.tokens_timed or cell.gen_length):
+            if cell.tokens_timed and len(tokens) == cell.tokens_timed // 2:
+                mask = jump(cache, mask, cell.gen_length - cell.tokens_timed)
+                mark("jump")
             logits = self.forward(rows, mask, cache)
             positions += rows.numel()
             token = gumbel_scores(logits, cell.temperature).argmax(-1)
@@ -76,11 +83,30 @@ class LlamaAdapter(ModelAdapter):
         lookout = engines.Lookout(decoder.all_finished, cell.gen_length)
         decoder.prefill()
         mark("token")
-        made = 1
-        while made < cell.gen_length and not (cell.stop == "eos" and lookout.ended()):
+        made, wanted = 1, cell.tokens_timed or cell.gen_length
+        while made < wanted and not (cell.stop == "eos" and lookout.ended()):
+            if cell.tokens_timed and made == cell.tokens_timed // 2:
+                decoder.jump(made, cell.gen_length - cell.tokens_timed)
+                mark("jump")
             decoder.decode()
             mark("token")
             made += 1
         sequences = decoder.sequences[:, :made].clone()
+        if cell.tokens_timed:
+            sequences[:, made // 2 :] = decoder.sequences[:, made // 2 - made :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop)
         return Output(sequences[:, : max(kept)], made, ids.numel() + len(ids) * (made - 1), kept)
+
+
+def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:
+    """Put a cache `tokens` further, filled with the K and V that it holds over and over; returns the mask for it.
+
+    Time does not depend on what they say, and memory is that of a cache which grew token by token: each layer's rows
+    are copied once into longer ones, as in the last step of a whole run.
+    """
+    for layer in cache.layers:
+        chosen = torch.arange(tokens, device=layer.keys.device) % layer.keys.shape[2]
+        for name in ("keys", "values"):  # [batch, heads, length, head width]
+            rows = getattr(layer, name)
+            setattr(layer, name, torch.cat([rows, rows[:, :, chosen]], dim=2))
+    return mask if mask is None else torch.cat([mask, mask.new_ones(len(mask), tokens)], dim=1)

@@ -67,25 +67,29 @@ class Canvas:
         self.steps_before_first += (self.ids[:, self.prompt_length] == self.options.mask_id).any()
 
 
-def run(canvas: Canvas, step: Callable[[], None], steps: int, mark: Callable[[str], None]) -> Denoised:
+def run(
+    canvas: Canvas, step: Callable[[], None], steps: int, mark: Callable[[str], None], stop_after: int | None = None
+) -> Denoised:
     """All blocks of a canvas that was filled. `step` is the canvas's, or a replay of it.
 
-    Calls mark("step") after each forward's commits and mark("block") after each block. Every block is all masks when
-    its turn comes, so what each step commits is known beforehand and nothing is asked of the device.
+    stop_after: make so many of the steps, whose quotas stay those of all; masks are left then. Calls mark("step")
+    after each forward's commits and mark("block") after each finished block. Every block is all masks when its turn
+    comes, so what each step commits is known beforehand and nothing is asked of the device.
     """
     options = canvas.options
     blocks = options.gen_length // options.block_length
-    quotas = schedule(options.block_length, steps // blocks)
-    for block in range(blocks):
+    quotas, made = schedule(options.block_length, steps // blocks), stop_after or steps
+    for block in range(-(-made // len(quotas))):
         canvas.begin.fill_(canvas.prompt_length + block * options.block_length)
-        for quota in quotas:
+        for quota in quotas[: made - block * len(quotas)]:
             canvas.quota.fill_(quota)
             step()
             mark("step")
-        mark("block")
-    positions = canvas.ids.numel() * steps * (2 if options.cfg_scale > 0 else 1)
+        if made >= (block + 1) * len(quotas):
+            mark("block")
+    positions = canvas.ids.numel() * made * (2 if options.cfg_scale > 0 else 1)
     first = int(canvas.steps_before_first)
-    return Denoised(canvas.ids.clone(), steps, positions, first if first < steps else None)
+    return Denoised(canvas.ids.clone(), made, positions, first if first < made else None)
 
 
 @torch.inference_mode()
@@ -95,10 +99,12 @@ def denoise(
     attention_mask: torch.Tensor | None,
     options: Sampling,
     mark: Callable[[str], None] = lambda kind: None,
+    stop_after: int | None = None,
 ) -> Denoised:
     """Generate after `prompts` [rows, prompt length]; `attention_mask` [rows, prompt length] is 0 on padding.
 
-    Raises ValueError where the official code asserts: blocks must divide the length, and steps the blocks.
+    stop_after: as in `run`. Raises ValueError where the official code asserts: blocks must divide the length, and
+    steps the blocks.
     """
     blocks, rest = divmod(options.gen_length, options.block_length)
     if rest or options.steps % blocks:
@@ -106,4 +112,4 @@ def denoise(
     whole = bool((prompts == options.mask_id).any())
     canvas = Canvas(forward, options, *prompts.shape, attention_mask is not None, whole, prompts.device)
     canvas.fill(prompts, attention_mask)
-    return run(canvas, canvas.step, options.steps, mark)
+    return run(canvas, canvas.step, options.steps, mark, stop_after)
