@@ -54,16 +54,15 @@ def llama_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) ->
     logits = batch * shape.vocabulary * size
     noise = NOISE_COPIES * DOUBLE * batch * shape.vocabulary if cell.temperature else 0
     weights = weights_bytes(cell, shape)
-    last = prompt_tokens + cell.gen_length - 1
     found = []
-    for queries, context, before in ((prompt_tokens, prompt_tokens, 0), (1, last, logits)):
-        held = prompt_tokens + cell.gen_length if captured else context
-        cache, growing = 2 * shape.layers * held * row, context * row if queries == 1 and not captured else 0
+    for queries, context in ((prompt_tokens, prompt_tokens), (1, prompt_tokens + cell.gen_length - 1)):
         if captured:
-            work, before = fixed_trunk(cell, shape, batch * queries, beside=True), 0
+            held, beside = prompt_tokens + cell.gen_length, fixed_trunk(cell, shape, batch, queries, context)
         else:
-            work = trunk(shape, cell.dtype, batch, queries, context, full_rope=False, padded=padded, embeddings=True)
-        found.append(Memory(weights, cache, work + growing, before))
+            held, beside = context, trunk(cell, shape, batch, queries, context, padded)
+            beside += 0 if queries > 1 else context * row  # of one layer the old K, while the new is written
+        cache = 2 * shape.layers * held * row
+        found.append(Memory(weights, cache, beside, 0 if captured or queries > 1 else logits))
         found.append(Memory(weights, cache, batch * queries * shape.width * size, logits + noise))
     return found
 
@@ -74,9 +73,9 @@ def llada_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) ->
     halves, lean = 2 if cell.cfg_scale else 1, cell.head == "lean"
     batch, weights = cell.batch_size * halves, weights_bytes(cell, shape)
     if cell.engine == "captured":
-        work = fixed_trunk(cell, shape, batch * canvas, beside=False)
+        work = fixed_trunk(cell, shape, batch, canvas, canvas)
     else:
-        work = trunk(shape, cell.dtype, batch, canvas, canvas, full_rope=True, padded=padded, embeddings=not lean)
+        work = trunk(cell, shape, batch, canvas, canvas, padded)
     rows = cell.batch_size * (cell.block_length if lean else canvas)
     hidden = halves * rows * shape.width * size  # what the head is given
     at_once = min(rows, HEAD_ROWS) if lean else rows
@@ -100,38 +99,52 @@ def bytes_a_logit(cell: Cell, size: int) -> int:
     return max(beside + confident, beside + drawn, guiding)
 
 
-def trunk(
-    shape: Shape, dtype: str, batch: int, queries: int, context: int, full_rope: bool, padded: bool, embeddings: bool
-) -> int:
-    """Bytes of activations at the fullest moment of a layer that is not the first.
+def trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int, padded: bool) -> int:
+    """Bytes of activations at the fullest moment of a layer of transformers' that is not the first.
 
-    The residual stream and its normalised copy are alive throughout. full_rope: queries and keys are rotated in float32
-    whatever the dtype. embeddings: whether the loop over the layers keeps what the first one was given.
+    The residual stream and its normalised copy are alive throughout, and in transformers' own loop over the layers the
+    embeddings. LLaDA rotates queries and keys in float32 whatever the dtype.
     """
-    size, rows = BYTES[dtype], batch * queries
-    wide = SINGLE if full_rope else size
+    size, rows, lean = BYTES[cell.dtype], batch * queries, cell.head == "lean"
+    wide = SINGLE if cell.model == "llada" else size
     q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    mask = batch * queries * context if padded and embeddings else 0  # one byte a pair; else it is a row's own
+    mask = batch * queries * context if padded and not lean else 0  # one byte a pair; else it is a row's own
     repeated = 2 * (q - k) * batch * context * size if padded and q != k else 0  # a mask rules out grouped heads
     rotate = size * (q + 2 * k) + wide * max(3 * q, q + 3 * k)
-    cast = size * (q + k) if wide != size else 0
-    attend = wide * (q + k) + cast + size * k + size * q
+    rotated = wide * (q + k) + (size * (q + k) if wide != size else 0) + size * k
+    attend = rows * (rotated + size * q) + mask * size + repeated
+    if cell.attention == "math":
+        attend = rows * rotated + written_out(cell, shape, batch, queries, context)
     feed_forward = 3 * size * shape.feed_forward + size * shape.width  # a layer's input is alive beside its residual
-    inside = max(rows * rotate, rows * attend + mask * size + repeated, rows * feed_forward)
-    return (3 if embeddings else 2) * rows * shape.width * size + mask + inside
+    inside = max(rows * rotate, attend, rows * feed_forward)
+    return (2 if lean else 3) * rows * shape.width * size + mask + inside
 
 
-def fixed_trunk(cell: Cell, shape: Shape, rows: int, beside: bool) -> int:
-    """The same in the captured engine, whose fullest moment is the feed-forward: the residual stream before and after
-    attention, joined Q, K and V with the rotated K, the joined gate and up, and their product.
+def written_out(cell: Cell, shape: Shape, batch: int, queries: int, context: int) -> int:
+    """Bytes of attention by plain products: scores and their softmax in float32 for every head and pair, beside scaled
+    queries, copies of a narrower dtype, and repeated K and V."""
+    pairs = 2 * SINGLE * batch * shape.heads * queries * context
+    width = SINGLE * shape.heads * shape.head_width * batch
+    beside = queries * (1 if BYTES[cell.dtype] == SINGLE else 2)
+    if shape.heads != shape.kv_heads or BYTES[cell.dtype] != SINGLE:
+        beside += 2 * context
+    return pairs + width * beside
 
-    beside: whether Q, K and V of the layer before are alive still. A GPU runs the compiled layer; elsewhere the rotated
-    Q, what attention found and the gate's activation are there as well.
+
+def fixed_trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int) -> int:
+    """The same in the captured engine. In the feed-forward: the residual stream before and after attention, joined Q, K
+    and V with the rotated K, joined gate and up, and their product; LLaMA has K and V of the layer before as well.
+
+    A GPU runs the compiled layer; elsewhere rotated Q, what attention found and the gate's activation are there too.
     """
+    size, rows = BYTES[cell.dtype], batch * queries
     q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    projected = (q + 3 * k) * (2 if beside else 1)
+    kept = q + 3 * k
     plain = 0 if cell.device == "cuda" else 2 * q + shape.feed_forward
-    return BYTES[cell.dtype] * rows * (2 * shape.width + projected + 3 * shape.feed_forward + plain)
+    inside = size * rows * (shape.width + kept + 3 * shape.feed_forward + plain)
+    if cell.attention == "math":
+        inside = max(inside, size * rows * (kept + q) + written_out(cell, shape, batch, queries, context))
+    return size * rows * (shape.width + (kept if cell.model == "llama" else 0)) + inside
 
 
 def weights_bytes(cell: Cell, shape: Shape) -> int:

@@ -170,7 +170,7 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
             metrics = scaled_metrics(found[1], calls_of(good[1], entry.cell), calls, entry.cell)
         else:
             metrics = timing_metrics(calls, entry.cell) | compute_metrics(calls, entry.cell)
-        metrics |= utilisation.metrics_of(record, calls, entry)
+        metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         metrics |= card_metrics(record)
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}

@@ -68,13 +68,13 @@ def shares(record: dict, calls: list[dict], entry: CellRecords) -> dict[str, flo
     }
 
 
-def metrics_of(record: dict, calls: list[dict], entry: CellRecords) -> dict[str, float]:
-    """MFU and MBU of a round, and in round 1, whose calls are all prompts, what the cost model says of them.
+def metrics_of(record: dict, calls: list[dict], entry: CellRecords, first: bool) -> dict[str, float]:
+    """MFU and MBU of a round, and of the first, whose calls are all prompts, what the cost model says of them.
 
     calls: the round's, each completed where a part of it was run (metrics.whole_call); none where no clock counts.
     """
     found = {name: share for name, share in shares(record, calls, entry).items() if share <= 1}
-    if record["round"] != 1 or "shape" not in record:
+    if not first or "shape" not in record:
         return found
     shape, as_run = Shape(**record["shape"]), list(calls_of(record["calls"], entry.cell))
     if entry.cell["device"] == "cuda":  # on a CPU nothing is allocated through torch's counters

@@ -1,11 +1,16 @@
 """Peak memory in closed form against what tensors hold while the adapters run, and against an H100."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import DynamicCache
 
 from bench import adapters, block, checkpoint, memory
+from bench.adapters.base import attention_kernel
 from bench.adapters.llada import LladaBody
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import gumbel_scores
@@ -26,7 +31,7 @@ def counted(adapter, call) -> int:
     accounting = Accounting()
     for tensor in [*adapter.model.parameters(), *adapter.model.buffers()]:
         accounting.hold(tensor)
-    with torch.inference_mode(), accounting:
+    with torch.inference_mode(), attention_kernel(adapter.cell), accounting:
         call()
     return accounting.peak
 
@@ -84,13 +89,31 @@ BIG = {
     "captured": (
         big_cell("llada", batch_size=32, gen_length=512, steps=64, head="lean", engine="captured"), 128),
     "llama, captured": (big_cell("llama", batch_size=32, gen_length=128, engine="captured"), 128),
+    "math": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, head="lean", attention="math"), 512),
+    "math, captured": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, attention="math", engine="captured", head="lean"),
+        512),
+    "llama, math": (big_cell("llama", batch_size=4, gen_length=3, attention="math"), 1024),
+    "llama, math, captured, float32": (
+        big_cell("llama", batch_size=4, gen_length=3, attention="math", engine="captured", dtype="float32"), 1024),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 
 
+def with_layers(cell, layers: int, folder):
+    """The cell on a model of fewer layers, each as wide as before: all but K and V, and the time to count, stays."""
+    config = json.loads((Path(cell.weights) / "config.json").read_text())
+    config["n_layers" if cell.model == "llada" else "num_hidden_layers"] = layers
+    (folder / "config.json").write_text(json.dumps(config))
+    return replace(cell, weights=str(folder))
+
+
 @pytest.mark.parametrize("name", BIG)
-def test_peak_of_8b_shapes_is_what_their_tensors_hold(name):
+def test_peak_of_8b_shapes_is_what_their_tensors_hold(name, tmp_path):
     cell, prompt_tokens = BIG[name]
+    if name not in ("lean", "llama, decode"):
+        cell = with_layers(cell, 4, tmp_path)
     padded = "padded" in name
     with FakeTensorMode():
         adapter = adapters.create(cell.model)
