@@ -25,7 +25,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check engines test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -86,6 +86,7 @@ tasks: setup ## both models on generated tasks, checked by rule (own lengths, st
 	@$(PY) -m bench.run --also $(tasks) $(options)
 
 study: setup ## baseline, sweep, tasks and report: the whole study
+	@$(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)"
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
@@ -122,6 +123,12 @@ selfcheck: setup ## can the numbers of this machine be believed? clock, overhead
 
 tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
+
+ceilings: setup ## what this device can do at most: matrix peak, read bandwidth, host; for MFU, MBU and predictions
+	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+
+predictions: setup ## what the cost model says of published cards, before anything runs (PAIR=8b-shapes)
+	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"
 
 engines: setup ## what the rungs of LLaDA's head cost: one step each, side by side
 	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"

@@ -9,7 +9,7 @@ import sys
 
 import pandas as pd
 
-from bench import grid, scaling_text, stats, tasks, tracking, trust
+from bench import cost, grid, hypotheses, scaling_text, stats, tasks, tracking, trust
 from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 from bench.scaling import scalings
@@ -181,7 +181,8 @@ def print_study(study: str) -> None:
     for scaling in scalings(frame):
         print(f"\nstudy {study}, {scaling.title}, on {scaling.machine}")
         print("\n".join(scaling_text.lines(scaling)))
-    for line in likelihood_lines(frame):
+    scored = hypotheses.scores(frame, hypotheses.read())
+    for line in [*likelihood_lines(frame), *cost.lines(frame), *hypotheses.lines(scored)]:
         print(line)
 
 

@@ -102,6 +102,7 @@ def predictions(calls: list[Call], shape: Shape, ceilings: Ceilings | None) -> d
 
 def ceiling_tags(entry: CellRecords) -> dict[str, str]:
     """The ceilings beside a run, for whoever draws it."""
-    if entry.ceilings is None:
+    found = ceilings_of(entry)
+    if found is None:
         return {}
-    return {f"ceiling.{name}": f"{entry.ceilings[name]['value']:.6g}" for name in ("flops_per_s", "bytes_per_s")}
+    return {f"ceiling.{name}": f"{getattr(found, name):.6g}" for name in ("flops_per_s", "bytes_per_s", "host_s")}

@@ -17,12 +17,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, grid, provenance, report, stats, tracking, trust
+from bench import (
+    comparison,
+    cost,
+    grid,
+    hypotheses,
+    memory,
+    predictions,
+    provenance,
+    report,
+    roofline,
+    stats,
+    tracking,
+    trust,
+)
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
 from paper import tables
 
 HERE = Path(__file__).parent
+MODEL = (cost, hypotheses, memory, predictions, roofline)  # whose sources the report depends on
 BUILD = HERE / "build"
 PARAGRAPH = "\n\n"
 UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "/j": "J", "j_per_token": "J/token", "power_w": "W"}
@@ -198,9 +212,10 @@ def make_pdf() -> str:
 
 def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
-    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats, trust))]
+    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats, trust, *MODEL))]
+    sources += [predictions.DEVICES, hypotheses.FILE]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
-    parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib")]
+    parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib", ".yaml")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -213,6 +228,7 @@ def main() -> int:
         raise BadInput(f"study {study!r} has no runs yet; run `make sweep` first")
     current, mark = stamp(study, frame), BUILD / "stamp"
     if not mark.is_file() or mark.read_text() != current:
+        from paper import cost as costs
         from paper import figures
 
         shutil.rmtree(BUILD, ignore_errors=True)
@@ -228,6 +244,7 @@ def main() -> int:
         write_numbers(numbers, words)
         tables.write(found, tasks, BUILD / "tables")
         figures.write(found, tasks, BUILD / "figures")
+        costs.write(frame, grid.read_pair(frame["pair"].iloc[0]), BUILD)
         outcome = make_pdf()
         mark.write_text(current)
     else:
