@@ -112,8 +112,9 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
         axes.annotate(text, (x, y), **place, **({"rotation": 30, "rotation_mode": "anchor"} if spin else {}))
     kinds = dict(zip(sorted(known["kind"].unique()), MARKERS, strict=False))
     for (kind, model), runs in known.groupby(["kind", "model"]):
+        reached = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9
         axes.scatter(
-            intensity[runs.index], runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9, color=COLORS[model], marker=kinds[kind], s=34,
+            intensity[runs.index], reached, color=COLORS[model], marker=kinds[kind], s=34,
             alpha=0.8, edgecolors="white", linewidths=0.5, label=f"{NAMES[model]}, {kind}", zorder=3,
         )  # fmt: skip
     axes.set_xscale("log")
