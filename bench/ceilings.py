@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -39,20 +39,29 @@ SUSTAIN_S, LOOK_S, WINDOW_S = 5.0, 0.25, 0.05  # of a ceiling; of each candidate
 ROWS = {"cpu": (256, 1024), "cuda": (4096, 8192)}  # of activations that meet a matrix
 MOST_BYTES = 4 << 30  # read over and over: more than any cache holds
 THIN, THIN_HEADS, THIN_TOKENS = 64, 2, 16
+STEADY = 0.9  # median over ceiling; less says that something else ran here meanwhile
 MOST_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a kernel reaches a second: median of its readings, with the 5th and the 95th percentile."""
+    """What a kernel reaches a second, from readings over some seconds: the 95th percentile, which is the ceiling and
+    hardly moves when something else runs here too; the median and the 5th, which do."""
 
     value: float
+    median: float
     low: float
-    high: float
     kernel: str
 
+    @classmethod
+    def of(cls, rates: list[float], kernel: str) -> Rate:
+        low, median, high = np.percentile(rates, [5, 50, 95])
+        return cls(float(high), float(median), float(low), kernel)
+
     def text(self, unit: float, name: str) -> str:
-        return f"{self.value / unit:.4g} {name} [{self.low / unit:.4g}, {self.high / unit:.4g}], {self.kernel}"
+        spread = f"median {self.median / unit:.4g}, 5th percentile {self.low / unit:.4g}"
+        unsteady = "; NOT STEADY" if self.median < STEADY * self.value else ""
+        return f"{self.value / unit:.4g} {name} ({spread}{unsteady}), {self.kernel}"
 
 
 def readings(kernel: Callable[[], object], where: str, seconds: float) -> list[float]:
@@ -81,9 +90,7 @@ def best(candidates: Iterator[tuple[str, float, Callable[[], object]]], where: s
         if reached > most:
             most, chosen = reached, (name, work, kernel)
     name, work, kernel = chosen
-    rates = sorted(work / taken for taken in readings(kernel, where, seconds))
-    low, high = (rates[round(share * (len(rates) - 1))] for share in (0.05, 0.95))
-    return Rate(statistics.median(rates), low, high, name)
+    return Rate.of([work / taken for taken in readings(kernel, where, seconds)], name)
 
 
 def matrices(shape: Shape) -> list[tuple[int, int]]:
@@ -135,7 +142,8 @@ def thin(found: Checkpoint) -> dict:
 
 
 def host_s(found: Checkpoint, dtype: str, where: str) -> float:
-    """Seconds of one eager forward, decoding and committing counted, of a model that is too thin to compute."""
+    """Seconds of one eager forward, decoding and committing counted, of a model that is too thin to compute: the 5th
+    percentile of readings."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(thin(found)))
         diffusion = {"steps": THIN_TOKENS, "block_length": THIN_TOKENS, "remasking": "low_confidence"}
@@ -148,7 +156,7 @@ def host_s(found: Checkpoint, dtype: str, where: str) -> float:
         adapter = adapters.create(found.kind)
         adapter.load(cell)
         taken = readings(lambda: adapter.generate([[1, 1]], lambda kind: None), where, LOOK_S)
-    return statistics.median(taken) / THIN_TOKENS
+    return float(np.percentile(taken, 5)) / THIN_TOKENS
 
 
 def measure(found: list[Checkpoint], dtype: str, where: str, seconds: float) -> dict:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import cost, grid, hypotheses, predictions, scaling
 from bench.predictions import Models
@@ -85,12 +86,18 @@ def surface(found: Surface) -> plt.Figure:
         cbar_kws={"label": "steps at which time breaks even"}, linewidths=0.5,
     )  # fmt: skip
     for batch, length in found.measured:
-        place = list(steps.columns).index(length), list(steps.index).index(batch)
-        axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, edgecolor="white", linewidth=2))
+        corner = list(steps.columns).index(length) + 0.04, list(steps.index).index(batch) + 0.06
+        axes.add_patch(plt.Rectangle(corner, 0.92, 0.88, fill=False, edgecolor="crimson", linewidth=1.8))
+    bar = axes.collections[0].colorbar.ax.yaxis
+    bar.set_minor_locator(NullLocator())
+    bar.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("output tokens")
     axes.set_ylabel("batch")
     axes.tick_params(axis="y", rotation=0)
-    axes.set_title(f"predicted at {found.words}, prompts of {found.prompt_tokens}", fontsize=9)
+    title = f"at {found.words}" if "published" not in found.words else found.words
+    framed = "; framed: [measured]" if found.measured else ""
+    axes.set_title(f"{title}, prompts of {found.prompt_tokens}{framed}", fontsize=9)
     return figure
 
 
@@ -103,13 +110,12 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     known = rows[rows["compute/mfu"].notna()]
     intensity = known["compute/gflop"] / known["compute/gbyte"]
     figure, axes = plt.subplots(figsize=(6.4, 4))
-    span = np.geomspace(min(intensity.min(), top / slope) / 2, max(intensity.max(), top / slope) * 2, 100)
-    axes.plot(span, np.minimum(top, slope * span) / 1e9, color="black", linewidth=1.2)
-    for x, text, spin in ((span[0] * 1.15, f"{slope / 1e9:,.0f} GB/s", True), (top / slope * 1.2, "", False)):
-        y = min(top, slope * x) / 1e9
-        text = text or f"{top / 1e12:,.3g} TFLOP/s"
-        place = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
-        axes.annotate(text, (x, y), **place, **({"rotation": 30, "rotation_mode": "anchor"} if spin else {}))
+    low, high = min(intensity.min(), top / slope) / 2, max(intensity.max(), top / slope) * 2
+    axes.plot([low, top / slope, high], [low * slope / 1e9, top / 1e9, top / 1e9], color="black", linewidth=1.2)
+    words = {"textcoords": "offset points", "fontsize": 8}
+    axes.annotate(f"{slope / 1e9:,.4g} GB/s", (low, low * slope / 1e9), xytext=(-4, 10), **words)
+    axes.annotate(f"{top / 1e12:,.3g} TFLOP/s", (top / slope, top / 1e9), xytext=(6, 5), **words)
+    axes.set_ylim(top=top / 1e9 * 2)
     kinds = dict(zip(sorted(known["kind"].unique()), MARKERS, strict=False))
     for (kind, model), runs in known.groupby(["kind", "model"]):
         reached = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9
