@@ -113,7 +113,7 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     low, high = min(intensity.min(), top / slope) / 2, max(intensity.max(), top / slope) * 2
     axes.plot([low, top / slope, high], [low * slope / 1e9, top / 1e9, top / 1e9], color="black", linewidth=1.2)
     words = {"textcoords": "offset points", "fontsize": 8}
-    axes.annotate(f"{slope / 1e9:,.4g} GB/s", (low, low * slope / 1e9), xytext=(-4, 10), **words)
+    axes.annotate(f"{slope / 1e9:,.4g} GB/s", (low, low * slope / 1e9), xytext=(14, 2), **words)
     axes.annotate(f"{top / 1e12:,.3g} TFLOP/s", (top / slope, top / 1e9), xytext=(6, 5), **words)
     axes.set_ylim(top=top / 1e9 * 2)
     kinds = dict(zip(sorted(known["kind"].unique()), MARKERS, strict=False))
@@ -131,14 +131,19 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     return figure
 
 
+def digits(value: float) -> str:
+    """Three digits, or all of a large number."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
 def hypotheses_table(found: list[hypotheses.Score]) -> pd.DataFrame:
     """A line a claim: predicted, tolerance, measured, and what became of the hypothesis."""
     lines = [
         {
             "claim": escape(part.claim.text),
-            "predicted": f"{part.claim.value:.3g}",
+            "predicted": digits(part.claim.value),
             "within": f"$\\times {part.claim.factor:g}$",
-            "measured": "--" if part.measured is None else f"{part.measured:.3g}",
+            "measured": "--" if part.measured is None else digits(part.measured),
             "verdict": score.verdict,
         }
         for score in found
@@ -160,7 +165,7 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
         measured.columns = [escape(column.strip()) for column in measured]
     shapes = pair if label else grid.read_pair("8b-shapes")
     cards = predictions.table(Models.of(shapes), predictions.devices(), PROMPT)
-    cards = cards.set_index("card").map(lambda value: f"{value:.3g}" if isinstance(value, float) else str(value))
+    cards = cards.set_index("card").rename_axis(None).map(digits)
     for name, caption, table in (
         ("cost", COST, measured),
         ("predictions", CARDS, cards),
