@@ -80,9 +80,7 @@ class StaticBody:
         last, *_ = self.functions.full(hidden, self.weights.layers[-1], self.weights.dims, *self.rope, seen, False)
         return self.head(last)
 
-    def body(
-        self, ids: torch.Tensor, attention_mask: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def body(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """All layers but the last, and the mask as attention takes it."""
         seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden = self.weights.embed(ids)
@@ -204,9 +202,7 @@ class Decoder:
         cos, sin = self.rope(own)
         hidden = self.weights.embed(self.token[:, None])
         for layer, keys, values in zip(self.weights.layers, self.keys, self.values, strict=True):
-            hidden = self.functions.decode(
-                hidden, layer, self.weights.dims, cos, sin, mask, keys, values, self.place
-            )
+            hidden = self.functions.decode(hidden, layer, self.weights.dims, cos, sin, mask, keys, values, self.place)
         self.place += 1
         self.take(hidden[:, -1])
 
@@ -218,6 +214,12 @@ class Decoder:
         self.sequences.index_copy_(1, self.place - self.decoding.prompt_length, token[:, None])
         self.finished |= torch.isin(token, self.ends) & self.may_end
         self.all_finished.copy_(self.finished.all())
+
+
+def recorded_event() -> torch.cuda.Event:
+    event = torch.cuda.Event()
+    event.record()
+    return event
 
 
 class Lookout:
@@ -240,8 +242,7 @@ class Lookout:
         self.steps += 1
         if not self.cuda:
             return bool(self.seen[self.steps - 1])
-        self.events.append(torch.cuda.Event())
-        self.events[-1].record()
+        self.events.append(recorded_event())
         if self.steps < LAG:
             return False
         self.events[self.steps - LAG].synchronize()

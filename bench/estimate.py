@@ -15,7 +15,7 @@ OVERHEAD_S = {"cpu": 0.006, "cuda": 0.025}  # of one eager forward, however smal
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
 
 
-SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length", "head")
+SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length", "head", "engine")
 
 
 def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:

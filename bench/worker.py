@@ -84,6 +84,15 @@ def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
     return found
 
 
+def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
+    """Seconds that compiling and capturing took, never part of a timed call. Empty for an engine that does neither."""
+    if cell.engine != "captured":
+        return {}
+    start = time.perf_counter()
+    adapter.prepare([batch.ids for batch in batches])
+    return {"capture_s": round(time.perf_counter() - start, 3)}
+
+
 def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
     """One timed call as plain data; times in milliseconds since its start."""
     call = {
@@ -118,18 +127,21 @@ def run_cell(
     adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
 ) -> dict:
     """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
-    release(cell.device)
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
+    release(cell.device)
     batches = batches_of(work, cell, round_)
+    captured = capture(adapter, cell, batches)
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
     retries = alloc_retries(cell)
     with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
         calls, sequences = timed_calls(adapter, cell, batches, progress)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
-    found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
+    if captured and "allocated" in memory:  # the allocator does not count what is in a graph's own pool
+        memory["allocated"] = max(memory["allocated"], adapter.captured_peak_bytes() / GIB)
+    found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory} | captured
     if region:
         if alloc_retries(cell) > retries:
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")

@@ -77,9 +77,10 @@ class ModelAdapter:
         self.captures: dict[tuple, Any] = {}
 
     def load(self, cell: Cell) -> None:
+        if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
+            self.captures.clear()
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
-            self.captures.clear()
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
         self.cell = cell
