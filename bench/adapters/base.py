@@ -85,6 +85,10 @@ class ModelAdapter:
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
         self.cell = cell
 
+    def share(self, other: "ModelAdapter") -> None:
+        """Use the weights that another adapter of the same model has loaded."""
+        self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
+
     def weights_bytes(self) -> int:
         return sum(p.numel() * p.element_size() for p in self.model.parameters())
 
