@@ -70,8 +70,9 @@ class Functions:
 class StaticBody:
     """LLaDA in the parts that a step needs, on rows of one length."""
 
-    def __init__(self, model: LlamaForCausalLM, length: int):
-        self.weights, self.functions = block.weights_of(model), Functions.on(model.device.type)
+    def __init__(self, model: LlamaForCausalLM, rows: int, length: int):
+        self.weights = block.packed(block.weights_of(model), rows * length)
+        self.functions = Functions.on(model.device.type)
         self.rope = [table[None, None] for table in block.rope_table(model, length)]  # [1, 1, length, head_width]
         self.all = torch.arange(length, device=model.device)
 
@@ -104,7 +105,7 @@ class Denoiser:
         self, model: LlamaForCausalLM, options: Sampling, rows: int, prompt_length: int, padded: bool, whole: bool
     ):
         device = model.device.type
-        body = StaticBody(model, prompt_length + options.gen_length)
+        body = StaticBody(model, rows, prompt_length + options.gen_length)
         self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device)
         self.canvas.begin.fill_(prompt_length)
         self.step = Replay(self.canvas.step, device)
@@ -134,7 +135,8 @@ class Decoder:
 
     def __init__(self, model: LlamaForCausalLM, decoding: Decoding):
         self.decoding, self.device = decoding, model.device.type
-        self.weights, self.functions = block.weights_of(model), Functions.on(self.device)
+        self.weights = block.packed(block.weights_of(model), decoding.rows)
+        self.functions = Functions.on(self.device)
         rows, capacity, dims = decoding.rows, decoding.prompt_length + decoding.gen_length, self.weights.dims
         self.cos, self.sin = block.rope_table(model, capacity)
         self.all = torch.arange(capacity, device=self.device)
@@ -224,6 +226,12 @@ class Decoder:
         self.all_finished.copy_(self.finished.all())
 
 
+def recorded_event() -> torch.cuda.Event:
+    event = torch.cuda.Event()
+    event.record()
+    return event
+
+
 class Lookout:
     """Tells after some step that all rows have ended, without making the device wait for the host.
 
@@ -244,8 +252,7 @@ class Lookout:
         self.steps += 1
         if not self.cuda:
             return bool(self.seen[self.steps - 1])
-        self.events.append(torch.cuda.Event())
-        self.events[-1].record()
+        self.events.append(recorded_event())
         if self.steps < LAG:
             return False
         self.events[self.steps - LAG].synchronize()

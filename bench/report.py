@@ -68,10 +68,7 @@ def format_value(value: float, digits: int) -> str:
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value with its interval, if it has one."""
-    text = f"{estimate.value:.{digits}f}"
-    if estimate.low is not None:
-        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-    return text + unit
+    return estimate.text(digits, unit)
 
 
 def time_verdict(found: Comparison) -> str:

@@ -20,13 +20,14 @@ class Fake:
         self.cell = cell
 
     def generate(self, prompts, mark):
-        self.asked.append((self.cell.steps, self.cell.gen_length, [len(p) for p in prompts]))
+        made = self.cell.forwards()
+        self.asked.append((made, self.cell.gen_length, [len(p) for p in prompts]))
         if self.error and self.cell.steps == 8:
             raise self.error
-        for _ in range(self.cell.steps):
+        for _ in range(made):
             mark("step")
         mark("block")
-        return Output(torch.zeros(len(prompts), 16, dtype=torch.long), self.cell.steps, 60, [16] * len(prompts), 0)
+        return Output(torch.zeros(len(prompts), 16, dtype=torch.long), made, 60, [16] * len(prompts), 0)
 
     def special(self):
         return Special((99,))
@@ -101,3 +102,10 @@ def test_a_cuda_cell_without_a_cuda_device_says_what_to_do():
         pytest.skip("there is a CUDA device")
     record, _ = measure(Fake(), make_cell("llada", device="cuda"))
     assert (record["outcome"], "DEVICE=cpu" in record["message"]) == ("error", True)
+
+
+@pytest.mark.parametrize(("steps", "timed", "made"), [(64, None, 4), (64, 16, 4), (64, 2, 2), (2, None, 2)])
+def test_a_llada_warms_up_with_a_few_steps_of_its_own_canvas_however_many_blocks_it_has(steps, timed, made):
+    cell = make_cell("llada", gen_length=64, block_length=32 if steps == 2 else 4, steps=steps, steps_timed=timed)
+    short = worker.short_cell(cell, worker.WARMUP_FORWARDS)
+    assert (short.forwards(), short.gen_length, short.steps) == (made, 64, steps)
