@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 
 from bench import grid, scaling_text, stats, tasks, tracking, trust
-from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
+from bench.comparison import Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 from bench.scaling import scalings
 
@@ -112,9 +112,8 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
     )
 
 
-def noise_sentence(found: Comparison) -> str:
+def noise_sentence(noise: Noise | None) -> str:
     """What the study's sentinel says of the machine."""
-    noise = found.noise
     if noise is None:
         return "Noise: no sentinel ran."
     left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
@@ -147,7 +146,7 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
     if not margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(found), *quality, noise_sentence(found)]
+    return [time_verdict(found), *quality, noise_sentence(found.noise)]
 
 
 def likelihood_lines(frame: pd.DataFrame) -> list[str]:

@@ -37,6 +37,7 @@ class Scaling:
     rows: pd.DataFrame
     left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
     parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
+    noise: comparison.Noise | None = None
 
     @property
     def axis(self) -> str:
@@ -80,24 +81,24 @@ def scalings(frame: pd.DataFrame) -> list[Scaling]:
     """The scaling groups of a study, in the order of `AXES`."""
     wanted = [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"]
     frame = frame.reindex(columns=[*frame.columns, *[c for c in dict.fromkeys(wanted) if c not in frame]])
-    frame = frame[frame["kind"].isin(AXES)].copy()
     frame["reason"] = [comparison.reason_left_out(run) for _, run in frame.iterrows()]
+    noise, frame = comparison.noise_of(frame), frame[frame["kind"].isin(AXES)].copy()
     frame["tokens_per_step"] = frame["gen_length"] / pd.to_numeric(frame["steps"])
     groups = []
     for kind in AXES:
         for _, runs in frame[frame["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(group(kind, runs))
+            groups.append(group(kind, runs, noise))
     return groups
 
 
-def group(kind: str, runs: pd.DataFrame) -> Scaling:
+def group(kind: str, runs: pd.DataFrame, noise: comparison.Noise | None = None) -> Scaling:
     """One kind's runs with names; of a part and a whole run in the same place the whole one."""
     runs = runs.assign(name=names_of(runs))
     good, bad = runs[runs["reason"] == ""], runs[runs["reason"] != ""]
     is_part = good[PARTS].notna().any(axis=1)
     wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
     spare = is_part & pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
-    return Scaling(kind, good[~spare], comparison.without_numbers(bad), good[spare])
+    return Scaling(kind, good[~spare], comparison.without_numbers(bad), good[spare], noise)
 
 
 def place_of(run: pd.Series) -> tuple[str, ...]:

@@ -121,9 +121,13 @@ def edge_words(batch: int | None, missing: str) -> str:
 
 def sentences(found: Scaling) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
-    from bench.report import left_out_sentence
+    from bench.report import left_out_sentence, noise_sentence
 
-    return [*ratio_sentences(found), *break_even_sentences(found), *shortcut_sentences(found), left_out_sentence(found)]
+    if found.kind == "frontier":  # out of memory is what was looked for
+        return []
+    ratios = [*ratio_sentences(found), *break_even_sentences(found)]
+    noise = [noise_sentence(found.noise)] if ratios and found.noise else []
+    return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
 
 
 def ratio_sentences(found: Scaling) -> list[str]:
