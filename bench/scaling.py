@@ -139,23 +139,27 @@ def llama_at(found: Scaling, run: pd.Series) -> pd.DataFrame:
     return llama[equal].head(1)
 
 
-def ratio(found: Scaling, run: pd.Series, metric: str = RATE) -> stats.Estimate | None:
-    """A LLaDA run's throughput over LLaMA's in the same place, paired by round; None where either is missing."""
+def beside_llama(found: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
+    """The rounds of a LLaDA run's metric, and LLaMA's of the same place; empty where either is missing."""
     llama = llama_at(found, run)
     if run["model"] != "llada" or llama.empty or metric not in run or pd.isna(run[metric]):
-        return None
-    rounds = comparison.rounds_of(pd.concat([run.to_frame().T, llama]), metric)
-    return stats.ratio_over_rounds(*zip(*rounds.values(), strict=True)) if rounds else None
+        return []
+    return list(zip(*comparison.rounds_of(pd.concat([run.to_frame().T, llama]), metric).values(), strict=True))
 
 
-def break_evens(found: Scaling) -> list[tuple[pd.Series, float]]:
-    """(one of its runs, steps at which LLaDA takes as long as LLaMA) wherever runs that differ in steps alone allow."""
+def ratio(found: Scaling, run: pd.Series) -> stats.Estimate | None:
+    """A LLaDA run's throughput over LLaMA's in the same place, paired by round; None where either is missing."""
+    rounds = beside_llama(found, run, RATE)
+    return stats.ratio_over_rounds(*rounds) if rounds else None
+
+
+def break_evens(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
+    """(run, steps at which LLaDA takes as long as LLaMA) of each place, from its run of the fewest steps."""
     llada, result = found.rows[found.rows["model"] == "llada"], []
     for _, runs in llada.groupby([*PLACE, "head", "engine", "attention", "block_length"], dropna=False):
-        llama = llama_at(found, runs.iloc[0])
-        if runs["steps"].nunique() > 1 and not llama.empty:
-            steps, latencies = runs["steps"].tolist(), runs[LATENCY].tolist()
-            result.append((runs.iloc[0], stats.break_even_steps(steps, latencies, llama[LATENCY].iloc[0])))
+        run = runs.loc[runs["steps"].idxmin()]
+        if rounds := beside_llama(found, run, LATENCY):
+            result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
     return result
 
 

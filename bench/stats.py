@@ -144,6 +144,13 @@ def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target
     return float((target_ms - intercept) / slope)
 
 
+def steps_in_time(steps: int, latencies_ms: Sequence[float], targets_ms: Sequence[float]) -> Estimate:
+    """Steps that take as long as the target, from rounds of a run of some steps: plain denoising has no prefill, so
+    its time is in proportion to the steps. Paired by round."""
+    ratio = ratio_over_rounds(targets_ms, latencies_ms)
+    return Estimate(*(None if x is None else steps * x for x in (ratio.value, ratio.low, ratio.high)))
+
+
 def proportion(successes: int, trials: int) -> Estimate:
     """A share with Wilson's score interval (JASA 22, 1927), which keeps its width at 0 and 1."""
     from scipy import stats as scipy_stats

@@ -119,7 +119,7 @@ def numbers(found: dict[str, Scaling]) -> dict[str, tuple[stats.Estimate, str, l
                 result[f"{name_of(group, run)}.throughput_ratio"] = ratio, "1", [run["run_id"]]
         for run, steps in scaling.break_evens(group):
             where = name_of(group, run.drop("steps"))
-            result[f"{where}.break_even_steps"] = stats.Estimate(steps), "steps", [run["run_id"]]
+            result[f"{where}.break_even_steps"] = steps, "steps", [run["run_id"]]
         for edge in scaling.edges(group) if group.kind == "frontier" else []:
             if edge.fits:
                 line = edge.name.lower().replace(", ", ".").replace(" ", "-")

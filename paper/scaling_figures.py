@@ -52,7 +52,8 @@ def rate_bars(axes: Axes, found: Scaling) -> None:
     if is_part(found.rows).any():
         handles.append(Patch(facecolor="lightgray", edgecolor="white", hatch="///", label=EXTRAPOLATED))
     axes.legend(handles=handles, fontsize=8, loc="upper left")
-    axes.set_ylim(top=axes.get_ylim()[1] * 4 ** (1 + len(handles) / 4))  # room for the legend
+    least, most = found.rows[RATE].min(), found.rows[RATE].max()
+    axes.set_ylim(least / 2, most * 4 ** (1 + len(handles) / 4))  # room for the legend
 
 
 def growth(axes: Axes, found: Scaling, metric: str, label: str) -> None:
@@ -76,6 +77,7 @@ def growth(axes: Axes, found: Scaling, metric: str, label: str) -> None:
     plain_log(axes.yaxis)
     axes.set_xlabel(LABELS[found.axis])
     axes.set_ylabel(label)
+    near(axes, found.rows[metric].tolist())
     handles = axes.get_legend_handles_labels()[0]
     if any_part:
         handles += axes.plot([], [], "o", color="gray", markerfacecolor="white", label=EXTRAPOLATED)
@@ -86,7 +88,9 @@ def break_even_panel(axes: Axes, found: Scaling) -> None:
     """The steps at which LLaDA takes as long as LLaMA, along the axis."""
     known = scaling.break_evens(found)
     places = [run[found.axis] for run, _ in known]
-    axes.plot(places, [steps for _, steps in known], "o-", color="black", label="time breaks even")
+    evens = [even for _, even in known]
+    axes.errorbar(places, [even.value for even in evens], yerr=bars(evens), fmt="o-", color="black", capsize=2,
+                  elinewidth=0.8, label="time breaks even")  # fmt: skip
     if found.axis == "gen_length":
         axes.plot(places, places, ":", color="gray", label="one step a token")
     elif known:
@@ -98,7 +102,15 @@ def break_even_panel(axes: Axes, found: Scaling) -> None:
     plain_log(axes.yaxis)
     axes.set_xlabel(LABELS[found.axis])
     axes.set_ylabel("LLaDA's steps at LLaMA's latency")
+    near(axes, [even.value for even in evens] + ([] if found.axis == "gen_length" else [known[0][0]["gen_length"]]))
     axes.legend(fontsize=8)
+
+
+def near(axes: Axes, values: list[float]) -> None:
+    """A logarithmic axis that shows the values, and of intervals that few rounds make endless only their beginning."""
+    known = [value for value in values if value == value]
+    if known:
+        axes.set_ylim(min(known) / 1.6, max(known) * 1.6)
 
 
 def along_axis(found: Scaling) -> plt.Figure | None:

@@ -201,3 +201,11 @@ def test_a_few_prompts_without_a_disagreement_prove_nothing():
 def test_a_whole_time_from_a_part():
     assert stats.time_of_a_part([[1.0, 2.0, 9.0], [4.0]]) == 3.0
     assert stats.extrapolated(100.0, [[1.0, 2.0, 9.0], [4.0]], 10) == 130.0
+
+
+def test_steps_that_take_as_long_as_a_target():
+    assert stats.steps_in_time(16, [32.0], [8.0]) == stats.Estimate(4.0)
+    both = stats.steps_in_time(16, [32.0, 8.0], [8.0, 8.0])
+    assert both.value == pytest.approx(8.0)  # the geometric mean of 4 and 16
+    assert both.low < 4
+    assert both.high > 16
