@@ -57,7 +57,7 @@ def steps_axis(axes: Axes, steps: list[float]) -> None:
 def plain_log(axis: Axis) -> None:
     """Logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_locator(NullLocator())
 
 

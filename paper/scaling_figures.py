@@ -102,7 +102,7 @@ def break_even_panel(axes: Axes, found: Scaling) -> None:
     plain_log(axes.yaxis)
     axes.set_xlabel(LABELS[found.axis])
     axes.set_ylabel("LLaDA's steps at LLaMA's latency")
-    near(axes, [even.value for even in evens] + ([] if found.axis == "gen_length" else [known[0][0]["gen_length"]]))
+    near(axes, [even.value for even in evens] + [run["gen_length"] for run, _ in known])
     axes.legend(fontsize=8)
 
 
