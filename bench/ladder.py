@@ -133,8 +133,10 @@ def main() -> int:
     lean = one(work.cells, model="llada", engine="captured", head="lean")
     gpu = device.gpu() if lean.device == "cuda" else None
     with device.lock(gpu[0] if gpu else "cpu", GRID):
-        print(f"one forward of {lean.pair} on {lean.device}, batch {lean.batch_size}, {lean.gen_length} tokens after"
-              f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}")  # fmt: skip
+        print(
+            f"one forward of {lean.pair} on {lean.device}, batch {lean.batch_size}, {lean.gen_length} tokens after"
+            f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}"
+        )
         ready = adapters_of(work)
         met = print_steps(work, step_times(work, ready, args.repeats))
         share = harness_share(lean, *ready[lean.cell_id], 2 * args.repeats)
