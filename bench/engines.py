@@ -14,9 +14,9 @@ from bench import block
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import Sampling, gumbel_scores
 
-# Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step at
-# batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4. The
-# search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
+# Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
+# at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
+# The search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
 COMPILE = True
 COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 LAG = 2  # steps in flight while the end of a text is looked for: the device is busy with one while the host looks
