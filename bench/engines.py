@@ -56,14 +56,15 @@ class Replay:
 class Functions:
     """The layers' functions as an engine calls them."""
 
-    full: Callable
+    denoise: Callable
+    prefill: Callable
     on_rows: Callable
     decode: Callable
 
     @classmethod
     def on(cls, device: str) -> "Functions":
         """Compiled on a GPU, one layer at a time: thirty-two layers share what one took to compile."""
-        plain = block.full_layer, block.layer_on_rows, block.decode_layer
+        plain = block.denoise_layer, block.full_layer, block.layer_on_rows, block.decode_layer
         if device != "cuda" or not COMPILE:
             return cls(*plain)
         torch.compiler.reset()
@@ -84,15 +85,14 @@ class StaticBody:
 
     def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         hidden, seen = self.body(ids, attention_mask)
-        last, *_ = self.functions.full(hidden, self.weights.layers[-1], self.weights.dims, *self.rope, seen, False)
-        return self.head(last)
+        return self.head(self.functions.denoise(hidden, self.weights.layers[-1], self.weights.dims, *self.rope, seen))
 
     def body(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """All layers but the last, and the mask as attention takes it."""
         seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden = self.weights.embed(ids)
         for layer in self.weights.layers[:-1]:
-            hidden, *_ = self.functions.full(hidden, layer, self.weights.dims, *self.rope, seen, False)
+            hidden = self.functions.denoise(hidden, layer, self.weights.dims, *self.rope, seen)
         return hidden, seen
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
@@ -192,7 +192,7 @@ class Decoder:
         hidden = self.weights.embed(self.ids)
         for i, layer in enumerate(self.weights.layers):
             if i + 1 < len(self.weights.layers):
-                hidden, k, v = self.functions.full(hidden, layer, dims, cos, sin, mask, mask is None)
+                hidden, k, v = self.functions.prefill(hidden, layer, dims, cos, sin, mask, mask is None)
             else:
                 hidden, k, v = self.functions.on_rows(hidden, here[-1:], layer, dims, cos, sin, seen)
             self.keys[i, :, :, :length] = k
