@@ -135,7 +135,8 @@ def main() -> int:
     with device.lock(gpu[0] if gpu else "cpu", GRID):
         print(
             f"one forward of {lean.pair} on {lean.device}, batch {lean.batch_size}, {lean.gen_length} tokens after"
-            f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}"
+            f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}",
+            flush=True,
         )
         ready = adapters_of(work)
         met = print_steps(work, step_times(work, ready, args.repeats))
