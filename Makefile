@@ -150,7 +150,7 @@ selfcheck: setup ## can the numbers of this machine be believed? clock, overhead
 tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
 
-engines: setup ## what the rungs of LLaDA's head cost: one step each, side by side
+engines: setup ## what engines and the rungs of LLaDA's head cost: one forward each, side by side
 	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+FEED_FORWARD_ROWS = 16384  # at a time: all at once, the wide rows between its matrices would be the peak of memory
+
 
 class Dims(NamedTuple):
     """What a layer's functions need to know besides its weights."""
@@ -153,8 +155,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -
 def after_attention(hidden: Tensor, attended: Tensor, layer: Layer, dims: Dims) -> Tensor:
     """The rest of a layer: what attention found is projected and added, then the feed-forward."""
     hidden = hidden + linear(attended, layer.out)
-    gate, up = linear(rms_norm(hidden, layer.mlp_norm, dims.eps), layer.gate_up).chunk(2, -1)
-    return hidden + linear(F.silu(gate) * up, layer.down)
+    parts = hidden.flatten(0, 1).split(FEED_FORWARD_ROWS)
+    found = [part + feed_forward(rms_norm(part, layer.mlp_norm, dims.eps), layer) for part in parts]
+    return (found[0] if len(found) == 1 else torch.cat(found)).view_as(hidden)
+
+
+def feed_forward(normed: Tensor, layer: Layer) -> Tensor:
+    gate, up = linear(normed, layer.gate_up).chunk(2, -1)
+    return linear(F.silu(gate) * up, layer.down)
 
 
 def project(hidden: Tensor, layer: Layer, dims: Dims, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -170,6 +178,11 @@ def full_layer(
     """A layer on every row. Returns its output, and K and V for a cache."""
     q, k, v = project(hidden, layer, dims, cos, sin)
     return after_attention(hidden, attend(q, k, v, mask, causal), layer, dims), k, v
+
+
+def denoise_layer(hidden: Tensor, layer: Layer, dims: Dims, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    """A layer on every row, each of which may look at all; nothing is kept for later."""
+    return full_layer(hidden, layer, dims, cos, sin, mask, causal=False)[0]
 
 
 def layer_on_rows(

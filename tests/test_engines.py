@@ -98,6 +98,12 @@ def test_a_captured_llama_ends_with_its_text():
     assert captured.sequences[0, -1] == 1
 
 
+def test_the_feed_forward_in_parts_is_the_same(monkeypatch):
+    whole = both("llada", LLADA_PROMPTS, head="lean")[1]
+    monkeypatch.setattr(engines.block, "FEED_FORWARD_ROWS", 5)
+    assert both("llada", LLADA_PROMPTS, head="lean")[1].sequences.tolist() == whole.sequences.tolist()
+
+
 def test_queries_that_share_keys_and_values(tmp_path):
     config = json.loads((GOLDEN.parent.parent / "bench/pocket/llama/config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_key_value_heads": 2}))

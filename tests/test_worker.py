@@ -67,6 +67,22 @@ def test_a_later_round_repeats_the_first_prompts_and_keeps_no_text():
     assert "sequences" not in record
 
 
+def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
+    class Capturing(Fake):
+        def prepare(self, batches):
+            self.asked.append(("prepare", [[len(prompt) for prompt in batch] for batch in batches]))
+
+        def captured_peak_bytes(self):
+            return 1 << 40
+
+    adapter = Capturing()
+    record, _ = measure(adapter, make_cell("llada", prompts=4, steps=8, batch_size=2, engine="captured"))
+    assert adapter.asked[0] == ("prepare", [[3, 4], [5, 6]])
+    assert len(adapter.asked) == 1 + worker.WARMUP_PASSES + 2
+    assert record["capture_s"] >= 0
+    assert "capture_s" not in measure(Fake(), make_cell("llada", prompts=4, steps=8))[0]
+
+
 def test_batches_hold_all_prompts_once():
     cell = make_cell("llada", prompts=4, batch_size=3)
     found = worker.batches_of(work_of(cell), cell, 1)
