@@ -28,7 +28,7 @@ class Cell:
     revision: str  # hash of weights, configuration and tokenizer
     dtype: str  # float32 | bfloat16 | float16
     device: str  # cpu | cuda
-    engine: str  # eager: forwards as transformers runs them
+    engine: str  # eager: forwards as transformers runs them; captured: replayed (bench/engines.py)
     gen_length: int  # tokens to generate at most
     batch_size: int
     prompts: int
@@ -68,6 +68,7 @@ class Cell:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
         name += f", {self.head} head" if self.head else ""
+        name += ", captured" if self.engine == "captured" else ""
         name += f", {self.attention} attention" if self.attention else ""
         name += f", {self.timed} timed" if self.timed else ""
         return name if self.twin is None else f"sentinel {self.twin}"

@@ -7,7 +7,7 @@ import pandas as pd
 from bench import sentinel, stats, tracking, trust
 
 # What a comparison's LLaMA has too:
-SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "platform", "device"]
+SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
 SAME = [*SHARED, "block_length", "remasking", "head", "revision"]
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
@@ -66,6 +66,7 @@ class Comparison:
         heat = heat_of(row)
         head = row.get("head")
         rung = "" if pd.isna(head) or not head else f", {head} head"
+        rung += ", captured" if row.get("engine") == "captured" else ""
         return (
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
             f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}{rung}"

@@ -26,6 +26,7 @@ Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
+Engine = Literal["eager", "captured"]
 
 
 class Strict(BaseModel):
@@ -112,7 +113,7 @@ class GridFile(Strict):
     cfg_scale: float = Field(default=0.0, ge=0, le=100)
     logits_eos_inf: bool = False
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
-    engine: Literal["eager"] = "eager"
+    engine: Engine | Annotated[list[Engine], Field(min_length=1)] = "eager"  # bench/engines.py
     head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/samplers.py
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
@@ -237,6 +238,21 @@ def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where
         )
 
 
+def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None:
+    """A captured step is recorded once: every call of its cell must have the same shape."""
+    lengths = sorted(map(len, prompt_set))
+    if lengths[0] != lengths[-1]:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but the prompts have {lengths[0]} to {lengths[-1]} tokens;"
+            " give prompt_tokens and stop: length, prompts of one length, or engine: eager"
+        )
+    if len(prompt_set) % batch:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but {len(prompt_set)} prompts in batches of {batch} leave"
+            f" {len(prompt_set) % batch} over; give a multiple of {batch} prompts"
+        )
+
+
 def place_model(pair: PairFile, model: str | None) -> PairFile:
     """The pair with a directory of the user's in place of its model of the same kind."""
     if not model:
@@ -251,14 +267,15 @@ def cells_of(
     """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
     pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
-    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "attention")
-    for model, gen, block, each, batch, head, attention in itertools.product(
-        *(as_list(getattr(grid, name)) for name in names)
-    ):
+    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention")
+    axes = (as_list(getattr(grid, name)) for name in names)
+    for model, gen, block, each, batch, head, engine, attention in itertools.product(*axes):
         steps = each if pace == "steps" else steps_for(gen, each, where)
         files: ModelFile = getattr(pair, model)
         diffusion = {}
         check_positions(grid.prompt_tokens, gen, files, where)
+        if engine == "captured":
+            check_one_shape([prompt.ids[model] for prompt in prompt_set], batch, where)
         if model == "llada":
             check_divisibility(gen, block, steps, where)
             diffusion = diffusion_settings(grid, files, steps, block, head, where)
@@ -273,7 +290,7 @@ def cells_of(
             random_seed=files.random_seed,
             dtype=pair.dtype,
             device=device,
-            engine=grid.engine,
+            engine=engine,
             gen_length=gen,
             batch_size=batch,
             prompts=len(prompt_set),

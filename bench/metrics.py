@@ -128,8 +128,8 @@ def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
         committed_per_row = cell["gen_length"] * len(calls)
         committed = cell["gen_length"] * sum(len(call["kept"]) for call in calls)
     else:
-        committed_per_row = forwards
-        committed = sum(call["nfe"] * len(call["kept"]) for call in calls)
+        committed_per_row = sum(max(call["kept"]) for call in calls)
+        committed = sum(max(call["kept"]) * len(call["kept"]) for call in calls)
     return {
         "compute/nfe": forwards / len(calls),
         "compute/tokens_per_forward": committed_per_row / forwards,
@@ -173,6 +173,8 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
         metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         metrics |= card_metrics(record)
+        if "capture_s" in record:
+            metrics["compute/capture_s"] = record["capture_s"]
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return found
 

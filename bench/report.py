@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 
 from bench import cost, grid, hypotheses, scaling_text, stats, tasks, tracking, trust
-from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
+from bench.comparison import Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 from bench.scaling import scalings
 
@@ -68,10 +68,7 @@ def format_value(value: float, digits: int) -> str:
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value with its interval, if it has one."""
-    text = f"{estimate.value:.{digits}f}"
-    if estimate.low is not None:
-        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-    return text + unit
+    return estimate.text(digits, unit)
 
 
 def time_verdict(found: Comparison) -> str:
@@ -115,9 +112,8 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
     )
 
 
-def noise_sentence(found: Comparison) -> str:
+def noise_sentence(noise: Noise | None) -> str:
     """What the study's sentinel says of the machine."""
-    noise = found.noise
     if noise is None:
         return "Noise: no sentinel ran."
     left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
@@ -150,7 +146,7 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
     if not margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(found), *quality, noise_sentence(found)]
+    return [time_verdict(found), *quality, noise_sentence(found.noise)]
 
 
 def likelihood_lines(frame: pd.DataFrame) -> list[str]:

@@ -37,6 +37,7 @@ class Scaling:
     rows: pd.DataFrame
     left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
     parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
+    noise: comparison.Noise | None = None
 
     @property
     def axis(self) -> str:
@@ -80,24 +81,24 @@ def scalings(frame: pd.DataFrame) -> list[Scaling]:
     """The scaling groups of a study, in the order of `AXES`."""
     wanted = [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"]
     frame = frame.reindex(columns=[*frame.columns, *[c for c in dict.fromkeys(wanted) if c not in frame]])
-    frame = frame[frame["kind"].isin(AXES)].copy()
     frame["reason"] = [comparison.reason_left_out(run) for _, run in frame.iterrows()]
+    noise, frame = comparison.noise_of(frame), frame[frame["kind"].isin(AXES)].copy()
     frame["tokens_per_step"] = frame["gen_length"] / pd.to_numeric(frame["steps"])
     groups = []
     for kind in AXES:
         for _, runs in frame[frame["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(group(kind, runs))
+            groups.append(group(kind, runs, noise))
     return groups
 
 
-def group(kind: str, runs: pd.DataFrame) -> Scaling:
+def group(kind: str, runs: pd.DataFrame, noise: comparison.Noise | None = None) -> Scaling:
     """One kind's runs with names; of a part and a whole run in the same place the whole one."""
     runs = runs.assign(name=names_of(runs))
     good, bad = runs[runs["reason"] == ""], runs[runs["reason"] != ""]
     is_part = good[PARTS].notna().any(axis=1)
     wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
     spare = is_part & pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
-    return Scaling(kind, good[~spare], comparison.without_numbers(bad), good[spare])
+    return Scaling(kind, good[~spare], comparison.without_numbers(bad), good[spare], noise)
 
 
 def place_of(run: pd.Series) -> tuple[str, ...]:
@@ -138,23 +139,27 @@ def llama_at(found: Scaling, run: pd.Series) -> pd.DataFrame:
     return llama[equal].head(1)
 
 
-def ratio(found: Scaling, run: pd.Series, metric: str = RATE) -> stats.Estimate | None:
-    """A LLaDA run's throughput over LLaMA's in the same place, paired by round; None where either is missing."""
+def beside_llama(found: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
+    """The rounds of a LLaDA run's metric, and LLaMA's of the same place; empty where either is missing."""
     llama = llama_at(found, run)
     if run["model"] != "llada" or llama.empty or metric not in run or pd.isna(run[metric]):
-        return None
-    rounds = comparison.rounds_of(pd.concat([run.to_frame().T, llama]), metric)
-    return stats.ratio_over_rounds(*zip(*rounds.values(), strict=True)) if rounds else None
+        return []
+    return list(zip(*comparison.rounds_of(pd.concat([run.to_frame().T, llama]), metric).values(), strict=True))
 
 
-def break_evens(found: Scaling) -> list[tuple[pd.Series, float]]:
-    """(one of its runs, steps at which LLaDA takes as long as LLaMA) wherever runs that differ in steps alone allow."""
+def ratio(found: Scaling, run: pd.Series) -> stats.Estimate | None:
+    """A LLaDA run's throughput over LLaMA's in the same place, paired by round; None where either is missing."""
+    rounds = beside_llama(found, run, RATE)
+    return stats.ratio_over_rounds(*rounds) if rounds else None
+
+
+def break_evens(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
+    """(run, steps at which LLaDA takes as long as LLaMA) of each place, from its run of the fewest steps."""
     llada, result = found.rows[found.rows["model"] == "llada"], []
     for _, runs in llada.groupby([*PLACE, "head", "engine", "attention", "block_length"], dropna=False):
-        llama = llama_at(found, runs.iloc[0])
-        if runs["steps"].nunique() > 1 and not llama.empty:
-            steps, latencies = runs["steps"].tolist(), runs[LATENCY].tolist()
-            result.append((runs.iloc[0], stats.break_even_steps(steps, latencies, llama[LATENCY].iloc[0])))
+        run = runs.loc[runs["steps"].idxmin()]
+        if rounds := beside_llama(found, run, LATENCY):
+            result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
     return result
 
 

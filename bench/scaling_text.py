@@ -121,9 +121,13 @@ def edge_words(batch: int | None, missing: str) -> str:
 
 def sentences(found: Scaling) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
-    from bench.report import left_out_sentence
+    from bench.report import left_out_sentence, noise_sentence
 
-    return [*ratio_sentences(found), *break_even_sentences(found), *shortcut_sentences(found), left_out_sentence(found)]
+    if found.kind == "frontier":  # out of memory is what was looked for
+        return []
+    ratios = [*ratio_sentences(found), *break_even_sentences(found)]
+    noise = [noise_sentence(found.noise)] if ratios and found.noise else []
+    return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
 
 
 def ratio_sentences(found: Scaling) -> list[str]:
@@ -141,9 +145,10 @@ def ratio_sentences(found: Scaling) -> list[str]:
 def break_even_sentences(found: Scaling) -> list[str]:
     """The steps at which time breaks even, along the axis."""
     parts: dict[str, list[str]] = {}
-    for run, steps in scaling.break_evens(found):
+    for run, even in scaling.break_evens(found):
         setting = ", ".join(text_of(run[name], default) for name, default in SETTINGS.items()
                             if found.rows[name].nunique(dropna=False) > 1 and name != "head")  # fmt: skip
+        steps = even.value
         words = "under 1 step" if steps < 1 else f"{steps:.1f} steps" if steps < 10 else f"{steps:.0f} steps"
         parts.setdefault(setting, []).append(f"{words} at {at(found, run[found.axis])}")
     return [

@@ -102,8 +102,9 @@ def run_name(cell: dict) -> str:
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
     head = f", {cell['head']} head" if cell.get("head") else ""
+    engine = ", captured" if cell.get("engine") == "captured" else ""
     heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
-    return f"{cell['model']}{steps}, {what}{head}{heat}"
+    return f"{cell['model']}{steps}, {what}{head}{engine}{heat}"
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:

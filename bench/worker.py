@@ -58,11 +58,9 @@ def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
 
 def short_cell(cell: Cell, forwards: int) -> Cell:
     """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
-    cell = cell.whole()
     if cell.steps is None:
-        return replace(cell, gen_length=min(forwards, cell.gen_length), stop="length")
-    blocks = cell.gen_length // cell.block_length
-    return replace(cell, steps=min(cell.steps, blocks * max(1, forwards // blocks)))
+        return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
+    return replace(cell, steps_timed=min(forwards, cell.forwards()))
 
 
 def longest_of(batches: list[Batch]) -> list[list[int]]:
@@ -85,6 +83,15 @@ def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
         found.append(round(timing.latency_ms, 3))
     adapter.load(cell)
     return found
+
+
+def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
+    """Seconds that compiling and capturing took, never part of a timed call. Empty for an engine that does neither."""
+    if cell.engine != "captured":
+        return {}
+    start = time.perf_counter()
+    adapter.prepare([batch.ids for batch in batches])
+    return {"capture_s": round(time.perf_counter() - start, 3)}
 
 
 def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
@@ -121,19 +128,22 @@ def run_cell(
     adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
 ) -> dict:
     """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
-    release(cell.device)
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
+    release(cell.device)
     batches = batches_of(work, cell, round_)
+    captured = capture(adapter, cell, batches)
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
     retries = alloc_retries(cell)
     with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
         calls, sequences = timed_calls(adapter, cell, batches, progress)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
+    if captured and "allocated" in memory:  # the allocator does not count what is in a graph's own pool
+        memory["allocated"] = max(memory["allocated"], adapter.captured_peak_bytes() / GIB)
     found = {"shape": asdict(checkpoint.read(cell.weights, cell.random_seed).shape)}
-    found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
+    found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory} | captured
     if region:
         if alloc_retries(cell) > retries and not cell.peaks_only:  # near the wall of memory it must
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")

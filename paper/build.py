@@ -27,13 +27,15 @@ from bench import (
     provenance,
     report,
     roofline,
+    scaling_text,
     stats,
     tracking,
     trust,
 )
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
-from paper import tables
+from bench.scaling import scalings
+from paper import scaling, tables
 
 HERE = Path(__file__).parent
 MODEL = (cost, hypotheses, memory, predictions, roofline)  # whose sources the report depends on
@@ -212,7 +214,10 @@ def make_pdf() -> str:
 
 def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
-    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats, trust, *MODEL))]
+    sources = [
+        *sorted(HERE.glob("*.*")),
+        *(Path(m.__file__) for m in (report, comparison, scaling_text, stats, trust, *MODEL)),
+    ]
     sources += [predictions.DEVICES, hypotheses.FILE]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
     parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib", ".yaml")]
@@ -238,12 +243,16 @@ def main() -> int:
         margins, bits = grid.read_pair(frame["pair"].iloc[0]).metrics, likelihoods(frame)
         words = facts(study, found if not found.rows.empty else tasks, outcome_words(every, margins))
         words["likelihood"] = likelihood_words(bits)
+        scaled = scaling.largest(scalings(frame))
+        words["scaling"] = PARAGRAPH.join(scaling.sentences(scaled))
         numbers = results(found) | results(tasks, "tasks.") | bits
+        numbers |= {name: entry(value, unit_of(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()}
         for part in (found, tasks):
             numbers |= cross_overs(part, part.declared(margins))
         write_numbers(numbers, words)
         tables.write(found, tasks, BUILD / "tables")
-        figures.write(found, tasks, BUILD / "figures")
+        scaling.write(scaled, BUILD / "tables")
+        figures.write(found, tasks, scaled, BUILD / "figures")
         costs.write(frame, grid.read_pair(frame["pair"].iloc[0]), BUILD)
         outcome = make_pdf()
         mark.write_text(current)

@@ -70,7 +70,10 @@ def test_shipped_grid_gives_cells(file, pair_file):
     read = grid.read_grid(file, {})
     assert read == grid.read_grid(Path(file).stem, {})
     pair = grid.read_pair(str(pair_file))
-    found = [c for part in grid.by_prompts(read) for c in grid.cells_of(part, pair, "cpu", ASKED, "hash", file)]
+    found = []
+    for part in grid.by_prompts(read):
+        asked = (ASKED * part.prompts)[: part.prompts]
+        found += grid.cells_of(part, pair, "cpu", asked, "hash", file)
     assert {cell.model for cell in found} == set(grid.as_list(read.model))
     assert {cell.kind for cell in found} == {read.kind}
 
@@ -351,6 +354,29 @@ def test_prompts_that_are_cut_need_forced_length_and_room(tmp_path, pair_file):
     assert "grid.yaml: prompt_tokens 4096 and gen_length 16 are more than the 4096 positions" in refusal(
         lambda: cells(tmp_path, pair_file, prompt_tokens=4096, gen_length=16, block_length=16, steps=4, stop="length")
     )
+
+
+def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    one = {
+        "stop": "length",
+        "prompt_tokens": 8,
+        "steps": 8,
+        "engine": ["eager", "captured"],
+        "model": ["llada", "llama"],
+    }
+    found = cells(tmp_path, pair_file, prompts=2, **one)
+    assert [(cell.model, cell.engine) for cell in found] == [
+        ("llada", "eager"), ("llada", "captured"), ("llama", "eager"), ("llama", "captured"),
+    ]  # fmt: skip
+    assert [cell.label for cell in found[1:]] == ["llada 8 steps, captured", "llama", "llama, captured"]
+    text = refusal(lambda: cells(tmp_path, pair_file, **one, prompts=3, batch_size=2))
+    assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
+    ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))
+    read = grid.read_grid(grid_file(tmp_path, steps=8, engine="captured"), {})
+    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ragged, "hash", "mine")
+    assert text.startswith("mine: engine captured replays one shape, but the prompts have 1 to 3 tokens; give prompt_")
+    assert len(grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", "mine")) == 1
 
 
 def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_them(tmp_path, pair_file, monkeypatch):

@@ -76,6 +76,20 @@ def test_a_later_round_on_fewer_prompts_is_scaled_to_all():
     assert "compute/nfe" not in rounds[2]
 
 
+def test_a_forward_too_many_commits_nothing():
+    late = llama_call(0, [20, 25, 35]) | {"kept": [2]}  # a captured engine ran once more after the end token
+    found = of(LLAMA, [late])[1]
+    assert (found["compute/nfe"], found["compute/tokens_per_forward"]) == (3, pytest.approx(2 / 3))
+    assert found["compute/positions_per_token"] == 5
+
+
+def test_capturing_is_reported_apart():
+    rounds = metrics.round_metrics(CellRecords(LLADA, {1: record([llada_call(0)]) | {"capture_s": 12.5}}))
+    assert rounds[1]["compute/capture_s"] == 12.5
+    assert rounds[1]["latency/latency_ms"] == 32
+    assert "compute/capture_s" not in of(LLADA, [llada_call(0)])[1]
+
+
 def test_headline_is_the_mean_with_an_interval_from_two_rounds_on():
     assert metrics.headline({1: {"a": 2.0}}) == {"a": 2.0}
     found = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.0}})

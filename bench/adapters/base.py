@@ -80,12 +80,17 @@ class ModelAdapter:
         self.captures: dict[tuple, Any] = {}
 
     def load(self, cell: Cell) -> None:
+        if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
+            self.captures.clear()
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
-            self.captures.clear()
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
         self.cell = cell
+
+    def share(self, other: "ModelAdapter") -> None:
+        """Use the weights that another adapter of the same model has loaded."""
+        self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
 
     def weights_bytes(self) -> int:
         return sum(p.numel() * p.element_size() for p in self.model.parameters())
