@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench import adapters, checkpoint, device, provenance, records, worker
+from bench import adapters, block, checkpoint, device, provenance, records, worker
 from bench.cell import Cell, Work
 from bench.checkpoint import Checkpoint, Shape
 from bench.errors import BadInput, exit_code
@@ -102,12 +102,12 @@ def matrices(shape: Shape) -> list[tuple[int, int]]:
 
 
 def products(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
-    """Products of activations with each different matrix of the models."""
+    """Products of activations with each different matrix of the models, laid out as the captured engine has them."""
     for wide, out in sorted({matrix for shape in shapes for matrix in matrices(shape)}):
         weight = torch.randn(out, wide, device=where, dtype=dtype)
         for rows in ROWS[where]:
-            x = torch.randn(rows, wide, device=where, dtype=dtype)
-            yield f"{rows} x {wide} x {out}", 2.0 * rows * wide * out, lambda x=x, weight=weight: F.linear(x, weight)
+            x, ready = torch.randn(rows, wide, device=where, dtype=dtype), block.pack(weight, rows)
+            yield f"{rows} x {wide} x {out}", 2.0 * rows * wide * out, lambda x=x, ready=ready: block.linear(x, ready)
 
 
 def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:

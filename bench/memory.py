@@ -15,6 +15,7 @@ from bench.roofline import BYTES
 
 GIB = 1 << 30
 HEAD_ROWS = 1024  # of logits at a time in the lean head (bench/diffusion/samplers.py)
+FEED_FORWARD_ROWS = 16384  # at a time in the captured engine (bench/block.py)
 DOUBLE, SINGLE = 8, 4
 NOISE_COPIES = 5  # float64 tensors of the logits' shape while noise is drawn: themselves, noise, and three on the way
 
@@ -122,29 +123,36 @@ def trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int, padd
 
 def written_out(cell: Cell, shape: Shape, batch: int, queries: int, context: int) -> int:
     """Bytes of attention by plain products: scores and their softmax in float32 for every head and pair, beside scaled
-    queries, copies of a narrower dtype, and repeated K and V."""
+    queries, float32 copies of a narrower dtype, and K and V repeated for heads that share them."""
     pairs = 2 * SINGLE * batch * shape.heads * queries * context
-    width = SINGLE * shape.heads * shape.head_width * batch
-    beside = queries * (1 if BYTES[cell.dtype] == SINGLE else 2)
-    if shape.heads != shape.kv_heads or BYTES[cell.dtype] != SINGLE:
-        beside += 2 * context
-    return pairs + width * beside
+    row, narrow, shared = SINGLE * shape.head_width * batch, BYTES[cell.dtype] < SINGLE, shape.heads != shape.kv_heads
+    beside = queries * shape.heads * (2 if narrow else 1)
+    beside += 2 * context * shape.heads if narrow or shared else 0
+    beside += 2 * context * shape.kv_heads if narrow and shared else 0
+    return pairs + row * beside
 
 
 def fixed_trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int) -> int:
-    """The same in the captured engine. In the feed-forward: the residual stream before and after attention, joined Q, K
-    and V with the rotated K, joined gate and up, and their product; LLaMA has K and V of the layer before as well.
+    """The same in the captured engine (bench/block.py): one matrix for Q, K and V, one for gate and up, feed-forward in
+    parts. LLaMA keeps K and V of a layer, and of the one before, for its cache.
 
-    A GPU runs the compiled layer; elsewhere rotated Q, what attention found and the gate's activation are there too.
+    A GPU runs the compiled layer. Elsewhere the rotation's products in float32 are there as well, and during the
+    feed-forward all that attention was given and found, and the gate's activation.
     """
-    size, rows = BYTES[cell.dtype], batch * queries
+    size, rows, compiled, llama = BYTES[cell.dtype], batch * queries, cell.device == "cuda", cell.model == "llama"
+    wide, width, deep = size if llama else SINGLE, shape.width, shape.feed_forward
     q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    kept = q + 3 * k
-    plain = 0 if cell.device == "cuda" else 2 * q + shape.feed_forward
-    inside = size * rows * (shape.width + kept + 3 * shape.feed_forward + plain)
+    projected, part = q + 2 * k, min(rows, FEED_FORWARD_ROWS)
+    kept = (projected + k if llama or not compiled else 0) + (0 if compiled else 2 * q)
+    rotate = size * rows * (width + projected) + rows * max(wide * 3 * q, size * q + wide * 3 * k)
+    attend = size * rows * (width + projected + k + 2 * q)
     if cell.attention == "math":
-        inside = max(inside, size * rows * (kept + q) + written_out(cell, shape, batch, queries, context))
-    return size * rows * (shape.width + (kept if cell.model == "llama" else 0)) + inside
+        attend += written_out(cell, shape, batch, queries, context) - size * rows * q
+    inner = part * (3 * deep + (0 if compiled else deep + width)) + (rows - part) * width
+    joining = 2 * rows * width if rows > part else 0
+    feed = size * (rows * (2 * width + kept) + max(inner, joining))
+    before = size * rows * (projected + k) if llama else 0
+    return before + max(0 if compiled else rotate, attend, feed)
 
 
 def weights_bytes(cell: Cell, shape: Shape) -> int:

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 from bench import adapters, block, checkpoint, memory
 from bench.adapters.base import attention_kernel
 from bench.adapters.llada import LladaBody
+from bench.diffusion import samplers
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import gumbel_scores
 from bench.engines import Decoder, Decoding, StaticBody
@@ -47,7 +48,7 @@ def one_step(adapter, cell, prompt_tokens: int, padded: bool) -> None:
     """A denoising step of the first block."""
     rows = cell.batch_size
     captured = cell.engine == "captured"
-    body = StaticBody(adapter.model, prompt_tokens + cell.gen_length) if captured else LladaBody(adapter.model)
+    body = StaticBody(adapter.model, rows, prompt_tokens + cell.gen_length) if captured else LladaBody(adapter.model)
     canvas = Canvas(body, adapter.options(), rows, prompt_tokens, padded, False, "cpu")
     canvas.begin.fill_(prompt_tokens)
     canvas.step()
@@ -88,6 +89,10 @@ BIG = {
     "llama, noise": (big_cell("llama", batch_size=64, gen_length=4, temperature=1.0), 2),
     "captured": (
         big_cell("llada", batch_size=32, gen_length=512, steps=64, head="lean", engine="captured"), 128),
+    "captured, in parts": (
+        big_cell("llada", batch_size=32, gen_length=2048, steps=256, head="lean", engine="captured"), 128),
+    "captured, short": (
+        big_cell("llada", batch_size=4, gen_length=128, steps=16, head="lean", engine="captured"), 128),
     "llama, captured": (big_cell("llama", batch_size=32, gen_length=128, engine="captured"), 128),
     "math": (
         big_cell("llada", batch_size=4, gen_length=512, steps=64, head="lean", attention="math"), 512),
@@ -95,8 +100,8 @@ BIG = {
         big_cell("llada", batch_size=4, gen_length=512, steps=64, attention="math", engine="captured", head="lean"),
         512),
     "llama, math": (big_cell("llama", batch_size=4, gen_length=3, attention="math"), 1024),
-    "llama, math, captured, float32": (
-        big_cell("llama", batch_size=4, gen_length=3, attention="math", engine="captured", dtype="float32"), 1024),
+    "llama, math, captured": (
+        big_cell("llama", batch_size=4, gen_length=3, attention="math", engine="captured"), 1024),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 
@@ -157,6 +162,10 @@ ON_H100 = [  # GiB allocated at the peak on an H100, torch 2.11: prompt 128
 @pytest.mark.parametrize(("cell", "measured"), ON_H100, ids=lambda value: getattr(value, "label", str(value)))
 def test_peak_is_within_five_percent_of_what_a_card_measured(cell, measured):
     assert memory.peak(cell, shape_of(cell), 128).total_gib == pytest.approx(measured, rel=0.05)
+
+
+def test_rows_at_a_time_are_those_of_the_code():
+    assert (memory.HEAD_ROWS, memory.FEED_FORWARD_ROWS) == (samplers.HEAD_ROWS, block.FEED_FORWARD_ROWS)
 
 
 def test_the_split_says_what_fills_the_card():
