@@ -36,10 +36,8 @@ def test_time_turns_where_both_take_as_long(models):
     assert models.latency_ratio(replace(place, batch=batch), H100, 4) == pytest.approx(1, rel=1e-3)
     assert models.latency_ratio(place, H100, 4) < 1 < models.latency_ratio(replace(place, batch=32), H100, 4)
     assert models.turning_batch(Place(1, 2048, 128), H100, 1) == 1  # always the slower one
-    assert (
-        models.turning_batch(place, H100, 1000) == pytest.approx(float("inf"))
-        or models.turning_batch(place, H100, 1000) > batch
-    )
+    free = Ceilings(1e30, 2.99e12)  # arithmetic costs nothing: bytes alone, of which LLaDA needs fewer
+    assert models.turning_batch(place, free, 128) == float("inf")
 
 
 @pytest.mark.parametrize(("model", "head"), [("llama", "lean"), ("llada", "lean"), ("llada", "official")])
