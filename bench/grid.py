@@ -5,17 +5,16 @@ is broken is one line naming file, key and rule; nothing is ever changed silentl
 """
 
 import itertools
-import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bench import checkpoint, hub, prompts
 from bench.cell import Cell, Prompt
 from bench.errors import BadInput
+from bench.schema import Strict, read_yaml, validate
+from bench.span import as_list, by_prompts, in_order, prompts_for, whole_cells
 
 PAIRS = Path("configs/pairs")
 GRIDS = Path("configs/grids")
@@ -27,10 +26,7 @@ Metric = Literal["accuracy", "bertscore_f1"]
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
 Engine = Literal["eager", "captured"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Place = Literal["batch_size", "gen_length", "prompt_tokens"]
 
 
 class ModelFile(Strict):
@@ -123,8 +119,9 @@ class GridFile(Strict):
     peaks_only: bool = False  # memory is asked, not time
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
-    first: dict[str, list[int | str]] = {}  # cells with these values come before the others of a round
-    pairs: dict[str, dict[str, Any]] = {}  # values that hold for a pair in place of those above
+    whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
+    first: dict[Place, list[int]] = Field(default={})  # cells with these values come before the others of a round
+    pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
 
     @model_validator(mode="after")
     def scaling_is_not_scored(self) -> "GridFile":
@@ -133,58 +130,12 @@ class GridFile(Strict):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
         return self
 
-
-def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
-    """A validated YAML file. Raises BadInput naming file, key and rule."""
-    if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
-        raise BadInput(f"{file}: no such {what}; there are: {names}")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict) or not data:
-        raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
-    return validate(data, schema, file)
-
-
-def validate(data: dict, schema: type[Strict], file: Path) -> Strict:
-    """The schema's object. Raises BadInput with the first broken rule: file, key, what is wrong."""
-    for key in data:
-        if not isinstance(key, str):
-            raise BadInput(f"{file}: {key}: keys must be text; known keys: {', '.join(schema.model_fields)}")
-    try:
-        return schema(**data)
-    except ValidationError as error:
-        first = most_fitting(error.errors(), data)
-        inner = [str(part) for part in first["loc"] if not BRANCH.search(str(part))]
-        message = ": ".join(
-            [str(file), *([".".join(inner)] if inner else []), first["msg"].removeprefix("Value error, ")]
-        )
-        if first["type"] == "extra_forbidden":
-            message += f"; known keys: {', '.join(fields_at(schema, first['loc'][:-1]))}"
-        raise BadInput(message) from error
-
-
-BRANCH = re.compile(r"\[|^(constrained-)?(int|float|str)$")  # how pydantic names the branches of a union
-
-
-def most_fitting(errors: list[dict], data: dict) -> dict:
-    """Of the errors about one key, that of the union's branch which fits what was given: a list or one value."""
-    if not errors[0]["loc"]:
-        return errors[0]  # a rule about several keys
-    key = errors[0]["loc"][0]
-    about = [error for error in errors if error["loc"][0] == key]
-    is_list = isinstance(data.get(key), list)
-    fitting = [error for error in about if any("[" in str(part) for part in error["loc"][1:]) == is_list]
-    return (fitting or about)[0]
-
-
-def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The known keys of the mapping at `path` inside a schema."""
-    for part in path:
-        schema = schema.model_fields[part].annotation
-    return list(schema.model_fields)
+    @model_validator(mode="after")
+    def pairs_have_known_keys(self) -> "GridFile":
+        for pair, values in self.pairs.items():
+            if unknown := sorted(set(values) - set(type(self).model_fields)):
+                raise ValueError(f"pairs.{pair}: {unknown[0]} is no key of a grid")
+        return self
 
 
 def read_pair(name: str) -> PairFile:
@@ -209,10 +160,6 @@ def whole_numbers(text: str, key: str) -> list[int]:
     if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')
     return sorted({int(word) for word in words})
-
-
-def as_list(value: object) -> list:
-    return list(value) if isinstance(value, list) else [value]
 
 
 def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
@@ -353,65 +300,6 @@ def fetch(pair: PairFile) -> PairFile:
     return pair
 
 
-Wanted = tuple[str, int | None]  # which prompts: the source, and the tokens that they are cut to
-
-
-def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
-    """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
-    encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
-    limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
-    names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
-    counts: dict[Wanted, int] = {}
-    for span in spans:
-        wanted = span.source, span.prompt_tokens
-        counts[wanted] = max(span.prompts, counts.get(wanted, 0))
-    if ("tasks", None) in counts and "accuracy" not in pair.metrics:
-        declared = ", ".join(pair.metrics) or "none"
-        raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
-    return {
-        (source, tokens): prompts.exact(names[source], count, tokens, encoders)
-        if tokens
-        else prompts.select(names[source], count, *limits, encoders)
-        for (source, tokens), count in counts.items()
-    }
-
-
-def by_prompts(grid: GridFile) -> list[GridFile]:
-    """The grid in parts, each of which runs on one prompt set."""
-    parts = [grid.model_copy(update={"prompt_tokens": tokens}) for tokens in as_list(grid.prompt_tokens)]
-    if grid.calls is None:
-        return parts
-    return [
-        part.model_copy(update={"batch_size": batch, "prompts": grid.calls * batch})
-        for part in parts
-        for batch in as_list(grid.batch_size)
-    ]
-
-
-def whole_cells(cells: list[Cell]) -> list[Cell]:
-    """Of each model the cheapest cell that runs some of its forwards alone, with all of them: it shows whether what
-    the others extrapolate is right."""
-    found = {}
-    for cell in cells:
-        size = cell.batch_size * (cell.gen_length + (cell.prompt_tokens or 0)), cell.whole().forwards()
-        if cell.timed and not cell.attention and (cell.model not in found or size < found[cell.model][0]):
-            found[cell.model] = size, cell.whole()
-    return [cell for _, cell in found.values()]
-
-
-def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
-    """The grid's first cells marked, and before the others."""
-    marked = (
-        [
-            replace(cell, first=all(getattr(cell, k) in values for k, values in grid.first.items()) or None)
-            for cell in cells
-        ]
-        if grid.first
-        else cells
-    )
-    return sorted(marked, key=lambda cell: not cell.first)
-
-
 def resolve(
     grids: list[GridFile], where: list[str], pair: PairFile, device: str, prompts_file: str | None
 ) -> tuple[list[Cell], dict[str, tuple[Prompt, ...]]]:
@@ -430,6 +318,6 @@ def resolve(
             prompt_hash = prompts.keep(chosen, with_ids=part.prompt_tokens is not None)
             sets[prompt_hash] = chosen
             found += cells_of(part, pair, device, chosen, prompt_hash, name)
-        for cell in in_order(grid, [*whole_cells(found), *found]):
+        for cell in in_order(grid, [*(whole_cells(found) if grid.whole else ()), *found]):
             cells.setdefault(cell.cell_id, cell)
     return list(cells.values()), sets

@@ -119,14 +119,14 @@ def edge_words(batch: int | None, missing: str) -> str:
     return missing if batch is None else str(batch)
 
 
-def sentences(found: Scaling) -> list[str]:
+def sentences(found: Scaling, with_noise: bool = True) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
     from bench.report import left_out_sentence, noise_sentence
 
     if found.kind == "frontier":  # out of memory is what was looked for
         return []
     ratios = [*ratio_sentences(found), *break_even_sentences(found)]
-    noise = [noise_sentence(found.noise)] if ratios and found.noise else []
+    noise = [noise_sentence(found.noise)] if with_noise and ratios and found.noise else []
     return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
 
 

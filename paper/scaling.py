@@ -13,7 +13,6 @@ COLUMNS = {  # metric: (heading, digits)
     "latency/latency_ms": ("latency ms", 1),
     "latency/step_ms": ("step ms", 2),
     "throughput/tokens_per_s": ("tokens/s", 1),
-    "compute/capture_s": ("capture s", 1),
     "memory/allocated_gib": ("allocated GiB", 2),
     "memory/resident_gib": ("resident GiB", 2),
 }
@@ -27,8 +26,8 @@ ABOUT = {  # what a table of the kind shows, before what all say
     "frontier": "The largest batch that fits at each length, found by trying; each probe in a process of its own",
 }
 PART = (
-    "Where the note says so, times are extrapolated: LLaDA's first steps, or LLaMA's prompt and its first and last"
-    " tokens, were run, and a typical forward stands for each of the others."
+    "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
+    " first and last tokens, were run, and a typical forward stands for each of the others."
 )
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")
 
@@ -87,11 +86,15 @@ def run_table(found: Scaling) -> pd.DataFrame:
     for metric, (heading, digits) in COLUMNS.items():
         estimates = [estimate_of(run, metric) for _, run in runs.iterrows()]
         if any(estimates):
-            columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
+            peaks = metric.startswith("memory/")  # they hardly vary
+            columns[heading] = [cell_text(e and stats.Estimate(e.value) if peaks else e, digits) for e in estimates]
     ratios = [scaling.ratio(found, run) for _, run in runs.iterrows()]
     if any(ratios):
         columns["of LLaMA's tokens/s"] = [cell_text(ratio, 3) for ratio in ratios]
-    notes = [escape(report.note(run)) for _, run in runs.iterrows()]
+    if runs[scaling.PARTS].notna().any(axis=None):
+        columns["timed"] = [report.part_words(run).removeprefix("extrapolated from ") or "all" for _, run in
+                            runs.iterrows()]  # fmt: skip
+    notes = [escape(report.note(run.drop(scaling.PARTS))) for _, run in runs.iterrows()]
     if any(notes):
         columns["note"] = [f"{{\\scriptsize {note}}}" if note else "" for note in notes]
     return pd.DataFrame(columns).set_axis(list(map(escape, runs["name"])), axis=0)
@@ -99,8 +102,10 @@ def run_table(found: Scaling) -> pd.DataFrame:
 
 def sentences(found: dict[str, Scaling]) -> list[str]:
     """What the groups say, each under what its runs have in common."""
-    said = {kind: " ".join(filter(None, scaling_text.sentences(group))) for kind, group in found.items()}
-    return [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)]
+    said = {kind: " ".join(filter(None, scaling_text.sentences(group, with_noise=False))) for kind, group in
+            found.items()}  # fmt: skip
+    noise = [report.noise_sentence(group.noise) for group in found.values() if group.noise][:1]
+    return [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)] + noise
 
 
 def upper(text: str) -> str:

@@ -436,3 +436,81 @@ def test_bad_input_ends_in_one_line_and_status_2(tmp_path, args, said):
 def test_parent_does_not_import_torch():
     done = python("-c", "import sys, bench.run, bench.grid; print('torch' in sys.modules)")
     assert (done.stdout, done.returncode) == ("False\n", 0)
+
+
+SCALING = {"stop": "length", "prompt_tokens": 8, "block_length": 16, "prompts": 1}
+
+
+def resolved(tmp_path: Path, pair_file: Path, monkeypatch, pair: str | None = None, **keys) -> list:
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    name = grid_file(tmp_path, **(SCALING | keys))
+    read = grid.read_grid(name, {}, pair)
+    return grid.resolve([read], [name], grid.read_pair(str(pair_file)), "cpu", None)[0]
+
+
+def test_calls_give_each_batch_its_prompts_and_every_round_times_all_of_them(tmp_path, pair_file, monkeypatch):
+    found = resolved(tmp_path, pair_file, monkeypatch, calls=2, batch_size=[1, 3], gen_length=32, steps=32)
+    assert [(c.batch_size, c.prompts, c.repeat_prompts) for c in found] == [(1, 2, 2), (3, 6, 6)]
+    assert len({c.prompt_hash for c in found}) == 2
+
+
+def test_a_part_is_run_where_it_is_less_than_all_and_one_cell_a_model_is_whole(tmp_path, pair_file, monkeypatch):
+    found = resolved(
+        tmp_path, pair_file, monkeypatch, model=["llama", "llada"], gen_length=[32, 64], tokens_per_step=[1, 16],
+        steps_timed=4, tokens_timed=8,
+    )  # fmt: skip
+    assert [(c.model, c.gen_length, c.steps, c.timed) for c in found] == [
+        ("llama", 32, None, None), ("llada", 32, 32, None),  # whole
+        ("llama", 32, None, 8), ("llama", 64, None, 8),
+        ("llada", 32, 32, 4), ("llada", 32, 2, None), ("llada", 64, 64, 4), ("llada", 64, 4, None),
+    ]  # fmt: skip
+    assert len({c.cell_id for c in found}) == len(found)
+
+
+def test_first_cells_come_first_and_are_the_same_cells(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": [16, 32, 64], "tokens_per_step": 1}
+    plain = resolved(tmp_path, pair_file, monkeypatch, **keys)
+    found = resolved(tmp_path, pair_file, monkeypatch, first={"gen_length": [64]}, **keys)
+    assert [(c.gen_length, c.first) for c in found] == [(64, True), (16, None), (32, None)]
+    assert {c.cell_id for c in found} == {c.cell_id for c in plain}
+
+
+def test_a_pair_has_values_of_its_own_in_a_grid(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32, "pairs": {"fake": {"gen_length": 64}}}
+    assert [c.gen_length for c in resolved(tmp_path, pair_file, monkeypatch, "fake", **keys)] == [64]
+    assert [c.gen_length for c in resolved(tmp_path, pair_file, monkeypatch, "other", **keys)] == [32]
+
+
+def test_math_attention_a_limit_and_peaks_are_part_of_what_a_cell_is(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32}
+    [plain] = resolved(tmp_path, pair_file, monkeypatch, **keys)
+    both = resolved(tmp_path, pair_file, monkeypatch, attention=["sdpa", "math"], **keys)
+    assert [c.attention for c in both] == [None, "math"]
+    assert both[0].cell_id == plain.cell_id
+    [limited] = resolved(tmp_path, pair_file, monkeypatch, limit_gib=2.0, peaks_only=True, **keys)
+    assert (limited.limit_gib, limited.peaks_only) == (2.0, True)
+    assert len({c.cell_id for c in (*both, limited)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"steps_timed": 4}, "steps_timed: such cells are timed, not scored; it needs stop: length"),
+        ({"calls": 4, "stop": "eos"}, "calls: such cells are timed, not scored; it needs stop: length"),
+        ({"tokens_timed": 3, "stop": "length"}, "tokens_timed: Input should be greater than or equal to 4"),
+        ({"steps_timed": 1, "stop": "length"}, "steps_timed: Input should be greater than or equal to 2"),
+        ({"first": {"seed": [1]}}, "first"),
+        ({"pairs": {"pocket": {"lenght": 3}}}, "pairs.pocket: lenght is no key of a grid"),
+        ({"attention": "flash"}, "attention"),
+        ({"limit_gib": 0}, "limit_gib: Input should be greater than 0"),
+    ],
+)
+def test_scaling_keys_that_mean_nothing_are_one_line(keys, words, tmp_path):
+    assert words in refusal(grid.read_grid, grid_file(tmp_path, **keys), {})
+
+
+def test_tokens_per_step_must_divide_the_length(tmp_path, pair_file):
+    name = grid_file(tmp_path, tokens_per_step=3, gen_length=32)
+    read = grid.read_grid(name, {})
+    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
+    assert "gen_length 32 is not a multiple of tokens_per_step 3" in text
