@@ -59,8 +59,10 @@ class Weights:
 
 
 def weights_of(model: LlamaForCausalLM) -> Weights:
-    """The model's weights as the functions here take them. Joins matrices in place: the model then reads parts of
-    the joined ones, so nothing is held twice."""
+    """The model's weights as the functions here take them, made once and kept with the model. Joins matrices in place:
+    the model then reads parts of the joined ones, so nothing is held twice."""
+    if hasattr(model, "block_weights"):
+        return model.block_weights
     config, layers = model.config, []
     for layer in model.model.layers:
         attention, mlp = layer.self_attn, layer.mlp
@@ -81,7 +83,8 @@ def weights_of(model: LlamaForCausalLM) -> Weights:
     head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     dims = Dims(config.num_attention_heads, config.num_key_value_heads, head_width, config.rms_norm_eps)
     embedding, norm = model.model.embed_tokens.weight, model.model.norm.weight
-    return Weights(dims, embedding, tuple(layers), norm, model.lm_head.weight)
+    model.block_weights = Weights(dims, embedding, tuple(layers), norm, model.lm_head.weight)
+    return model.block_weights
 
 
 def packed(weights: Weights, rows: int) -> Weights:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ from bench.checkpoint import Checkpoint, Shape
 from bench.errors import BadInput, exit_code
 from bench.request import Parser
 from bench.sink import Sink
+
+if TYPE_CHECKING:
+    from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
 
 SUSTAIN_S, LOOK_S, WINDOW_S = 5.0, 0.25, 0.05  # of a ceiling; of each candidate before; of one reading
 ROWS = {"cpu": (256, 1024), "cuda": (4096, 8192)}  # of activations that meet a matrix
@@ -184,12 +188,12 @@ def lines(found: dict) -> list[str]:
 
 @dataclass(frozen=True)
 class Task:
-    """What to measure: a study's pair on a device, in a precision."""
+    """What to measure: a study's pair on a device, in each precision of its products."""
 
     study: str
     pair: str
     device: str
-    dtype: str
+    dtypes: tuple[str, ...]
     models: tuple[tuple[str, int | None], ...]  # (directory, random seed) of each
 
 
@@ -202,26 +206,25 @@ def task_of(args: argparse.Namespace) -> Task:
         cells = work.cells
         where = device.choose(cells[0].device)
         files = tuple(sorted({(cell.weights, cell.random_seed) for cell in cells}, key=str))
-        return Task(work.study, cells[0].pair, where, cells[0].dtype, files)
+        return Task(work.study, cells[0].pair, where, tuple(sorted({cell.float_dtype for cell in cells})), files)
     from bench import grid
 
     pair, where = grid.fetch(grid.read_pair(args.pair)), device.choose(args.device)
     files = tuple((one.weights, one.random_seed) for one in (pair.llama, pair.llada))
-    return Task(args.study or pair.name, pair.name, where, pair.dtype, files)
+    return Task(args.study or pair.name, pair.name, where, (pair.dtype,), files)
 
 
-def is_known(task: Task, sink: Sink, name: str) -> bool:
-    """Whether the study has the ceilings of this device already."""
+def known_dtypes(task: Task, sink: Sink, name: str) -> set[str]:
+    """The precisions in which the study has the ceilings of this device already."""
     there = (record for record in records.read(sink.file) if record["record"] == "ceilings")
-    return any((r["pair"], r["device"], r["dtype"]) == (task.pair, name, task.dtype) for r in there)
+    return {record["dtype"] for record in there if (record["pair"], record["device"]) == (task.pair, name)}
 
 
-def watched(task: Task, seconds: float) -> dict:
+def watched(task: Task, watch: Watch | None, dtype: str, seconds: float) -> dict:
     """Ceilings with what NVML said meanwhile. Raises BadInput if the card was not ours alone: they would be too low."""
-    watch = worker.open_watch(task.device)
     found = [checkpoint.read(*files) for files in task.models]
     with watch.region() if watch else nullcontext() as region:
-        measured = measure(found, task.dtype, task.device, seconds)
+        measured = measure(found, dtype, task.device, seconds)
     report = region.report() if region else {"verdict": "unknown"}
     if report["verdict"] == "violated":
         raise BadInput(f"the card was not ours alone ({'; '.join(report['signs'])}); measure again")
@@ -245,17 +248,20 @@ def main() -> int:
     task = task_of(args)
     gpu = device.gpu() if task.device == "cuda" else None
     name, sink = gpu[1] if gpu else provenance.cpu_name(), Sink(task.study, args.record)
-    if args.missing and is_known(task, sink, name):
+    wanted = [dtype for dtype in task.dtypes if not (args.missing and dtype in known_dtypes(task, sink, name))]
+    if not wanted:
         return 0
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu[0]  # torch reads it when the device is first used
     with device.lock(gpu[0] if gpu else "cpu", task.study):
         sink.check()
-        head = {"record": "ceilings", "study": task.study, "pair": task.pair, "device": name, "dtype": task.dtype}
-        head |= {"started": time.time(), "git": provenance.git_state(), "environment": provenance.packages()}
-        found = head | watched(task, args.seconds)
-        sink.take(found)
-    print("\n".join(lines(found)))
+        watch = worker.open_watch(task.device)
+        for dtype in wanted:
+            head = {"record": "ceilings", "study": task.study, "pair": task.pair, "device": name, "dtype": dtype}
+            head |= {"started": time.time(), "git": provenance.git_state(), "environment": provenance.packages()}
+            found = head | watched(task, watch, dtype, args.seconds)
+            sink.take(found)
+            print("\n".join(lines(found)))
     return 0 if sink.track() else 1
 
 

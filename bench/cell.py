@@ -26,7 +26,7 @@ class Cell:
     weights: str  # directory of the checkpoint
     tokenizer: str  # directory of its tokenizer
     revision: str  # hash of weights, configuration and tokenizer
-    dtype: str  # float32 | bfloat16 | float16
+    dtype: str  # float32 | bfloat16 | float16 | int8: weights alone, the rest in bfloat16
     device: str  # cpu | cuda
     engine: str  # eager: forwards as transformers runs them; captured: replayed (bench/engines.py)
     gen_length: int  # tokens to generate at most
@@ -72,6 +72,11 @@ class Cell:
         name += f", {self.attention} attention" if self.attention else ""
         name += f", {self.timed} timed" if self.timed else ""
         return name if self.twin is None else f"sentinel {self.twin}"
+
+    @property
+    def float_dtype(self) -> str:
+        """Of activations, and of weights that are not quantised."""
+        return "bfloat16" if self.dtype == "int8" else self.dtype
 
     def settings(self) -> dict:
         """All fields that apply."""

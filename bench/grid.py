@@ -4,6 +4,7 @@ A grid spans the product of its lists. Overrides (from the command line) replace
 is broken is one line naming file, key and rule; nothing is ever changed silently.
 """
 
+import importlib.util
 import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,8 @@ Metric = Literal["accuracy", "bertscore_f1"]
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
 Engine = Literal["eager", "captured"]
+Float = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal[Float, "int8"]
 Place = Literal["batch_size", "gen_length", "prompt_tokens"]
 
 
@@ -64,7 +67,7 @@ class PairFile(Strict):
     name: str
     llama: ModelFile
     llada: ModelFile
-    dtype: Literal["float32", "bfloat16", "float16"]
+    dtype: Float
     prompts: PromptFile
     stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
     primary_metric: Metric | None = None  # of the cross-over; none: nothing is scored. accuracy needs the tasks
@@ -117,6 +120,7 @@ class GridFile(Strict):
     steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
     tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
     peaks_only: bool = False  # memory is asked, not time
+    dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's; int8: weights alone
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
     whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
@@ -214,12 +218,13 @@ def cells_of(
     """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
     pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
-    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention")
+    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention", "dtype")
     axes = (as_list(getattr(grid, name)) for name in names)
-    for model, gen, block, each, batch, head, engine, attention in itertools.product(*axes):
+    for model, gen, block, each, batch, head, engine, attention, dtype in itertools.product(*axes):
         steps = each if pace == "steps" else steps_for(gen, each, where)
         files: ModelFile = getattr(pair, model)
         diffusion = {}
+        check_dtype(dtype, where)
         check_positions(grid.prompt_tokens, gen, files, where)
         if engine == "captured":
             check_one_shape([prompt.ids[model] for prompt in prompt_set], batch, where)
@@ -235,7 +240,7 @@ def cells_of(
             tokenizer=files.tokenizer_directory,
             revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
             random_seed=files.random_seed,
-            dtype=pair.dtype,
+            dtype=dtype or pair.dtype,
             device=device,
             engine=engine,
             gen_length=gen,
@@ -256,6 +261,12 @@ def cells_of(
         )
         found.setdefault(cell.cell_id, cell)
     return list(found.values())
+
+
+def check_dtype(dtype: str | None, where: str) -> None:
+    """int8 needs torchao, which carries its products."""
+    if dtype == "int8" and importlib.util.find_spec("torchao") is None:
+        raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
 
 
 def steps_for(gen: int, tokens_per_step: int, where: str) -> int:

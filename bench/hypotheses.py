@@ -16,6 +16,7 @@ from bench import grid, scaling
 from bench.predictions import Models, Place
 from bench.roofline import Ceilings
 from bench.scaling import LATENCY
+from bench.schema import Strict, read_yaml
 
 FILE = Path("paper/hypotheses.yaml")
 GIB = 1 << 30
@@ -30,7 +31,7 @@ WORDS = {
 }
 
 
-class Claim(grid.Strict):
+class Claim(Strict):
     """One number of a hypothesis, and by which factor a measurement may differ from it."""
 
     quantity: Literal["throughput_ratio", "latency_ratio", "turning_batch", "largest_batch", "break_even_steps"]
@@ -55,7 +56,7 @@ class Claim(grid.Strict):
         return ", ".join(parts)
 
 
-class Hypothesis(grid.Strict):
+class Hypothesis(Strict):
     """A statement; `{0:.1f}` in it stands for the value of its first claim."""
 
     statement: str
@@ -67,7 +68,7 @@ class Hypothesis(grid.Strict):
         return " ".join(self.statement.split()).format(*[claim.value for claim in self.claims])
 
 
-class HypothesesFile(grid.Strict):
+class HypothesesFile(Strict):
     """paper/hypotheses.yaml: about which pair and card, and the ceilings that the numbers come from."""
 
     pair: str
@@ -85,7 +86,7 @@ class HypothesesFile(grid.Strict):
 
 def read(file: Path = FILE) -> HypothesesFile:
     """Raises BadInput naming file, key and rule."""
-    return grid.read_yaml(file, HypothesesFile, "list of hypotheses", file.parent)
+    return read_yaml(file, HypothesesFile, "list of hypotheses", file.parent)
 
 
 def predicted(claim: Claim, engine: str, about: HypothesesFile, models: Models) -> float:

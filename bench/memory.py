@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.cell import Cell
 from bench.checkpoint import Shape
-from bench.roofline import BYTES
+from bench.roofline import BYTES, matrices_bytes
 
 GIB = 1 << 30
 HEAD_ROWS = 1024  # of logits at a time in the lean head (bench/diffusion/samplers.py)
@@ -64,7 +64,10 @@ def llama_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) ->
             beside += 0 if queries > 1 else context * row  # of one layer the old K, while the new is written
         cache = 2 * shape.layers * held * row
         found.append(Memory(weights, cache, beside, 0 if captured or queries > 1 else logits))
-        found.append(Memory(weights, cache, batch * queries * shape.width * size, logits + noise))
+        hidden = batch * queries * shape.width * size
+        found.append(
+            Memory(weights, cache, hidden, logits + max(noise, unpacked(cell, shape.vocabulary * shape.width)))
+        )
     return found
 
 
@@ -80,7 +83,8 @@ def llada_moments(cell: Cell, shape: Shape, prompt_tokens: int, padded: bool) ->
     rows = cell.batch_size * (cell.block_length if lean else canvas)
     hidden = halves * rows * shape.width * size  # what the head is given
     at_once = min(rows, HEAD_ROWS) if lean else rows
-    written = Memory(weights, 0, hidden, at_once * halves * shape.vocabulary * size)
+    head = at_once * halves * shape.vocabulary * size
+    written = Memory(weights, 0, hidden, head + unpacked(cell, shape.vocabulary * shape.width))
     read = Memory(weights, 0, hidden if lean else 0, at_once * shape.vocabulary * bytes_a_logit(cell, size))
     return [Memory(weights, 0, work, 0), written, read]
 
@@ -117,7 +121,7 @@ def trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int, padd
     if cell.attention == "math":
         attend = rows * rotated + written_out(cell, shape, batch, queries, context)
     feed_forward = 3 * size * shape.feed_forward + size * shape.width  # a layer's input is alive beside its residual
-    inside = max(rows * rotate, attend, rows * feed_forward)
+    inside = max(rows * rotate, attend, rows * feed_forward + unpacked(cell, shape.width * shape.feed_forward))
     return (2 if lean else 3) * rows * shape.width * size + mask + inside
 
 
@@ -150,10 +154,19 @@ def fixed_trunk(cell: Cell, shape: Shape, batch: int, queries: int, context: int
         attend += written_out(cell, shape, batch, queries, context) - size * rows * q
     inner = part * (3 * deep + (0 if compiled else deep + width)) + (rows - part) * width
     joining = 2 * rows * width if rows > part else 0
-    feed = size * (rows * (2 * width + kept) + max(inner, joining))
+    feed = size * (rows * (2 * width + kept) + max(inner, joining)) + unpacked(cell, 2 * width * deep)
     before = size * rows * (projected + k) if llama else 0
     return before + max(0 if compiled else rotate, attend, feed)
 
 
+def unpacked(cell: Cell, elements: int) -> int:
+    """A quantised matrix, written out while it is multiplied; nothing where none is."""
+    return elements * BYTES[cell.dtype] if cell.dtype == "int8" else 0
+
+
 def weights_bytes(cell: Cell, shape: Shape) -> int:
-    return shape.parameters * BYTES[cell.dtype]
+    """Of all parameters; a quantised head is no longer tied to the embedding."""
+    if cell.dtype != "int8":
+        return shape.parameters * BYTES[cell.dtype]
+    others = shape.width * (2 * shape.layers + 1 + shape.vocabulary)  # norms and embedding
+    return matrices_bytes(shape, cell.dtype) + others * BYTES[cell.dtype]

@@ -19,13 +19,14 @@ from bench.checkpoint import Shape
 from bench.errors import exit_code
 from bench.request import Parser
 from bench.roofline import Ceilings
+from bench.schema import Strict, read_yaml
 
 DEVICES = Path("configs/devices.yaml")
 PUBLISHED = "predicted from published peaks"
 MOST_BATCH = 1 << 20
 
 
-class Device(grid.Strict):
+class Device(Strict):
     """What a card's vendor says of it."""
 
     flops_per_s: float = Field(gt=0)  # dense bfloat16 products
@@ -38,7 +39,7 @@ class Device(grid.Strict):
         return Ceilings(self.flops_per_s, self.bytes_per_s)
 
 
-class DeviceFile(grid.Strict):
+class DeviceFile(Strict):
     """configs/devices.yaml."""
 
     cards: dict[str, Device]
@@ -46,7 +47,7 @@ class DeviceFile(grid.Strict):
 
 def devices() -> dict[str, Device]:
     """The published cards by name. Raises BadInput naming file, key and rule."""
-    return grid.read_yaml(DEVICES, DeviceFile, "list of cards", DEVICES.parent).cards
+    return read_yaml(DEVICES, DeviceFile, "list of cards", DEVICES.parent).cards
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def group(found_records: list[dict]) -> dict[str, CellRecords]:
 def is_of(ceilings: dict, entry: CellRecords) -> bool:
     """Whether ceilings were measured where all rounds of a cell ran: same device, pair, precision and CPU threads."""
     cell = entry.cell
-    if not entry.rounds or any(ceilings[name] != cell.get(name) for name in ("pair", "dtype")):
+    held = "bfloat16" if cell["dtype"] == "int8" else cell["dtype"]  # its products are of floating numbers
+    if not entry.rounds or (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], held):
         return False
     places = [record["environment"] for record in entry.rounds.values()]
     same = all(place.get("device") == ceilings["device"] for place in places)

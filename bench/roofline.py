@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from bench.cell import Cell
 from bench.checkpoint import Shape
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 2}  # of activations; int8 is of weights alone
+SCALE_BYTES = 5  # of a row of a quantised matrix: its scale and zero point
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,20 @@ def forward(shape: Shape, dtype: str, batch: int, queries: int, context: int, he
     linear = 2 * rows * shape.layers * shape.layer_matrices
     attention = 4 * shape.layers * shape.heads * shape.head_width * batch * queries * context
     head = 2 * head_rows * shape.width * shape.vocabulary
-    weights = shape.layers * shape.layer_matrices + shape.vocabulary * shape.width
+    weights = matrices_bytes(shape, dtype)
     cache = 2 * shape.layers * shape.kv_heads * shape.head_width * batch * context if cached else 0
     logits = head_rows * shape.vocabulary
-    return Cost(linear + attention + head, size * (weights + cache + logits), rows)
+    return Cost(linear + attention + head, weights + size * (cache + logits), rows)
+
+
+def matrices_bytes(shape: Shape, dtype: str) -> int:
+    """All matrices that a row of activations meets, the head among them."""
+    count = shape.layers * shape.layer_matrices + shape.vocabulary * shape.width
+    if dtype != "int8":
+        return BYTES[dtype] * count
+    attention = shape.head_width * (shape.heads + 2 * shape.kv_heads) + shape.width
+    rows = shape.layers * (attention + 2 * shape.feed_forward + shape.width) + shape.vocabulary
+    return count + SCALE_BYTES * rows
 
 
 def forwards(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | None = None) -> Iterator[Cost]:

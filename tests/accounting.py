@@ -20,6 +20,12 @@ class Accounting(TorchDispatchMode):
         self.now = self.peak = 0
 
     def hold(self, tensor: torch.Tensor) -> None:
+        if type(tensor).__module__.startswith("torchao"):  # it has no memory of its own
+            names, _ = tensor.__tensor_flatten__()
+            for part in (getattr(tensor, name) for name in names):
+                if part is not None:
+                    self.hold(part)
+            return
         storage = tensor.untyped_storage()
         key = storage._cdata
         if key not in self.alive:

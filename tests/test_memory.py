@@ -102,6 +102,9 @@ BIG = {
     "llama, math": (big_cell("llama", batch_size=4, gen_length=3, attention="math"), 1024),
     "llama, math, captured": (
         big_cell("llama", batch_size=4, gen_length=3, attention="math", engine="captured"), 1024),
+    "int8": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8"), 128),
+    "int8, lean": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8", head="lean"), 128),
+    "llama, int8": (big_cell("llama", batch_size=2, gen_length=4, dtype="int8"), 128),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 
@@ -117,6 +120,8 @@ def with_layers(cell, layers: int, folder):
 @pytest.mark.parametrize("name", BIG)
 def test_peak_of_8b_shapes_is_what_their_tensors_hold(name, tmp_path):
     cell, prompt_tokens = BIG[name]
+    if cell.dtype == "int8":
+        pytest.importorskip("torchao")
     if name not in ("lean", "llama, decode"):
         cell = with_layers(cell, 4, tmp_path)
     padded = "padded" in name

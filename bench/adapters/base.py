@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench import checkpoint, models
+from bench import checkpoint, models, quantise
 from bench.cell import Cell
 from bench.diffusion.samplers import schedule
 
@@ -85,7 +85,9 @@ class ModelAdapter:
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
-            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
+            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype))
+            if cell.dtype == "int8":
+                quantise.to_int8(self.model)
         self.cell = cell
 
     def share(self, other: "ModelAdapter") -> None:
@@ -93,7 +95,7 @@ class ModelAdapter:
         self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
 
     def weights_bytes(self) -> int:
-        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+        return sum(map(quantise.bytes_of, self.model.parameters()))
 
     def prepare(self, batches: list[list[list[int]]]) -> None:
         self.captures.clear()
