@@ -242,7 +242,7 @@ def cells_of(
             batch_size=batch,
             prompts=len(prompt_set),
             prompt_hash=prompt_hash,
-            repeat_prompts=len(prompt_set) if grid.calls else min(grid.repeat_prompts, len(prompt_set)),
+            repeat_prompts=min(len(prompt_set), whole_batches(grid, batch)),
             stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
@@ -256,6 +256,12 @@ def cells_of(
         )
         found.setdefault(cell.cell_id, cell)
     return list(found.values())
+
+
+def whole_batches(grid: GridFile, batch: int) -> int:
+    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
+    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
+    return -(-wanted // batch) * batch
 
 
 def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
