@@ -247,7 +247,7 @@ def cells_of(
             batch_size=batch,
             prompts=len(prompt_set),
             prompt_hash=prompt_hash,
-            repeat_prompts=len(prompt_set) if grid.calls else min(grid.repeat_prompts, len(prompt_set)),
+            repeat_prompts=min(len(prompt_set), whole_batches(grid, batch)),
             stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
@@ -267,6 +267,12 @@ def check_dtype(dtype: str | None, where: str) -> None:
     """int8 needs torchao, which carries its products."""
     if dtype == "int8" and importlib.util.find_spec("torchao") is None:
         raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
+
+
+def whole_batches(grid: GridFile, batch: int) -> int:
+    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
+    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
+    return -(-wanted // batch) * batch
 
 
 def steps_for(gen: int, tokens_per_step: int, where: str) -> int:

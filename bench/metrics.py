@@ -113,6 +113,8 @@ def scaled_metrics(all_first: dict[str, float], first: list[dict], now: list[dic
         both = [(mine[name], theirs[name]) for mine, theirs in pairs if name in mine and name in theirs]
         if both and f"latency/{name}_ms" in all_first:
             found[f"latency/{name}_ms"] = all_first[f"latency/{name}_ms"] * stats.paired_ratio(*zip(*both, strict=True))
+    if not found:
+        return {}  # no call in common
     slower = found["latency/latency_ms"] / all_first["latency/latency_ms"]
     rates = ("throughput/tokens_per_s", "throughput/canvas_tokens_per_s")
     return found | {name: all_first[name] / slower for name in rates}

@@ -514,3 +514,11 @@ def test_tokens_per_step_must_divide_the_length(tmp_path, pair_file):
     read = grid.read_grid(name, {})
     text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
     assert "gen_length 32 is not a multiple of tokens_per_step 3" in text
+
+
+def test_later_rounds_time_whole_batches_again(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32, "prompts": 16, "repeat_prompts": 4}
+    [cell] = resolved(tmp_path, pair_file, monkeypatch, batch_size=8, **keys)
+    assert cell.repeat_prompts == 8
+    [cell] = resolved(tmp_path, pair_file, monkeypatch, batch_size=1, **keys)
+    assert cell.repeat_prompts == 4

@@ -178,3 +178,7 @@ def test_a_later_round_of_a_part_is_scaled_from_whole_calls():
 
 def test_where_memory_alone_is_asked_no_clock_is_believed():
     assert of(PART_LLADA | {"peaks_only": True}, [llada_call(0)])[1] == {"memory/weights_gib": 0.5}
+
+
+def test_a_later_round_without_a_call_of_the_first_says_nothing():
+    assert of(LLADA, [llada_call(0)], [llada_call(1)])[2] == {"memory/weights_gib": 0.5}
