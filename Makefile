@@ -9,6 +9,7 @@ PROMPTS = 32
 ROUNDS = 3
 DEVICE = auto
 TEMPERATURE = 0
+DTYPE =
 STUDY =
 MODEL =
 PROMPTS_FILE =
@@ -16,6 +17,8 @@ ENCODER =
 JUDGE =
 RETRY =
 TEXT = sharegpt
+LIMIT_GIB =
+PLAN =
 GOLDEN = tests/golden
 PYTHON = python3
 PY = .venv/bin/python
@@ -25,13 +28,13 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study likelihood score paper samples ui pair verify doctor selfcheck tenant-check test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention frontier likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
 study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
-	--temperature "$(TEMPERATURE)" $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
+	--temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
 	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)")
 diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
@@ -39,6 +42,10 @@ baseline = configs/grids/baseline.yaml
 sweep = configs/grids/sweep.yaml
 tasks = configs/grids/tasks.yaml
 # Tasks keep their own lengths, steps and prompts; a pair that was not taught them goes without.
+# Scaling grids have their own values as well; memory is asked once, since peaks do not vary.
+timed = configs/grids/batch.yaml configs/grids/length.yaml configs/grids/prompt.yaml configs/grids/attention.yaml
+memory = configs/grids/memory.yaml
+planned = $(if $(PLAN),--plan)
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 
 help: ## this help
@@ -49,11 +56,13 @@ help: ## this help
 	@echo "Variables, with what they are now:"
 	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'
 	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
+	@echo '  DTYPE="bfloat16 int8"  precision in place of the pair'"'"'s; int8: weights alone, through torchao'
 	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
 	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
 	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
 	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
 	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
+	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors print minutes alone'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'
 
 setup: ## .venv with the pinned packages; every other door does this when it is stale
@@ -70,8 +79,10 @@ ifeq ($(PY),.venv/bin/python)
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
-plan: setup ## the cells of a study with estimated minutes; runs nothing
+plan: setup ## the cells of a study and of the scaling grids with estimated minutes; runs nothing
 	@$(PY) -m bench.run $(everything) --plan
+	@echo
+	@$(PY) -m bench.run --also $(timed) $(memory) $(options) --plan
 
 smoke: setup ## two small cells, a minute: does everything work here?
 	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
@@ -86,8 +97,27 @@ tasks: setup ## both models on generated tasks, checked by rule (own lengths, st
 	@$(PY) -m bench.run --also $(tasks) $(options)
 
 study: setup ## baseline, sweep, tasks and report: the whole study
+	@$(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)"
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
+
+scaling: setup ## batch, length, prompt, attention and memory: how both models grow (PLAN=1: minutes alone)
+	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
+
+batch length prompt attention: setup
+	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(planned)
+batch: ## throughput over the batch (own lengths and prompts, like all scaling grids)
+length: ## latency over the length of the answer
+prompt: ## latency over the length of the prompt
+attention: ## fused attention against plain products: the quadratic memory
+
+memory: setup ## peak memory over batch and length, out of memory included
+	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)
+
+frontier: setup ## the largest batch that fits at each length (LIMIT_GIB: as on a device with so much)
+	@$(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
 score: setup ## score generations that have no scores yet
 	@$(PY) -m bench.run $(everything) --score-only
@@ -122,6 +152,15 @@ selfcheck: setup ## can the numbers of this machine be believed? clock, overhead
 
 tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
+
+ceilings: setup ## what this device can do at most: matrix peak, read bandwidth, host; for MFU, MBU and predictions
+	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+
+predictions: setup ## what the cost model says of published cards, before anything runs (PAIR=8b-shapes)
+	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"
+
+engines: setup ## what engines and the rungs of LLaDA's head cost: one forward each, side by side
+	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others
 	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"

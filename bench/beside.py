@@ -46,8 +46,11 @@ def untraced_ms(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> floa
     return round(statistics.median(timing.latency_ms for _, timing in calls), 4)
 
 
-def traced(adapter: Adapter, short: Cell, prompts: list[list[int]], latency_ms: float) -> dict:
+def traced(adapter: Adapter, cell: Cell, short: Cell, prompts: list[list[int]], latency_ms: float) -> dict:
     """How long kernels ran in such a call; empty where none is seen: tracing is not permitted there."""
+    if cell.engine == "captured":
+        adapter.load(cell)
+        adapter.prepare([prompts])
     adapter.load(short)
     found = kernel_ms(lambda: adapter.generate(prompts, lambda kind: None))
     return {"busy": {"latency_ms": latency_ms, "kernel_ms": round(found, 4)}} if found else {}

@@ -5,10 +5,10 @@ No pydantic here: a bare GPU machine reads work folders with the standard librar
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-NOT_HASHED = ("weights", "tokenizer", "time_limit_s")  # places and patience do not change a result
+NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
 
 
 def identity(settings: dict) -> str:
@@ -26,9 +26,9 @@ class Cell:
     weights: str  # directory of the checkpoint
     tokenizer: str  # directory of its tokenizer
     revision: str  # hash of weights, configuration and tokenizer
-    dtype: str  # float32 | bfloat16 | float16
+    dtype: str  # float32 | bfloat16 | float16 | int8: weights alone, the rest in bfloat16
     device: str  # cpu | cuda
-    engine: str  # eager: forwards as transformers runs them
+    engine: str  # eager: forwards as transformers runs them; captured: replayed (bench/engines.py)
     gen_length: int  # tokens to generate at most
     batch_size: int
     prompts: int
@@ -43,10 +43,18 @@ class Cell:
     sampler: str | None = None
     remasking: str | None = None
     cache: str | None = None
+    head: str | None = None  # official unless said: lean | official-old (bench/diffusion/samplers.py)
     cfg_scale: float | None = None
     logits_eos_inf: bool | None = None
     confidence_eos_eot: str | None = None
     random_seed: int | None = None  # weights made from this seed, not trained: no quality
+    prompt_tokens: int | None = None  # every prompt is cut to exactly as many; None: prompts as they are
+    steps_timed: int | None = None  # LLaDA's first steps alone are run; the schedule is that of all of them
+    tokens_timed: int | None = None  # LLaMA's first and last tokens alone, half of each; the cache grows in full
+    peaks_only: bool | None = None  # memory is asked, not time: no warm-up, and no clock is believed
+    attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
+    limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
+    first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
 
@@ -59,15 +67,33 @@ class Cell:
     def label(self) -> str:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        name += f", {self.head} head" if self.head else ""
+        name += ", captured" if self.engine == "captured" else ""
+        name += f", {self.attention} attention" if self.attention else ""
+        name += f", {self.timed} timed" if self.timed else ""
         return name if self.twin is None else f"sentinel {self.twin}"
+
+    @property
+    def float_dtype(self) -> str:
+        """Of activations, and of weights that are not quantised."""
+        return "bfloat16" if self.dtype == "int8" else self.dtype
 
     def settings(self) -> dict:
         """All fields that apply."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def forwards(self) -> int:
-        """Forwards of one generation call: an upper bound for LLaMA, which may stop early."""
-        return self.gen_length if self.steps is None else self.steps
+        """Forwards of one generation call as it is run: an upper bound for LLaMA, which may stop early."""
+        return self.timed or (self.gen_length if self.steps is None else self.steps)
+
+    @property
+    def timed(self) -> int | None:
+        """Forwards that stand for all of a call's; None where all are run."""
+        return self.steps_timed or self.tokens_timed
+
+    def whole(self) -> "Cell":
+        """The cell that runs all of its forwards."""
+        return replace(self, steps_timed=None, tokens_timed=None)
 
 
 @dataclass(frozen=True)

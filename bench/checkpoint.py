@@ -38,6 +38,32 @@ LLADA_ALLOWS = {  # key: values that the block covers; a key that is absent has 
 
 
 @dataclass(frozen=True)
+class Shape:
+    """Dimensions of a LLaMA block and how many there are."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    feed_forward: int
+    vocabulary: int
+    tied: bool
+
+    @property
+    def layer_matrices(self) -> int:
+        """Parameters of a layer's matrices: each row of activations meets all of them once."""
+        attention = 2 * self.width * self.head_width * (self.heads + self.kv_heads)
+        return attention + 3 * self.width * self.feed_forward
+
+    @property
+    def parameters(self) -> int:
+        """Of the whole model, a tied head counted once."""
+        norms = self.width * (2 * self.layers + 1)
+        return self.layers * self.layer_matrices + norms + self.vocabulary * self.width * (1 if self.tied else 2)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A model directory: where it is, which of the two formats, its shape and special tokens."""
 
@@ -71,18 +97,31 @@ class Checkpoint:
         return self.config["mask_token_id"]
 
     @property
+    def max_positions(self) -> int:
+        """The longest sequence, prompt and answer, that the model was made for."""
+        return self.config["max_sequence_length" if self.kind == "llada" else "max_position_embeddings"]
+
+    @property
+    def shape(self) -> "Shape":
+        """The model's dimensions, under one set of names for both formats."""
+        c, official = self.config, self.kind == "llada"
+        heads = c["n_heads" if official else "num_attention_heads"]
+        width = c["d_model" if official else "hidden_size"]
+        return Shape(
+            layers=c["n_layers" if official else "num_hidden_layers"],
+            width=width,
+            heads=heads,
+            kv_heads=c.get("n_kv_heads" if official else "num_key_value_heads") or heads,
+            head_width=c.get("head_dim") or width // heads,
+            feed_forward=c["mlp_hidden_size" if official else "intermediate_size"],
+            vocabulary=(c.get("embedding_size") if official else None) or c["vocab_size"],
+            tied=c.get("weight_tying", True) if official else c.get("tie_word_embeddings", False),
+        )
+
+    @property
     def parameters(self) -> int:
         """Number of parameters, a tied head counted once, from the configuration."""
-        c, official = self.config, self.kind == "llada"
-        d, f = (c["d_model"], c["mlp_hidden_size"]) if official else (c["hidden_size"], c["intermediate_size"])
-        layers, heads = (
-            (c["n_layers"], c["n_heads"]) if official else (c["num_hidden_layers"], c["num_attention_heads"])
-        )
-        kv_heads = c.get("n_kv_heads" if official else "num_key_value_heads") or heads
-        vocabulary = (c.get("embedding_size") if official else None) or c["vocab_size"]
-        tied = c.get("weight_tying", True) if official else c.get("tie_word_embeddings", False)
-        layer = 2 * d * d + 2 * d * (d // heads) * kv_heads + 3 * d * f + 2 * d
-        return layers * layer + d + vocabulary * d * (1 if tied else 2)
+        return self.shape.parameters
 
     @property
     def full_precision_rope(self) -> bool:

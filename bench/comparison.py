@@ -6,9 +6,9 @@ import pandas as pd
 
 from bench import sentinel, stats, tracking, trust
 
-SAME = ["gen_length", "block_length", "prompt_hash", "dtype", "batch_size", "temperature", "remasking", "revision"]
-SAME += ["platform", "device"]
-SAME_FOR_BOTH = [name for name in SAME if name not in ("block_length", "remasking", "revision")]  # what LLaMA shares
+# What a comparison's LLaMA has too:
+SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
+SAME = [*SHARED, "block_length", "remasking", "head", "revision"]
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
 
@@ -49,8 +49,7 @@ class Comparison:
     @property
     def label(self) -> str:
         """What every table and figure must say about the weights; empty where there is nothing to say."""
-        made_up = not self.every.empty and "weights" in self.every and (self.every["weights"] == "random").any()
-        return "random weights, real shapes: no quality" if made_up else ""
+        return label_of(self.every)
 
     def declared(self, margins: dict[str, float]) -> dict[str, float]:
         """Of a pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
@@ -59,19 +58,37 @@ class Comparison:
     @property
     def machine(self) -> str:
         """What it ran on; of a CPU, that nothing vouches for it."""
-        row = self.every.iloc[0]
-        label = " (a CPU: nothing vouches that it was ours alone)" if row.get("platform") == "cpu" else ""
-        return f"{row['device']}{label}"
+        return machine_of(self.every.iloc[0])
 
     @property
     def title(self) -> str:
         """ "180 tasks, 32 tokens, batch 1, float32, greedy": what its runs have in common."""
         row = self.every.iloc[0]
         heat = heat_of(row)
+        head = row.get("head")
+        rung = "" if pd.isna(head) or not head else f", {head} head"
+        rung += ", captured" if row.get("engine") == "captured" else ""
         return (
             f"{row['prompts']:.0f} {'tasks' if self.about == 'tasks' else 'prompts'}, {row['gen_length']:.0f} tokens,"
-            f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}"
+            f" batch {row['batch_size']:.0f}, {row['dtype']}, {f'temperature {heat:g}' if heat else 'greedy'}{rung}"
         )
+
+
+def label_of(runs: pd.DataFrame) -> str:
+    """What must be said of the runs' weights; empty where there is nothing to say."""
+    made_up = not runs.empty and "weights" in runs and (runs["weights"] == "random").any()
+    return "random weights, real shapes: no quality" if made_up else ""
+
+
+def machine_of(run: pd.Series) -> str:
+    """The device of a run; of a CPU, that nothing vouches for it."""
+    label = " (a CPU: nothing vouches that it was ours alone)" if run.get("platform") == "cpu" else ""
+    return f"{run['device']}{label}"
+
+
+def text_of(value: object, default: str) -> str:
+    """A setting of a run; the default where it says nothing."""
+    return default if pd.isna(value) or not value else str(value)
 
 
 EMPTY = Comparison("answers", *[pd.DataFrame()] * 4)
@@ -108,7 +125,7 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
-            same = llama[llama[SAME_FOR_BOTH].map(str).eq(group[SAME_FOR_BOTH].iloc[0].map(str)).all(axis=1)]
+            same = llama[llama[SHARED].map(str).eq(group[SHARED].iloc[0].map(str)).all(axis=1)]
             same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # a good one, if any
             groups.append((same.head(1), group.sort_values("steps")))
         used = [run_id for mine, _ in groups for run_id in mine["run_id"]]

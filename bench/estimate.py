@@ -5,43 +5,54 @@ From the time of a forward in this study's records where there are any, else fro
 
 import statistics
 
-from bench import checkpoint, metrics
+from bench import checkpoint, metrics, roofline
 from bench.cell import Cell, Prompt
 from bench.records import CellRecords
+from bench.roofline import Ceilings
 
-FLOPS_PER_S = {"cpu": 80e9, "cuda": 200e12}  # what small forwards reach, not peaks
-OVERHEAD_S = {"cpu": 0.006, "cuda": 0.025}  # of one eager forward, however small
+SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward, however small
+    "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
+    "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
+}
 START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
 
 
-SAME_SHAPE = ("model", "revision", "device", "dtype", "batch_size", "gen_length")
+SAME_SHAPE = (
+    "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
+)  # fmt: skip
+WARMUP_FORWARDS = 12  # of bench/worker.py, which imports torch
 
 
-def forward_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of one forward: measured on a cell of the same shape, or guessed from its FLOPs."""
-    same_shape = [
+def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:
+    """Seconds of one forward, from the rounds of cells of the same shape; None where there are none."""
+    found = [
         values["latency/step_ms"] / 1e3
         for entry in known.values()
         if all(entry.cell.get(k) == getattr(cell, k) for k in SAME_SHAPE)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]
-    if same_shape:
-        return statistics.median(same_shape)
-    prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
-    rows = cell.batch_size * (1 if cell.steps is None else prompt + cell.gen_length)
-    return (
-        OVERHEAD_S[cell.device]
-        + 2 * checkpoint.read(cell.weights, cell.random_seed).parameters * rows / FLOPS_PER_S[cell.device]
-    )
+    return statistics.median(found) if found else None
 
 
 def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of one generation call, at its longest."""
-    return cell.forwards() * forward_s(cell, prompts, known)
+    """Seconds of one generation call, at its longest: from measured forwards, else from what it must cost."""
+    if measured := measured_forward_s(cell, known):
+        return cell.forwards() * measured
+    prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
+    shape = checkpoint.read(cell.weights, cell.random_seed).shape
+    whole = roofline.call_s(cell.whole(), shape, SPEEDS[cell.device], round(prompt))
+    return whole * cell.forwards() / cell.whole().forwards()
 
 
 def calls(cell: Cell, round_: int) -> int:
     """Calls of a cell in a round."""
     count = cell.prompts if round_ == 1 else cell.repeat_prompts
     return -(-count // cell.batch_size)
+
+
+def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
+    """Seconds of a cell in a round: its warm-up and its calls."""
+    each = call_s(cell, prompts, known)
+    warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
+    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up)

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from bench import checkpoint, models
 from bench.diffusion import likelihood
-from bench.diffusion.samplers import Forward, Sampling, denoise, guided_logits, schedule
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Forward, Sampling, guided_logits, schedule
 from bench.errors import BadInput
 
 LOGITS_TOLERANCE = 1e-4  # float32; the bfloat16 model is held to a rounding step of its largest logit

@@ -4,17 +4,18 @@ A grid spans the product of its lists. Overrides (from the command line) replace
 is broken is one line naming file, key and rule; nothing is ever changed silently.
 """
 
+import importlib.util
 import itertools
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bench import checkpoint, hub, prompts
 from bench.cell import Cell, Prompt
 from bench.errors import BadInput
+from bench.schema import Strict, read_yaml, validate
+from bench.span import as_list, by_prompts, in_order, prompts_for, whole_cells
 
 PAIRS = Path("configs/pairs")
 GRIDS = Path("configs/grids")
@@ -23,10 +24,12 @@ Whole = Annotated[int, Field(ge=1, strict=True)]
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
 Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Head = Literal["official", "official-old", "lean"]
+Attention = Literal["sdpa", "math"]
+Engine = Literal["eager", "captured"]
+Float = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal[Float, "int8"]
+Place = Literal["batch_size", "gen_length", "prompt_tokens"]
 
 
 class ModelFile(Strict):
@@ -64,7 +67,7 @@ class PairFile(Strict):
     name: str
     llama: ModelFile
     llada: ModelFile
-    dtype: Literal["float32", "bfloat16", "float16"]
+    dtype: Float
     prompts: PromptFile
     stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
     primary_metric: Metric | None = None  # of the cross-over; none: nothing is scored. accuracy needs the tasks
@@ -97,8 +100,11 @@ class GridFile(Strict):
     gen_length: Axis = 128
     block_length: Axis = 32
     steps: Axis = 128
+    tokens_per_step: Axis | None = None  # in place of steps: they grow with the length
     batch_size: Axis = 1
     prompts: Whole = 32
+    calls: Whole | None = None  # scaling: of a cell, all of them in each round; in place of prompts
+    prompt_tokens: Axis | None = None  # scaling: real prompts joined and cut to exactly as many (bench/prompts.py)
     repeat_prompts: Whole = 4  # prompts that later rounds time again
     stop: Literal["eos", "length"] | None = None  # default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
@@ -106,63 +112,34 @@ class GridFile(Strict):
     cfg_scale: float = Field(default=0.0, ge=0, le=100)
     logits_eos_inf: bool = False
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
-    engine: Literal["eager"] = "eager"
+    engine: Engine | Annotated[list[Engine], Field(min_length=1)] = "eager"  # bench/engines.py
+    head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/samplers.py
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/sentinel.py)
+    steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
+    tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
+    peaks_only: bool = False  # memory is asked, not time
+    dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's; int8: weights alone
+    attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
+    limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
+    whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
+    first: dict[Place, list[int]] = Field(default={})  # cells with these values come before the others of a round
+    pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
 
+    @model_validator(mode="after")
+    def scaling_is_not_scored(self) -> "GridFile":
+        for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
+            if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
+                raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
+        return self
 
-def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
-    """A validated YAML file. Raises BadInput naming file, key and rule."""
-    if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
-        raise BadInput(f"{file}: no such {what}; there are: {names}")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict) or not data:
-        raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
-    return validate(data, schema, file)
-
-
-def validate(data: dict, schema: type[Strict], file: Path) -> Strict:
-    """The schema's object. Raises BadInput with the first broken rule: file, key, what is wrong."""
-    for key in data:
-        if not isinstance(key, str):
-            raise BadInput(f"{file}: {key}: keys must be text; known keys: {', '.join(schema.model_fields)}")
-    try:
-        return schema(**data)
-    except ValidationError as error:
-        first = most_fitting(error.errors(), data)
-        inner = [str(part) for part in first["loc"] if not BRANCH.search(str(part))]
-        message = ": ".join(
-            [str(file), *([".".join(inner)] if inner else []), first["msg"].removeprefix("Value error, ")]
-        )
-        if first["type"] == "extra_forbidden":
-            message += f"; known keys: {', '.join(fields_at(schema, first['loc'][:-1]))}"
-        raise BadInput(message) from error
-
-
-BRANCH = re.compile(r"\[|^(constrained-)?(int|float|str)$")  # how pydantic names the branches of a union
-
-
-def most_fitting(errors: list[dict], data: dict) -> dict:
-    """Of the errors about one key, that of the union's branch which fits what was given: a list or one value."""
-    if not errors[0]["loc"]:
-        return errors[0]  # a rule about several keys
-    key = errors[0]["loc"][0]
-    about = [error for error in errors if error["loc"][0] == key]
-    is_list = isinstance(data.get(key), list)
-    fitting = [error for error in about if any("[" in str(part) for part in error["loc"][1:]) == is_list]
-    return (fitting or about)[0]
-
-
-def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The known keys of the mapping at `path` inside a schema."""
-    for part in path:
-        schema = schema.model_fields[part].annotation
-    return list(schema.model_fields)
+    @model_validator(mode="after")
+    def pairs_have_known_keys(self) -> "GridFile":
+        for pair, values in self.pairs.items():
+            if unknown := sorted(set(values) - set(type(self).model_fields)):
+                raise ValueError(f"pairs.{pair}: {unknown[0]} is no key of a grid")
+        return self
 
 
 def read_pair(name: str) -> PairFile:
@@ -174,11 +151,11 @@ def read_pair(name: str) -> PairFile:
     return pair
 
 
-def read_grid(name: str, overrides: dict) -> GridFile:
-    """A grid by path or name, with the overrides put in place of its own values."""
+def read_grid(name: str, overrides: dict, pair: str | None = None) -> GridFile:
+    """A grid by path or name, with the pair's values and then the overrides put in place of its own."""
     file = Path(name) if name.endswith(".yaml") else GRIDS / f"{name}.yaml"
     grid = read_yaml(file, GridFile, "grid", GRIDS)
-    return validate(grid.model_dump() | overrides, GridFile, file)
+    return validate(grid.model_dump() | grid.pairs.get(pair, {}) | overrides, GridFile, file)
 
 
 def whole_numbers(text: str, key: str) -> list[int]:
@@ -187,10 +164,6 @@ def whole_numbers(text: str, key: str) -> list[int]:
     if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')
     return sorted({int(word) for word in words})
-
-
-def as_list(value: object) -> list:
-    return list(value) if isinstance(value, list) else [value]
 
 
 def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
@@ -206,6 +179,31 @@ def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
         )
 
 
+def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where: str) -> None:
+    """Whether a prompt of known length and its answer fit into the model."""
+    most = files.describe().max_positions
+    if prompt_tokens and prompt_tokens + gen > most:
+        raise BadInput(
+            f"{where}: prompt_tokens {prompt_tokens} and gen_length {gen} are more than the {most} positions of"
+            f" {files.weights}"
+        )
+
+
+def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None:
+    """A captured step is recorded once: every call of its cell must have the same shape."""
+    lengths = sorted(map(len, prompt_set))
+    if lengths[0] != lengths[-1]:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but the prompts have {lengths[0]} to {lengths[-1]} tokens;"
+            " give prompt_tokens and stop: length, prompts of one length, or engine: eager"
+        )
+    if len(prompt_set) % batch:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but {len(prompt_set)} prompts in batches of {batch} leave"
+            f" {len(prompt_set) % batch} over; give a multiple of {batch} prompts"
+        )
+
+
 def place_model(pair: PairFile, model: str | None) -> PairFile:
     """The pair with a directory of the user's in place of its model of the same kind."""
     if not model:
@@ -217,15 +215,23 @@ def place_model(pair: PairFile, model: str | None) -> PairFile:
 def cells_of(
     grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
 ) -> list[Cell]:
-    """The cells of one grid, in grid order, without duplicates."""
+    """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
-    axes = [as_list(getattr(grid, name)) for name in ("model", "gen_length", "block_length", "steps", "batch_size")]
-    for model, gen, block, steps, batch in itertools.product(*axes):
+    pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
+    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention", "dtype")
+    axes = (as_list(getattr(grid, name)) for name in names)
+    for model, gen, block, each, batch, head, engine, attention, dtype in itertools.product(*axes):
+        steps = each if pace == "steps" else steps_for(gen, each, where)
         files: ModelFile = getattr(pair, model)
         diffusion = {}
+        check_dtype(dtype, where)
+        check_positions(grid.prompt_tokens, gen, files, where)
+        if engine == "captured":
+            check_one_shape([prompt.ids[model] for prompt in prompt_set], batch, where)
         if model == "llada":
             check_divisibility(gen, block, steps, where)
-            diffusion = diffusion_settings(grid, files, steps, block, where)
+            diffusion = diffusion_settings(grid, files, steps, block, head, where)
+            diffusion["steps_timed"] = shorter(grid.steps_timed, steps)
         cell = Cell(
             pair=pair.name,
             kind=grid.kind,
@@ -234,17 +240,22 @@ def cells_of(
             tokenizer=files.tokenizer_directory,
             revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
             random_seed=files.random_seed,
-            dtype=pair.dtype,
+            dtype=dtype or pair.dtype,
             device=device,
-            engine=grid.engine,
+            engine=engine,
             gen_length=gen,
             batch_size=batch,
             prompts=len(prompt_set),
             prompt_hash=prompt_hash,
-            repeat_prompts=min(grid.repeat_prompts, len(prompt_set)),
+            repeat_prompts=min(len(prompt_set), whole_batches(grid, batch)),
             stop=grid.stop or pair.stop,
             temperature=grid.temperature,
             seed=grid.seed,
+            prompt_tokens=grid.prompt_tokens,
+            tokens_timed=shorter(grid.tokens_timed, gen) if model == "llama" else None,
+            peaks_only=grid.peaks_only or None,
+            attention=None if attention == "sdpa" else attention,
+            limit_gib=grid.limit_gib,
             time_limit_s=grid.time_limit_s,
             **diffusion,
         )
@@ -252,7 +263,30 @@ def cells_of(
     return list(found.values())
 
 
-def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, where: str) -> dict:
+def check_dtype(dtype: str | None, where: str) -> None:
+    """int8 needs torchao, which carries its products."""
+    if dtype == "int8" and importlib.util.find_spec("torchao") is None:
+        raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
+
+
+def whole_batches(grid: GridFile, batch: int) -> int:
+    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
+    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
+    return -(-wanted // batch) * batch
+
+
+def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
+    if gen % tokens_per_step:
+        raise BadInput(f"{where}: gen_length {gen} is not a multiple of tokens_per_step {tokens_per_step}")
+    return gen // tokens_per_step
+
+
+def shorter(timed: int | None, whole: int) -> int | None:
+    """How many forwards to time where that is fewer than all."""
+    return timed if timed and timed < whole else None
+
+
+def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, head: str, where: str) -> dict:
     """The fields of a cell that only LLaDA has."""
     wants_eot = grid.confidence_eos_eot != "off"
     if wants_eot and checkpoint.token_id(files.tokenizer_directory, checkpoint.END_OF_TURN) is None:
@@ -265,6 +299,7 @@ def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int,
         "sampler": "fixed",
         "remasking": grid.remasking,
         "cache": "none",
+        "head": None if head == "official" else head,
         "cfg_scale": grid.cfg_scale or None,
         "logits_eos_inf": grid.logits_eos_inf or None,
         "confidence_eos_eot": grid.confidence_eos_eot if wants_eot else None,
@@ -282,18 +317,6 @@ def fetch(pair: PairFile) -> PairFile:
     return pair
 
 
-def prompts_for(grids: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[str, tuple[Prompt, ...]]:
-    """The longest prompt set that grids of each source ask for. Raises BadInput where tasks do not apply."""
-    encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
-    limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
-    names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
-    counts = {g.source: max(other.prompts for other in grids if other.source == g.source) for g in grids}
-    if "tasks" in counts and "accuracy" not in pair.metrics:
-        declared = ", ".join(pair.metrics) or "none"
-        raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
-    return {source: prompts.select(names[source], count, *limits, encoders) for source, count in counts.items()}
-
-
 def resolve(
     grids: list[GridFile], where: list[str], pair: PairFile, device: str, prompts_file: str | None
 ) -> tuple[list[Cell], dict[str, tuple[Prompt, ...]]]:
@@ -302,13 +325,16 @@ def resolve(
     where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
     """
     pair = fetch(pair)
-    longest = prompts_for(grids, pair, prompts_file)
+    longest = prompts_for([part for grid in grids for part in by_prompts(grid)], pair, prompts_file)
     cells: dict[str, Cell] = {}
     sets: dict[str, tuple[Prompt, ...]] = {}
     for grid, name in zip(grids, where, strict=True):
-        chosen = longest[grid.source][: grid.prompts]
-        prompt_hash = prompts.keep(chosen)
-        sets[prompt_hash] = chosen
-        for cell in cells_of(grid, pair, device, chosen, prompt_hash, name):
+        found = []
+        for part in by_prompts(grid):
+            chosen = longest[part.source, part.prompt_tokens][: part.prompts]
+            prompt_hash = prompts.keep(chosen, with_ids=part.prompt_tokens is not None)
+            sets[prompt_hash] = chosen
+            found += cells_of(part, pair, device, chosen, prompt_hash, name)
+        for cell in in_order(grid, [*(whole_cells(found) if grid.whole else ()), *found]):
             cells.setdefault(cell.cell_id, cell)
     return list(cells.values()), sets

@@ -3,6 +3,9 @@
 A round's value is the median over its calls (latencies) or total tokens over total time (throughput).
 Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that
 both timed (`stats.paired_ratio`).
+
+A call that ran some of its forwards alone (`steps_timed`, `tokens_timed`) is completed first (`whole_call`), by
+`stats.extrapolated`; what then still cannot be told from it is left out.
 """
 
 import itertools
@@ -11,7 +14,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench import stats
+from bench import stats, utilisation
 from bench.records import CellRecords
 
 GIB = 1 << 30
@@ -19,6 +22,42 @@ GIB = 1 << 30
 
 def gaps(times: list[float]) -> list[float]:
     return [b - a for a, b in itertools.pairwise(times)]
+
+
+def token_gaps(marks: dict[str, list[float]]) -> list[list[float]]:
+    """Times between LLaMA's tokens, in the stretches that are free of a jump."""
+    tokens, jumps = marks["token"], marks.get("jump", [])
+    if not jumps:
+        return [gaps(tokens)]
+    return [gaps([t for t in tokens if t <= jumps[0]]), gaps([jumps[0], *(t for t in tokens if t > jumps[0])])]
+
+
+def timed_forwards(cell: dict) -> int | None:
+    """Forwards that stand for all of a call's; None where all were run."""
+    return cell.get("steps_timed") or cell.get("tokens_timed")
+
+
+def whole_call(call: dict, cell: dict) -> dict:
+    """A call as it would have been with all its forwards; itself where it had them."""
+    timed, marks, rows = timed_forwards(cell), call["marks"], len(call["kept"])
+    if not timed:
+        return call
+    if "steps" in cell:
+        whole, pause, stretches = cell["steps"], 0.0, [gaps([0.0, *marks["step"]])]
+        positions = call["positions"] * whole // timed
+    else:
+        whole, stretches = cell["gen_length"], token_gaps(marks)
+        pause = marks["jump"][0] - max(t for t in marks["token"] if t <= marks["jump"][0])
+        positions = call["positions"] + rows * (whole - timed)
+    latency = stats.extrapolated(call["latency_ms"] - pause, stretches, whole - timed)
+    return call | {"latency_ms": latency, "nfe": whole, "positions": positions, "kept": [cell["gen_length"]] * rows}
+
+
+def calls_of(record: dict, cell: dict) -> list[dict]:
+    """A round's calls, completed where they were cut short; none where no clock is to be believed."""
+    if cell.get("peaks_only"):
+        return []
+    return [whole_call(call, cell) for call in record["calls"]]
 
 
 def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
@@ -31,13 +70,15 @@ def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
         steps = marks["step"]
         if call["first_step"] is not None:
             found["ttft"] = steps[call["first_step"]]
-        found["ttfb"] = marks["block"][0]
+        if marks.get("block"):
+            found["ttfb"] = marks["block"][0]
         found["step"] = float(np.median(gaps([0.0, *steps])))
     else:
         found["ttft"] = marks["token"][0]
         if len(marks["token"]) > 1:
-            found["step"] = found["itl_p50"] = float(np.median(gaps(marks["token"])))
-            found["itl_p95"] = float(np.percentile(gaps(marks["token"]), 95))
+            found["step"] = found["itl_p50"] = stats.time_of_a_part(token_gaps(marks))
+            if "jump" not in marks:  # the ends of a range say nothing of its tail
+                found["itl_p95"] = float(np.percentile(gaps(marks["token"]), 95))
     tokens = max(call["kept"])
     if "ttft" in found and tokens > 1:
         found["tpot"] = (latency - found["ttft"]) / (tokens - 1)
@@ -74,6 +115,8 @@ def scaled_metrics(all_first: dict[str, float], first: list[dict], now: list[dic
         both = [(mine[name], theirs[name]) for mine, theirs in pairs if name in mine and name in theirs]
         if both and f"latency/{name}_ms" in all_first:
             found[f"latency/{name}_ms"] = all_first[f"latency/{name}_ms"] * stats.paired_ratio(*zip(*both, strict=True))
+    if not found:
+        return {}  # no call in common
     slower = found["latency/latency_ms"] / all_first["latency/latency_ms"]
     rates = ("throughput/tokens_per_s", "throughput/canvas_tokens_per_s")
     return found | {name: all_first[name] / slower for name in rates}
@@ -89,8 +132,8 @@ def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
         committed_per_row = cell["gen_length"] * len(calls)
         committed = cell["gen_length"] * sum(len(call["kept"]) for call in calls)
     else:
-        committed_per_row = forwards
-        committed = sum(call["nfe"] * len(call["kept"]) for call in calls)
+        committed_per_row = sum(max(call["kept"]) for call in calls)
+        committed = sum(max(call["kept"]) * len(call["kept"]) for call in calls)
     return {
         "compute/nfe": forwards / len(calls),
         "compute/tokens_per_forward": committed_per_row / forwards,
@@ -113,17 +156,29 @@ def card_metrics(record: dict) -> dict[str, float]:
     return found
 
 
+def is_over_ceiling(entry: CellRecords) -> bool:
+    """Whether a round claims to do more than its device can: the ceiling or the model of cost is wrong."""
+    good = [record for record in entry.rounds.values() if record["outcome"] == "ok"]
+    return any(share > 1 for r in good for share in utilisation.shares(r, calls_of(r, entry.cell), entry).values())
+
+
 def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
     """The metrics of each good round, by round number."""
     good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
     found = {}
     for number, record in good.items():
-        if number != 1 and 1 in found:
-            metrics = scaled_metrics(found[1], good[1]["calls"], record["calls"], entry.cell)
+        calls = calls_of(record, entry.cell)
+        if not calls:
+            metrics = {}
+        elif number != 1 and 1 in found:
+            metrics = scaled_metrics(found[1], calls_of(good[1], entry.cell), calls, entry.cell)
         else:
-            metrics = timing_metrics(record["calls"], entry.cell) | compute_metrics(record["calls"], entry.cell)
+            metrics = timing_metrics(calls, entry.cell) | compute_metrics(calls, entry.cell)
+        metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         metrics |= card_metrics(record)
+        if "capture_s" in record:
+            metrics["compute/capture_s"] = record["capture_s"]
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return found
 

@@ -3,6 +3,8 @@
 On a GPU a mark is a CUDA event, so marking never waits for the device; on a CPU it is `perf_counter`.
 """
 
+import contextlib
+import ctypes
 import gc
 import os
 import re
@@ -85,10 +87,29 @@ def covered(intervals: list[tuple[float, float]]) -> float:
 
 def release(device: str) -> None:
     """Give back what an earlier cell left in torch's pool. Before a warm-up: after it, the timed calls would have to
-    ask the driver for memory again."""
+    ask the driver for memory again. On a CPU the C library keeps pages that would count as resident (glibc alone has a
+    call to let go of them)."""
     gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()
+    else:
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def limit_memory(device: str, gib: float | None) -> None:
+    """Let this process have no more memory than a stated limit: torch's pool on a GPU, private pages on a CPU.
+
+    None lifts nothing and limits nothing. Beyond it an allocation fails as on a smaller device.
+    """
+    if gib is None:
+        return
+    if device == "cuda":
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / torch.cuda.mem_get_info()[1]))
+    else:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.RLIM_INFINITY))
 
 
 class PeakMemory:

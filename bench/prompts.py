@@ -3,13 +3,15 @@
 Sources: held-out ShareGPT questions (never seen in training), generated tasks (`bench/tasks.py`), or a
 JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each line. Used sets are kept in
 `mlruns/prompts/HASH.json`.
+
+Scaling cells want prompts of exactly N tokens: `exact` joins prompts of the source and cuts them.
 """
 
 import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.util import find_spec
@@ -152,9 +154,51 @@ def select(
     return tuple(found)
 
 
-def keep(prompts: tuple[Prompt, ...]) -> str:
-    """Store a prompt set; returns its hash, over texts and references."""
-    text = json.dumps([(prompt.text, prompt.reference) for prompt in prompts])
+CHARS_PER_TOKEN = 4  # a guess at how much text to join; more is added where it falls short
+
+
+def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[str], list[int]]]) -> tuple[Prompt, ...]:
+    """`count` prompts of exactly `tokens` ids for each model: the source's prompts joined in order, then cut.
+
+    Each prompt goes on where the one before ended, and round again from the first when the source is used up. Both
+    models read the same text; what a tokenizer needs more tokens for is cut earlier. Ids of the chat form stay around
+    the cut text. No references: such prompts are timed, never scored. Raises BadInput for fewer tokens than the chat
+    form has.
+    """
+    questions = heldout_questions() if source == "sharegpt" else read_file(Path(source))
+    texts = itertools.cycle(text[: CHARS_PER_TOKEN * tokens] for text, _ in questions)
+    endings = {model: chat_ending(to_ids) for model, to_ids in encoders.items()}
+    if tokens < (least := max(len(to_ids("a")) for to_ids in encoders.values())):
+        raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
+    found = []
+    for _ in range(count):
+        text, ids = "", {model: [] for model in encoders}
+        while min(map(len, ids.values())) < tokens:
+            text += joined(texts, CHARS_PER_TOKEN * tokens)
+            ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
+        found.append(Prompt(text, None, cut_ids))
+    return tuple(found)
+
+
+def joined(texts: Iterator[str], least: int) -> str:
+    """The next texts with blanks between them, at least so many characters."""
+    text = ""
+    while len(text) < least:
+        text += next(texts) + " "
+    return text
+
+
+def chat_ending(to_ids: Callable[[str], list[int]]) -> list[int]:
+    """What the chat form puts behind any message; empty for a model that has none."""
+    one, other = to_ids("a"), to_ids("1")
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one[::-1], other[::-1])))  # noqa: B905
+    return one[len(one) - same :]
+
+
+def keep(prompts: tuple[Prompt, ...], with_ids: bool = False) -> str:
+    """Store a prompt set; returns its hash, over texts and references, and over token ids where these were cut."""
+    text = json.dumps([(prompt.text, prompt.reference, *([prompt.ids] if with_ids else [])) for prompt in prompts])
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
     file = records.ROOT / "prompts" / f"{name}.json"
     if not file.is_file():

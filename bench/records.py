@@ -1,7 +1,8 @@
 """Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
 
-Three kinds: `round` (one cell in one round, from a worker), `beside` (what was measured on a GPU beside its calls:
-energy, kernels) and `scores` (quality of one cell's generations).
+Four kinds: `round` (one cell in one round, from a worker), `beside` (what was measured on a GPU beside its calls:
+energy, kernels), `scores` (quality of one cell's generations) and `ceilings` (what a device can do at most, for all
+cells that ran on it).
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
 """
 
@@ -14,12 +15,12 @@ from pathlib import Path
 from bench.errors import BadInput
 
 ROOT = Path("mlruns")
-KINDS = ("round", "beside", "scores")
+KINDS = ("round", "beside", "scores", "ceilings")
 
 
 @dataclass
 class CellRecords:
-    """What is known of one cell: its configuration, its rounds by number, its scores by scorer.
+    """What is known of one cell: its configuration, its rounds by number, its scores by scorer, its device's ceilings.
 
     Texts that no cell generated (the human references) and likelihoods have scores and no rounds.
     """
@@ -27,6 +28,7 @@ class CellRecords:
     cell: dict
     rounds: dict[int, dict] = field(default_factory=dict)
     scores: dict[str, dict] = field(default_factory=dict)
+    ceilings: dict | None = None
 
     @property
     def failed(self) -> dict | None:
@@ -99,13 +101,29 @@ def group(found_records: list[dict]) -> dict[str, CellRecords]:
             of = rounds.get(record["round"], {})
             if of.get("started") == record["started"]:
                 rounds[record["round"]] = of | {name: record[name] for name in ("energy", "busy") if name in record}
-        elif (
+        elif record["record"] == "scores" and (
             record["cell_id"] in found or "cell" in record
         ):  # a set of texts that nothing here generated has scores only
             entry = found.get(record["cell_id"]) or found.setdefault(record["cell_id"], CellRecords(record["cell"]))
             entry.scores.pop(record["scorer"], None)
             entry.scores[record["scorer"]] = record  # the last scored comes last
+    for record in found_records:
+        if record["record"] == "ceilings":
+            for entry in found.values():
+                if is_of(record, entry):
+                    entry.ceilings = record  # the last measured counts
     return found
+
+
+def is_of(ceilings: dict, entry: CellRecords) -> bool:
+    """Whether ceilings were measured where all rounds of a cell ran: same device, pair, precision and CPU threads."""
+    cell = entry.cell
+    held = "bfloat16" if cell["dtype"] == "int8" else cell["dtype"]  # its products are of floating numbers
+    if not entry.rounds or (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], held):
+        return False
+    places = [record["environment"] for record in entry.rounds.values()]
+    same = all(place.get("device") == ceilings["device"] for place in places)
+    return same and (cell["device"] != "cpu" or all(p.get("threads") == ceilings["threads"] for p in places))
 
 
 def replay(file: Path) -> list[str]:

@@ -9,9 +9,10 @@ import sys
 
 import pandas as pd
 
-from bench import grid, stats, tasks, tracking, trust
-from bench.comparison import Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
+from bench import cost, grid, hypotheses, scaling_text, stats, tasks, tracking, trust
+from bench.comparison import Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
+from bench.scaling import scalings
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
 NOTE_LENGTH = 80
@@ -49,7 +50,16 @@ def table(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFra
 
 def note(row: pd.Series) -> str:
     """What stands beside a run's numbers, or in their place."""
-    return " ".join(str(v)[:NOTE_LENGTH] for v in (row.get("reason"), row.get("flags")) if v and not pd.isna(v))
+    known = (row.get("reason"), row.get("flags"), part_words(row))
+    return " ".join(str(v)[:NOTE_LENGTH] for v in known if v and not pd.isna(v))
+
+
+def part_words(row: pd.Series) -> str:
+    """From what a run's times are extrapolated; empty where all forwards were made, or no time is shown."""
+    for name, unit in (("steps_timed", "steps"), ("tokens_timed", "tokens")):
+        if pd.notna(row.get(name)) and pd.notna(row.get("latency/latency_ms")):
+            return f"extrapolated from {row[name]:.0f} {unit}"
+    return ""
 
 
 def format_value(value: float, digits: int) -> str:
@@ -58,10 +68,7 @@ def format_value(value: float, digits: int) -> str:
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value with its interval, if it has one."""
-    text = f"{estimate.value:.{digits}f}"
-    if estimate.low is not None:
-        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-    return text + unit
+    return estimate.text(digits, unit)
 
 
 def time_verdict(found: Comparison) -> str:
@@ -105,9 +112,8 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
     )
 
 
-def noise_sentence(found: Comparison) -> str:
+def noise_sentence(noise: Noise | None) -> str:
     """What the study's sentinel says of the machine."""
-    noise = found.noise
     if noise is None:
         return "Noise: no sentinel ran."
     left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
@@ -150,7 +156,7 @@ def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
     quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
     if not margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(found), *quality, noise_sentence(found)]
+    return [time_verdict(found), *quality, noise_sentence(found.noise)]
 
 
 def likelihood_lines(frame: pd.DataFrame) -> list[str]:
@@ -179,7 +185,11 @@ def print_study(study: str) -> None:
             print(table(found.rows.assign(flags=""), TASK_COLUMNS).to_string(index=False))  # flags are of times
         said = [*verdict(found, pair.metrics), left_out_sentence(found), retry_sentence(found)]
         print("\n".join(filter(None, said)))
-    for line in likelihood_lines(frame):
+    for scaling in scalings(frame):
+        print(f"\nstudy {study}, {scaling.title}, on {scaling.machine}")
+        print("\n".join(scaling_text.lines(scaling)))
+    scored = hypotheses.scores(frame, hypotheses.read())
+    for line in [*likelihood_lines(frame), *cost.lines(frame), *hypotheses.lines(scored)]:
         print(line)
 
 

@@ -35,6 +35,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompts", type=int, help="number of prompts")
     parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
     parser.add_argument("--temperature", type=float)
+    parser.add_argument("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
     parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
     parser.add_argument("--judge", help="smollm2, none, or a directory; default: the pair's")
@@ -83,7 +84,7 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
         raise BadInput(f"ROUNDS={args.rounds}: expected 1 to {MOST_ROUNDS}")
     if not 0 <= args.seed < 1 << 31:
         raise BadInput(f"--seed {args.seed}: expected 0 to {(1 << 31) - 1}")
-    chosen = device.choose(args.device, here=not args.export)
+    chosen = device.choose(args.device, here=not (args.export or args.plan))
     pair = grid.place_model(grid.read_pair(args.pair), args.model)
     pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
     read = read_grids(args, pair)
@@ -104,12 +105,14 @@ def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    read = {name: grid.read_grid(name, overrides) for name in args.grids}
-    heat = {k: v for k, v in overrides.items() if k == "temperature"}
-    also = {name: grid.read_grid(name, heat) for name in args.also}
+    if args.dtype:
+        overrides["dtype"] = args.dtype.replace(",", " ").split()
+    read = {name: grid.read_grid(name, overrides, pair.name) for name in args.grids}
+    heat = {k: v for k, v in overrides.items() if k in ("temperature", "dtype")}
+    also = {name: grid.read_grid(name, heat, pair.name) for name in args.also}
     if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
         also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
     read |= also
     if any(found.sentinel and found.kind != sentinel.KIND for found in read.values()):
-        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {})
+        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {}, pair.name)
     return read

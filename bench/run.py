@@ -65,6 +65,8 @@ def rounds_to_do(
 ) -> list[tuple[int, list[Cell]]]:
     """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
 
+    Cells that are to come first do, shuffled among themselves.
+
     Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
     before and after them, in a process of its own each time.
     """
@@ -81,6 +83,7 @@ def rounds_to_do(
         for process in (before, *models, after) if watched else ():
             cells = [cell for cell in todo if process == (cell.twin or cell.model)]
             random.Random(f"{work.seed} {round_} {process}").shuffle(cells)
+            cells.sort(key=lambda cell: not cell.first)
             if cells:
                 found.append((round_, cells))
     return found
@@ -169,7 +172,7 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
     processes = rounds_to_do(work, known, sink.retry)
     if processes:
         seconds = {
-            (cell.cell_id, round_): estimate.calls(cell, round_) * estimate.call_s(cell, work.prompts_of(cell), known)
+            (cell.cell_id, round_): estimate.round_s(cell, round_, work.prompts_of(cell), known)
             for round_, cells in processes
             for cell in cells
         }
@@ -207,20 +210,20 @@ def print_plan(work: Work, sink: Sink) -> None:
     known = sink.known()
     processes = rounds_to_do(work, known, sink.retry)
     total = 0.0
-    line = "{:14}{:10}{:12}{:>6}{:>8}{:>7}{:>9}{:>10}  {}"
-    print(line.format("cell", "kind", "model", "steps", "tokens", "batch", "prompts", "est. min", "state"))
+    line = "{:14}{:11}{:13}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
+    heads = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed")
+    print(line.format(*heads, "est. min", "state"))
     for cell in work.cells:
         left = [round_ for round_, cells in processes if cell in cells]
         counted = left or range(1, work.rounds + 1)
-        call_s = estimate.call_s(cell, work.prompts_of(cell), known)
-        seconds = call_s * sum(estimate.calls(cell, round_) for round_ in counted)
+        seconds = sum(estimate.round_s(cell, round_, work.prompts_of(cell), known) for round_ in counted)
         state = (
             "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
         )
         total += seconds if left else 0.0
-        shape = (cell.steps or "-", cell.gen_length, cell.batch_size, cell.prompts)
-        name = f"{cell.model} {cell.twin}" if cell.twin else cell.model
-        print(line.format(cell.cell_id, cell.kind, name, *shape, f"{seconds / 60:.1f}", state))
+        shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
+        name = " ".join(filter(None, (cell.model, cell.twin, cell.head, cell.attention)))
+        print(line.format(cell.cell_id, cell.kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state))
     starts = len(processes) * estimate.START_S[work.cells[0].device]
     print(
         f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"

@@ -3,6 +3,7 @@
 scipy is imported where it is used: a bare GPU machine runs cells without it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,13 @@ class Estimate:
     value: float
     low: float | None = None
     high: float | None = None
+
+    def text(self, digits: int, unit: str = "") -> str:
+        """ "0.41 [0.38, 0.44]": the value with its interval, if it has one."""
+        found = f"{self.value:.{digits}f}"
+        if self.low is not None:
+            found += f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return found + unit
 
 
 def mean_over_rounds(values: Sequence[float]) -> Estimate:
@@ -40,6 +48,22 @@ def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) 
     log = mean_over_rounds(np.log(np.asarray(numerator) / np.asarray(denominator)).tolist())
     exp = [None if x is None else float(np.exp(x)) for x in (log.value, log.low, log.high)]
     return Estimate(*exp)
+
+
+def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
+    """Median of paired ratios inside one process, which a slow spell of the machine does not move.
+
+    The interval lies between two of the ordered ratios, whatever their distribution: the k-th from either end, where
+    k is the largest for which fewer than k of n fair coins fall heads with probability (1 - LEVEL) / 2 at most. Fewer
+    than six pairs give none.
+    """
+    ratios = np.sort(np.asarray(numerator) / np.asarray(denominator))
+    count, below, outside = len(ratios), 0, 0.5 ** len(ratios)
+    while outside <= (1 - LEVEL) / 2:
+        below += 1
+        outside += math.comb(count, below) * 0.5**count
+    value = float(np.median(ratios))
+    return Estimate(value, float(ratios[below - 1]), float(ratios[-below])) if below else Estimate(value)
 
 
 def drift(values: Sequence[float]) -> float:
@@ -94,6 +118,23 @@ def paired_ratio(now: Sequence[float], before: Sequence[float]) -> float:
     return float(np.median(np.asarray(now) / np.asarray(before)))
 
 
+def time_of_a_part(stretches: Sequence[Sequence[float]]) -> float:
+    """Time of a typical forward from the gaps between some of them: the mean over stretches of their medians.
+
+    LLaDA's steps all cost the same: one stretch. LLaMA's grow by the same amount with each token in its cache, so the
+    mean of the first tokens and the last is the mean of all (the trapezoid rule).
+    """
+    return float(np.mean([np.median(stretch) for stretch in stretches]))
+
+
+def extrapolated(timed_ms: float, stretches: Sequence[Sequence[float]], missing: int) -> float:
+    """Time of a whole call from one that left out `missing` forwards: what was timed and a typical forward for each.
+
+    A median, since one gap that the machine interrupted must not be multiplied.
+    """
+    return timed_ms + missing * time_of_a_part(stretches)
+
+
 def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target_ms: float) -> float:
     """Steps at which a straight line through (steps, latency) meets `target_ms`.
 
@@ -101,6 +142,13 @@ def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target
     """
     slope, intercept = np.polyfit(steps, latencies_ms, 1)
     return float((target_ms - intercept) / slope)
+
+
+def steps_in_time(steps: int, latencies_ms: Sequence[float], targets_ms: Sequence[float]) -> Estimate:
+    """Steps that take as long as the target, from rounds of a run of some steps: plain denoising has no prefill, so
+    its time is in proportion to the steps. Paired by round."""
+    ratio = ratio_over_rounds(targets_ms, latencies_ms)
+    return Estimate(*(None if x is None else steps * x for x in (ratio.value, ratio.low, ratio.high)))
 
 
 def proportion(successes: int, trials: int) -> Estimate:

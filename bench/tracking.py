@@ -26,13 +26,15 @@ from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
 from mlflow.store.db import utils as database  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
-from bench import metrics, prompts, records, trust  # noqa: E402
+from bench import metrics, prompts, records, trust, utilisation  # noqa: E402
 from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
 RULES = 3  # of what a run shows of its records; another number logs every run anew
-NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s")  # tags, or places on this machine
+WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
+                 "tokens_timed")  # fmt: skip
+NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")  # tags; places and order
 
 
 @cache
@@ -49,7 +51,7 @@ def experiment_id(mlflow: MlflowClient, study: str) -> str:
 
 
 def digest(entry: CellRecords) -> str:
-    text = json.dumps([RULES, entry.rounds, entry.scores], sort_keys=True)
+    text = json.dumps([RULES, entry.rounds, entry.scores, entry.ceilings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -77,7 +79,7 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         name = {"cell_id": cell_id}  # from the first moment, so that an interrupted update finds it
         run = mlflow.create_run(experiment, start_time=started, tags=name, run_name=run_name(entry.cell))
     run_id = run.info.run_id
-    values = metrics_of(entry, {shown[name] for name in logged})
+    values = metrics_of(entry, {shown[name] for name in logged}, set(run.data.metrics))
     params = [Param(k, str(v)) for k, v in entry.cell.items() if k not in NOT_PARAMS] if not run.data.params else []
     tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(shown)}
     for start in range(0, len(values), 1000):  # MLflow's limit for one call
@@ -103,8 +105,10 @@ def run_name(cell: dict) -> str:
         return f"sentinel {cell['twin']}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
+    head = f", {cell['head']} head" if cell.get("head") else ""
+    engine = ", captured" if cell.get("engine") == "captured" else ""
     heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
-    return f"{cell['model']}{steps}, {what}{heat}"
+    return f"{cell['model']}{steps}, {what}{head}{engine}{heat}"
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
@@ -129,6 +133,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "command": last.get("command", ""),
         "order": " ".join(f"{number}:{record.get('order', '')}" for number, record in sorted(entry.rounds.items())),
         "order_seed": str(last.get("seed", "")),
+        **utilisation.ceiling_tags(entry),
         **{f"env.{name}": str(value) for name, value in flat(last["environment"]) if name not in ("verdict", "device")},
         **{f"card.{name}": str(value) for name, value in flat(card)},
     }
@@ -143,15 +148,18 @@ def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + name, value
 
 
-def metrics_of(entry: CellRecords, logged: set[int]) -> list[Metric]:
-    """All values to log: each new round at its number, then headlines and quality at the number of rounds."""
+def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Metric]:
+    """All values to log: each new round at its number, then headlines and quality at the number of rounds.
+
+    logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
+    """
     rounds = metrics.round_metrics(entry)
     now, last = int(1e3 * time.time()), len(rounds)
     found = [
         Metric(f"rounds/{name}", rounded(value), now, number)
         for number, values in rounds.items()
-        if number not in logged
         for name, value in values.items()
+        if number not in logged or f"rounds/{name}" not in names
     ]
     plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
     found += [Metric(name, rounded(value), now, last) for name, value in plain.items()]
@@ -209,7 +217,7 @@ def runs_of(study: str) -> pd.DataFrame:
         if not token:
             break
     table = pd.DataFrame(rows)
-    whole = [c for c in ("steps", "gen_length", "block_length", "batch_size", "prompts") if c in table]
+    whole = [c for c in WHOLE_NUMBERS if c in table]
     table[whole] = table[whole].apply(pd.to_numeric)
     return table
 

@@ -56,7 +56,8 @@ def flags(entry: CellRecords) -> list[str]:
     good = [record for record in entry.rounds.values() if record["outcome"] == "ok"]
     checks = {
         "two modes": two_modes(entry, good),
-        "cold start": is_cold([record["calls"] for record in good], entry.cell),
+        "cold start": is_cold([metrics.calls_of(record, entry.cell) for record in good], entry.cell),
+        "over its ceiling": metrics.is_over_ceiling(entry),
         "throttled": any(r.get("nvml", {}).get("telemetry", {}).get("throttled") for r in good),
         "memory": any(is_residual_large(r["nvml"]) for r in good if "used_bytes" in r.get("nvml", {})),
         "two machines": len({machine_of(record) for record in good}) > 1,
@@ -66,8 +67,9 @@ def flags(entry: CellRecords) -> list[str]:
 
 def two_modes(entry: CellRecords, good: list[dict]) -> bool:
     """Whether the rounds' latencies, or the steps of one round's calls, fall into two clusters."""
-    rounds = [values["latency/latency_ms"] for values in metrics.round_metrics(entry).values()]
-    return stats.has_two_modes(rounds) or any(stats.has_two_modes(peers(r["calls"], entry.cell)) for r in good)
+    latency, rounds = "latency/latency_ms", metrics.round_metrics(entry).values()
+    calls = [peers(metrics.calls_of(record, entry.cell), entry.cell) for record in good]
+    return any(map(stats.has_two_modes, [[values[latency] for values in rounds if latency in values], *calls]))
 
 
 def peers(calls: list[dict], cell: dict) -> list[float]:

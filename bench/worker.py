@@ -19,17 +19,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from bench import adapters, provenance
-from bench.adapters.base import Adapter, Output, check
+from bench import adapters, checkpoint, provenance
+from bench.adapters.base import Adapter, Output, attention_kernel, check
 from bench.beside import attempt, energy, forwards_to_trace, traced, untraced_ms
 from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, release
+from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, limit_memory, release
 
 if TYPE_CHECKING:
     from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
@@ -57,9 +57,8 @@ def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
 def short_cell(cell: Cell, forwards: int) -> Cell:
     """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
     if cell.steps is None:
-        return replace(cell, gen_length=min(forwards, cell.gen_length), stop="length")
-    blocks = cell.gen_length // cell.block_length
-    return replace(cell, steps=min(cell.steps, blocks * max(1, forwards // blocks)))
+        return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
+    return replace(cell, steps_timed=min(forwards, cell.forwards()))
 
 
 def longest_of(batches: list[Batch]) -> list[list[int]]:
@@ -70,8 +69,10 @@ def longest_of(batches: list[Batch]) -> list[list[int]]:
 def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
     """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
 
-    On a GPU the last of them is one whole call.
+    On a GPU the last of them is one whole call. None where memory alone is asked.
     """
+    if cell.peaks_only:
+        return []
     found = []
     passes = [short_cell(cell, WARMUP_FORWARDS)] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
     for chosen in passes:
@@ -80,6 +81,15 @@ def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
         found.append(round(timing.latency_ms, 3))
     adapter.load(cell)
     return found
+
+
+def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
+    """Seconds that compiling and capturing took, never part of a timed call. Empty for an engine that does neither."""
+    if cell.engine != "captured":
+        return {}
+    start = time.perf_counter()
+    adapter.prepare([batch.ids for batch in batches])
+    return {"capture_s": round(time.perf_counter() - start, 3)}
 
 
 def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
@@ -116,23 +126,27 @@ def run_cell(
     adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
 ) -> dict:
     """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
-    release(cell.device)
     start = time.perf_counter()
     adapter.load(cell)
     load_s = time.perf_counter() - start
+    release(cell.device)
     batches = batches_of(work, cell, round_)
+    captured = capture(adapter, cell, batches)
     torch.manual_seed(cell.seed + round_)
     warmup_ms = warm_up(adapter, cell, batches)
     retries = alloc_retries(cell)
     with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
         calls, sequences = timed_calls(adapter, cell, batches, progress)
     memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
-    found = {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory}
+    if captured and "allocated" in memory:  # the allocator does not count what is in a graph's own pool
+        memory["allocated"] = max(memory["allocated"], adapter.captured_peak_bytes() / GIB)
+    found = {"shape": asdict(checkpoint.read(cell.weights, cell.random_seed).shape)}
+    found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory} | captured
     if region:
-        if alloc_retries(cell) > retries:
+        if alloc_retries(cell) > retries and not cell.peaks_only:  # near the wall of memory it must
             region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
         found["nvml"] = region.report()
-    return found | ({"sequences": sequences} if round_ == 1 else {})
+    return found | ({"sequences": sequences} if round_ == 1 and cell.stop == "eos" else {})
 
 
 def alloc_retries(cell: Cell) -> int:
@@ -141,7 +155,8 @@ def alloc_retries(cell: Cell) -> int:
 
 def outcome_of(error: Exception) -> str:
     """`oom` for a device or host that ran out of memory, `error` for anything else."""
-    said = any(words in str(error) for words in ("can't allocate memory", "CUDA error: out of memory"))
+    words = ("can't allocate memory", "CUDA error: out of memory", "bad_alloc")
+    said = any(word in str(error) for word in words)
     return "oom" if said or isinstance(error, (torch.OutOfMemoryError, MemoryError)) else "error"
 
 
@@ -196,7 +211,9 @@ def measure(
             raise opened
         if cell.device == "cuda" and not watch:
             raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
-        found = run_cell(adapter, work, cell, round_, watch, progress)
+        limit_memory(cell.device, cell.limit_gib)
+        with attention_kernel(cell):
+            found = run_cell(adapter, work, cell, round_, watch, progress)
         record |= {"outcome": "ok", "message": ""} | found
     except Exception as error:  # a failed cell is a result; the rest of the grid goes on
         text = str(error)
@@ -252,13 +269,15 @@ def run_cells(
     records, to_trace = {}, {}  # by cell id; milliseconds of the call that is to be traced
     for cell in cells:
         record = records[cell.cell_id] = measure(adapter, work, cell, round_, emit, opened)
-        if "nvml" in record:
-            to_trace |= accompany(adapter, work, record, opened, emit)
+        if "nvml" in record and not cell.peaks_only:
+            with attention_kernel(cell):
+                to_trace |= accompany(adapter, work, record, opened, emit)
         if isinstance(opened, Exception) or not is_usable(cell.device):
             break
     else:
         for cell_id, latency_ms in to_trace.items():
-            trace(adapter, work, records[cell_id], latency_ms, emit)
+            with attention_kernel(work.cell(cell_id)):
+                trace(adapter, work, records[cell_id], latency_ms, emit)
     emit({"event": "end"})
 
 
@@ -276,17 +295,18 @@ def accompany(
     cell, calls = work.cell(record["cell_id"]), record["calls"]
     batches = batches_of(work, cell, record["round"])
     nvml, ids = record["nvml"], [batch.ids for batch in batches]
-    emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
+    if not cell.timed:  # a part's energy is not a call's
+        emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
     short = short_cell(cell, forwards_to_trace(calls))
     return attempt(cell, lambda: {cell.cell_id: untraced_ms(adapter, short, longest_of(batches))})
 
 
 def trace(adapter: Adapter, work: Work, record: dict, latency_ms: float, emit: Callable[[dict], None]) -> None:
-    """Emit how long kernels ran in a call that took `latency_ms` untraced."""
+    """Emit how long kernels ran in a call that took `latency_ms` untraced. What it replays is captured once more."""
     cell = work.cell(record["cell_id"])
     short = short_cell(cell, forwards_to_trace(record["calls"]))
     longest = longest_of(batches_of(work, cell, record["round"]))
-    emit_beside(record, attempt(cell, lambda: traced(adapter, short, longest, latency_ms)), emit)
+    emit_beside(record, attempt(cell, lambda: traced(adapter, cell, short, longest, latency_ms)), emit)
 
 
 def end_with_parent() -> None:

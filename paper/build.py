@@ -17,12 +17,28 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, grid, provenance, report, stats, tracking, trust
+from bench import (
+    comparison,
+    cost,
+    grid,
+    hypotheses,
+    memory,
+    predictions,
+    provenance,
+    report,
+    roofline,
+    scaling_text,
+    stats,
+    tracking,
+    trust,
+)
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
-from paper import tables
+from bench.scaling import scalings
+from paper import scaling, tables
 
 HERE = Path(__file__).parent
+MODEL = (cost, hypotheses, memory, predictions, roofline)  # whose sources the report depends on
 BUILD = HERE / "build"
 PARAGRAPH = "\n\n"
 UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "/j": "J", "j_per_token": "J/token", "power_w": "W"}
@@ -198,9 +214,13 @@ def make_pdf() -> str:
 
 def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
-    sources = [*sorted(HERE.glob("*.*")), *(Path(m.__file__) for m in (report, comparison, stats, trust))]
+    sources = [
+        *sorted(HERE.glob("*.*")),
+        *(Path(m.__file__) for m in (report, comparison, scaling_text, stats, trust, *MODEL)),
+    ]
+    sources += [predictions.DEVICES, hypotheses.FILE]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
-    parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib")]
+    parts += [file.read_text() for file in sources if file.suffix in (".py", ".tex", ".bib", ".yaml")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -213,6 +233,7 @@ def main() -> int:
         raise BadInput(f"study {study!r} has no runs yet; run `make sweep` first")
     current, mark = stamp(study, frame), BUILD / "stamp"
     if not mark.is_file() or mark.read_text() != current:
+        from paper import cost as costs
         from paper import figures
 
         shutil.rmtree(BUILD, ignore_errors=True)
@@ -222,12 +243,17 @@ def main() -> int:
         margins, bits = grid.read_pair(frame["pair"].iloc[0]).metrics, likelihoods(frame)
         words = facts(study, found if not found.rows.empty else tasks, outcome_words(every, margins))
         words["likelihood"] = likelihood_words(bits)
+        scaled = scaling.largest(scalings(frame))
+        words["scaling"] = PARAGRAPH.join(scaling.sentences(scaled))
         numbers = results(found) | results(tasks, "tasks.") | bits
+        numbers |= {name: entry(value, unit_of(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()}
         for part in (found, tasks):
             numbers |= cross_overs(part, part.declared(margins))
         write_numbers(numbers, words)
         tables.write(found, tasks, BUILD / "tables")
-        figures.write(found, tasks, BUILD / "figures")
+        scaling.write(scaled, BUILD / "tables")
+        figures.write(found, tasks, scaled, BUILD / "figures")
+        costs.write(frame, grid.read_pair(frame["pair"].iloc[0]), BUILD)
         outcome = make_pdf()
         mark.write_text(current)
     else:

@@ -1,5 +1,6 @@
 """Figures of a comparison, each as PDF and PNG. LLaMA is a point or a line, LLaDA a curve over its steps."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import stats
 from bench.comparison import Comparison, estimate_of
+from bench.scaling import Scaling
 
+TITLE_LETTERS = 14  # an inch
 COLORS = dict(zip(("llama", "llada"), sns.color_palette("colorblind", 2), strict=True))
 PANELS = {  # metric: (axis label, logarithmic?)
     "quality/bertscore_f1": ("BERTScore F1", False),
@@ -54,7 +57,7 @@ def steps_axis(axes: Axes, steps: list[float]) -> None:
 def plain_log(axis: Axis) -> None:
     """Logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_locator(NullLocator())
 
 
@@ -169,21 +172,25 @@ FIGURES = {"pareto": pareto, "quality": quality, "step_time": step_time}
 TASK_FIGURES = {"accuracy": accuracy}
 
 
-def write(found: Comparison, tasks: Comparison, folder: Path) -> list[str]:
-    """Draw what the comparisons have data for; returns the names of the figures written."""
+def write(found: Comparison, tasks: Comparison, scaled: dict[str, Scaling], folder: Path) -> list[str]:
+    """Draw what there is data for; returns the names of the figures written. scaled: scaling groups by kind."""
+    from paper import scaling_figures  # which draws with what is above
+
     sns.set_theme(style="whitegrid", context="paper")
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = {
-        name: draw(part)
-        for figures, part in ((FIGURES, found), (TASK_FIGURES, tasks))
-        for name, draw in figures.items()
-    }
-    for name, figure in drawn.items():
+    parts = [(name, draw, part) for figures, part in ((FIGURES, found), (TASK_FIGURES, tasks))
+             for name, draw in figures.items()]  # fmt: skip
+    parts += [(name, draw, scaled[kind]) for name, (kind, draw) in scaling_figures.FIGURES.items() if kind in scaled]
+    drawn = {}
+    for name, draw, part in parts:
+        figure = drawn[name] = draw(part)
         if figure is None:
             continue
-        if found.label:
-            figure.suptitle(found.label, fontsize=9)
-        figure.tight_layout()
+        where = f"{part.title}, on {part.machine}" if isinstance(part, Scaling) else ""
+        if head := "; ".join(filter(None, [where, part.label])):
+            figure.suptitle(textwrap.fill(head, int(TITLE_LETTERS * figure.get_figwidth())), fontsize=9)
+        if figure.get_layout_engine() is None:
+            figure.tight_layout()
         for suffix in ("pdf", "png"):
             figure.savefig(
                 folder / f"{name}.{suffix}", dpi=150, metadata={} if suffix == "png" else {"CreationDate": None}

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from bench import adapters, checkpoint, models
-from bench.adapters.base import kept_tokens, left_pad
-from bench.diffusion.samplers import Sampling, denoise
+from bench.adapters.base import attention_kernel, kept_tokens, left_pad, masks_left
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Sampling
 from tests.conftest import GOLDEN, REPO, make_cell
 
 PROMPTS = [[0, 3, 40, 50, 60, 4], [0, 3, 900, 4], [0, 3, 70, 80, 90, 100, 110, 4]]
@@ -112,3 +113,97 @@ def test_left_pad_gives_no_mask_where_nothing_was_padded():
     ids, mask = left_pad([[1, 2, 3], [4]], 9, "cpu")
     assert ids.tolist() == [[1, 2, 3], [9, 9, 4]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_the_first_steps_are_those_of_all_steps(tiny_forward):
+    whole = Sampling(16, 16, 8, 500)
+    ids, canvases = torch.tensor([[5, 6, 7, 8]]), []
+
+    def forward(canvas, mask):
+        canvases.append(canvas.clone())
+        return tiny_forward(canvas, mask)
+
+    denoise(forward, ids, None, whole)
+    for steps in (1, 8, 11):
+        marks: list[str] = []
+        found = denoise(tiny_forward, ids, None, whole, marks.append, steps)
+        assert found.canvas.tolist() == canvases[steps].tolist()
+        assert (found.nfe, found.positions) == (steps, steps * 20)
+        assert (marks.count("step"), marks.count("block")) == (steps, steps // 8)
+
+
+@pytest.mark.parametrize(("steps", "timed", "left"), [(16, None, 0), (16, 3, 13), (8, 3, 10), (4, 3, 4), (6, 2, 10)])
+def test_masks_that_are_left_are_those_of_the_schedule(steps, timed, left):
+    cell = make_cell("llada", steps=steps, steps_timed=timed, gen_length=16, block_length=8)
+    assert masks_left(cell) == left
+    adapter = adapters.create("llada")
+    adapter.load(cell)
+    output = adapter.generate(PROMPTS[:1], lambda kind: None)
+    assert int((output.sequences == adapter.special().mask).sum()) == left
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
+def test_llama_jumps_to_its_last_positions(prompts, llama):
+    output, marks = run(llama, prompts, gen_length=30, tokens_timed=6, stop="length")
+    assert marks == [*["token"] * 3, "jump", *["token"] * 3]
+    whole, _ = run(llama, prompts, gen_length=30, stop="length")
+    assert output.sequences[:, :3].tolist() == whole.sequences[:, :3].tolist()
+    assert (output.nfe, output.sequences.shape[1], output.kept) == (6, 6, [6] * len(prompts))
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
+def test_the_last_token_of_a_jump_meets_a_whole_cache(prompts, llama, monkeypatch):
+    seen = []
+    real = llama.forward
+
+    def forward(rows, mask, cache):
+        found = real(rows, mask, cache)
+        seen.append((cache.get_seq_length(), None if mask is None else mask.shape[1]))
+        return found
+
+    monkeypatch.setattr(llama, "forward", forward)
+    run(llama, prompts, gen_length=30, stop="length")
+    whole = list(seen)
+    seen.clear()
+    run(llama, prompts, gen_length=30, tokens_timed=6, stop="length")
+    assert seen == [*whole[:3], *whole[-3:]]
+
+
+def test_math_attention_gives_the_same_tokens_by_another_kernel(llama):
+    plain, _ = run(llama, PROMPTS[:1], gen_length=8, stop="length")
+    with attention_kernel(make_cell("llama", attention="math")):
+        assert not torch.backends.cuda.flash_sdp_enabled()
+        assert run(llama, PROMPTS[:1], gen_length=8, stop="length")[0].sequences.tolist() == plain.sequences.tolist()
+    with attention_kernel(make_cell("llama")):
+        assert torch.backends.cuda.flash_sdp_enabled()
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
+def test_a_captured_cache_jumps_too(prompts, llama):
+    def call(**changes):
+        marks: list[str] = []
+        llama.load(make_cell("llama", gen_length=30, stop="length", engine="captured", **changes))
+        llama.prepare([prompts])
+        return llama.generate(prompts, marks.append), marks, llama.captured(prompts)
+
+    whole, _, decoder = call()
+    length, end = decoder.decoding.prompt_length, int(decoder.place)
+    output, marks, decoder = call(tokens_timed=6)
+    assert marks == [*["token"] * 3, "jump", *["token"] * 3]
+    assert output.sequences[:, :3].tolist() == whole.sequences[:, :3].tolist()
+    assert output.sequences[:, 3:].tolist() == decoder.sequences[:, -3:].tolist()
+    assert (output.sequences.shape[1], int(decoder.place)) == (6, end)
+    held = decoder.keys[0, 0, 0, : length + 26]
+    assert held[length + 2 : length + 26].tolist() == [held[i % length].tolist() for i in range(24)]
+
+
+def test_the_first_steps_are_the_same_captured():
+    adapter, found = adapters.create("llada"), []
+    for engine in ("eager", "captured"):
+        adapter.load(make_cell("llada", steps=16, steps_timed=5, gen_length=16, block_length=8, engine=engine))
+        adapter.prepare([PROMPTS])
+        marks: list[str] = []
+        output = adapter.generate(PROMPTS, marks.append)
+        found.append((output.sequences.tolist(), output.nfe, output.positions, marks))
+    assert found[0] == found[1]
+    assert found[0][1] == 5

@@ -81,9 +81,6 @@ def test_an_adapter_that_leaves_its_canvas_unfilled_is_caught():
 
 def test_an_adapter_that_hides_forwards_is_caught():
     class Hides(LladaAdapter):
-        def forward(self, canvas, attention_mask):
-            return super().forward(canvas, attention_mask)
-
         def generate(self, prompts, mark):
             return super().generate(prompts, lambda kind: kind == "block" and mark(kind))
 

@@ -69,7 +69,11 @@ def cells(tmp_path: Path, pair_file: Path, **keys) -> list:
 def test_shipped_grid_gives_cells(file, pair_file):
     read = grid.read_grid(file, {})
     assert read == grid.read_grid(Path(file).stem, {})
-    found = grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", file)
+    pair = grid.read_pair(str(pair_file))
+    found = []
+    for part in grid.by_prompts(read):
+        asked = (ASKED * part.prompts)[: part.prompts]
+        found += grid.cells_of(part, pair, "cpu", asked, "hash", file)
     assert {cell.model for cell in found} == set(grid.as_list(read.model))
     assert {cell.kind for cell in found} == {read.kind}
 
@@ -152,7 +156,7 @@ def test_file_that_is_no_yaml_is_refused(tmp_path, text):
 def test_missing_grid_lists_those_there_are(name):
     text = refusal(grid.read_grid, name, {})
     assert "nowhere.yaml: no such grid; there are: " in text
-    assert "baseline, sentinel, smoke, sweep" in text
+    assert "attention, baseline, batch, engines, frontier" in text
 
 
 def test_missing_pair_lists_those_there_are():
@@ -332,6 +336,49 @@ def test_grids_together_share_cells_and_the_longest_prompt_set(tmp_path, pair_fi
     assert [p.text for p in prompts.stored(found[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
 
 
+def test_prompt_tokens_are_an_axis_with_prompts_of_their_own(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    name = grid_file(tmp_path, stop="length", prompt_tokens=[8, 16], prompts=2, steps=8, model=["llama", "llada"])
+    found, sets = grid.resolve([grid.read_grid(name, {})], [name], grid.read_pair(str(pair_file)), "cpu", None)
+    assert [(cell.prompt_tokens, cell.model) for cell in found] == [
+        (8, "llama"), (8, "llada"), (16, "llama"), (16, "llada"),
+    ]  # fmt: skip
+    for cell in found:
+        assert [len(prompt.ids[cell.model]) for prompt in sets[cell.prompt_hash]] == [cell.prompt_tokens] * 2
+    assert prompts.stored(found[0].prompt_hash) == sets[found[0].prompt_hash]
+
+
+def test_prompts_that_are_cut_need_forced_length_and_room(tmp_path, pair_file):
+    name = grid_file(tmp_path, prompt_tokens=8)
+    assert "needs stop: length" in refusal(grid.read_grid, name, {})
+    assert "grid.yaml: prompt_tokens 4096 and gen_length 16 are more than the 4096 positions" in refusal(
+        lambda: cells(tmp_path, pair_file, prompt_tokens=4096, gen_length=16, block_length=16, steps=4, stop="length")
+    )
+
+
+def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    one = {
+        "stop": "length",
+        "prompt_tokens": 8,
+        "steps": 8,
+        "engine": ["eager", "captured"],
+        "model": ["llada", "llama"],
+    }
+    found = cells(tmp_path, pair_file, prompts=2, **one)
+    assert [(cell.model, cell.engine) for cell in found] == [
+        ("llada", "eager"), ("llada", "captured"), ("llama", "eager"), ("llama", "captured"),
+    ]  # fmt: skip
+    assert [cell.label for cell in found[1:]] == ["llada 8 steps, captured", "llama", "llama, captured"]
+    text = refusal(lambda: cells(tmp_path, pair_file, **one, prompts=3, batch_size=2))
+    assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
+    ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))
+    read = grid.read_grid(grid_file(tmp_path, steps=8, engine="captured"), {})
+    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ragged, "hash", "mine")
+    assert text.startswith("mine: engine captured replays one shape, but the prompts have 1 to 3 tokens; give prompt_")
+    assert len(grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", "mine")) == 1
+
+
 def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_them(tmp_path, pair_file, monkeypatch):
     monkeypatch.setattr(records, "ROOT", tmp_path / "records")
     own = str(write(tmp_path / "own.yaml", GOOD | {"source": "tasks", "prompts": 5, "steps": [8]}))
@@ -389,3 +436,89 @@ def test_bad_input_ends_in_one_line_and_status_2(tmp_path, args, said):
 def test_parent_does_not_import_torch():
     done = python("-c", "import sys, bench.run, bench.grid; print('torch' in sys.modules)")
     assert (done.stdout, done.returncode) == ("False\n", 0)
+
+
+SCALING = {"stop": "length", "prompt_tokens": 8, "block_length": 16, "prompts": 1}
+
+
+def resolved(tmp_path: Path, pair_file: Path, monkeypatch, pair: str | None = None, **keys) -> list:
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    name = grid_file(tmp_path, **(SCALING | keys))
+    read = grid.read_grid(name, {}, pair)
+    return grid.resolve([read], [name], grid.read_pair(str(pair_file)), "cpu", None)[0]
+
+
+def test_calls_give_each_batch_its_prompts_and_every_round_times_all_of_them(tmp_path, pair_file, monkeypatch):
+    found = resolved(tmp_path, pair_file, monkeypatch, calls=2, batch_size=[1, 3], gen_length=32, steps=32)
+    assert [(c.batch_size, c.prompts, c.repeat_prompts) for c in found] == [(1, 2, 2), (3, 6, 6)]
+    assert len({c.prompt_hash for c in found}) == 2
+
+
+def test_a_part_is_run_where_it_is_less_than_all_and_one_cell_a_model_is_whole(tmp_path, pair_file, monkeypatch):
+    found = resolved(
+        tmp_path, pair_file, monkeypatch, model=["llama", "llada"], gen_length=[32, 64], tokens_per_step=[1, 16],
+        steps_timed=4, tokens_timed=8,
+    )  # fmt: skip
+    assert [(c.model, c.gen_length, c.steps, c.timed) for c in found] == [
+        ("llama", 32, None, None), ("llada", 32, 32, None),  # whole
+        ("llama", 32, None, 8), ("llama", 64, None, 8),
+        ("llada", 32, 32, 4), ("llada", 32, 2, None), ("llada", 64, 64, 4), ("llada", 64, 4, None),
+    ]  # fmt: skip
+    assert len({c.cell_id for c in found}) == len(found)
+
+
+def test_first_cells_come_first_and_are_the_same_cells(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": [16, 32, 64], "tokens_per_step": 1}
+    plain = resolved(tmp_path, pair_file, monkeypatch, **keys)
+    found = resolved(tmp_path, pair_file, monkeypatch, first={"gen_length": [64]}, **keys)
+    assert [(c.gen_length, c.first) for c in found] == [(64, True), (16, None), (32, None)]
+    assert {c.cell_id for c in found} == {c.cell_id for c in plain}
+
+
+def test_a_pair_has_values_of_its_own_in_a_grid(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32, "pairs": {"fake": {"gen_length": 64}}}
+    assert [c.gen_length for c in resolved(tmp_path, pair_file, monkeypatch, "fake", **keys)] == [64]
+    assert [c.gen_length for c in resolved(tmp_path, pair_file, monkeypatch, "other", **keys)] == [32]
+
+
+def test_math_attention_a_limit_and_peaks_are_part_of_what_a_cell_is(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32}
+    [plain] = resolved(tmp_path, pair_file, monkeypatch, **keys)
+    both = resolved(tmp_path, pair_file, monkeypatch, attention=["sdpa", "math"], **keys)
+    assert [c.attention for c in both] == [None, "math"]
+    assert both[0].cell_id == plain.cell_id
+    [limited] = resolved(tmp_path, pair_file, monkeypatch, limit_gib=2.0, peaks_only=True, **keys)
+    assert (limited.limit_gib, limited.peaks_only) == (2.0, True)
+    assert len({c.cell_id for c in (*both, limited)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"steps_timed": 4}, "steps_timed: such cells are timed, not scored; it needs stop: length"),
+        ({"calls": 4, "stop": "eos"}, "calls: such cells are timed, not scored; it needs stop: length"),
+        ({"tokens_timed": 3, "stop": "length"}, "tokens_timed: Input should be greater than or equal to 4"),
+        ({"steps_timed": 1, "stop": "length"}, "steps_timed: Input should be greater than or equal to 2"),
+        ({"first": {"seed": [1]}}, "first"),
+        ({"pairs": {"pocket": {"lenght": 3}}}, "pairs.pocket: lenght is no key of a grid"),
+        ({"attention": "flash"}, "attention"),
+        ({"limit_gib": 0}, "limit_gib: Input should be greater than 0"),
+    ],
+)
+def test_scaling_keys_that_mean_nothing_are_one_line(keys, words, tmp_path):
+    assert words in refusal(grid.read_grid, grid_file(tmp_path, **keys), {})
+
+
+def test_tokens_per_step_must_divide_the_length(tmp_path, pair_file):
+    name = grid_file(tmp_path, tokens_per_step=3, gen_length=32)
+    read = grid.read_grid(name, {})
+    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
+    assert "gen_length 32 is not a multiple of tokens_per_step 3" in text
+
+
+def test_later_rounds_time_whole_batches_again(tmp_path, pair_file, monkeypatch):
+    keys = {"gen_length": 32, "steps": 32, "prompts": 16, "repeat_prompts": 4}
+    [cell] = resolved(tmp_path, pair_file, monkeypatch, batch_size=8, **keys)
+    assert cell.repeat_prompts == 8
+    [cell] = resolved(tmp_path, pair_file, monkeypatch, batch_size=1, **keys)
+    assert cell.repeat_prompts == 4

@@ -76,6 +76,20 @@ def test_a_later_round_on_fewer_prompts_is_scaled_to_all():
     assert "compute/nfe" not in rounds[2]
 
 
+def test_a_forward_too_many_commits_nothing():
+    late = llama_call(0, [20, 25, 35]) | {"kept": [2]}  # a captured engine ran once more after the end token
+    found = of(LLAMA, [late])[1]
+    assert (found["compute/nfe"], found["compute/tokens_per_forward"]) == (3, pytest.approx(2 / 3))
+    assert found["compute/positions_per_token"] == 5
+
+
+def test_capturing_is_reported_apart():
+    rounds = metrics.round_metrics(CellRecords(LLADA, {1: record([llada_call(0)]) | {"capture_s": 12.5}}))
+    assert rounds[1]["compute/capture_s"] == 12.5
+    assert rounds[1]["latency/latency_ms"] == 32
+    assert "compute/capture_s" not in of(LLADA, [llada_call(0)])[1]
+
+
 def test_headline_is_the_mean_with_an_interval_from_two_rounds_on():
     assert metrics.headline({1: {"a": 2.0}}) == {"a": 2.0}
     found = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.0}})
@@ -116,3 +130,55 @@ def test_a_cards_record_has_energy_memory_and_idle_time():
         "memory/device_gib": 3.0, "memory/residual_gib": -0.5,
     }  # fmt: skip
     assert metrics.card_metrics({"nvml": {"verdict": "unknown"}}) == {}
+
+
+PART_LLADA = LLADA | {"steps": 10, "steps_timed": 2}
+PART_LLAMA = LLAMA | {"gen_length": 10, "tokens_timed": 4}
+
+
+def test_the_rest_of_the_steps_is_as_long_as_a_step():
+    found = of(PART_LLADA, [llada_call(0) | {"marks": {"step": [10.0, 30.0], "block": []}}])[1]
+    assert found["latency/latency_ms"] == 32 + 8 * 15
+    assert found["latency/step_ms"] == 15
+    assert "latency/ttfb_ms" not in found
+    assert found["throughput/tokens_per_s"] == pytest.approx(4 / 0.152)
+    assert (found["compute/nfe"], found["compute/positions_per_token"]) == (10, 24 * 5 / 4)
+
+
+def test_the_rest_of_the_tokens_is_as_long_as_the_mean_of_first_and_last_ones():
+    call = llama_call(0, [20, 24, 140, 148]) | {"latency_ms": 150}
+    call["marks"]["jump"] = [132]  # 108 ms nobody is charged for; first gap 4 ms, last gaps 8 and 8
+    found = of(PART_LLAMA, [call])[1]
+    assert found["latency/latency_ms"] == 150 - 108 + 6 * 6
+    assert found["latency/ttft_ms"] == 20
+    assert found["latency/step_ms"] == found["latency/itl_p50_ms"] == 6
+    assert "latency/itl_p95_ms" not in found
+    assert found["latency/tpot_ms"] == pytest.approx((78 - 20) / 9)
+    assert found["throughput/tokens_per_s"] == pytest.approx(10 / 0.078)
+    assert (found["compute/nfe"], found["compute/positions_per_token"]) == (10, 17 / 10)
+
+
+def test_a_linear_cost_is_extrapolated_to_itself():
+    """Gaps of 1 + i/10 ms: the first and last tenth tell the sum of all."""
+    gaps = [1 + i / 10 for i in range(99)]
+    whole = [20 + sum(gaps[:i]) for i in range(100)]
+    full = llama_call(0, whole)
+    shown = [*whole[:5], *(500 + t - whole[94] for t in whole[95:])]
+    part = llama_call(0, shown) | {"latency_ms": shown[-1] + 1}
+    part["marks"]["jump"] = [500]
+    cell = LLAMA | {"gen_length": 100}
+    expected = of(cell, [full])[1]["latency/latency_ms"]
+    assert of(cell | {"tokens_timed": 10}, [part])[1]["latency/latency_ms"] == pytest.approx(expected, rel=0.005)
+
+
+def test_a_later_round_of_a_part_is_scaled_from_whole_calls():
+    rounds = of(PART_LLADA, [llada_call(0)], [llada_call(0, 1.1)])
+    assert rounds[2]["latency/latency_ms"] == pytest.approx(152 * 1.1)
+
+
+def test_where_memory_alone_is_asked_no_clock_is_believed():
+    assert of(PART_LLADA | {"peaks_only": True}, [llada_call(0)])[1] == {"memory/weights_gib": 0.5}
+
+
+def test_a_later_round_without_a_call_of_the_first_says_nothing():
+    assert of(LLADA, [llada_call(0)], [llada_call(1)])[2] == {"memory/weights_gib": 0.5}

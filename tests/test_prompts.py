@@ -257,3 +257,49 @@ def test_cut_counts_tokens_and_strips_the_ends():
     ids = TOKENIZER.encode("the answer that you get").ids
     assert prompts.cut(POCKET, "the answer that you get", 2) == TOKENIZER.decode(ids[:2])
     assert prompts.cut(POCKET, "  the answer \n", 99) == "the answer"
+
+
+EIGHT_B = grid.read_pair("8b-shapes")
+SHAPES = {"llama": EIGHT_B.llama.encode, "llada": EIGHT_B.llada.encode}
+
+
+@pytest.mark.parametrize("encoders", [BOTH, SHAPES], ids=["pocket", "8b-shapes"])
+@pytest.mark.parametrize("tokens", [4, 64, 2048])
+def test_exact_prompts_have_as_many_tokens_as_asked_for_each_model(encoders, tokens):
+    found = prompts.exact("sharegpt", 3, tokens, encoders)
+    assert [{model: len(ids) for model, ids in p.ids.items()} for p in found] == [
+        {"llama": tokens, "llada": tokens}
+    ] * 3
+    assert all(p.reference is None for p in found)
+    assert found == prompts.exact("sharegpt", 5, tokens, encoders)[:3]
+
+
+def test_exact_prompts_go_on_in_the_source_and_then_round_it(lines):
+    file = lines('{"prompt": "one two three"}', '{"prompt": "four five six seven"}')
+    found = prompts.exact(str(file), 2, 12, BOTH)
+    assert [prompt.text for prompt in found] == [
+        "one two three four five six seven one two three ",
+        "four five six seven one two three four five six seven ",
+    ]
+
+
+def test_exact_prompts_keep_the_chat_form(lines):
+    file = lines('{"prompt": "one two three four five six seven"}')
+    whole = prompts.encode(POCKET, "one two three four five six seven one two")
+    [found] = prompts.exact(str(file), 1, 6, BOTH)
+    assert found.ids["llada"] == [*whole[:5], *whole[-1:]]
+    assert prompts.chat_ending(BOTH["llama"]) == whole[-1:]
+    assert prompts.chat_ending(SHAPES["llama"]) == []
+
+
+def test_exact_prompts_cannot_be_shorter_than_the_chat_form(lines):
+    file = lines('{"prompt": "one two three"}')
+    assert refusal(prompts.exact, str(file), 1, 3, BOTH).startswith("prompt_tokens 3: ")
+
+
+def test_the_hash_of_cut_prompts_follows_their_ids(store, lines):
+    file = lines('{"prompt": "one two three four five six seven"}')
+    five, six = (prompts.exact(str(file), 1, tokens, BOTH) for tokens in (5, 6))
+    same_text = tuple(Prompt(five[0].text, None, p.ids) for p in (*five, *six))
+    assert prompts.keep(same_text[:1], with_ids=True) != prompts.keep(same_text[1:], with_ids=True)
+    assert prompts.keep(same_text[:1]) == prompts.keep(same_text[1:])

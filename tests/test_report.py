@@ -184,6 +184,14 @@ def test_a_good_llama_is_taken_where_another_failed(study):
     assert again.llama["run_id"].tolist() == ["run-None"]
 
 
+def test_two_engines_are_two_comparisons(study):
+    found = study((500, 0.4), {4: (80, 0.2)})
+    other = found.rows.assign(engine="captured", run_id=found.rows["run_id"] + "x")
+    both = comparison.comparisons(pd.concat([found.rows.assign(engine="eager"), other], ignore_index=True))
+    assert [set(one.rows["engine"]) for one in both] == [{"eager"}, {"captured"}]
+    assert [one.title.endswith(", captured") for one in both] == [False, True]
+
+
 def test_two_machines_are_two_comparisons(study):
     found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, platform="cpu", device="laptop")
     other = found.rows.assign(device="server", run_id=["a", "b", "c"])

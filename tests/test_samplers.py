@@ -9,7 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.diffusion.samplers import Sampling, denoise, gumbel_scores, propose, schedule
+from bench.adapters.llada import LladaBody
+from bench.diffusion import samplers
+from bench.diffusion.denoising import denoise
+from bench.diffusion.samplers import Sampling, gumbel_scores, propose, schedule
 from tests.conftest import GOLDEN
 
 CASES = json.loads((GOLDEN / "generate.json").read_text())
@@ -31,6 +34,62 @@ def test_equals_the_official_sampler_token_for_token(case, tiny_forward):
     found = denoise(tiny_forward, torch.tensor(case["prompt_ids"]), mask, options_of(case))
     assert found.canvas.tolist() == case["output_ids"]
     assert found.nfe == case["forward_calls"]
+
+
+class Counting(LladaBody):
+    """The golden model in two parts; counts the rows that meet its head."""
+
+    rows = 0
+
+    def head(self, hidden):
+        type(self).rows += hidden.numel() // hidden.shape[-1]
+        return super().head(hidden)
+
+
+GREEDY = [case for case in CASES if not case["kwargs"].get("temperature") and case["seed"] is None]
+
+
+@pytest.mark.parametrize("head", ["lean", "official-old"])
+@pytest.mark.parametrize("case", GREEDY, ids=[case["name"] for case in GREEDY])
+def test_every_rung_of_the_head_gives_the_official_tokens(case, head, tiny):
+    mask = None if case["attention_mask"] is None else torch.tensor(case["attention_mask"])
+    found = denoise(LladaBody(tiny), torch.tensor(case["prompt_ids"]), mask, replace(options_of(case), head=head))
+    assert found.canvas.tolist() == case["output_ids"]
+    assert found.nfe == case["forward_calls"]
+
+
+@pytest.mark.parametrize("cfg_scale", [0.0, 1.5])
+def test_the_lean_head_sees_only_the_rows_that_can_be_committed(cfg_scale, tiny, monkeypatch):
+    monkeypatch.setattr(Counting, "rows", 0)
+    prompts = torch.tensor([[5, 6, 7], [8, 9, 10]])
+    denoise(Counting(tiny), prompts, None, Sampling(8, 16, 8, MASK, head="lean", cfg_scale=cfg_scale))
+    assert Counting.rows == 8 * 2 * 8 * (2 if cfg_scale else 1)  # steps, rows, block, and both halves of the guidance
+
+
+def test_rows_of_the_head_in_chunks_are_the_same(tiny, monkeypatch):
+    prompts, options = torch.tensor([[5, 6, 7], [8, 9, 10]]), Sampling(8, 16, 8, MASK, head="lean", cfg_scale=1.0)
+    whole = denoise(LladaBody(tiny), prompts, None, options).canvas
+    monkeypatch.setattr(samplers, "HEAD_ROWS", 5)
+    assert denoise(LladaBody(tiny), prompts, None, options).canvas.tolist() == whole.tolist()
+
+
+def test_the_lean_head_fills_masks_of_a_prompt_as_the_official_sampler_does(tiny):
+    prompt = torch.tensor([[5, MASK, 7]])
+    found = [
+        denoise(LladaBody(tiny), prompt, None, Sampling(8, 8, 8, MASK, head=h)).canvas for h in ("official", "lean")
+    ]
+    assert found[0].tolist() == found[1].tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_rungs_agree_on_probabilities(dtype):
+    logits = (20 * torch.randn(64, 100, generator=torch.Generator().manual_seed(0))).to(dtype)
+    candidates = logits.argmax(-1)
+    exact = samplers.probability(logits, candidates, "official-old")
+    assert exact.dtype == torch.float64
+    lean = samplers.probability(logits, candidates, "lean")
+    assert lean.dtype == torch.float32
+    assert torch.allclose(lean.double(), exact, rtol=2e-6 if dtype == torch.float32 else 2e-2)
 
 
 @pytest.mark.parametrize("case", json.loads((GOLDEN / "num_transfer_tokens.json").read_text()))

@@ -28,6 +28,17 @@ def test_ratio_is_paired_by_round_on_the_log_scale():
     assert math.log(found.high / found.value) == pytest.approx(12.706205 * math.log(4) / 2, rel=1e-5)
 
 
+def test_a_median_ratio_by_hand():
+    # of six coins none falls heads with probability 1/64, one at most with 7/64: the interval is least to most
+    found = stats.median_ratio([2, 4, 6, 8, 10, 12], [2, 2, 2, 2, 2, 2])
+    assert found == stats.Estimate(3.5, 1, 6)
+    # of nine: none 1/512, one at most 10/512, under 2.5 %; two at most 46/512: the second from either end
+    assert stats.median_ratio([90, 1, 2, 3, 4, 5, 6, 7, 8], [1] * 9) == stats.Estimate(5, 2, 8)
+    assert stats.median_ratio([1, 2, 3, 4, 5], [1] * 5) == stats.Estimate(3)
+    assert stats.median_ratio([1, 2, 3], [1] * 3).text(1) == "2.0"
+    assert stats.Estimate(1, 0.5, 2).text(2, " %") == "1.00 [0.50, 2.00] %"
+
+
 def test_drift_is_the_most_over_the_least():
     assert stats.drift([100, 103, 98]) == pytest.approx(103 / 98 - 1)
     assert stats.drift([5.0, 5.0]) == 0
@@ -196,3 +207,16 @@ def test_a_few_prompts_without_a_disagreement_prove_nothing():
     found = stats.cross_over(right, [right] * 6, STEPS, 0.05)
     assert not found.reached
     assert stats.cross_over(np.ones(400), [np.ones(400)] * 6, STEPS, 0.05).reached
+
+
+def test_a_whole_time_from_a_part():
+    assert stats.time_of_a_part([[1.0, 2.0, 9.0], [4.0]]) == 3.0
+    assert stats.extrapolated(100.0, [[1.0, 2.0, 9.0], [4.0]], 10) == 130.0
+
+
+def test_steps_that_take_as_long_as_a_target():
+    assert stats.steps_in_time(16, [32.0], [8.0]) == stats.Estimate(4.0)
+    both = stats.steps_in_time(16, [32.0, 8.0], [8.0, 8.0])
+    assert both.value == pytest.approx(8.0)  # the geometric mean of 4 and 16
+    assert both.low < 4
+    assert both.high > 16

@@ -20,13 +20,14 @@ class Fake:
         self.cell = cell
 
     def generate(self, prompts, mark):
-        self.asked.append((self.cell.steps, self.cell.gen_length, [len(p) for p in prompts]))
+        made = self.cell.forwards()
+        self.asked.append((made, self.cell.gen_length, [len(p) for p in prompts]))
         if self.error and self.cell.steps == 8:
             raise self.error
-        for _ in range(self.cell.steps):
+        for _ in range(made):
             mark("step")
         mark("block")
-        return Output(torch.zeros(len(prompts), 16, dtype=torch.long), self.cell.steps, 60, [16] * len(prompts), 0)
+        return Output(torch.zeros(len(prompts), 16, dtype=torch.long), made, 60, [16] * len(prompts), 0)
 
     def special(self):
         return Special((99,))
@@ -64,6 +65,22 @@ def test_a_later_round_repeats_the_first_prompts_and_keeps_no_text():
     record, _ = measure(adapter, make_cell("llada", prompts=4, repeat_prompts=2), round_=2)
     assert [call["prompts"] for call in record["calls"]] == [[0], [1]]
     assert "sequences" not in record
+
+
+def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
+    class Capturing(Fake):
+        def prepare(self, batches):
+            self.asked.append(("prepare", [[len(prompt) for prompt in batch] for batch in batches]))
+
+        def captured_peak_bytes(self):
+            return 1 << 40
+
+    adapter = Capturing()
+    record, _ = measure(adapter, make_cell("llada", prompts=4, steps=8, batch_size=2, engine="captured"))
+    assert adapter.asked[0] == ("prepare", [[3, 4], [5, 6]])
+    assert len(adapter.asked) == 1 + worker.WARMUP_PASSES + 2
+    assert record["capture_s"] >= 0
+    assert "capture_s" not in measure(Fake(), make_cell("llada", prompts=4, steps=8))[0]
 
 
 def test_batches_hold_all_prompts_once():
@@ -169,3 +186,8 @@ def test_a_card_without_room_for_a_context_is_out_of_memory(monkeypatch):
     assert [event["event"] for event in events] == ["start", "record", "end"]  # the next cell tries it anew
     assert events[1]["record"]["outcome"] == "oom"
     assert "CUDA error: out of memory" in events[1]["record"]["message"]
+@pytest.mark.parametrize(("steps", "timed", "made"), [(64, None, 4), (64, 16, 4), (64, 2, 2), (2, None, 2)])
+def test_a_llada_warms_up_with_a_few_steps_of_its_own_canvas_however_many_blocks_it_has(steps, timed, made):
+    cell = make_cell("llada", gen_length=64, block_length=32 if steps == 2 else 4, steps=steps, steps_timed=timed)
+    short = worker.short_cell(cell, worker.WARMUP_FORWARDS)
+    assert (short.forwards(), short.gen_length, short.steps) == (made, 64, steps)

@@ -5,15 +5,18 @@ turns marks into times.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench import checkpoint, models
+from bench import checkpoint, models, quantise
 from bench.cell import Cell
+from bench.diffusion.samplers import schedule
 
-Mark = Callable[[str], None]  # "token" | "step" | "block"
+Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Adapter(Protocol):
     def load(self, cell: Cell) -> None:
         """Make ready for a cell: weights on its device in its dtype, its options set."""
 
+    def prepare(self, batches: list[list[list[int]]]) -> None:
+        """Compile and capture what batches of such shapes need, letting go of what other cells needed. Takes nothing
+        where the engine is eager. A captured cell must be prepared before it generates."""
+
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         """Generate for a batch of token id lists."""
 
@@ -59,24 +66,60 @@ class Adapter(Protocol):
     def weights_bytes(self) -> int:
         """Bytes of the parameters, a tied head counted once."""
 
+    def captured_peak_bytes(self) -> int:
+        """Device memory allocated while the steps were captured; 0 where nothing is."""
+
 
 class ModelAdapter:
-    """Loads a checkpoint once and keeps it while cells change."""
+    """Loads a checkpoint once and keeps it while cells change; keeps what was captured while it fits."""
 
     def __init__(self) -> None:
         self.cell: Cell | None = None
         self.checkpoint: checkpoint.Checkpoint | None = None
         self.model = None
+        self.captures: dict[tuple, Any] = {}
 
     def load(self, cell: Cell) -> None:
+        if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
+            self.captures.clear()
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
-            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.dtype))
+            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype))
+            if cell.dtype == "int8":
+                quantise.to_int8(self.model)
         self.cell = cell
 
+    def share(self, other: "ModelAdapter") -> None:
+        """Use the weights that another adapter of the same model has loaded."""
+        self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
+
     def weights_bytes(self) -> int:
-        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+        return sum(map(quantise.bytes_of, self.model.parameters()))
+
+    def prepare(self, batches: list[list[list[int]]]) -> None:
+        self.captures.clear()
+        if self.cell.engine == "captured":
+            for prompts in batches:
+                shape = self.shape_of(prompts)
+                if shape not in self.captures:
+                    with torch.no_grad():
+                        self.captures[shape] = self.capture(prompts)
+
+    def captured(self, prompts: list[list[int]]) -> Any:
+        """What was captured for prompts of this shape. Raises RuntimeError if `prepare` did not see it."""
+        found = self.captures.get(self.shape_of(prompts))
+        if found is None:
+            raise RuntimeError("nothing was captured for prompts of this shape: capturing must not be timed")
+        return found
+
+    def captured_peak_bytes(self) -> int:
+        return max((found.peak_bytes for found in self.captures.values()), default=0)
+
+
+def attention_kernel(cell: Cell) -> AbstractContextManager:
+    """Inside it attention is computed as the cell says: torch's choice, or `math`, plain products and a softmax."""
+    return sdpa_kernel(SDPBackend.MATH) if cell.attention == "math" else nullcontext()
 
 
 def left_pad(prompts: list[list[int]], pad_id: int, device: str) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -113,11 +156,23 @@ def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Sp
     kept = kept_tokens(output.sequences, special.ends, cell.stop)
     if output.kept != kept:
         raise RuntimeError(f"the adapter counted {output.kept} kept tokens; up to the first end token there are {kept}")
+    if cell.tokens_timed and (length != cell.tokens_timed or len(marks.get("jump", [])) != 1):
+        raise RuntimeError(f"the adapter returned {length} tokens; {cell.tokens_timed} with one jump were to be timed")
     masks = 0 if special.mask is None else int((output.sequences == special.mask).sum())
-    if masks > MOST_MASKS * output.sequences.numel():
-        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled")
-    if cell.steps is not None and output.nfe != cell.steps:
-        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.steps} steps")
+    left = len(output.kept) * masks_left(cell)
+    if abs(masks - left) > MOST_MASKS * output.sequences.numel():
+        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled as the steps ask")
+    if cell.steps is not None and output.nfe != cell.forwards():
+        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
     kind = "token" if cell.steps is None else "step"
     if len(marks.get(kind, [])) != output.nfe:
         raise RuntimeError(f"the adapter marked {len(marks.get(kind, []))} {kind}s in {output.nfe} forwards")
+
+
+def masks_left(cell: Cell) -> int:
+    """Masks that the schedule leaves in a row after the cell's steps: none, unless only the first of them are run."""
+    if not cell.steps_timed:
+        return 0
+    per_block = cell.steps // (cell.gen_length // cell.block_length)
+    blocks, steps = divmod(cell.steps_timed, per_block)
+    return cell.gen_length - blocks * cell.block_length - sum(schedule(cell.block_length, per_block)[:steps])

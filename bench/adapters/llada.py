@@ -1,11 +1,16 @@
 """LLaDA: the official sampler, every step a forward over the whole canvas."""
 
-import torch
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from bench import checkpoint
+import torch
+from transformers import LlamaForCausalLM
+
+from bench import block, checkpoint, engines
 from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
 from bench.cell import Cell
-from bench.diffusion.samplers import Sampling, denoise
+from bench.diffusion.denoising import Denoised, denoise, run
+from bench.diffusion.samplers import Sampling
 
 
 class LladaAdapter(ModelAdapter):
@@ -17,9 +22,12 @@ class LladaAdapter(ModelAdapter):
         self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
-        cell, eos_ids = self.cell, self.checkpoint.eos_ids
-        ids, mask = left_pad(prompts, eos_ids[0], cell.device)
-        result = denoise(self.forward, ids, mask, self.options(), mark)
+        cell = self.cell
+        ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
+        if cell.engine == "captured":
+            result = self.replayed(prompts, ids, mask, mark)
+        else:
+            result = denoise(LladaBody(self.model), ids, mask, self.options(), mark, cell.steps_timed)
         sequences = result.canvas[:, ids.shape[1] :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop)
         return Output(sequences, result.nfe, result.positions, kept, result.first_step)
@@ -43,8 +51,50 @@ class LladaAdapter(ModelAdapter):
             confidence_eos_eot=cell.confidence_eos_eot or "off",
             eos_id=self.checkpoint.eos_ids[0],
             eot_id=self.eot_id,
+            head=cell.head or "official",
         )
 
-    def forward(self, canvas: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Logits [batch, canvas, vocabulary] of every position."""
-        return self.model(canvas, attention_mask=attention_mask, use_cache=False).logits
+    def shape_of(self, prompts: list[list[int]]) -> tuple:
+        """What a captured step depends on, as `engines.Denoiser` takes it. The number of steps is not part of it."""
+        options, longest = replace(self.options(), steps=0), max(map(len, prompts))
+        padded = any(len(prompt) < longest for prompt in prompts)
+        whole = any(options.mask_id in prompt for prompt in prompts)
+        return options, len(prompts), longest, padded, whole
+
+    def capture(self, prompts: list[list[int]]) -> engines.Denoiser:
+        return engines.Denoiser(self.model, *self.shape_of(prompts))
+
+    @torch.no_grad()
+    def replayed(self, prompts: list[list[int]], ids: torch.Tensor, mask: torch.Tensor | None, mark: Mark) -> Denoised:
+        """The same loop over a captured step."""
+        denoiser = self.captured(prompts)
+        denoiser.canvas.fill(ids, mask)
+        return run(denoiser.canvas, denoiser.step, self.cell.steps, mark, self.cell.steps_timed)
+
+
+@dataclass(frozen=True)
+class LladaBody:
+    """LLaDA as transformers runs it, whole and in the two parts that the lean head needs."""
+
+    model: LlamaForCausalLM
+
+    def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        return self.model(ids, attention_mask=attention_mask, use_cache=False).logits
+
+    @cached_property
+    def weights(self) -> block.Weights:
+        return block.weights_of(self.model)
+
+    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
+        """Of the last layer only the rows at `positions` ask and go on: all others end as K and V."""
+        inner = self.model.model
+        hidden = inner.embed_tokens(ids)
+        rope = inner.rotary_emb(hidden, torch.arange(ids.shape[1], device=ids.device)[None])
+        seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        for layer in inner.layers[:-1]:
+            hidden = layer(hidden, attention_mask=seen, position_embeddings=rope)
+        last, (cos, sin) = self.weights.layers[-1], (table[:, None] for table in rope)
+        return block.layer_on_rows(hidden, positions, last, self.weights.dims, cos, sin, seen)[0]
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.model.lm_head(self.model.model.norm(hidden))

@@ -1,8 +1,13 @@
-"""LLaMA: one token a forward over a KV cache, a mark for each token."""
+"""LLaMA: one token a forward over a KV cache, a mark for each token.
+
+Of a cell with `tokens_timed` the first half of them are decoded after the prompt, then the cache jumps to its last
+positions for the other half: the mark "jump" ends the gap that no time is taken from.
+"""
 
 import torch
 from transformers import DynamicCache
 
+from bench import engines
 from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
 from bench.diffusion.samplers import gumbel_scores
 
@@ -14,8 +19,13 @@ class LlamaAdapter(ModelAdapter):
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
 
-    @torch.inference_mode()
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
+        if self.cell.engine == "captured":
+            return self.replayed(prompts, mark)
+        return self.eager(prompts, mark)
+
+    @torch.inference_mode()
+    def eager(self, prompts: list[list[int]], mark: Mark) -> Output:
         cell, eos_ids = self.cell, self.checkpoint.eos_ids
         ids, mask = left_pad(prompts, eos_ids[0], cell.device)
         ends = torch.tensor(eos_ids, device=ids.device)
@@ -23,7 +33,10 @@ class LlamaAdapter(ModelAdapter):
         cache = DynamicCache(config=self.model.config)
         tokens: list[torch.Tensor] = []
         rows, positions = ids, 0
-        while len(tokens) < cell.gen_length:
+        while len(tokens) < (cell.tokens_timed or cell.gen_length):
+            if cell.tokens_timed and len(tokens) == cell.tokens_timed // 2:
+                mask = jump(cache, mask, cell.gen_length - cell.tokens_timed)
+                mark("jump")
             logits = self.forward(rows, mask, cache)
             positions += rows.numel()
             token = gumbel_scores(logits, cell.temperature).argmax(-1)
@@ -46,3 +59,54 @@ class LlamaAdapter(ModelAdapter):
         return self.model(
             rows, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
         ).logits[:, -1]
+
+    def shape_of(self, prompts: list[list[int]]) -> tuple:
+        """What a captured step depends on. The length to generate is not part of it: a shorter call fits in."""
+        longest = max(map(len, prompts))
+        padded = any(len(prompt) < longest for prompt in prompts)
+        return len(prompts), longest, padded, self.cell.temperature
+
+    def capture(self, prompts: list[list[int]]) -> engines.Decoder:
+        rows, longest, padded, temperature = self.shape_of(prompts)
+        ends, length = self.checkpoint.eos_ids, self.cell.gen_length
+        return engines.Decoder(self.model, engines.Decoding(rows, longest, length, padded, temperature, ends))
+
+    @torch.no_grad()
+    def replayed(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """The same from a captured prefill and decode step. `nfe` counts the forwards that were made, maybe one more
+        than was needed (`engines.Lookout`); the sequences end where the text does."""
+        cell, decoder = self.cell, self.captured(prompts)
+        ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
+        if cell.gen_length > decoder.decoding.gen_length:
+            raise RuntimeError(f"captured for {decoder.decoding.gen_length} tokens, asked for {cell.gen_length}")
+        decoder.fill(ids, mask, may_end=cell.stop == "eos")
+        lookout = engines.Lookout(decoder.all_finished, cell.gen_length)
+        decoder.prefill()
+        mark("token")
+        made, wanted = 1, cell.tokens_timed or cell.gen_length
+        while made < wanted and not (cell.stop == "eos" and lookout.ended()):
+            if cell.tokens_timed and made == cell.tokens_timed // 2:
+                decoder.jump(made, cell.gen_length - cell.tokens_timed)
+                mark("jump")
+            decoder.decode()
+            mark("token")
+            made += 1
+        sequences = decoder.sequences[:, :made].clone()
+        if cell.tokens_timed:
+            sequences[:, made // 2 :] = decoder.sequences[:, made // 2 - made :]
+        kept = kept_tokens(sequences, self.special().ends, cell.stop)
+        return Output(sequences[:, : max(kept)], made, ids.numel() + len(ids) * (made - 1), kept)
+
+
+def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:
+    """Put a cache `tokens` further, filled with the K and V that it holds over and over; returns the mask for it.
+
+    Time does not depend on what they say, and memory is that of a cache which grew token by token: each layer's rows
+    are copied once into longer ones, as in the last step of a whole run.
+    """
+    for layer in cache.layers:
+        chosen = torch.arange(tokens, device=layer.keys.device) % layer.keys.shape[2]
+        for name in ("keys", "values"):  # [batch, heads, length, head width]
+            rows = getattr(layer, name)
+            setattr(layer, name, torch.cat([rows, rows[:, :, chosen]], dim=2))
+    return mask if mask is None else torch.cat([mask, mask.new_ones(len(mask), tokens)], dim=1)

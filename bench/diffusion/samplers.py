@@ -1,17 +1,30 @@
-"""LLaDA's official sampler: blockwise denoising that commits the most confident tokens of each step.
+"""One step of LLaDA's official sampler, in parts: a token proposed for each masked position, the surest committed.
 
-A canvas is a prompt followed by mask tokens. Each step runs the model on the whole canvas, proposes a token
-for every masked position and commits a fixed quota of them, block after block, left to right. Committed
-tokens never change. Source: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from
-its behaviour; `tests/golden` holds its outputs.
+`denoising.py` is the loop. Source: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its
+behaviour; `tests/golden` holds its outputs.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
 Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
+HEAD_ROWS = 1024  # of logits at a time, for the lean head
+
+
+class Body(Protocol):
+    """A model in two parts, for the lean head: the official rungs need a plain `Forward`."""
+
+    def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Logits [rows, canvas, vocabulary]."""
+
+    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
+        """What the last layer gives at some positions (LongTensor) of the canvas [rows, positions, width]."""
+
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits [..., vocabulary] of what the last layer gave [..., width]: its norm, then the head."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +47,7 @@ class Sampling:
     confidence_eos_eot: str = "off"
     eos_id: int | None = None
     eot_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Denoised:
-    """canvas [rows, prompt + gen_length]; nfe: forwards; positions: rows x canvas pushed through the model.
-
-    first_step: the step (from 0) at which the first output position of every row was final, or None.
-    """
-
-    canvas: torch.Tensor
-    nfe: int
-    positions: int
-    first_step: int | None
+    head: str = "official"
 
 
 def schedule(masked: int, steps: int) -> list[int]:
@@ -69,6 +70,20 @@ def gumbel_scores(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     return logits.exp() / (-torch.log(noise)) ** temperature
 
 
+def both_halves(
+    canvas: torch.Tensor, attention_mask: torch.Tensor | None, prompt: torch.Tensor, mask_id: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The canvas and, as further rows, the canvas without its prompt (bool [rows, canvas]), for guidance."""
+    unconditional = torch.where(prompt, mask_id, canvas)
+    both_masks = None if attention_mask is None else attention_mask.repeat(2, 1)
+    return torch.cat([canvas, unconditional]), both_masks
+
+
+def guide(logits: torch.Tensor, bare: torch.Tensor, cfg_scale: float) -> torch.Tensor:
+    """Classifier-free guidance: away from what is said without the prompt."""
+    return bare + (cfg_scale + 1) * (logits - bare)
+
+
 def guided_logits(
     forward: Forward,
     canvas: torch.Tensor,
@@ -83,10 +98,7 @@ def guided_logits(
     """
     if cfg_scale <= 0:
         return forward(canvas, attention_mask)
-    unconditional = torch.where(prompt, mask_id, canvas)
-    both_masks = None if attention_mask is None else attention_mask.repeat(2, 1)
-    logits, bare = forward(torch.cat([canvas, unconditional]), both_masks).chunk(2)
-    return bare + (cfg_scale + 1) * (logits - bare)
+    return guide(*forward(*both_halves(canvas, attention_mask, prompt, mask_id)).chunk(2), cfg_scale)
 
 
 def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,62 +116,77 @@ def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torc
     if options.remasking == "random":
         confidence = torch.rand(candidates.shape, device=logits.device)
     else:
-        confidence = torch.softmax(logits, -1).gather(-1, candidates[..., None])[..., 0]
+        confidence = probability(logits, candidates, options.head)
     if options.confidence_eos_eot == "intent":
         ends = (candidates == options.eos_id) | (candidates == options.eot_id)
         confidence = confidence.masked_fill(ends, 0.0)
     return candidates, confidence
 
 
-def commit(
-    canvas: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor, quota: list[int], end: int, mask_id: int
-) -> None:
-    """Write each row's `quota` most confident candidates into its masked positions before `end`, in place."""
-    confidence = confidence.masked_fill(canvas != mask_id, -torch.inf)
-    confidence[:, end:] = -torch.inf
-    for row, count in enumerate(quota):
-        if count:
-            chosen = confidence[row].topk(count).indices
-            masked = canvas[row, chosen] == mask_id
-            canvas[row, chosen] = torch.where(masked, candidates[row, chosen], canvas[row, chosen])
+def probability(logits: torch.Tensor, candidates: torch.Tensor, head: str) -> torch.Tensor:
+    """The model's probability of each candidate [...] from logits [..., vocabulary], as a rung of the head has it.
 
-
-@torch.inference_mode()
-def denoise(
-    forward: Forward,
-    prompts: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    options: Sampling,
-    mark: Callable[[str], None] = lambda kind: None,
-) -> Denoised:
-    """Generate after `prompts` [rows, prompt length]; `attention_mask` [rows, prompt length] is 0 on padding.
-
-    Calls mark("step") after each forward's commits and mark("block") after each block. Raises ValueError
-    where the official code asserts: blocks must divide the length, and steps the blocks.
+    `lean` divides by the sum of exponentials and never writes out a distribution; float32 whatever the logits.
     """
-    rows, start = prompts.shape
-    blocks, rest = divmod(options.gen_length, options.block_length)
-    if rest or options.steps % blocks:
-        raise ValueError("gen_length must be a multiple of block_length, and steps of the number of blocks")
-    masks = prompts.new_full((rows, options.gen_length), options.mask_id)
-    canvas = torch.cat([prompts, masks], dim=1)
-    if attention_mask is not None:
-        attention_mask = torch.cat([attention_mask, torch.ones_like(masks)], dim=1)
-    prompt = canvas != options.mask_id
-    per_block = options.steps // blocks
-    steps_before_first = torch.zeros((), dtype=torch.long, device=canvas.device)
-    for block in range(blocks):
-        begin = start + block * options.block_length
-        end = begin + options.block_length
-        masked = (canvas[:, begin:end] == options.mask_id).sum(1).tolist()
-        quotas = list(zip(*(schedule(count, per_block) for count in masked), strict=True))
-        for quota in quotas:
-            logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
-            candidates, confidence = propose(logits, options)
-            commit(canvas, candidates, confidence, list(quota), end, options.mask_id)
-            steps_before_first += (canvas[:, start] == options.mask_id).any()
-            mark("step")
-        mark("block")
-    positions = canvas.numel() * options.steps * (2 if options.cfg_scale > 0 else 1)
-    first = int(steps_before_first)
-    return Denoised(canvas, options.steps, positions, first if first < options.steps else None)
+    if head == "lean":
+        most = logits.amax(-1, keepdim=True)
+        total = (logits - most).float().exp().sum(-1)
+        return (logits.gather(-1, candidates[..., None]) - most)[..., 0].float().exp() / total
+    precise = logits.to(torch.float64) if head == "official-old" else logits
+    return torch.softmax(precise, -1).gather(-1, candidates[..., None])[..., 0]
+
+
+def lean_proposals(
+    body: Body,
+    canvas: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    prompt: torch.Tensor,
+    positions: torch.Tensor,
+    options: Sampling,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidates and confidence at some positions, both [rows, positions]; no other row meets the head."""
+    asked = canvas, attention_mask
+    if options.cfg_scale > 0:
+        asked = both_halves(canvas, attention_mask, prompt, options.mask_id)
+    hidden = body.trunk(*asked, positions)
+    shape = (len(canvas), len(positions))
+    parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
+    found = []
+    for chunk in zip(*parts, strict=True):
+        logits = [body.head(rows) for rows in chunk]
+        found.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
+    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*found, strict=True))
+    return candidates, confidence
+
+
+def proposals(
+    forward: Forward | Body,
+    canvas: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    prompt: torch.Tensor,
+    positions: torch.Tensor,
+    options: Sampling,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidates and confidence, both [rows, positions], by the rung of `options.head`. The official rungs give them
+    for the whole canvas, whatever the positions."""
+    if options.head == "lean":
+        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options)
+    logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
+    return propose(logits, options)
+
+
+def commit(
+    canvas: torch.Tensor, positions: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor,
+    quota: torch.Tensor, mask_id: int,
+) -> None:  # fmt: skip
+    """Write each row's `quota` most confident candidates into its masked positions, in place.
+
+    positions: of the canvas, to which candidates and confidence [rows, positions] belong; those of confidence -inf
+    and those not masked stay as they are. quota: a number on the device, so that nothing waits for it.
+    """
+    window = canvas.index_select(1, positions)
+    confidence = confidence.masked_fill(window != mask_id, -torch.inf)
+    sorted_, order = confidence.sort(dim=-1, descending=True, stable=True)
+    chosen = (torch.arange(len(positions), device=canvas.device) < quota) & (sorted_ > -torch.inf)
+    chosen = torch.zeros_like(chosen).scatter_(1, order, chosen)
+    canvas.index_copy_(1, positions, torch.where(chosen, candidates, window))

@@ -1,0 +1,178 @@
+"""The frontier of memory: the largest batch that fits at each length, searched for by trying.
+
+    python -m bench.frontier --pair pocket --limit-gib 2            # as on a device with so much memory
+    python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
+
+Each probe is a cell in a fresh process, and out of memory is a result like any other, recorded as such. What is on
+record is not tried again, so the same command goes on where it was stopped. Peaks grow in a straight line with the
+batch: the line through the last two says where to look, and bisection ends it within a thirty-second of the batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import device, run
+from bench.cell import Cell, Work
+from bench.errors import BadInput, exit_code
+from bench.records import CellRecords
+from bench.request import Parser
+from bench.sink import Sink
+
+GRID = "frontier"
+FOLDER = Path(".cache/work")
+CLOSE = 32  # a batch is known within a 32nd of it
+GROWTH = 8  # from one try to the next while nothing says where to look
+SPARE = 0.97  # of the limit: what the allocator and the context keep
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What is known of one line at one length: peak GiB of each batch that fits (None: not measured), and those that
+    do not."""
+
+    fits: dict[int, float | None]
+    fails: frozenset[int]
+
+    @property
+    def low(self) -> int:
+        return max(self.fits, default=0)
+
+    @property
+    def high(self) -> int | None:
+        return min(self.fails, default=None)
+
+
+def predicted(tries: Tries, limit_gib: float | None) -> int | None:
+    """The batch at which the line through the two largest peaks meets the limit; None where there is no such line."""
+    known = sorted((batch, peak) for batch, peak in tries.fits.items() if peak is not None)[-2:]
+    if limit_gib is None or len(known) < 2 or known[1][1] <= known[0][1]:
+        return None
+    (first, less), (second, more) = known
+    return int(second + (SPARE * limit_gib - more) * (second - first) / (more - less))
+
+
+def next_batch(tries: Tries, limit_gib: float | None = None) -> int | None:
+    """The batch to try next; None where the search is at its end: nothing fits, or the edge is known closely enough."""
+    low, high = tries.low, tries.high
+    step = max(1, low // CLOSE)
+    if low == 0:
+        return 1 if high is None else None if high == 1 else high // 2
+    if high is not None and high - low <= step:
+        return None
+    guess = predicted(tries, limit_gib)
+    if high is None:
+        return min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
+    return guess if guess and low < guess < high else (low + high) // 2
+
+
+def probe(work: Work, cell: Cell, batch: int) -> Work:
+    """The work of one try: the cell at a batch whose rows repeat its prompts."""
+    prompts = work.prompts_of(cell)
+    tried = replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch)
+    rows = tuple(prompts[i % len(prompts)] for i in range(batch))
+    return Work(work.study, 1, work.seed, (tried,), {cell.prompt_hash: rows}, work.git)
+
+
+def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
+    """What records say of a line at a length, and the message of a try that ended in another way than out of memory."""
+    fits, fails, message = {}, set(), ""
+    for entry in known.values():
+        batch = entry.cell.get("batch_size")
+        if entry.cell != replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch).settings():
+            continue
+        record = entry.failed or next(iter(entry.rounds.values()))
+        if record["outcome"] == "ok":
+            peaks = record["memory_gib"]
+            fits[batch] = peaks.get("reserved", peaks.get("resident"))
+        elif record["outcome"] == "oom":
+            fails.add(batch)
+        else:
+            message = f"{record['outcome']}: {record['message']}"
+    return Tries(fits, frozenset(fails)), message
+
+
+def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
+    """Try batches until the edge is known; returns it in words."""
+    while True:
+        tries, message = tries_of(cell, sink.known())
+        batch = next_batch(tries, limit_gib)
+        if message or batch is None:
+            fails = f"{tries.high} does not" if tries.high else "nothing larger was tried"
+            return message or (f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits")
+        tried = probe(work, cell, batch)
+        folder = FOLDER / work.study / "frontier"
+        tried.save(folder)
+        run.run(tried, folder, sink, gpu)
+
+
+def device_gib(uuid: str) -> float:
+    """What a card has."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid)).total / GIB
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def work_of(args: argparse.Namespace) -> Work:
+    """The cells to start from, one row each."""
+    if args.cells:
+        if not (args.cells / "cells.json").is_file():
+            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with bench.run --export")
+        return Work.load(args.cells)
+    from bench import grid
+
+    pair = grid.place_model(grid.read_pair(args.pair), args.model)
+    cells, sets = grid.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device.choose(args.device), None)
+    return Work(args.study or pair.name, 1, 0, tuple(cells), sets)
+
+
+def parse() -> argparse.Namespace:
+    parser = Parser(prog="python -m bench.frontier", description=__doc__.splitlines()[0])
+    parser.add_argument("--pair", default="pocket")
+    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
+    parser.add_argument("--limit-gib", type=float, help="search as on a device with so much memory")
+    parser.add_argument("--cells", type=Path, help="a work folder with the grid's cells")
+    parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
+    args = parser.parse_args()
+    if args.cells and not args.record:
+        parser.error("--cells needs --record FILE")
+    if args.limit_gib is not None and not args.limit_gib > 0:
+        parser.error(f"--limit-gib {args.limit_gib:g}: expected more than 0")
+    return args
+
+
+def main() -> int:
+    args = parse()
+    work = work_of(args)
+    cells = [cell for cell in work.cells if cell.kind == GRID]
+    if not cells:
+        raise BadInput(f"{args.cells}: holds no cells of grid {GRID}")
+    if args.limit_gib is not None:
+        cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
+    if cells[0].device == "cpu" and cells[0].limit_gib is None:
+        raise BadInput("frontier: a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU")
+    gpu = device.gpu() if cells[0].device == "cuda" else None
+    sink = Sink(work.study, args.record)
+    with device.lock(gpu[0] if gpu else "cpu", work.study):
+        sink.check()
+        for cell in cells:
+            limit = cell.limit_gib or (gpu and device_gib(gpu[0]))
+            found = search(work, cell, sink, gpu and gpu[0], limit)
+            print(f"{cell.model}{f', {cell.head} head' if cell.head else ''}, {cell.gen_length} tokens: {found}",
+                  flush=True)  # fmt: skip
+        tracked = sink.track(again=True)
+    return 0 if tracked else 1
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

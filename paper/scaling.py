@@ -1,0 +1,147 @@
+"""What the report shows of the scaling grids: tables, numbers and sentences. One group of each kind, the largest."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bench import report, scaling, scaling_text, stats
+from bench.comparison import estimate_of, text_of
+from bench.scaling import AXES, Scaling
+from paper.tables import cell_text, escape, latex
+
+COLUMNS = {  # metric: (heading, digits)
+    "latency/latency_ms": ("latency ms", 1),
+    "latency/step_ms": ("step ms", 2),
+    "throughput/tokens_per_s": ("tokens/s", 1),
+    "memory/allocated_gib": ("allocated GiB", 2),
+    "memory/resident_gib": ("resident GiB", 2),
+}
+ABOUT = {  # what a table of the kind shows, before what all say
+    "batch": "Throughput over the batch",
+    "length": "Latency over the length of the answer",
+    "prompt": "Latency over the length of the prompt",
+    "attention": "Attention by fused kernels, and as plain products with a softmax",
+    "engines": "Every engine and rung of the head",
+    "memory": "Peak memory over batch and length, in GiB",
+    "frontier": "The largest batch that fits at each length, found by trying; each probe in a process of its own",
+}
+PART = (
+    "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
+    " first and last tokens, were run, and a typical forward stands for each of the others."
+)
+METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")
+
+
+def largest(found: list[Scaling]) -> dict[str, Scaling]:
+    """Of each kind the group with the most runs."""
+    ordered = sorted(found, key=lambda group: len(group.every))
+    return {group.kind: group for group in ordered}
+
+
+def write(found: dict[str, Scaling], folder: Path) -> None:
+    """A table of every kind; one that has no data says so."""
+    for kind in AXES:
+        group = found.get(kind)
+        text = latex(f"scaling_{kind}", caption(group), table(group)) if group else missing(kind)
+        (folder / f"scaling_{kind}.tex").write_text(text)
+
+
+def missing(kind: str) -> str:
+    return latex(f"scaling_{kind}", "", pd.DataFrame())
+
+
+def caption(found: Scaling) -> str:
+    """What a table shows, where it was measured, what was left out, and what the shortcut is worth."""
+    part = PART if found.every[scaling.PARTS].notna().any(axis=None) and found.kind not in PEAK_KINDS else ""
+    label = f"({found.label.capitalize()}.)" if found.label else ""
+    words = [
+        f"{ABOUT[found.kind]}.", f"{upper(escape(found.title.split(': ', 1)[1]))}, on {escape(found.machine)}.",
+        part, *map(escape, scaling_text.shortcut_sentences(found)), label, report.left_out_sentence(found),
+    ]  # fmt: skip
+    return " ".join(filter(None, words))
+
+
+PEAK_KINDS = ("memory", "frontier")
+
+
+def table(found: Scaling) -> pd.DataFrame:
+    if found.kind == "frontier":
+        return scaling_text.edge_table(found).set_index("line").map(escape).rename_axis(None)
+    if found.kind == "memory":
+        return memory_table(found)
+    return run_table(found)
+
+
+def memory_table(found: Scaling) -> pd.DataFrame:
+    """A row a line and batch, a column a length."""
+    parts = {name: scaling_text.map_table(found, name) for name in scaling_text.names(found)}
+    whole = pd.concat({escape(name): part for name, part in parts.items()})
+    return whole.set_axis([f"{name}, {batch}" for name, batch in whole.index])
+
+
+def run_table(found: Scaling) -> pd.DataFrame:
+    """A row a run along the axis, with intervals; failed runs stand there with their reason."""
+    runs = found.every
+    columns = {scaling_text.HEADINGS[found.axis]: [f"{value:.0f}" for value in runs[found.axis]]}
+    for metric, (heading, digits) in COLUMNS.items():
+        estimates = [estimate_of(run, metric) for _, run in runs.iterrows()]
+        if any(estimates):
+            peaks = metric.startswith("memory/")  # they hardly vary
+            columns[heading] = [cell_text(e and stats.Estimate(e.value) if peaks else e, digits) for e in estimates]
+    ratios = [scaling.ratio(found, run) for _, run in runs.iterrows()]
+    if any(ratios):
+        columns["of LLaMA's tokens/s"] = [cell_text(ratio, 3) for ratio in ratios]
+    if runs[scaling.PARTS].notna().any(axis=None):
+        columns["timed"] = [report.part_words(run).removeprefix("extrapolated from ") or "all" for _, run in
+                            runs.iterrows()]  # fmt: skip
+    notes = [escape(report.note(run.drop(scaling.PARTS))) for _, run in runs.iterrows()]
+    if any(notes):
+        columns["note"] = [f"{{\\scriptsize {note}}}" if note else "" for note in notes]
+    return pd.DataFrame(columns).set_axis(list(map(escape, runs["name"])), axis=0)
+
+
+def sentences(found: dict[str, Scaling]) -> list[str]:
+    """What the groups say, each under what its runs have in common."""
+    said = {kind: " ".join(filter(None, scaling_text.sentences(group, with_noise=False))) for kind, group in
+            found.items()}  # fmt: skip
+    noise = [report.noise_sentence(group.noise) for group in found.values() if group.noise][:1]
+    return [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)] + noise
+
+
+def upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def numbers(found: dict[str, Scaling]) -> dict[str, tuple[stats.Estimate, str, list[str]]]:
+    """(value, metric, runs) of everything, by name: `KIND.LINE.PLACE.METRIC`."""
+    result = {}
+    for group in found.values():
+        for _, run in group.rows.iterrows():
+            for metric in (column for column in run.index if column.split("/")[-1] in METRICS):
+                if not metric.startswith("rounds/") and (estimate := estimate_of(run, metric)):
+                    result[f"{name_of(group, run)}.{metric.split('/')[1]}"] = estimate, metric, [run["run_id"]]
+            if ratio := scaling.ratio(group, run):
+                result[f"{name_of(group, run)}.throughput_ratio"] = ratio, "1", [run["run_id"]]
+        for run, steps in scaling.break_evens(group):
+            where = name_of(group, run.drop("steps"))
+            result[f"{where}.break_even_steps"] = steps, "steps", [run["run_id"]]
+        for edge in scaling.edges(group) if group.kind == "frontier" else []:
+            if edge.fits:
+                line = edge.name.lower().replace(", ", ".").replace(" ", "-")
+                result[f"frontier.{line}.l{edge.gen_length}.largest_batch"] = stats.Estimate(edge.fits), "1", []
+        for check in scaling.shortcuts(group):
+            if check.latency:
+                name = f"{group.kind}.shortcut.{check.model.lower()}.latency_ratio"
+                result[name] = check.latency, "1", group.parts["run_id"].tolist()
+    return result
+
+
+def name_of(found: Scaling, run: pd.Series) -> str:
+    """ "batch.llada.16.lean.captured.b8.l64.p32": what a run is, and where it stands."""
+    parts = [found.kind, run["model"]]
+    if run["model"] == "llada":
+        parts += [f"{run['steps']:.0f}"] if "steps" in run else []
+        parts.append(text_of(run["head"], "official"))
+    parts += [run["engine"], *([run["attention"]] if text_of(run["attention"], "") else [])]
+    places = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}
+    return ".".join(parts + [f"{letter}{run[name]:.0f}" for letter, name in places.items() if pd.notna(run[name])])

@@ -1,0 +1,76 @@
+"""The cost model beside measurement: ratios, what is left out, and the figures of a study."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from bench import cost, grid
+from paper import cost as drawn
+
+
+def run(model: str, **more) -> dict:
+    common = {
+        "run_id": f"{model} {more}", "pair": "pocket", "kind": "batch", "model": model, "outcome": "ok",
+        "platform": "cpu", "verdict": "unknown", "device": "cpu", "batch_size": 4, "gen_length": 64,
+        "prompt_tokens": "32", "dtype": "float32", "engine": "captured", "head": None if model == "llama" else "lean",
+        "steps": None if model == "llama" else 16, "latency/latency_ms": 300.0, "predicted/latency_ms": 200.0,
+        "latency/step_ms": 10.0, "predicted/step_ms": 8.0, "compute/mfu": 0.5, "compute/mbu": 0.1,
+        "compute/gflop": 20.0, "compute/gbyte": 2.0, "ceiling.flops_per_s": "1e11", "ceiling.bytes_per_s": "4e10",
+        "ceiling.host_s": "0.001", "block_length": 16,
+    }  # fmt: skip
+    return common | more
+
+
+def test_measured_over_predicted_in_table_and_words():
+    frame = pd.DataFrame([run("llama"), run("llada", **{"latency/latency_ms": 200.0})])
+    found = cost.rows(frame).set_index("model")
+    assert found.loc["llama", "latency_ratio"] == 1.5
+    assert found.loc["llada", "step_ratio"] == 1.25
+    text = "\n".join(cost.lines(frame))
+    assert "llama 1.50 (1.50 to 1.50, 1 runs)" in text
+    assert "MFU" in text
+    assert "alloc GiB" not in text  # not measured on a CPU
+
+
+def test_failed_sentinel_and_unknown_runs_are_left_out():
+    nothing = dict.fromkeys(("predicted/latency_ms", "predicted/step_ms"))
+    frame = pd.DataFrame([run("llama"), run("llada", outcome="oom"), run("llada", kind="sentinel"),
+                          run("llada", **nothing)])  # fmt: skip
+    assert list(cost.rows(frame)["model"]) == ["llama"]
+
+
+def test_a_study_without_ceilings_says_so():
+    frame = pd.DataFrame([run("llama", **dict.fromkeys(("predicted/latency_ms", "predicted/step_ms")))])
+    assert cost.lines(frame) == ["Cost model: no ceilings of this device in this study (make ceilings)."]
+
+
+def test_the_surface_shows_the_break_even_of_measured_places():
+    frame = pd.DataFrame([run("llama"), run("llada", **{"latency/latency_ms": 800.0})])
+    found = drawn.surface_of(frame, grid.read_pair("pocket"))
+    assert found.measured == {(4, 64): pytest.approx(300 / (800 / 16))}
+    assert 64 in found.steps.columns
+    assert found.prompt_tokens == 32
+    figure = drawn.surface(found)
+    assert "[6]" in " ".join(text.get_text() for text in figure.axes[0].texts)
+    plt.close(figure)
+
+
+def test_points_of_the_roofline_lie_at_what_was_reached():
+    rows = cost.rows(pd.DataFrame([run("llama")]))
+    figure = drawn.roofline(rows)
+    (points,) = figure.axes[0].collections
+    assert points.get_offsets().tolist() == [[10.0, 50.0]]  # 20 over 2 FLOP a byte; half of 100 GFLOP/s
+    plt.close(figure)
+    assert drawn.roofline(rows.drop(columns="ceiling.flops_per_s")) is None
+
+
+@pytest.mark.parametrize("pair", ["pocket", "8b-shapes"])
+def test_everything_is_written_with_and_without_ceilings(pair, tmp_path):
+    bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
+    for name, frame in {"with": [run("llama"), run("llada")], "without": [run("llama", **bare)]}.items():
+        drawn.write(pd.DataFrame(frame).assign(pair=pair), grid.read_pair(pair), tmp_path / name)
+        for part in ("tables/cost.tex", "tables/predictions.tex", "tables/hypotheses.tex", "figures/surface.png"):
+            assert (tmp_path / name / part).stat().st_size > 0
+    assert (tmp_path / "with/figures/roofline.pdf").is_file()
+    assert not (tmp_path / "without/figures/roofline.pdf").is_file()
+    assert "not measured" in (tmp_path / "without/tables/cost.tex").read_text()

@@ -1,0 +1,127 @@
+"""The search for the largest batch: against made-up devices, and for real under a stated limit."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import frontier, records
+from bench.cell import Prompt, Work
+from bench.frontier import Tries, next_batch
+from bench.records import CellRecords
+from tests.conftest import REPO, make_cell
+
+
+def found_by(edge: int, limit_gib: float | None, gib_a_row: float = 0.0, most: int = 60) -> tuple[Tries, int]:
+    """Search on a device where batches up to `edge` fit; the tries, and how many there were."""
+    tries, count = Tries({}, frozenset()), 0
+    while (batch := next_batch(tries, limit_gib)) is not None:
+        count += 1
+        assert count < most
+        assert batch not in tries.fits
+        assert batch not in tries.fails
+        if batch <= edge:
+            tries = Tries(tries.fits | {batch: 1 + gib_a_row * batch if gib_a_row else None}, tries.fails)
+        else:
+            tries = Tries(tries.fits, tries.fails | {batch})
+    return tries, count
+
+
+@given(st.integers(min_value=0, max_value=5000))
+@settings(deadline=None)
+def test_the_edge_is_found_within_a_thirty_second(edge):
+    tries, _ = found_by(edge, None)
+    assert tries.low <= edge < tries.high
+    assert tries.high - tries.low <= max(1, tries.low // 32)
+
+
+@given(st.integers(min_value=1, max_value=5000), st.floats(min_value=0.5, max_value=2.0))
+@settings(deadline=None)
+def test_a_prediction_that_is_wrong_costs_tries_and_nothing_else(edge, truth):
+    tries, _ = found_by(edge, 10.0, gib_a_row=9.0 * truth / edge)
+    assert tries.low <= edge < tries.high
+    assert tries.high - tries.low <= max(1, tries.low // 32)
+
+
+def test_a_line_through_two_peaks_finds_the_edge_in_few_tries():
+    assert found_by(1000, 80.0, gib_a_row=79 / 1000)[1] <= 6
+    assert found_by(1000, None)[1] > 8
+
+
+def test_nothing_fits_where_one_row_does_not():
+    tries, count = found_by(0, None)
+    assert (tries.low, count) == (0, 1)
+
+
+def entry(cell, outcome: str, reserved: float = 0.0) -> CellRecords:
+    record = {"outcome": outcome, "message": "m", "round": 1, "memory_gib": {"reserved": reserved}}
+    return CellRecords(cell.settings(), {1: record})
+
+
+def test_tries_are_read_from_records_of_the_same_line_alone():
+    cell = make_cell("llada", kind="frontier", steps=8, head="lean", batch_size=1, prompts=1, repeat_prompts=1)
+    work = Work("s", 1, 0, (cell,), {"h": (Prompt("p", None, {"llada": [1, 2]}),)})
+    tried = {batch: frontier.probe(work, cell, batch).cells[0] for batch in (2, 4, 8)}
+    other = frontier.probe(work, make_cell("llada", kind="frontier", steps=8), 16).cells[0]
+    known = {
+        "a": entry(tried[2], "ok", 3.0), "b": entry(tried[4], "oom"), "c": entry(other, "ok"),
+    }  # fmt: skip
+    assert frontier.tries_of(cell, known) == (Tries({2: 3.0}, frozenset({4})), "")
+    assert frontier.tries_of(cell, known | {"d": entry(tried[8], "error")})[1] == "error: m"
+
+
+def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
+    cell = make_cell("llada", kind="frontier", steps=8)
+    work = Work("s", 1, 0, (cell,), {"h": (Prompt("p", None, {"llada": [1]}), Prompt("q", None, {"llada": [2]}))})
+    probe = frontier.probe(work, cell, 5)
+    assert [prompt.text for prompt in probe.prompts["h"]] == list("pqpqp")
+    assert (probe.cells[0].batch_size, probe.cells[0].prompts) == (5, 5)
+    assert probe.cells[0].cell_id != frontier.probe(work, cell, 6).cells[0].cell_id
+
+
+def run(folder, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.frontier", *arguments], cwd=REPO, capture_output=True, text=True, timeout=600,
+        env=os.environ | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--device", "cpu"], "give LIMIT_GIB=2, or a GPU"),
+        (["--limit-gib", "0"], "--limit-gib 0: expected more than 0"),
+        (["--limit-gib", "much"], "--limit-gib"),
+        (["--cells", "nowhere"], "--cells needs --record FILE"),
+        (["--cells", "nowhere", "--record", "x.jsonl"], "nowhere: no work folder"),
+        (["--pair", "nobody", "--limit-gib", "2"], "nobody.yaml: no such pair"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, words, tmp_path):
+    done = run(tmp_path, *arguments)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert words in done.stderr
+
+
+def test_memory_runs_out_for_real_and_the_same_command_goes_on(tmp_path):
+    """One line of the grid, on this CPU, with a limit that a few rows reach; then from its records, without a try."""
+    cell = make_cell(
+        "llada", kind="frontier", steps=64, steps_timed=2, gen_length=1024, block_length=16, batch_size=1, prompts=1,
+        repeat_prompts=1, stop="length", peaks_only=True,
+    )  # fmt: skip
+    work = Work("edge", 1, 0, (cell,), {"h": (Prompt("p", None, {"llada": [3] * 32, "llama": [3] * 32}),)})
+    work.save(tmp_path / "work")
+    arguments = ["--cells", str(tmp_path / "work"), "--record", str(tmp_path / "out.jsonl"), "--limit-gib", "0.7"]
+    first = run(tmp_path, *arguments)
+    assert first.returncode == 0, first.stderr
+    found = records.read(tmp_path / "out.jsonl")
+    outcomes = {record["cell"]["batch_size"]: record["outcome"] for record in found}
+    assert set(outcomes.values()) == {"ok", "oom"}
+    largest = max(batch for batch, outcome in outcomes.items() if outcome == "ok")
+    assert f"llada, 1024 tokens: batch {largest} fits, " in first.stdout
+    assert all(record["cell"]["limit_gib"] == 0.7 for record in found)
+    again = run(tmp_path, *arguments)
+    assert (again.stdout, len(records.read(tmp_path / "out.jsonl"))) == (first.stdout, len(found))

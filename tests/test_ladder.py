@@ -1,0 +1,59 @@
+"""`make engines`: every cell is run, ratios are those of the right pairs, a missed target is a failure."""
+
+import pytest
+
+from bench import ladder
+from bench.cell import Prompt, Work
+from bench.errors import BadInput
+from tests.conftest import make_cell
+
+SMALL = {"gen_length": 8, "stop": "length", "prompts": 2, "batch_size": 2}
+
+
+@pytest.fixture
+def work() -> Work:
+    llada = [
+        make_cell("llada", engine=engine, head=head, steps=2, **SMALL)
+        for engine in ("eager", "captured")
+        for head in ("official-old", None, "lean")
+    ]
+    llama = [make_cell("llama", engine=engine, **SMALL) for engine in ("eager", "captured")]
+    ids = {"llama": [0, 3, 40, 4], "llada": [0, 3, 40, 4]}
+    return Work("engines", 1, 0, (*llada, *llama), {"h": (Prompt("p", None, ids),) * 2})
+
+
+def test_every_cell_is_timed_once_a_repeat_on_shared_weights(work):
+    ready = ladder.adapters_of(work)
+    assert len({id(adapter.model) for adapter, _ in ready.values()}) == 2
+    times = ladder.step_times(work, ready, 3)
+    assert [len(values) for values in times.values()] == [3] * 8
+    assert min(min(values) for values in times.values()) > 0
+
+
+def test_the_harness_is_compared_with_as_many_bare_steps(work):
+    cell = ladder.one(work.cells, engine="captured", head="lean")
+    adapter, prompts = ladder.adapters_of(work)[cell.cell_id]
+    made, step = [], adapter.captured(prompts).step
+    step.replay = (lambda real: lambda: made.append(1) or real())(step.replay)
+    assert ladder.harness_share(cell, adapter, prompts, 6).value > 0
+    assert len(made) == 6 * 2 * cell.steps
+
+
+def test_targets_are_of_the_captured_lean_step(work, capsys):
+    def times(official_ms: float) -> ladder.Times:
+        of = {("eager", "official-old"): 36.0, ("eager", None): official_ms, ("captured", "lean"): 10.0}
+        return {c.cell_id: [of.get((c.engine, c.head), 20.0)] * 6 for c in work.cells if c.model == "llada"} | {
+            c.cell_id: [3.0 if c.engine == "eager" else 2.0] * 6 for c in work.cells if c.model == "llama"
+        }
+
+    assert ladder.print_steps(work, times(25.0))
+    printed = capsys.readouterr().out
+    assert "1.80 [1.80, 1.80] x eager lean   3.60 [3.60, 3.60] x captured lean, target 1.8: ok" in printed
+    assert "llama, eager                      3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
+    assert not ladder.print_steps(work, times(12.0))
+    assert "1.20 [1.20, 1.20] x captured lean, target 1.25: MISSED" in capsys.readouterr().out
+
+
+def test_work_without_the_cells_is_bad_input(work):
+    with pytest.raises(BadInput, match="no cell of model llada, engine captured, head lean"):
+        ladder.one(work.cells[:3], model="llada", engine="captured", head="lean")
