@@ -19,6 +19,7 @@ from paper.tables import escape, latex
 BATCHES = [1, 2, 4, 8, 16, 32]
 LENGTHS = [128, 256, 512, 1024, 2048]
 PROMPT = 128
+PAGE = 45  # rows of a table that fit on a page
 NAMES = {"llama": "LLaMA", "llada": "LLaDA"}
 MARKERS = "osD^vP*X<>"
 
@@ -171,7 +172,9 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
         ("predictions", CARDS, cards),
         ("hypotheses", HYPOTHESES, hypotheses_table(hypotheses.scores(frame, hypotheses.read()))),
     ):
-        (tables / f"{name}.tex").write_text(latex(name, caption, table))
+        parts = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
+        texts = [latex(f"{name}{i or ''}", caption if not i else "Continued.", part) for i, part in enumerate(parts)]
+        (tables / f"{name}.tex").write_text("\n".join(texts))
     sns.set_theme(style="whitegrid", context="paper")
     for name, figure in (("roofline", roofline(rows)), ("surface", surface(surface_of(frame, pair)))):
         if figure is None:
