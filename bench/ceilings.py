@@ -5,9 +5,9 @@
 
 Matrix peak: the fastest of the models' own matrix shapes, sustained. Read bandwidth: the fastest kernel that reads as
 many bytes as the weights have, again and again, sustained; weights that fit in a cache are read from it here as they
-are in a forward. Host: what one eager forward costs beside its arithmetic, on a model of as many layers that is too
-thin to have any. Kept as a record of the study: MFU, MBU and predictions of its runs are made from it
-(bench/utilisation.py).
+are in a forward. Host: what one forward costs beside its arithmetic, on a model of as many layers that is too thin to
+have any; of the captured engine on a CPU alone, since on a GPU a replay is one launch. Kept as a record of the study:
+MFU, MBU and predictions of its runs are made from it (bench/utilisation.py).
 """
 
 from __future__ import annotations
@@ -145,20 +145,21 @@ def thin(found: Checkpoint) -> dict:
     return found.config | dict(zip(names, (THIN, THIN, THIN_HEADS, THIN_HEADS, THIN // THIN_HEADS), strict=True))
 
 
-def host_s(found: Checkpoint, dtype: str, where: str) -> float:
-    """Seconds of one eager forward, decoding and committing counted, of a model that is too thin to compute: the 5th
+def host_s(found: Checkpoint, dtype: str, where: str, engine: str) -> float:
+    """Seconds of one forward, decoding and committing counted, of a model that is too thin to compute: the 5th
     percentile of readings."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(thin(found)))
         diffusion = {"steps": THIN_TOKENS, "block_length": THIN_TOKENS, "remasking": "low_confidence"}
         cell = Cell(
             pair="ceilings", kind="ceilings", model=found.kind, weights=folder, tokenizer=folder, revision="",
-            dtype=dtype, device=where, engine="eager", gen_length=THIN_TOKENS, batch_size=1, prompts=1, prompt_hash="",
+            dtype=dtype, device=where, engine=engine, gen_length=THIN_TOKENS, batch_size=1, prompts=1, prompt_hash="",
             repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=60.0, random_seed=0,
             **(diffusion if found.kind == "llada" else {}),
         )  # fmt: skip
         adapter = adapters.create(found.kind)
         adapter.load(cell)
+        adapter.prepare([[[1, 1]]])
         taken = readings(lambda: adapter.generate([[1, 1]], lambda kind: None), where, LOOK_S)
     return float(np.percentile(taken, 5)) / THIN_TOKENS
 
@@ -169,20 +170,25 @@ def measure(found: list[Checkpoint], dtype: str, where: str, seconds: float) -> 
     with torch.inference_mode():
         flops = best(products(shapes, kind, where), where, seconds)
         moved = best(reads(shapes, kind, where), where, seconds)
-    host = {one.kind: host_s(one, dtype, where) for one in found}
+    engines = ("eager", "captured") if where == "cpu" else ("eager",)
+    host = {engine: {one.kind: host_s(one, dtype, where, engine) for one in found} for engine in engines}
     return {"flops_per_s": dataclasses.asdict(flops), "bytes_per_s": dataclasses.asdict(moved), "host_s": host}
 
 
 def lines(found: dict) -> list[str]:
     """A record of ceilings in words."""
     tera, giga = Rate(**found["flops_per_s"]), Rate(**found["bytes_per_s"])
-    host = ", ".join(f"{model} {1e3 * seconds:.3g} ms" for model, seconds in found["host_s"].items())
+    host = [
+        f"host, {engine:9} "
+        + ", ".join(f"{model} {1e3 * seconds:.3g} ms a forward" for model, seconds in models.items())
+        for engine, models in found["host_s"].items()
+    ]
     return [
         f"ceilings of {found['device']}, {found['threads']} threads, {found['dtype']}, shapes of {found['pair']}",
         f"matrix product  {tera.text(1e12, 'TFLOP/s')}",
         f"reading         {giga.text(1e9, 'GB/s')}",
         f"ridge           {tera.value / giga.value:.3g} FLOP a byte",
-        f"host, a forward {host} (eager)",
+        *host,
     ]
 
 

@@ -20,6 +20,7 @@ START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
 )  # fmt: skip
+CAPTURE_S = {"llama": 40.0, "llada": 10.0}  # on a GPU: to compile and capture a step, once a shape (engine captured)
 WARMUP_FORWARDS = 12  # of bench/worker.py, which imports torch
 
 
@@ -55,4 +56,5 @@ def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[st
     """Seconds of a cell in a round: its warm-up and its calls."""
     each = call_s(cell, prompts, known)
     warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
-    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up)
+    capture = CAPTURE_S[cell.model] if cell.engine == "captured" and cell.device == "cuda" else 0.0
+    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture

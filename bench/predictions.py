@@ -63,7 +63,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Models:
-    """The shapes of a pair's models, how they are held, and what a host adds to a forward of each (eager engine)."""
+    """The shapes of a pair's models, how they are held, and what a host adds to a forward of each."""
 
     shapes: dict[str, Shape]
     dtype: str

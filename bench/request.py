@@ -84,7 +84,7 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
         raise BadInput(f"ROUNDS={args.rounds}: expected 1 to {MOST_ROUNDS}")
     if not 0 <= args.seed < 1 << 31:
         raise BadInput(f"--seed {args.seed}: expected 0 to {(1 << 31) - 1}")
-    chosen = device.choose(args.device, here=not (args.export or args.plan))
+    chosen = device.choose(args.device, here=not (args.export or (args.plan and args.device == "cuda")))
     pair = grid.place_model(grid.read_pair(args.pair), args.model)
     pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
     read = read_grids(args, pair)

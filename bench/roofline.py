@@ -7,7 +7,7 @@ the memory bus: the weights once a forward (of the embedding only the rows looke
 that is read and written, and the logits where they are written out.
 
 Time is a floor: each forward takes as long as its arithmetic or its bytes, whichever is longer, at the device's
-ceilings. What a host adds to each forward of eager execution is a ceiling too, where it was measured.
+ceilings. What a host adds to each forward is a ceiling too, where it was measured.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What a device can do at most. host_s: seconds by which a host delays one eager forward, 0 where not known.
+    """What a device can do at most. host_s: seconds by which a host delays one forward, 0 where not known.
 
     overlaps: whether the host runs ahead of the device (a GPU), so that the longer of the two counts and not their sum.
     """

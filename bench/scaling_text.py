@@ -145,9 +145,10 @@ def ratio_sentences(found: Scaling) -> list[str]:
 def break_even_sentences(found: Scaling) -> list[str]:
     """The steps at which time breaks even, along the axis."""
     parts: dict[str, list[str]] = {}
+    llada = found.rows[found.rows["model"] == "llada"]
+    differing = [name for name in SETTINGS if llada[name].nunique(dropna=False) > 1]
     for run, even in scaling.break_evens(found):
-        setting = ", ".join(text_of(run[name], default) for name, default in SETTINGS.items()
-                            if found.rows[name].nunique(dropna=False) > 1 and name != "head")  # fmt: skip
+        setting = ", ".join(text_of(run[name], SETTINGS[name]) for name in differing)
         steps = even.value
         words = "under 1 step" if steps < 1 else f"{steps:.1f} steps" if steps < 10 else f"{steps:.0f} steps"
         parts.setdefault(setting, []).append(f"{words} at {at(found, run[found.axis])}")

@@ -45,11 +45,10 @@ def ceilings_of(entry: CellRecords) -> Ceilings | None:
     """What the device of a cell can do at most, None where it was not measured."""
     if entry.ceilings is None:
         return None
-    eager = entry.cell["engine"] == "eager"
     return Ceilings(
         entry.ceilings["flops_per_s"]["value"],
         entry.ceilings["bytes_per_s"]["value"],
-        host_s=entry.ceilings["host_s"].get(entry.cell["model"], 0.0) if eager else 0.0,
+        host_s=entry.ceilings["host_s"].get(entry.cell["engine"], {}).get(entry.cell["model"], 0.0),
         overlaps=entry.cell["device"] != "cpu",
     )
 

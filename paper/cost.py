@@ -19,6 +19,7 @@ from paper.tables import escape, latex
 BATCHES = [1, 2, 4, 8, 16, 32]
 LENGTHS = [128, 256, 512, 1024, 2048]
 PROMPT = 128
+PAGE = 45  # rows of a table that fit on a page
 NAMES = {"llama": "LLaMA", "llada": "LLaDA"}
 MARKERS = "osD^vP*X<>"
 
@@ -59,11 +60,11 @@ def surface_of(frame: pd.DataFrame, pair: grid.PairFile) -> Surface:
             steps = hypotheses.break_even(here, batch, length, "lean")
             if steps is not None:
                 measured[int(batch), int(length)] = steps
-    found = ceilings_of(rows) if not rows.empty else None
+    found = ceilings_of(rows[rows["engine"] == engine]) if not rows.empty else None
     ceilings, host = found or (predictions.devices()["H100"].ceilings, {})
     words = "this device's ceilings" if found else f"H100, {predictions.PUBLISHED}"
     on_cpu = not frame.empty and (frame.get("platform") == "cpu").any()
-    models = Models.of(pair, "cpu" if on_cpu and found else "cuda", host if engine == "eager" else {})
+    models = Models.of(pair, "cpu" if on_cpu and found else "cuda", host)
     batches, lengths = (
         sorted({*known, *(place[i] for place in measured)}) for i, known in ((0, BATCHES), (1, LENGTHS))
     )
@@ -171,7 +172,9 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
         ("predictions", CARDS, cards),
         ("hypotheses", HYPOTHESES, hypotheses_table(hypotheses.scores(frame, hypotheses.read()))),
     ):
-        (tables / f"{name}.tex").write_text(latex(name, caption, table))
+        parts = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
+        texts = [latex(f"{name}{i or ''}", caption if not i else "Continued.", part) for i, part in enumerate(parts)]
+        (tables / f"{name}.tex").write_text("\n".join(texts))
     sns.set_theme(style="whitegrid", context="paper")
     for name, figure in (("roofline", roofline(rows)), ("surface", surface(surface_of(frame, pair)))):
         if figure is None:
@@ -187,8 +190,8 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
 
 COST = (
     "The cost model beside what was measured. Predicted: each forward takes as long as its arithmetic or its bytes at"
-    " this device's measured ceilings, whichever is longer, and in eager execution what a host adds to a forward of a"
-    " model too thin to compute; ratio: measured over predicted. MFU, MBU: FLOPs and bytes of the model a second, over"
+    " this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too thin"
+    " to compute; ratio: measured over predicted. MFU, MBU: FLOPs and bytes of the model a second, over"
     " the ceilings. Allocated: closed form, on a GPU."
 )
 CARDS = (

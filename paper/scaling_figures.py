@@ -141,18 +141,25 @@ def attention(found: Scaling) -> plt.Figure | None:
 
 
 def engines(found: Scaling) -> plt.Figure | None:
-    """A forward on every engine and rung, as bars from the slowest to the fastest of each model."""
+    """A forward on every engine and rung, from the slowest to the fastest, a panel a model: their scales differ."""
     if "latency/step_ms" not in found.rows or found.rows.empty:
         return None
-    runs = found.rows.sort_values(["model", "latency/step_ms"])
-    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.4 * len(runs)))
-    known = estimates(runs, "latency/step_ms")
-    colors = [sns.color_palette("colorblind")[0 if model == "llama" else 1] for model in runs["model"]]
-    drawn = axes.barh([f"{name}" for name in runs["name"]], [e.value for e in known], xerr=bars(known), color=colors,
-                      capsize=2, error_kw={"elinewidth": 0.8})  # fmt: skip
-    axes.bar_label(drawn, [f"{e.value:.3g}" for e in known], padding=4, fontsize=8)
-    axes.set_xlabel("time of one forward (ms): a denoising step, or one token")
-    axes.set_xlim(right=axes.get_xlim()[1] * 1.08)
+    models = [(model, runs) for model, runs in found.rows.groupby("model", sort=False)]
+    models.sort(key=lambda pair: pair[0] != "llama")
+    sizes = [len(runs) for _, runs in models]
+    figure, panels = plt.subplots(len(models), figsize=(7, 0.9 * len(models) + 0.35 * sum(sizes)), squeeze=False,
+                                  height_ratios=sizes)  # fmt: skip
+    for axes, (model, runs) in zip(panels[:, 0], models, strict=True):
+        runs = runs.sort_values("latency/step_ms")
+        known, color = estimates(runs, "latency/step_ms"), sns.color_palette("colorblind")[model == "llada"]
+        axes.barh(runs["name"], [e.value for e in known], xerr=bars(known), color=color, capsize=2,
+                  error_kw={"elinewidth": 0.8})  # fmt: skip
+        ends = [e.value if e.high is None else e.high for e in known]
+        for place, (e, end) in enumerate(zip(known, ends, strict=True)):
+            axes.annotate(f"{e.value:.3g}", (end, place), xytext=(4, 0), textcoords="offset points", va="center",
+                          fontsize=8)  # fmt: skip
+        axes.set_xlim(0, 1.12 * max(ends))
+        axes.set_xlabel("one token (ms)" if model == "llama" else "one denoising step (ms)")
     return figure
 
 

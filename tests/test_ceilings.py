@@ -44,18 +44,19 @@ def test_reads_are_as_many_bytes_as_the_weights_and_no_more_than_the_limit(monke
     assert 0 < max(limited.values()) <= 1000
 
 
+@pytest.mark.parametrize("engine", ["eager", "captured"])
 @pytest.mark.parametrize("kind", ["llama", "llada"])
-def test_the_host_is_measured_on_as_many_layers_without_arithmetic(kind):
+def test_the_host_is_measured_on_as_many_layers_without_arithmetic(kind, engine):
     found = checkpoint.read(REPO / "bench/pocket" / kind)
     config = ceilings.thin(found)
     assert config.get("n_layers", config.get("num_hidden_layers")) == found.shape.layers
-    assert 1e-5 < ceilings.host_s(found, "float32", "cpu") < 1
+    assert 1e-5 < ceilings.host_s(found, "float32", "cpu", engine) < 1
 
 
 def ceilings_record(**changes) -> dict:
     rate = {"value": 1.0, "median": 1.0, "low": 1.0, "kernel": "k"}
     head = {"record": "ceilings", "study": "s", "pair": "pocket", "device": "A", "dtype": "float32", "threads": 1}
-    return head | {"flops_per_s": rate, "bytes_per_s": rate, "host_s": {"llama": 0.1}} | changes
+    return head | {"flops_per_s": rate, "bytes_per_s": rate, "host_s": {"eager": {"llama": 0.1}}} | changes
 
 
 def round_of(device: str = "A", threads: int = 1, platform: str = "cpu") -> dict:
@@ -109,7 +110,8 @@ def test_measured_end_to_end_into_a_file(tmp_path, monkeypatch, capsys):
     assert ceilings.main() == 0
     found = json.loads(out.read_text())
     assert found["flops_per_s"]["value"] > found["bytes_per_s"]["value"] > 0
-    assert set(found["host_s"]) == {"llama", "llada"}
+    assert found["host_s"].keys() == {"eager", "captured"}
+    assert set(found["host_s"]["eager"]) == {"llama", "llada"}
     monkeypatch.setattr("sys.argv", [*["ceilings", "--missing", "--device", "cpu", "--record", str(out)]])
     assert ceilings.main() == 0  # at once: it is there
     assert len(out.read_text().splitlines()) == 1

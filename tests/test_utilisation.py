@@ -21,7 +21,7 @@ def entry_of(cell, call: dict, flops_per_s: float = 1e6, bytes_per_s: float = 1e
     record = {"round": 1, "outcome": "ok", "calls": [call], "memory_gib": {}, "environment": {"verdict": "unknown"}}
     if shape:
         record["shape"] = asdict(SMALL)
-    found = {"flops_per_s": rate(flops_per_s), "bytes_per_s": rate(bytes_per_s), "host_s": {"llama": 0.5, "llada": 0.5}}
+    found = {"flops_per_s": rate(flops_per_s), "bytes_per_s": rate(bytes_per_s), "host_s": {"eager": {"llada": 0.5}}}
     return CellRecords(cell.settings(), {1: record}, ceilings=found)
 
 
@@ -77,7 +77,7 @@ def test_time_of_a_forward_is_the_longer_of_arithmetic_and_bytes_and_the_host():
     assert Ceilings(10.0, 10.0, host_s=4.0).seconds(cost) == 4.0
 
 
-def test_the_host_counts_in_eager_execution_alone():
+def test_the_host_counts_in_the_engine_in_which_it_was_measured():
     captured = metrics.round_metrics(entry_of(LLADA, LLADA_CALL))[1]["predicted/latency_ms"]
     eager = make_cell("llada", gen_length=4, block_length=4, steps=2)
     assert metrics.round_metrics(entry_of(eager, LLADA_CALL))[1]["predicted/latency_ms"] == pytest.approx(
