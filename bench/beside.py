@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.adapters.base import Adapter
-from bench.cell import Cell
+from bench.calls import batches_of, longest_of, short_cell
+from bench.cell import Cell, Work
 from bench.profiler import Stopwatch, kernel_ms
 
 if TYPE_CHECKING:
@@ -23,6 +24,34 @@ if TYPE_CHECKING:
 TRACED_FORWARDS, TRACED_S = 32, 2.0  # of the call whose kernels are traced, at most: typical, and soon over
 UNTRACED_CALLS = 3
 ENERGY_WINDOW_S = 5.0  # the counter's steps are small beside it
+
+
+def emit_beside(record: dict, found: dict, emit: Callable[[dict], None]) -> None:
+    """Emit what was measured beside a record, if anything was."""
+    if found:
+        head = {name: record[name] for name in ("study", "cell_id", "round", "started")}
+        emit({"event": "beside", "record": {"record": "beside"} | head | found})
+
+
+def accompany(
+    adapter: Adapter, work: Work, record: dict, watch: Watch, emit: Callable[[dict], None]
+) -> dict[str, float]:
+    """Emit the energy of a record's calls. Returns milliseconds of the call that is to be traced, by cell id."""
+    cell, calls = work.cell(record["cell_id"]), record["calls"]
+    batches = batches_of(work, cell, record["round"])
+    nvml, ids = record["nvml"], [batch.ids for batch in batches]
+    if not cell.timed:  # a part's energy is not a call's
+        emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
+    short = short_cell(cell, forwards_to_trace(calls))
+    return attempt(cell, lambda: {cell.cell_id: untraced_ms(adapter, short, longest_of(batches))})
+
+
+def trace(adapter: Adapter, work: Work, record: dict, latency_ms: float, emit: Callable[[dict], None]) -> None:
+    """Emit how long kernels ran in a call that took `latency_ms` untraced. What it replays is captured once more."""
+    cell = work.cell(record["cell_id"])
+    short = short_cell(cell, forwards_to_trace(record["calls"]))
+    longest = longest_of(batches_of(work, cell, record["round"]))
+    emit_beside(record, attempt(cell, lambda: traced(adapter, cell, short, longest, latency_ms)), emit)
 
 
 def attempt(cell: Cell, part: Callable[[], dict]) -> dict:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from bench import adapters, device, metrics, request, stats, worker
+from bench import adapters, calls, device, metrics, request, stats
 from bench.adapters.base import Adapter
 from bench.adapters.llada import LladaAdapter
 from bench.cell import Cell, Work
@@ -40,7 +40,7 @@ def adapters_of(work: Work) -> dict[str, tuple[Adapter, list[list[int]]]]:
             adapter.share(first[cell.model])
         first.setdefault(cell.model, adapter)
         adapter.load(cell)
-        prompts = worker.batches_of(work, cell, 1)[0].ids
+        prompts = calls.batches_of(work, cell, 1)[0].ids
         start = time.perf_counter()
         adapter.prepare([prompts])
         if cell.engine == "captured" and cell.device == "cuda":
@@ -58,7 +58,7 @@ def step_times(work: Work, ready: dict[str, tuple[Adapter, list[list[int]]]], re
         for cell in work.cells[first:] + work.cells[:first]:
             adapter, prompts = ready[cell.cell_id]
             output, timing = Stopwatch(cell.device).time(lambda mark, a=adapter, p=prompts: a.generate(p, mark))
-            call = worker.describe_call([], output, timing)
+            call = calls.describe_call([], output, timing)
             found[cell.cell_id].append(metrics.call_latencies(call, cell.steps is not None)["step"])
     return found
 

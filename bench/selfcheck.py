@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from bench import device, metrics, request, run, sentinel, stats, trust, worker
+from bench import calls, device, metrics, request, run, sentinel, stats, trust, worker
 from bench.adapters.base import Mark, Output, Special
 from bench.cell import Cell, Prompt, Work
 from bench.errors import BadInput, exit_code
@@ -88,8 +88,8 @@ def clock_errors(where: str) -> dict[str, float]:
     work = Work("selfcheck", 1, 0, (cell,), {"": (Prompt("", None, {"llada": [1]}),) * CALLS})
     adapter = Metronome()
     adapter.load(cell)
-    calls = worker.timed_calls(adapter, cell, worker.batches_of(work, cell, 1))[0]
-    found = metrics.timing_metrics(calls, cell.settings())
+    timed = calls.timed_calls(adapter, cell, calls.batches_of(work, cell, 1))[0]
+    found = metrics.timing_metrics(timed, cell.settings())
     truth = {"ttft": PERIOD_S, "step": PERIOD_S, "ttfb": STEPS * PERIOD_S, "latency": STEPS * PERIOD_S}
     return {name: abs(found[f"latency/{name}_ms"] / (1e3 * seconds) - 1) for name, seconds in truth.items()}
 

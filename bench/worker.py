@@ -19,107 +19,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from bench import adapters, checkpoint, provenance
-from bench.adapters.base import Adapter, Output, attention_kernel, check
-from bench.beside import attempt, energy, forwards_to_trace, traced, untraced_ms
+from bench.adapters.base import Adapter, attention_kernel
+from bench.beside import accompany, trace
+from bench.calls import batches_of, capture, timed_calls, warm_up
 from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, Stopwatch, Timing, limit_memory, release
+from bench.profiler import GIB, PeakMemory, limit_memory, release
 
 if TYPE_CHECKING:
     from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
-
-WARMUP_FORWARDS = 4  # of a warm-up pass at least
-WARMUP_PASSES = 3
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one call generates for."""
-
-    indices: list[int]  # of the prompts
-    ids: list[list[int]]  # their token ids
-
-
-def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
-    """The calls of a round: all prompts in round 1, the first few again in later rounds."""
-    count = cell.prompts if round_ == 1 else min(cell.repeat_prompts, cell.prompts)
-    ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[:count]]
-    starts = range(0, count, cell.batch_size)
-    return [Batch(list(range(count)[i : i + cell.batch_size]), ids[i : i + cell.batch_size]) for i in starts]
-
-
-def short_cell(cell: Cell, forwards: int) -> Cell:
-    """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
-    if cell.steps is None:
-        return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
-    return replace(cell, steps_timed=min(forwards, cell.forwards()))
-
-
-def longest_of(batches: list[Batch]) -> list[list[int]]:
-    """Token ids of the batch with the longest prompt: the largest shapes."""
-    return max(batches, key=lambda batch: max(map(len, batch.ids))).ids
-
-
-def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
-    """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
-
-    On a GPU the last of them is one whole call. None where memory alone is asked.
-    """
-    if cell.peaks_only:
-        return []
-    found = []
-    passes = [short_cell(cell, WARMUP_FORWARDS)] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
-    for chosen in passes:
-        adapter.load(chosen)
-        _, timing = Stopwatch(cell.device).time(lambda mark: adapter.generate(longest_of(batches), mark))
-        found.append(round(timing.latency_ms, 3))
-    adapter.load(cell)
-    return found
-
-
-def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
-    """Seconds that compiling and capturing took, never part of a timed call. Empty for an engine that does neither."""
-    if cell.engine != "captured":
-        return {}
-    start = time.perf_counter()
-    adapter.prepare([batch.ids for batch in batches])
-    return {"capture_s": round(time.perf_counter() - start, 3)}
-
-
-def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
-    """One timed call as plain data; times in milliseconds since its start."""
-    call = {
-        "prompts": indices,
-        "latency_ms": round(timing.latency_ms, 4),
-        "marks": timing.marks,
-        "nfe": output.nfe,
-        "positions": output.positions,
-        "kept": output.kept,
-        "first_step": output.first_step,
-    }
-    if timing.device_ms is not None:
-        call["device_ms"] = round(timing.device_ms, 4)
-    return call
-
-
-def timed_calls(
-    adapter: Adapter, cell: Cell, batches: list[Batch], progress: Callable[[int], None] = lambda done: None
-) -> tuple[list[dict], list[list[int]]]:
-    """Every call timed and checked. Returns the calls as plain data, and the generated token ids."""
-    calls, sequences = [], []
-    for done, batch in enumerate(batches, 1):
-        output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch.ids, mark))
-        check(cell, output, timing.marks, adapter.special())
-        calls.append(describe_call(batch.indices, output, timing))
-        sequences += output.sequences.tolist()
-        progress(done)
-    return calls, sequences
 
 
 def run_cell(
@@ -279,34 +193,6 @@ def run_cells(
             with attention_kernel(work.cell(cell_id)):
                 trace(adapter, work, records[cell_id], latency_ms, emit)
     emit({"event": "end"})
-
-
-def emit_beside(record: dict, found: dict, emit: Callable[[dict], None]) -> None:
-    """Emit what was measured beside a record, if anything was."""
-    if found:
-        head = {name: record[name] for name in ("study", "cell_id", "round", "started")}
-        emit({"event": "beside", "record": {"record": "beside"} | head | found})
-
-
-def accompany(
-    adapter: Adapter, work: Work, record: dict, watch: Watch, emit: Callable[[dict], None]
-) -> dict[str, float]:
-    """Emit the energy of a record's calls. Returns milliseconds of the call that is to be traced, by cell id."""
-    cell, calls = work.cell(record["cell_id"]), record["calls"]
-    batches = batches_of(work, cell, record["round"])
-    nvml, ids = record["nvml"], [batch.ids for batch in batches]
-    if not cell.timed:  # a part's energy is not a call's
-        emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
-    short = short_cell(cell, forwards_to_trace(calls))
-    return attempt(cell, lambda: {cell.cell_id: untraced_ms(adapter, short, longest_of(batches))})
-
-
-def trace(adapter: Adapter, work: Work, record: dict, latency_ms: float, emit: Callable[[dict], None]) -> None:
-    """Emit how long kernels ran in a call that took `latency_ms` untraced. What it replays is captured once more."""
-    cell = work.cell(record["cell_id"])
-    short = short_cell(cell, forwards_to_trace(record["calls"]))
-    longest = longest_of(batches_of(work, cell, record["round"]))
-    emit_beside(record, attempt(cell, lambda: traced(adapter, cell, short, longest, latency_ms)), emit)
 
 
 def end_with_parent() -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench import adapters, engines, worker
+from bench import adapters, calls, engines
 from bench.adapters.llada import LladaBody
 from bench.diffusion.denoising import denoise, run
 from bench.diffusion.samplers import Sampling
@@ -116,7 +116,7 @@ def test_shorter_calls_use_what_was_captured_and_others_are_refused():
         adapter, cell = adapters.create(model), make_cell(model, engine="captured")
         adapter.load(cell)
         adapter.prepare([LLADA_PROMPTS])
-        short = worker.short_cell(cell, 2)
+        short = calls.short_cell(cell, 2)
         adapter.load(short)
         assert adapter.generate(LLADA_PROMPTS, lambda kind: None).nfe == short.forwards() == 2
         with pytest.raises(RuntimeError, match="captured"):

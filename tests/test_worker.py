@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench import beside, records, worker
+from bench import beside, calls, records, worker
 from bench.adapters.base import Output, Special
 from bench.cell import Prompt, Work
 from tests.conftest import make_cell
@@ -50,11 +50,11 @@ def measure(adapter, cell, round_=1) -> tuple[dict, list[dict]]:
 def test_a_good_cell_times_every_prompt_after_a_warm_up_at_the_longest_canvas():
     adapter, cell = Fake(), make_cell("llada", prompts=4, steps=8)
     record, events = measure(adapter, cell)
-    warm = [(4, 16, [6])] * worker.WARMUP_PASSES
+    warm = [(4, 16, [6])] * calls.WARMUP_PASSES
     assert adapter.asked == warm + [(8, 16, [n]) for n in (3, 4, 5, 6)]
     assert record["outcome"] == "ok"
     assert [call["prompts"] for call in record["calls"]] == [[0], [1], [2], [3]]
-    assert len(record["warmup_ms"]) == worker.WARMUP_PASSES
+    assert len(record["warmup_ms"]) == calls.WARMUP_PASSES
     assert record["memory_gib"]["weights"] == 1
     assert len(record["sequences"]) == 4
     assert [e["event"] for e in events] == ["start", *["progress"] * 4, "record"]
@@ -78,21 +78,21 @@ def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
     adapter = Capturing()
     record, _ = measure(adapter, make_cell("llada", prompts=4, steps=8, batch_size=2, engine="captured"))
     assert adapter.asked[0] == ("prepare", [[3, 4], [5, 6]])
-    assert len(adapter.asked) == 1 + worker.WARMUP_PASSES + 2
+    assert len(adapter.asked) == 1 + calls.WARMUP_PASSES + 2
     assert record["capture_s"] >= 0
     assert "capture_s" not in measure(Fake(), make_cell("llada", prompts=4, steps=8))[0]
 
 
 def test_batches_hold_all_prompts_once():
     cell = make_cell("llada", prompts=4, batch_size=3)
-    found = worker.batches_of(work_of(cell), cell, 1)
+    found = calls.batches_of(work_of(cell), cell, 1)
     assert [batch.indices for batch in found] == [[0, 1, 2], [3]]
     assert [len(batch.ids) for batch in found] == [3, 1]
 
 
 def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
-    cell = worker.short_cell(make_cell("llama", gen_length=100), worker.WARMUP_FORWARDS)
-    assert (cell.gen_length, cell.stop) == (worker.WARMUP_FORWARDS, "length")
+    cell = calls.short_cell(make_cell("llama", gen_length=100), calls.WARMUP_FORWARDS)
+    assert (cell.gen_length, cell.stop) == (calls.WARMUP_FORWARDS, "length")
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,10 @@ def test_a_card_without_room_for_a_context_is_out_of_memory(monkeypatch):
     assert [event["event"] for event in events] == ["start", "record", "end"]  # the next cell tries it anew
     assert events[1]["record"]["outcome"] == "oom"
     assert "CUDA error: out of memory" in events[1]["record"]["message"]
+
+
 @pytest.mark.parametrize(("steps", "timed", "made"), [(64, None, 4), (64, 16, 4), (64, 2, 2), (2, None, 2)])
 def test_a_llada_warms_up_with_a_few_steps_of_its_own_canvas_however_many_blocks_it_has(steps, timed, made):
     cell = make_cell("llada", gen_length=64, block_length=32 if steps == 2 else 4, steps=steps, steps_timed=timed)
-    short = worker.short_cell(cell, worker.WARMUP_FORWARDS)
+    short = calls.short_cell(cell, calls.WARMUP_FORWARDS)
     assert (short.forwards(), short.gen_length, short.steps) == (made, 64, steps)
