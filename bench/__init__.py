@@ -1,1 +1,6 @@
-"""Efficiency benchmark of a language diffusion model (LLaDA) against an autoregressive one (LLaMA)."""
+"""What LLaDA costs at inference next to LLaMA: measuring, decoding and comparing."""
+
+import logging
+
+for name in ("torchao", "torch.utils._pytree"):  # transformers imports torchao, which complains of what nobody uses here
+    logging.getLogger(name).setLevel(logging.ERROR)
