@@ -1,6 +1,6 @@
-"""What LLaDA costs at inference next to LLaMA: measuring, decoding and comparing."""
+"""Efficiency benchmark of a language diffusion model (LLaDA) against an autoregressive one (LLaMA)."""
 
 import logging
 
-for name in ("torchao", "torch.utils._pytree"):  # transformers imports torchao, which complains of what nobody uses here
+for name in ("torchao", "torch.utils._pytree"):  # transformers imports torchao, which complains of what is not used
     logging.getLogger(name).setLevel(logging.ERROR)

@@ -118,8 +118,10 @@ def group(found_records: list[dict]) -> dict[str, CellRecords]:
 def is_of(ceilings: dict, entry: CellRecords) -> bool:
     """Whether ceilings were measured where all rounds of a cell ran: same device, pair, precision and CPU threads."""
     cell = entry.cell
+    if not entry.rounds:  # texts that no cell generated
+        return False
     held = "bfloat16" if cell["dtype"] == "int8" else cell["dtype"]  # its products are of floating numbers
-    if not entry.rounds or (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], held):
+    if (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], held):
         return False
     places = [record["environment"] for record in entry.rounds.values()]
     same = all(place.get("device") == ceilings["device"] for place in places)

@@ -196,3 +196,12 @@ def test_file_without_records_is_refused(root, tmp_path, content):
     assert str(caught.value).startswith(f"{file}: no records in it")
     assert "\n" not in str(caught.value)
     assert not root.exists()
+
+
+def test_ceilings_pass_over_what_no_device_ran():
+    ceilings = {"record": "ceilings", "study": "s", "pair": "p", "dtype": "float32", "device": "Zen", "threads": 2}
+    reference = scores_of("human", "diversity", 1.0) | {"cell": {"kind": "reference", "pair": "p"}}
+    ran = round_of("a", 1) | {"environment": {"device": "Zen", "threads": 2}}
+    ran["cell"] |= {"pair": "p", "dtype": "float32", "device": "cpu"}
+    found = records.group([reference, ran, ceilings])
+    assert (found["human"].ceilings, found["a"].ceilings) == (None, ceilings)
