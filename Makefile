@@ -43,7 +43,7 @@ sweep = configs/grids/sweep.yaml
 tasks = configs/grids/tasks.yaml
 # Tasks keep their own lengths, steps and prompts; a pair that was not taught them goes without.
 # Scaling grids have their own values as well; memory is asked once, since peaks do not vary.
-timed = configs/grids/batch.yaml configs/grids/length.yaml configs/grids/prompt.yaml configs/grids/attention.yaml
+timed = $(foreach name,batch length prompt attention engines,configs/grids/$(name).yaml)
 memory = configs/grids/memory.yaml
 planned = $(if $(PLAN),--plan)
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
@@ -101,7 +101,7 @@ study: setup ## baseline, sweep, tasks and report: the whole study
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
-scaling: setup ## batch, length, prompt, attention and memory: how both models grow (PLAN=1: minutes alone)
+scaling: setup ## batch, length, prompt, attention, engines and memory: how both models grow (PLAN=1: minutes alone)
 	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
 
