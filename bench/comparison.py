@@ -1,6 +1,6 @@
 """What can be compared in a study: runs that differ in steps alone, and what follows from them. Reads MLflow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -36,6 +36,7 @@ class Comparison:
     human: pd.DataFrame  # the references' scores, at most one row
     left_out: pd.DataFrame  # runs that failed or cannot be believed, with the `reason`: in tables without numbers
     noise: Noise | None = None
+    others: tuple["Comparison", ...] = ()  # the same in other precisions, which have no others themselves
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -54,6 +55,10 @@ class Comparison:
     def declared(self, margins: dict[str, float]) -> dict[str, float]:
         """Of a pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
         return {name: margin for name, margin in margins.items() if (name == "accuracy") == (self.about == "tasks")}
+
+    @property
+    def dtype(self) -> str:
+        return self.every["dtype"].iloc[0]
 
     @property
     def machine(self) -> str:
@@ -138,7 +143,17 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
             human = human_row(frame[frame["reason"] == ""], both)
             noise = noises[both["on"].iloc[0]]
             found.append(Comparison(about, *good, human, without_numbers(both[both["reason"] != ""]), noise))
-    return found
+    return [replace(one, others=tuple(other for other in found if differ_in_dtype(one, other))) for one in found]
+
+
+def differ_in_dtype(one: Comparison, other: Comparison) -> bool:
+    """Whether two comparisons are the same but for the precision."""
+    if one.about != other.about or one.dtype == other.dtype:
+        return False
+    both = not one.llada.empty and not other.llada.empty
+    first, second = ((part.llada if both else part.every).iloc[0] for part in (one, other))
+    same = [name for name in (SAME if both else SHARED) if name != "dtype"]
+    return first[same].map(str).eq(second[same].map(str)).all()
 
 
 def devices_of(frame: pd.DataFrame) -> list[str]:

@@ -20,6 +20,7 @@ from bench.scaling import Scaling
 
 TITLE_LETTERS = 14  # an inch
 COLORS = dict(zip(("llama", "llada"), sns.color_palette("colorblind", 2), strict=True))
+LINE_STYLES = ("-", "--", "-.", ":")  # of LLaDA in several precisions
 PANELS = {  # metric: (axis label, logarithmic?)
     "quality/bertscore_f1": ("BERTScore F1", False),
     "quality/judge_perplexity": ("judge perplexity", True),
@@ -67,15 +68,33 @@ def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA") -
         axes.axhspan(estimate.low, estimate.high, color=COLORS["llama"], alpha=0.15, linewidth=0)
 
 
+def points(axes: Axes, rows: pd.DataFrame, metric: str, model: str, **style) -> None:
+    """A model's runs, quality against latency, with intervals of both."""
+    x, y = estimates(rows, "latency/latency_ms"), estimates(rows, metric)
+    axes.errorbar(
+        [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), color=COLORS[model], capsize=2,
+        linewidth=1.5, elinewidth=0.8, **style,
+    )  # fmt: skip
+
+
 def quality_against_latency(axes: Axes, found: Comparison, metric: str, label: str) -> None:
-    """Quality against latency: up and to the left is better."""
-    for name, rows in (("llada", found.llada), ("llama", found.llama)):
-        x, y = estimates(rows, "latency/latency_ms"), estimates(rows, metric)
-        axes.errorbar(
-            [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), color=COLORS[name], capsize=2,
-            marker="o" if name == "llada" else "*", markersize=5 if name == "llada" else 13, linewidth=1.5,
-            elinewidth=0.8, label="LLaDA, by steps" if name == "llada" else "LLaMA",
-        )  # fmt: skip
+    """Quality against latency: up and to the left is better. Other precisions are further points of LLaMA's line, and
+    further curves of LLaDA's."""
+    with_both = [part for part in (found, *found.others) if metric in part.rows and "latency/latency_ms" in part.rows]
+    several = len(with_both) > 1
+    for part, style in zip(with_both, LINE_STYLES, strict=False):
+        named = f"LLaDA, by steps{f', {part.dtype}' if several else ''}"
+        points(axes, part.llada, metric, "llada", linestyle=style, marker="o", markersize=5, label=named)
+    llama = pd.concat([part.llama for part in with_both]).sort_values("latency/latency_ms")
+    points(axes, llama, metric, "llama", linestyle="-", marker="*", markersize=13, label="LLaMA")
+    for _, row in llama.iterrows() if several else ():
+        axes.annotate(
+            row["dtype"],
+            (row["latency/latency_ms"], row[metric]),
+            xytext=(7, 5),
+            textcoords="offset points",
+            fontsize=8,
+        )
     for _, row in found.llada.iterrows():
         axes.annotate(
             f"{row['steps']:.0f}", (row["latency/latency_ms"], row[metric]), xytext=(6, -11),

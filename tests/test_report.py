@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bench import comparison, report, tracking
-from paper import tables
+from paper import figures, tables
 
 PROMPTS = 32
 
@@ -214,3 +214,18 @@ def test_the_table_has_a_line_a_run_and_leaves_out_what_nobody_measured(study):
     shown = report.table(study((500, 0.4), {4: (80, 0.2)}).rows, report.COLUMNS)
     assert shown.columns.tolist() == ["model", "steps", "latency ms", "BERTScore"]
     assert shown.iloc[0].tolist() == ["llama", "-", "500.0", "0.400"]
+
+
+def test_the_same_in_another_precision_stands_beside_a_comparison(study):
+    found = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
+    int8 = found.rows.assign(dtype="int8", run_id=found.rows["run_id"] + "-int8")
+    hot = found.rows.assign(dtype="int8", temperature=1.0, run_id=found.rows["run_id"] + "-hot")
+    parts = comparison.comparisons(pd.concat([found.rows, int8, hot, hot.assign(dtype="float32")], ignore_index=True))
+    assert [(part.dtype, [other.dtype for other in part.others]) for part in parts] == [
+        ("float32", ["int8"]), ("int8", ["float32"]), ("int8", ["float32"]), ("float32", ["int8"]),
+    ]  # fmt: skip
+    figure = figures.pareto(parts[0])
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["LLaDA, by steps, float32", "LLaDA, by steps, int8", "LLaMA"]
+    assert [text.get_text() for text in figure.axes[0].texts][:2] == ["float32", "int8"]
+    assert figures.pareto(found).axes[0].get_legend().get_texts()[0].get_text() == "LLaDA, by steps"
