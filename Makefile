@@ -82,7 +82,9 @@ endif
 plan: setup ## the cells of a study and of the scaling grids with estimated minutes; runs nothing
 	@$(PY) -m bench.run $(everything) --plan
 	@echo
-	@$(PY) -m bench.run --also $(timed) $(memory) $(options) --plan
+	@$(PY) -m bench.run --also $(timed) $(options) --plan
+	@echo
+	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 --plan
 
 smoke: setup ## two small cells, a minute: does everything work here?
 	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
@@ -97,7 +99,7 @@ tasks: setup ## both models on generated tasks, checked by rule (own lengths, st
 	@$(PY) -m bench.run --also $(tasks) $(options)
 
 study: setup ## baseline, sweep, tasks and report: the whole study
-	@$(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)"
+	@$(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)" $(if $(DTYPE),--dtype "$(DTYPE)")
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
@@ -154,7 +156,7 @@ tenant-check: setup ## does the verdict notice a second process on the GPU? (nee
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
 
 ceilings: setup ## what this device can do at most: matrix peak, read bandwidth, host; for MFU, MBU and predictions
-	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") $(if $(DTYPE),--dtype "$(DTYPE)")
 
 predictions: setup ## what the cost model says of published cards, before anything runs (PAIR=8b-shapes)
 	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"

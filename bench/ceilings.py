@@ -29,7 +29,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench import adapters, block, checkpoint, device, provenance, records, worker
+from bench import adapters, block, checkpoint, device, provenance, records, roofline, worker
 from bench.cell import Cell, Work
 from bench.checkpoint import Checkpoint, Shape
 from bench.errors import BadInput, exit_code
@@ -217,13 +217,22 @@ def task_of(args: argparse.Namespace) -> Task:
 
     pair, where = grid.fetch(grid.read_pair(args.pair)), device.choose(args.device)
     files = tuple((one.weights, one.random_seed) for one in (pair.llama, pair.llada))
-    return Task(args.study or pair.name, pair.name, where, (pair.dtype,), files)
+    wanted = args.dtype.split() if args.dtype else [pair.dtype]
+    if unknown := sorted(set(wanted) - {*roofline.BYTES}):
+        raise BadInput(f'DTYPE="{args.dtype}": no precision {unknown[0]!r}; there are: {" ".join(roofline.BYTES)}')
+    floats = sorted({"bfloat16" if dtype == "int8" else dtype for dtype in wanted})  # products of int8 weights are too
+    return Task(args.study or pair.name, pair.name, where, tuple(floats), files)
 
 
 def known_dtypes(task: Task, sink: Sink, name: str) -> set[str]:
-    """The precisions in which the study has the ceilings of this device already."""
+    """The precisions in which the study has the ceilings of this device already, of a CPU with as many threads."""
+    place = (task.pair, name, torch.get_num_threads() if task.device == "cpu" else None)
     there = (record for record in records.read(sink.file) if record["record"] == "ceilings")
-    return {record["dtype"] for record in there if (record["pair"], record["device"]) == (task.pair, name)}
+    return {
+        record["dtype"]
+        for record in there
+        if (record["pair"], record["device"], record["threads"] if task.device == "cpu" else None) == place
+    }
 
 
 def watched(task: Task, watch: Watch | None, dtype: str, seconds: float) -> dict:
@@ -242,6 +251,7 @@ def main() -> int:
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--study", help="default: the pair's name")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", help='precisions in place of the pair\'s: "bfloat16 int8"')
     parser.add_argument("--seconds", type=float, default=SUSTAIN_S, help="that each peak is sustained")
     parser.add_argument("--missing", action="store_true", help="do nothing if the study has them for this device")
     parser.add_argument("--cells", type=Path, help="a work folder in place of a pair")

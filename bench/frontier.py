@@ -81,9 +81,9 @@ def probe(work: Work, cell: Cell, batch: int) -> Work:
 def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
     """What records say of a line at a length, and the message of a try that ended in another way than out of memory."""
     fits, fails, message = {}, set(), ""
-    for entry in known.values():
+    for cell_id, entry in known.items():
         batch = entry.cell.get("batch_size")
-        if entry.cell != replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch).settings():
+        if cell_id != replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch).cell_id:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
         if record["outcome"] == "ok":

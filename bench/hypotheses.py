@@ -149,7 +149,8 @@ def largest_batch(found: list[scaling.Scaling], claim: Claim, fitting: pd.Series
 
 def measured(claim: Claim, engine: str, about: HypothesesFile, frame: pd.DataFrame) -> float | None:
     """A claim's number in a study's runs on the card; None where it was not measured."""
-    groups = scaling.scalings(frame)
+    groups = [group for group in scaling.scalings(frame) if group.every["limit_gib"].isna().all()]
+    groups = [group for group in groups if (group.every["dtype"] == grid.read_pair(about.pair).dtype).all()]
     if claim.quantity == "largest_batch":
         probes = [
             group for group in groups if group.kind in PROBED and about.card in str(group.every["device"].iloc[0])

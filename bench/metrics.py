@@ -50,7 +50,8 @@ def whole_call(call: dict, cell: dict) -> dict:
         pause = marks["jump"][0] - max(t for t in marks["token"] if t <= marks["jump"][0])
         positions = call["positions"] + rows * (whole - timed)
     latency = stats.extrapolated(call["latency_ms"] - pause, stretches, whole - timed)
-    return call | {"latency_ms": latency, "nfe": whole, "positions": positions, "kept": [cell["gen_length"]] * rows}
+    known = {name: value for name, value in call.items() if name != "device_ms"}  # which is that of the part
+    return known | {"latency_ms": latency, "nfe": whole, "positions": positions, "kept": [cell["gen_length"]] * rows}
 
 
 def calls_of(record: dict, cell: dict) -> list[dict]:

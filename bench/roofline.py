@@ -86,7 +86,12 @@ def forwards(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | Non
     new_tokens: of LLaMA, where it stopped; default: the cell's length. LLaDA always pays for its whole canvas.
     """
     if cell.steps is None:
-        yield forward(shape, cell.dtype, cell.batch_size, prompt_tokens, prompt_tokens, cell.batch_size, cached=True)
+        prefill = forward(
+            shape, cell.dtype, cell.batch_size, prompt_tokens, prompt_tokens, cell.batch_size, cached=True
+        )
+        if cell.engine == "captured":
+            prefill += spared(shape, cell.batch_size * (prompt_tokens - 1), prompt_tokens)
+        yield prefill
         for done in range(1, new_tokens or cell.gen_length):
             yield forward(shape, cell.dtype, cell.batch_size, 1, prompt_tokens + done, cell.batch_size, cached=True)
         return
@@ -100,8 +105,8 @@ def forwards(cell: Cell, shape: Shape, prompt_tokens: int, new_tokens: int | Non
 
 
 def spared(shape: Shape, rows: int, context: int) -> Cost:
-    """What the lean head does not pay, as a negative cost: in the last layer, rows that do not go on to the head are K
-    and V only."""
+    """What the lean head, and the captured engine's prefill, do not pay, as a negative cost: in the last layer, rows
+    that do not go on to the head are K and V only."""
     keys_and_values = 2 * shape.width * shape.head_width * shape.kv_heads
     attention = 4 * shape.heads * shape.head_width * context
     return Cost(-rows * (2 * (shape.layer_matrices - keys_and_values) + attention), 0, 0)

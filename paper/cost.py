@@ -1,5 +1,6 @@
 """The cost model in the report: predicted beside measured, cards, hypotheses, roofline and break-even surface."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def surface_of(frame: pd.DataFrame, pair: grid.PairFile) -> Surface:
     """The pair's surface at the study's own ceilings, else at the published ones of an H100."""
     rows = cost.rows(frame)
     groups = [group for group in scaling.scalings(frame) if group.kind in hypotheses.TIMED]
+    groups = [group for group in groups if (group.every["dtype"] == pair.dtype).all()]
     timed = pd.concat([group.rows for group in groups]) if groups else pd.DataFrame()
     prompt, engine, measured = PROMPT, "captured", {}
     if not timed.empty:
@@ -117,7 +119,7 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     axes.annotate(f"{slope / 1e9:,.4g} GB/s", (low, low * slope / 1e9), xytext=(14, 2), **words)
     axes.annotate(f"{top / 1e12:,.3g} TFLOP/s", (top / slope, top / 1e9), xytext=(6, 5), **words)
     axes.set_ylim(top=top / 1e9 * 2)
-    kinds = dict(zip(sorted(known["kind"].unique()), MARKERS, strict=False))
+    kinds = dict(zip(sorted(known["kind"].unique()), itertools.cycle(MARKERS), strict=False))
     for (kind, model), runs in known.groupby(["kind", "model"]):
         reached = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9
         axes.scatter(

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import frontier, records
+from bench import device, frontier, records
 from bench.cell import Prompt, Work
 from bench.frontier import Tries, next_batch
 from bench.records import CellRecords
@@ -67,10 +68,12 @@ def test_tries_are_read_from_records_of_the_same_line_alone():
     tried = {batch: frontier.probe(work, cell, batch).cells[0] for batch in (2, 4, 8)}
     other = frontier.probe(work, make_cell("llada", kind="frontier", steps=8), 16).cells[0]
     known = {
-        "a": entry(tried[2], "ok", 3.0), "b": entry(tried[4], "oom"), "c": entry(other, "ok"),
-    }  # fmt: skip
+        tried[2].cell_id: entry(replace(tried[2], weights="elsewhere", time_limit_s=1.0), "ok", 3.0),
+        tried[4].cell_id: entry(tried[4], "oom"),
+        other.cell_id: entry(other, "ok"),
+    }
     assert frontier.tries_of(cell, known) == (Tries({2: 3.0}, frozenset({4})), "")
-    assert frontier.tries_of(cell, known | {"d": entry(tried[8], "error")})[1] == "error: m"
+    assert frontier.tries_of(cell, known | {tried[8].cell_id: entry(tried[8], "error")})[1] == "error: m"
 
 
 def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
@@ -85,7 +88,7 @@ def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
 def run(folder, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "bench.frontier", *arguments], cwd=REPO, capture_output=True, text=True, timeout=600,
-        env=os.environ | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}, check=False,
+        env=os.environ | {device.LOCKS: str(folder), "OMP_NUM_THREADS": "1"}, check=False,
     )  # fmt: skip
 
 

@@ -182,3 +182,13 @@ def test_where_memory_alone_is_asked_no_clock_is_believed():
 
 def test_a_later_round_without_a_call_of_the_first_says_nothing():
     assert of(LLADA, [llada_call(0)], [llada_call(1)])[2] == {"memory/weights_gib": 0.5}
+
+
+def test_a_part_of_a_call_has_no_device_time():
+    part = {"latency_ms": 40.0, "device_ms": 39.5, "marks": {"step": [10.0, 20.0, 30.0, 40.0]}, "kept": [16], "nfe": 4,
+            "positions": 80, "first_step": 0, "prompts": [0]}  # fmt: skip
+    cell = {"steps": 32, "steps_timed": 4, "gen_length": 16}
+    whole = metrics.whole_call(part, cell)
+    assert whole["latency_ms"] == pytest.approx(320)
+    assert "device" not in metrics.call_latencies(whole, diffusion=True)
+    assert metrics.call_latencies(metrics.whole_call(part, {"steps": 4}), diffusion=True)["device"] == 39.5

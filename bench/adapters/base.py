@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from bench import checkpoint, models, quantise
 from bench.cell import Cell
 from bench.diffusion.samplers import schedule
+from bench.profiler import release
 
 Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
 
@@ -84,6 +85,9 @@ class ModelAdapter:
             self.captures.clear()
         loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
         if loaded != (cell.weights, cell.dtype, cell.device):
+            self.cell = self.model = None  # before another takes memory; and if that fails, nothing is loaded
+            self.captures.clear()
+            release(cell.device)
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
             self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype))
             if cell.dtype == "int8":
