@@ -228,6 +228,7 @@ def cells_of(
         check_positions(grid.prompt_tokens, gen, files, where)
         if engine == "captured":
             check_one_shape([prompt.ids[model] for prompt in prompt_set], batch, where)
+            check_attention(attention, where)
         if model == "llada":
             check_divisibility(gen, block, steps, where)
             diffusion = diffusion_settings(grid, files, steps, block, head, where)
@@ -261,6 +262,12 @@ def cells_of(
         )
         found.setdefault(cell.cell_id, cell)
     return list(found.values())
+
+
+def check_attention(attention: str, where: str) -> None:
+    """The captured decode step is plain products in any case: beside it `math` would compare nothing."""
+    if attention == "math":
+        raise BadInput(f"{where}: attention math is compared on transformers' own modules; give engine: eager")
 
 
 def check_dtype(dtype: str | None, where: str) -> None:

@@ -522,3 +522,11 @@ def test_later_rounds_time_whole_batches_again(tmp_path, pair_file, monkeypatch)
     assert cell.repeat_prompts == 8
     [cell] = resolved(tmp_path, pair_file, monkeypatch, batch_size=1, **keys)
     assert cell.repeat_prompts == 4
+
+
+def test_plain_attention_on_the_captured_engine_is_refused(tmp_path, pair_file, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    one = {"stop": "length", "prompt_tokens": 8, "steps": 8, "engine": "captured", "prompts": 2}
+    text = refusal(lambda: cells(tmp_path, pair_file, **one, attention=["sdpa", "math"]))
+    assert text.endswith("attention math is compared on transformers' own modules; give engine: eager")
+    assert len(cells(tmp_path, pair_file, **one)) == 1
