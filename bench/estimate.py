@@ -56,5 +56,6 @@ def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[st
     """Seconds of a cell in a round: its warm-up and its calls."""
     each = call_s(cell, prompts, known)
     warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
-    capture = CAPTURE_S[cell.model] if cell.engine == "captured" and cell.device == "cuda" else 0.0
+    captures = 1 if cell.peaks_only else 2  # once more to trace its kernels, when all cells have been timed
+    capture = captures * CAPTURE_S[cell.model] if cell.engine == "captured" and cell.device == "cuda" else 0.0
     return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture
