@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import tempfile
 import time
@@ -206,8 +205,6 @@ class Task:
 def task_of(args: argparse.Namespace) -> Task:
     """From a work folder, or from a pair's file, which needs packages that a bare machine lacks. Raises BadInput."""
     if args.cells:
-        if not (args.cells / "cells.json").is_file():
-            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
         work = Work.load(args.cells)
         cells = work.cells
         where = device.choose(cells[0].device)
@@ -262,14 +259,12 @@ def main() -> int:
     if args.cells and not args.record:
         parser.error("--cells needs --record FILE")
     task = task_of(args)
-    gpu = device.gpu() if task.device == "cuda" else None
-    name, sink = gpu[1] if gpu else provenance.cpu_name(), Sink(task.study, args.record)
-    wanted = [dtype for dtype in task.dtypes if not (args.missing and dtype in known_dtypes(task, sink, name))]
-    if not wanted:
-        return 0
-    if gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu[0]  # torch reads it when the device is first used
-    with device.lock(gpu[0] if gpu else "cpu", task.study):
+    sink = Sink(task.study, args.record)
+    with device.held(task.device, task.study, here=True) as gpu:
+        name = gpu[1] if gpu else provenance.cpu_name()
+        wanted = [dtype for dtype in task.dtypes if not (args.missing and dtype in known_dtypes(task, sink, name))]
+        if not wanted:
+            return 0
         sink.check()
         watch = worker.open_watch(task.device)
         for dtype in wanted:

@@ -8,6 +8,8 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from bench.errors import BadInput
+
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
 
 
@@ -133,6 +135,9 @@ class Work:
 
     @classmethod
     def load(cls, folder: Path) -> "Work":
+        """Raises BadInput where there is none."""
+        if not (folder / "cells.json").is_file():
+            raise BadInput(f"{folder}: no work folder (cells.json is missing); make one with bench.run --export")
         head = json.loads((folder / "cells.json").read_text())
         known = {field.name for field in fields(Cell)}
         cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])

@@ -9,6 +9,14 @@ from bench import sentinel, stats, tracking, trust
 # What a comparison's LLaMA has too:
 SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
 SAME = [*SHARED, "block_length", "remasking", "head", "revision"]
+MEASURES = {  # metric: (heading, digits), in every table of a terminal
+    "latency/latency_ms": ("latency ms", 1),
+    "latency/ttft_ms": ("TTFT ms", 1),
+    "latency/step_ms": ("step ms", 2),
+    "throughput/tokens_per_s": ("tokens/s", 1),
+    "memory/allocated_gib": ("alloc GiB", 2),
+    "memory/resident_gib": ("RSS GiB", 2),
+}
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
 
 
@@ -120,10 +128,7 @@ def reason_left_out(run: pd.Series) -> str:
 def comparisons(frame: pd.DataFrame) -> list[Comparison]:
     """The groups of a study's runs that can be compared: open-ended answers before tasks, larger groups first."""
     frame = frame.reindex(columns=[*frame.columns, *[c for c in [*SAME, "model"] if c not in frame]])
-    frame["reason"] = [reason_left_out(run) for _, run in frame.iterrows()]
-    frame["device"] = devices_of(frame)
-    frame["on"] = frame["platform"].map(str) + " " + frame["device"].map(str)
-    noises = {machine: noise_of(runs) for machine, runs in frame.groupby("on")}
+    frame, noises = judged(frame)
     found = []
     for about, kinds in KINDS.items():
         runs = frame[frame["kind"].isin(kinds)]
@@ -154,6 +159,16 @@ def differ_in_dtype(one: Comparison, other: Comparison) -> bool:
     first, second = ((part.llada if both else part.every).iloc[0] for part in (one, other))
     same = [name for name in (SAME if both else SHARED) if name != "dtype"]
     return first[same].map(str).eq(second[same].map(str)).all()
+
+
+def judged(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Noise | None]]:
+    """A study's runs with the `reason` why one is left out and where it ran (`on`); the noise of each such place."""
+    frame = frame.assign(
+        reason=[reason_left_out(run) for _, run in frame.iterrows()],
+        device=devices_of(frame),
+    )
+    frame["on"] = frame["platform"].map(str) + " " + frame["device"].map(str)
+    return frame, {place: noise_of(runs) for place, runs in frame.groupby("on")}
 
 
 def devices_of(frame: pd.DataFrame) -> list[str]:

@@ -103,6 +103,19 @@ def lock(name: str, study: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def held(where: str, study: str, here: bool = False) -> Iterator[tuple[str, str] | None]:
+    """Hold the device to run on, `cpu` or `cuda`; (UUID, name) of a GPU, None for the CPU.
+
+    here: this process computes on it too, and shall see no other GPU.
+    """
+    found = gpu() if where == "cuda" else None
+    with lock(found[0] if found else "cpu", study):
+        if found and here:
+            os.environ["CUDA_VISIBLE_DEVICES"] = found[0]  # torch reads it at its first use of a device
+        yield found
+
+
 def holder(text: str) -> str:
     """Who holds a lock, from what they wrote into it."""
     try:

@@ -124,8 +124,6 @@ def device_gib(uuid: str) -> float:
 def work_of(args: argparse.Namespace) -> Work:
     """The cells to start from, one row each."""
     if args.cells:
-        if not (args.cells / "cells.json").is_file():
-            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with bench.run --export")
         return Work.load(args.cells)
     from bench import grid
 
@@ -161,9 +159,8 @@ def main() -> int:
         cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
     if cells[0].device == "cpu" and cells[0].limit_gib is None:
         raise BadInput("frontier: a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU")
-    gpu = device.gpu() if cells[0].device == "cuda" else None
     sink = Sink(work.study, args.record)
-    with device.lock(gpu[0] if gpu else "cpu", work.study):
+    with device.held(cells[0].device, work.study) as gpu:
         sink.check()
         for cell in cells:
             limit = cell.limit_gib or (gpu and device_gib(gpu[0]))

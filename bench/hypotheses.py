@@ -147,10 +147,15 @@ def largest_batch(found: list[scaling.Scaling], claim: Claim, fitting: pd.Series
     return None
 
 
-def measured(claim: Claim, engine: str, about: HypothesesFile, frame: pd.DataFrame) -> float | None:
-    """A claim's number in a study's runs on the card; None where it was not measured."""
+def groups_of(frame: pd.DataFrame, about: HypothesesFile) -> list[scaling.Scaling]:
+    """A study's scaling groups in the pair's own precision, without a stated limit of memory."""
+    dtype = grid.read_pair(about.pair).dtype
     groups = [group for group in scaling.scalings(frame) if group.every["limit_gib"].isna().all()]
-    groups = [group for group in groups if (group.every["dtype"] == grid.read_pair(about.pair).dtype).all()]
+    return [group for group in groups if (group.every["dtype"] == dtype).all()]
+
+
+def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[scaling.Scaling]) -> float | None:
+    """A claim's number in a study's runs on the card; None where it was not measured."""
     if claim.quantity == "largest_batch":
         probes = [
             group for group in groups if group.kind in PROBED and about.card in str(group.every["device"].iloc[0])
@@ -205,9 +210,10 @@ def scores(frame: pd.DataFrame, about: HypothesesFile) -> list[Score]:
     """Every hypothesis as a study has it; none where the study is of another pair."""
     if frame["pair"].iloc[0] != about.pair:
         return []
+    groups = groups_of(frame, about)
     return [
         Score(name, hypothesis.text, [
-            Result(claim, measured(claim, hypothesis.engine, about, frame)) for claim in hypothesis.claims
+            Result(claim, measured(claim, hypothesis.engine, about, groups)) for claim in hypothesis.claims
         ])
         for name, hypothesis in about.hypotheses.items()
     ]  # fmt: skip

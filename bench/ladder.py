@@ -9,7 +9,6 @@ target is missed. --cells: an exported work folder, for a machine without the pa
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import time
@@ -132,10 +131,7 @@ def main() -> int:
     command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [GRID, "--device", args.device]
     work, _ = request.resolve(request.parse([*command, "--pair", args.pair]))
     lean = one(work.cells, model="llada", engine="captured", head="lean")
-    gpu = device.gpu() if lean.device == "cuda" else None
-    if gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu[0]  # the card that is locked; torch reads it at its first use
-    with device.lock(gpu[0] if gpu else "cpu", GRID):
+    with device.held(lean.device, GRID, here=True):
         print(
             f"one forward of {lean.pair} on {lean.device}, batch {lean.batch_size}, {lean.gen_length} tokens after"
             f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}",

@@ -10,19 +10,14 @@ import sys
 import pandas as pd
 
 from bench import cost, grid, hypotheses, scaling_text, stats, tasks, tracking, trust
-from bench.comparison import Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
+from bench.comparison import MEASURES, Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
 from bench.scaling import scalings
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
 NOTE_LENGTH = 80
 COLUMNS = {  # metric: (heading, digits)
-    "latency/latency_ms": ("latency ms", 1),
-    "latency/ttft_ms": ("TTFT ms", 1),
-    "latency/step_ms": ("step ms", 2),
-    "throughput/tokens_per_s": ("tokens/s", 1),
-    "memory/allocated_gib": ("alloc GiB", 2),
-    "memory/resident_gib": ("RSS GiB", 2),
+    **MEASURES,
     "quality/accuracy": ("accuracy", 3),
     "quality/accuracy_one_answer": ("one answer", 3),
     "quality/accuracy_many_answers": ("many answers", 3),

@@ -72,8 +72,6 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
     """The work that the arguments ask for, and its pair (None for a work folder). BadInput before anything loads."""
     retried(args.retry)
     if args.cells:
-        if not (args.cells / "cells.json").is_file():
-            raise BadInput(f"{args.cells}: no work folder (cells.json is missing); make one with --export")
         work = Work.load(args.cells)
         for name in {cell.device for cell in work.cells}:
             device.choose(name)

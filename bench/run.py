@@ -125,14 +125,15 @@ def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
 
 
 def run_process(
-    work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, facts: dict
-) -> set[str]:
+    work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, facts: dict,
+    known: dict[str, records.CellRecords],
+) -> set[str]:  # fmt: skip
     """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on.
 
-    facts: what every record says of where it comes from. Returns the ids of the cells that failed: later rounds
-    leave them out.
+    facts: what every record says of where it comes from. known: what there was before this run. Returns the ids of the
+    cells that failed: later rounds leave them out.
     """
-    before = {cell_id: entry.rounds[round_] for cell_id, entry in sink.known().items() if round_ in entry.rounds}
+    before = {cell_id: entry.rounds[round_] for cell_id, entry in known.items() if round_ in entry.rounds}
     waiting, failed = {cell.cell_id: cell for cell in cells}, set()
     while waiting:
         worker = Worker(folder, round_, list(waiting), folder / "worker.log", facts.get("gpu"))
@@ -182,7 +183,7 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
         with contextlib.closing(Bar(work, seconds)) as bar:
             for round_, cells in processes:
                 left = [cell for cell in cells if cell.cell_id not in failed]
-                failed |= run_process(work, folder, round_, left, sink, bar, facts)
+                failed |= run_process(work, folder, round_, left, sink, bar, facts, known)
     known = sink.known()
     return sum(known[cell.cell_id].failed is not None for cell in work.cells if cell.cell_id in known)
 
@@ -234,8 +235,7 @@ def print_plan(work: Work, sink: Sink) -> None:
 def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
     folder = args.cells or WORK / work.study
-    gpu = device.gpu() if work.cells[0].device == "cuda" else None
-    with device.lock(gpu[0] if gpu else "cpu", work.study):
+    with device.held(work.cells[0].device, work.study) as gpu:
         sink.check()
         if not args.cells:
             work.save(folder)

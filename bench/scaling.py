@@ -81,13 +81,13 @@ def scalings(frame: pd.DataFrame) -> list[Scaling]:
     """The scaling groups of a study, in the order of `AXES`."""
     wanted = [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"]
     frame = frame.reindex(columns=[*frame.columns, *[c for c in dict.fromkeys(wanted) if c not in frame]])
-    frame["reason"] = [comparison.reason_left_out(run) for _, run in frame.iterrows()]
-    noise, frame = comparison.noise_of(frame), frame[frame["kind"].isin(AXES)].copy()
+    frame, noises = comparison.judged(frame)
+    frame = frame[frame["kind"].isin(AXES)].copy()
     frame["tokens_per_step"] = frame["gen_length"] / pd.to_numeric(frame["steps"])
     groups = []
     for kind in AXES:
         for _, runs in frame[frame["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(group(kind, runs, noise))
+            groups.append(group(kind, runs, noises[runs["on"].iloc[0]]))
     return groups
 
 

@@ -3,18 +3,10 @@
 import pandas as pd
 
 from bench import scaling
-from bench.comparison import text_of
+from bench.comparison import MEASURES, text_of
 from bench.scaling import WORDS, Scaling
 from bench.stats import Estimate
 
-NUMBERS = {  # metric: (heading, digits)
-    "latency/latency_ms": ("latency ms", 1),
-    "latency/ttft_ms": ("TTFT ms", 1),
-    "latency/step_ms": ("step ms", 2),
-    "throughput/tokens_per_s": ("tokens/s", 1),
-    "memory/allocated_gib": ("alloc GiB", 2),
-    "memory/resident_gib": ("RSS GiB", 2),
-}
 SETTINGS = {"engine": "", "head": "official", "attention": "fused"}  # shown where they differ; what None stands for
 HEADINGS = {"batch_size": "batch", "gen_length": "tokens", "prompt_tokens": "prompt"}
 MISSING = "-"
@@ -44,7 +36,7 @@ def table(found: Scaling) -> pd.DataFrame:
                     zip([text_of(v, default) for v in runs[name]], runs["model"], strict=True)]  # fmt: skip
         if len({value for value in of_llada if value}) > 1:
             shown[name] = [value or MISSING for value in of_llada]
-    for metric, (heading, digits) in NUMBERS.items():
+    for metric, (heading, digits) in MEASURES.items():
         if metric in runs and runs[metric].notna().any():
             shown[heading] = [format_value(value, digits) for value in runs[metric]]
     ratios = [scaling.ratio(found, run) for _, run in runs.iterrows()]

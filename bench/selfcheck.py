@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -288,11 +287,8 @@ def main() -> int:
         parser.error(f"--rounds {args.rounds}: expected 1 to {request.MOST_ROUNDS}")
     work = sentinel_work(args)
     where = work.cells[0].device
-    gpu = device.gpu() if where == "cuda" else None
-    with device.lock(gpu[0] if gpu else "cpu", "selfcheck"):
+    with device.held(where, "selfcheck", here=True) as gpu:
         after = sentinels(work, gpu and gpu[0])  # first: the checks open the device here, as a tenant would
-        if gpu:
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu[0]
         found = checks(where) + after
     for item in found:
         state = "" if item.met is None else f"   target {item.target}: {'ok' if item.met else 'MISSED'}"

@@ -48,11 +48,12 @@ def has(found: Comparison, *metrics: str) -> bool:
     return all(not side.empty and metric in side and side[metric].notna().any() for side in sides for metric in metrics)
 
 
-def steps_axis(axes: Axes, steps: list[float]) -> None:
+def doubling_axis(axes: Axes, places: list[float], label: str = "denoising steps") -> None:
+    """A logarithmic x axis with a tick at each measured place."""
     axes.set_xscale("log", base=2)
-    axes.set_xticks(steps, [f"{s:.0f}" for s in steps])
+    axes.set_xticks(places, [f"{place:.0f}" for place in places])
     axes.minorticks_off()
-    axes.set_xlabel("denoising steps")
+    axes.set_xlabel(label)
 
 
 def plain_log(axis: Axis) -> None:
@@ -129,7 +130,7 @@ def accuracy(found: Comparison) -> plt.Figure | None:
                        elinewidth=0.8, linestyle=style, label=f"LLaDA, {label}")  # fmt: skip
         theirs = estimates(found.llama, metric)[0].value
         right.axhline(theirs, color=COLORS["llama"], linestyle=style, label=f"LLaMA, {label}")
-    steps_axis(right, steps)
+    doubling_axis(right, steps)
     right.set_ylabel("valid answers")
     right.legend(loc="best", fontsize=8)
     for axes in (left, right):
@@ -158,7 +159,7 @@ def quality(found: Comparison) -> plt.Figure | None:
         if logarithmic:
             axes.set_yscale("log")
             plain_log(axes.yaxis)
-        steps_axis(axes, steps)
+        doubling_axis(axes, steps)
         axes.set_ylabel(label)
     grid.flat[len(shown) - 1].legend(loc="best")
     return figure
@@ -178,7 +179,7 @@ def step_time(found: Comparison) -> plt.Figure | None:
         axes.errorbar(steps, [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"], marker="o", capsize=2,
                       elinewidth=0.8, label="LLaDA")  # fmt: skip
         line_for_llama(axes, estimates(found.llama, metric)[0], llama)
-        steps_axis(axes, steps)
+        doubling_axis(axes, steps)
         axes.set_ylabel(label)
         axes.legend(loc="best")
     left.set_yscale("log")

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from bench import scaling, scaling_text
 from bench.scaling import LATENCY, PARTS, RATE, Scaling
-from paper.figures import bars, estimates, plain_log
+from paper.figures import bars, doubling_axis, estimates, plain_log
 
 LABELS = {"batch_size": "batch", "gen_length": "tokens of the answer", "prompt_tokens": "tokens of the prompt"}
 EXTRAPOLATED = "extrapolated from a part of the call"
@@ -70,12 +70,9 @@ def growth(axes: Axes, found: Scaling, metric: str, label: str) -> None:
             any_part |= part
             axes.plot(run[found.axis], run[metric], "o", color=colors[name], markerfacecolor="white" if part else None)
     places = sorted(found.rows[found.axis].unique())
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(places, [f"{place:.0f}" for place in places])
-    axes.minorticks_off()
+    doubling_axis(axes, places, LABELS[found.axis])
     axes.set_yscale("log")
     plain_log(axes.yaxis)
-    axes.set_xlabel(LABELS[found.axis])
     axes.set_ylabel(label)
     near(axes, found.rows[metric].tolist())
     handles = axes.get_legend_handles_labels()[0]
@@ -95,12 +92,9 @@ def break_even_panel(axes: Axes, found: Scaling) -> None:
         axes.plot(places, places, ":", color="gray", label="one step a token")
     elif known:
         axes.axhline(known[0][0]["gen_length"], color="gray", linestyle=":", label="one step a token")
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(places, [f"{place:.0f}" for place in places])
-    axes.minorticks_off()
+    doubling_axis(axes, places, LABELS[found.axis])
     axes.set_yscale("log")
     plain_log(axes.yaxis)
-    axes.set_xlabel(LABELS[found.axis])
     axes.set_ylabel("LLaDA's steps at LLaMA's latency")
     near(axes, [even.value for even in evens] + [run["gen_length"] for run, _ in known])
     axes.legend(fontsize=8)

@@ -99,11 +99,14 @@ def test_a_study_of_another_pair_has_no_scores():
 
 def test_the_turning_batch_lies_on_the_line_between_measured_ones():
     (claim,) = [c for _, c in CLAIMS if c.quantity == "turning_batch"]
-    groups = study()
-    found = hypotheses.measured(claim, "captured", ABOUT, groups)
+
+    def turning(**changes) -> float | None:
+        return hypotheses.measured(claim, "captured", ABOUT, hypotheses.groups_of(study(**changes), ABOUT))
+
+    found = turning()
     assert found == pytest.approx(claim.value, rel=0.1)
-    assert hypotheses.measured(claim, "captured", ABOUT, study(slower=1e-3)) == float("inf")
-    assert hypotheses.measured(claim, "captured", ABOUT, study(slower=1e3)) == 1
+    assert turning(slower=1e-3) == float("inf")
+    assert turning(slower=1e3) == 1
 
 
 def test_one_failed_claim_refutes_and_a_missing_one_does_not_confirm():
