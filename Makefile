@@ -10,6 +10,8 @@ ROUNDS = 3
 DEVICE = auto
 TEMPERATURE = 0
 DTYPE =
+ENGINE =
+HEAD =
 STUDY =
 MODEL =
 PROMPTS_FILE =
@@ -28,13 +30,14 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention frontier likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention values frontier likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
 study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
 options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
-	--temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") $(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
+	--temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(HEAD),--head "$(HEAD)") \
+	$(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
 	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)")
 diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
@@ -43,7 +46,7 @@ sweep = configs/grids/sweep.yaml
 tasks = configs/grids/tasks.yaml
 # Tasks keep their own lengths, steps and prompts; a pair that was not taught them goes without.
 # Scaling grids have their own values as well; memory is asked once, since peaks do not vary.
-timed = $(foreach name,batch length prompt attention engines,configs/grids/$(name).yaml)
+timed = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 memory = configs/grids/memory.yaml
 planned = $(if $(PLAN),--plan)
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
@@ -57,6 +60,7 @@ help: ## this help
 	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'
 	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
 	@echo '  DTYPE="bfloat16 int8"  precision in place of the pair'"'"'s; int8: weights alone, through torchao'
+	@echo '  ENGINE=captured  of baseline and sweep, in place of eager (prompts of one length); HEAD="official lean" of LLaDA'
 	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
 	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
 	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
@@ -103,16 +107,17 @@ study: setup ## baseline, sweep, tasks and report: the whole study
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
-scaling: setup ## batch, length, prompt, attention, engines and memory: how both models grow (PLAN=1: minutes alone)
+scaling: setup ## batch, length, prompt, attention, engines, values and memory: how both models grow (PLAN=1: minutes alone)
 	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
 
-batch length prompt attention: setup
+batch length prompt attention values: setup
 	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(planned)
 batch: ## throughput over the batch (own lengths and prompts, like all scaling grids)
 length: ## latency over the length of the answer
 prompt: ## latency over the length of the prompt
 attention: ## fused attention against plain products: the quadratic memory
+values: ## do the values of the weights matter for time? the model's own, heavy tails, zeros
 
 memory: setup ## peak memory over batch and length, out of memory included
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)

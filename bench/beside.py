@@ -36,12 +36,16 @@ def emit_beside(record: dict, found: dict, emit: Callable[[dict], None]) -> None
 def accompany(
     adapter: Adapter, work: Work, record: dict, watch: Watch, emit: Callable[[dict], None]
 ) -> dict[str, float]:
-    """Emit the energy of a record's calls. Returns milliseconds of the call that is to be traced, by cell id."""
+    """Emit the energy of a record's calls. Returns milliseconds of the call that is to be traced, by cell id: in round
+    1 alone, since tracing what is captured means to capture it again."""
     cell, calls = work.cell(record["cell_id"]), record["calls"]
+    if cell.timed:  # neither a part's energy nor its kernels are a call's
+        return {}
     batches = batches_of(work, cell, record["round"])
     nvml, ids = record["nvml"], [batch.ids for batch in batches]
-    if not cell.timed:  # a part's energy is not a call's
-        emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
+    emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, nvml, calls, ids)), emit)
+    if record["round"] > 1:
+        return {}
     short = short_cell(cell, forwards_to_trace(calls))
     return attempt(cell, lambda: {cell.cell_id: untraced_ms(adapter, short, longest_of(batches))})
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.errors import BadInput
 
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
+NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts", "seed", "steps", "steps_timed",
+                "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
 
 
 def identity(settings: dict) -> str:
@@ -55,6 +57,7 @@ class Cell:
     tokens_timed: int | None = None  # LLaMA's first and last tokens alone, half of each; the cache grows in full
     peaks_only: bool | None = None  # memory is asked, not time: no warm-up, and no clock is believed
     attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
+    fill: str | None = None  # heavy-tailed | zero: what matrices are filled with; None: the model's own weights
     limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
     first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
@@ -66,12 +69,20 @@ class Cell:
         return identity({k: v for k, v in self.settings().items() if k not in NOT_HASHED})
 
     @property
+    def capture(self) -> str:
+        """Names the captured step that the cell replays; an eager cell shares nothing."""
+        if self.engine == "eager":
+            return self.cell_id
+        return identity({k: v for k, v in self.settings().items() if k not in NOT_CAPTURED})
+
+    @property
     def label(self) -> str:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
         name += f", {self.head} head" if self.head else ""
         name += ", captured" if self.engine == "captured" else ""
         name += f", {self.attention} attention" if self.attention else ""
+        name += f", {self.fill} weights" if self.fill else ""
         name += f", {self.timed} timed" if self.timed else ""
         return name if self.twin is None else f"sentinel {self.twin}"
 

@@ -4,6 +4,7 @@ On a GPU each function of `bench/block.py` is compiled, then the whole step (eve
 committed) is captured, so that a step costs the host one launch. On a CPU the same functions are called directly.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,26 +27,30 @@ class Replay:
     """A function of no arguments on tensors that stay in place: on a GPU captured and replayed, on a CPU called.
 
     peak_bytes: the device memory allocated while it was captured. A replay needs as much, but the allocator no longer
-    counts what is in the graph's own pool.
+    counts what is in the graph's own pool. compile_s, capture_s: seconds until it could be captured, and of capturing.
     """
 
     def __init__(self, function: Callable[[], None], device: str):
-        self.peak_bytes = 0
+        self.peak_bytes, self.compile_s, self.capture_s = 0, 0.0, 0.0
         if device != "cuda":
             self.replay = function
             return
+        start = time.perf_counter()
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):  # not captured: compiles, and lets the libraries set themselves up
             for _ in range(2):
                 function()
         torch.cuda.current_stream().wait_stream(beside)
+        torch.cuda.synchronize()
+        self.compile_s = time.perf_counter() - start
         self.graph = torch.cuda.CUDAGraph()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         with torch.cuda.graph(self.graph):
             function()
         self.peak_bytes = torch.cuda.max_memory_allocated()
+        self.capture_s = time.perf_counter() - start - self.compile_s
         self.replay = self.graph.replay
 
     def __call__(self) -> None:
@@ -117,8 +122,8 @@ class Denoiser:
         self.step = Replay(self.canvas.step, device)
 
     @property
-    def peak_bytes(self) -> int:
-        return self.step.peak_bytes
+    def replays(self) -> tuple[Replay, ...]:
+        return (self.step,)
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,8 @@ class Decoder:
         self.decode = Replay(self.decode_step, self.device)
 
     @property
-    def peak_bytes(self) -> int:
-        return max(self.prefill.peak_bytes, self.decode.peak_bytes)
+    def replays(self) -> tuple[Replay, ...]:
+        return self.prefill, self.decode
 
     def fill(self, prompts: torch.Tensor, attention_mask: torch.Tensor | None, may_end: bool) -> None:
         """Start anew after other prompts [rows, prompt_length]. may_end: whether an end token ends a row."""

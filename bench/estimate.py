@@ -20,7 +20,9 @@ START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
 )  # fmt: skip
-CAPTURE_S = {"llama": 40.0, "llada": 10.0}  # on a GPU: to compile and capture a step, once a shape (engine captured)
+# On a GPU: to compile and capture a step, once a shape (engine captured); later rounds find the kernels compiled.
+CAPTURE_S = {"llama": 40.0, "llada": 10.0}
+CAPTURE_AGAIN_S = 6.0
 WARMUP_FORWARDS = 12  # of bench/worker.py, which imports torch
 
 
@@ -56,6 +58,9 @@ def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[st
     """Seconds of a cell in a round: its warm-up and its calls."""
     each = call_s(cell, prompts, known)
     warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
-    captures = 1 if cell.peaks_only else 2  # once more to trace its kernels, when all cells have been timed
-    capture = captures * CAPTURE_S[cell.model] if cell.engine == "captured" and cell.device == "cuda" else 0.0
+    capture = 0.0
+    if cell.engine == "captured" and cell.device == "cuda":
+        capture = CAPTURE_S[cell.model] if round_ == 1 else CAPTURE_AGAIN_S
+        if round_ == 1 and not cell.timed and not cell.peaks_only:
+            capture += CAPTURE_AGAIN_S  # to trace its kernels, when all cells have been timed
     return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture

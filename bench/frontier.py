@@ -5,7 +5,8 @@
 
 Each probe is a cell in a fresh process, and out of memory is a result like any other, recorded as such. What is on
 record is not tried again, so the same command goes on where it was stopped. Peaks grow in a straight line with the
-batch: the line through the last two says where to look, and bisection ends it within a thirty-second of the batch.
+batch, from the weights alone: the line through the last two says where to look, and bisection ends it within a
+thirty-second of the batch.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ GIB = 1 << 30
 @dataclass(frozen=True)
 class Tries:
     """What is known of one line at one length: peak GiB of each batch that fits (None: not measured), and those that
-    do not."""
+    do not. Batch 0 is the weights alone."""
 
     fits: dict[int, float | None]
     fails: frozenset[int]
@@ -61,7 +62,7 @@ def next_batch(tries: Tries, limit_gib: float | None = None) -> int | None:
     low, high = tries.low, tries.high
     step = max(1, low // CLOSE)
     if low == 0:
-        return 1 if high is None else None if high == 1 else high // 2
+        return GROWTH if high is None else None if high == 1 else high // 2
     if high is not None and high - low <= step:
         return None
     guess = predicted(tries, limit_gib)
@@ -89,6 +90,7 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
         if record["outcome"] == "ok":
             peaks = record["memory_gib"]
             fits[batch] = peaks.get("reserved", peaks.get("resident"))
+            fits |= {0: peaks["weights"]} if "weights" in peaks else {}
         elif record["outcome"] == "oom":
             fails.add(batch)
         else:

@@ -27,9 +27,10 @@ Metric = Literal["accuracy", "bertscore_f1"]
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
 Engine = Literal["eager", "captured"]
+Fill = Literal["own", "heavy-tailed", "zero"]
 Float = Literal["float32", "bfloat16", "float16"]
 Dtype = Literal[Float, "int8"]
-Place = Literal["batch_size", "gen_length", "prompt_tokens"]
+Place = Literal["batch_size", "gen_length", "prompt_tokens", "engine"]
 
 
 class ModelFile(Strict):
@@ -48,6 +49,10 @@ class ModelFile(Strict):
         """Token ids of a user's message."""
         ids = prompts.encode(self.tokenizer_directory, text)
         return ids if self.fold_ids_below is None else [i % self.fold_ids_below for i in ids]
+
+    def filled(self, fill: str) -> "ModelFile":
+        """The same shapes with matrices of other values, which are made from a seed."""
+        return self if fill == "own" else self.model_copy(update={"random_seed": self.random_seed or 0})
 
     def describe(self) -> checkpoint.Checkpoint:
         return checkpoint.read(self.weights, self.random_seed)
@@ -122,9 +127,10 @@ class GridFile(Strict):
     peaks_only: bool = False  # memory is asked, not time
     dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's; int8: weights alone
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
+    fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
     whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
-    first: dict[Place, list[int]] = Field(default={})  # cells with these values come before the others of a round
+    first: dict[Place, list[int | str]] = Field(default={})  # cells with these values come before the others of a round
     pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
 
     @model_validator(mode="after")
@@ -132,6 +138,8 @@ class GridFile(Strict):
         for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
             if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
+        if self.fill != "own" and self.stop != "length":
+            raise ValueError("fill: weights of other values are timed, not scored; it needs stop: length")
         return self
 
     @model_validator(mode="after")
@@ -218,11 +226,11 @@ def cells_of(
     """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
     found: dict[str, Cell] = {}
     pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
-    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention", "dtype")
+    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention", "dtype", "fill")
     axes = (as_list(getattr(grid, name)) for name in names)
-    for model, gen, block, each, batch, head, engine, attention, dtype in itertools.product(*axes):
+    for model, gen, block, each, batch, head, engine, attention, dtype, fill in itertools.product(*axes):
         steps = each if pace == "steps" else steps_for(gen, each, where)
-        files: ModelFile = getattr(pair, model)
+        files: ModelFile = getattr(pair, model).filled(fill)
         diffusion = {}
         check_dtype(dtype, where)
         check_positions(grid.prompt_tokens, gen, files, where)
@@ -256,6 +264,7 @@ def cells_of(
             tokens_timed=shorter(grid.tokens_timed, gen) if model == "llama" else None,
             peaks_only=grid.peaks_only or None,
             attention=None if attention == "sdpa" else attention,
+            fill=None if fill == "own" else fill,
             limit_gib=grid.limit_gib,
             time_limit_s=grid.time_limit_s,
             **diffusion,

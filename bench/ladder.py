@@ -3,8 +3,9 @@
     python -m bench.ladder [--pair NAME] [--device D] [--repeats N] [--cells WORK]
 
 Cells alternate call by call, so that a slow spell of the machine meets all of them; ratios are paired by repeat. Then
-what the harness adds to a captured step: marks, clocks and the adapter, against a bare loop of replays. Exits 1 when a
-target is missed. --cells: an exported work folder, for a machine without the packages that read grids.
+what the harness adds to a captured step: marks, clocks and the adapter, against a bare loop of replays. On a GPU the
+device's ceilings are measured in the same process first, and captured steps stand beside what they must cost there.
+Exits 1 when a target is missed. --cells: an exported work folder, for a machine without the packages that read grids.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from pathlib import Path
 
 import torch
 
-from bench import adapters, calls, device, metrics, request, stats
+from bench import adapters, calls, ceilings, checkpoint, device, metrics, request, roofline, stats
 from bench.adapters.base import Adapter
 from bench.adapters.llada import LladaAdapter
 from bench.cell import Cell, Work
 from bench.errors import BadInput, exit_code
 from bench.profiler import Stopwatch
+from bench.roofline import Ceilings
 
 GRID = "engines"
-TARGETS = {"official": 1.25, "official-old": 1.8}  # as their authors run them, times our step: captured, lean head
+# On a CPU: the rungs as their authors run them, times our step (captured, lean head). On a GPU: our step, times the
+# floor that the cost model gives it at the ceilings measured beside it.
+TARGETS = {"official": 1.25, "official-old": 1.8}
+FLOOR_TARGETS = {"llama": 1.25, "llada": 2.0}
+CEILING_S = 1.0  # that each ceiling is sustained
 HARNESS_TARGET = 0.01  # of a captured step
 Times = dict[str, list[float]]  # milliseconds of a step by cell id, one value a repeat
 
@@ -86,6 +92,23 @@ def harness_share(cell: Cell, adapter: LladaAdapter, prompts: list[list[int]], p
     return stats.median_ratio(found[timed], found[bare])
 
 
+def floors(work: Work) -> dict[str, float]:
+    """Milliseconds that a captured step with the lean head must cost on this GPU, by cell id; none on a CPU."""
+    if work.cells[0].device == "cpu":
+        return {}
+    models = [checkpoint.read(*files) for files in {(cell.weights, cell.random_seed) for cell in work.cells}]
+    found = ceilings.measure(models, work.cells[0].float_dtype, "cuda", CEILING_S)
+    flops, moved = (found[name]["value"] for name in ("flops_per_s", "bytes_per_s"))
+    print(f"ceilings in this process: {flops / 1e12:.4g} TFLOP/s, {moved / 1e9:.4g} GB/s read", flush=True)
+    return {
+        cell.cell_id: 1e3 * roofline.step_s(
+            cell, checkpoint.read(cell.weights, cell.random_seed).shape, Ceilings(flops, moved), cell.prompt_tokens
+        )
+        for cell in work.cells
+        if cell.engine == "captured" and (cell.model == "llama" or cell.head == "lean")
+    }  # fmt: skip
+
+
 def one(cells: Iterable[Cell], **wanted: object) -> Cell:
     """The cell with these settings. Raises BadInput if the work holds none."""
     for cell in cells:
@@ -95,26 +118,32 @@ def one(cells: Iterable[Cell], **wanted: object) -> Cell:
     raise BadInput(f"the work holds no cell of {words}; export configs/grids/{GRID}.yaml")
 
 
-def print_steps(work: Work, times: Times) -> bool:
-    """Every cell's step beside the lean head of its own engine (what the head costs) and beside the captured engine
-    with the lean head (what both cost together); whether the latter meets the targets."""
+def print_steps(work: Work, times: Times, floor_ms: dict[str, float]) -> bool:
+    """Every cell's step beside the lean head of its own engine (what the head costs), beside the captured engine with
+    the lean head (what both cost together), and ours beside its floor where that is known; whether targets are met."""
     met = True
     for cell in work.cells:
         values = times[cell.cell_id]
         name = f"{cell.model}, {cell.engine}" + (f", {cell.head or 'official'}" if cell.model == "llada" else "")
-        line = f"{name:29} {statistics.median(values):8.2f} ms"
+        line = f"batch {cell.batch_size}  {name:29} {statistics.median(values):8.2f} ms"
         head = "lean" if cell.model == "llada" else None
-        same = one(work.cells, model=cell.model, engine=cell.engine, head=head)
-        best = one(work.cells, model=cell.model, engine="captured", head=head)
+        like = {"model": cell.model, "head": head, "batch_size": cell.batch_size}
+        same = one(work.cells, engine=cell.engine, **like)
+        best = one(work.cells, engine="captured", **like)
         if cell.head != head:
             line += f"   {stats.median_ratio(values, times[same.cell_id]).text(2)} x {cell.engine} lean"
         if cell.engine == "eager":
             ratio = stats.median_ratio(values, times[best.cell_id])
             line += f"   {ratio.text(2)} x captured{' lean' if head else ''}"
-            target = TARGETS.get(cell.head or "official") if cell.model == "llada" else None
+            target = TARGETS.get(cell.head or "official") if cell.model == "llada" and not floor_ms else None
             if target:
                 met &= ratio.value >= target
                 line += f", target {target}: {'ok' if ratio.value >= target else 'MISSED'}"
+        if cell.cell_id in floor_ms:
+            share, target = statistics.median(values) / floor_ms[cell.cell_id], FLOOR_TARGETS[cell.model]
+            met &= share <= target
+            line += f"   {share:.2f} x its floor of {floor_ms[cell.cell_id]:.2f} ms, target {target}:"
+            line += " ok" if share <= target else " MISSED"
         print(line, flush=True)
     return met
 
@@ -133,12 +162,13 @@ def main() -> int:
     lean = one(work.cells, model="llada", engine="captured", head="lean")
     with device.held(lean.device, GRID, here=True):
         print(
-            f"one forward of {lean.pair} on {lean.device}, batch {lean.batch_size}, {lean.gen_length} tokens after"
+            f"one forward of {lean.pair} on {lean.device}, {lean.gen_length} tokens after"
             f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}",
             flush=True,
         )
+        floor_ms = floors(work)
         ready = adapters_of(work)
-        met = print_steps(work, step_times(work, ready, args.repeats))
+        met = print_steps(work, step_times(work, ready, args.repeats), floor_ms)
         share = harness_share(lean, *ready[lean.cell_id], 2 * args.repeats)
     found = stats.Estimate(*[None if x is None else 100 * (x - 1) for x in (share.value, share.low, share.high)])
     reached = share.value - 1 <= HARNESS_TARGET

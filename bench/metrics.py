@@ -149,6 +149,8 @@ def card_metrics(record: dict) -> dict[str, float]:
         found["energy/j"] = energy["joules"] / energy["calls"]
         found["energy/j_per_token"] = energy["joules"] / energy["tokens"]
         found["energy/power_w"] = energy["joules"] / energy["seconds"]
+    if telemetry := record.get("nvml", {}).get("telemetry"):
+        found["compute/sm_clock_mhz"] = telemetry["sm_clock_mhz"][1]
     if busy := record.get("busy"):
         found["compute/host_overhead"] = 1 - busy["kernel_ms"] / busy["latency_ms"]
     if "used_bytes" in record.get("nvml", {}):
@@ -178,8 +180,7 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
         metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
         metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
         metrics |= card_metrics(record)
-        if "capture_s" in record:
-            metrics["compute/capture_s"] = record["capture_s"]
+        metrics |= {f"compute/{name}": record[name] for name in ("compile_s", "capture_s") if name in record}
         found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return found
 

@@ -92,14 +92,17 @@ def build(config: LlamaConfig, causal: bool, full_precision_rope: bool = False) 
     return model
 
 
-def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> LlamaForCausalLM:
-    """The checkpoint's model on `device`, in evaluation mode. Raises BadInput naming a wrong tensor."""
+def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype, fill: str | None = None) -> LlamaForCausalLM:
+    """The checkpoint's model on `device`, in evaluation mode. Raises BadInput naming a wrong tensor.
+
+    fill: of weights made from a seed, what other values the matrices have (`fill_at_random`).
+    """
     with torch.device("meta"):
         model = build(llama_config(checkpoint), checkpoint.causal, checkpoint.full_precision_rope)
     if checkpoint.random_seed is None:
         fill_from_files(model, checkpoint, device, dtype)
     else:
-        fill_at_random(model, checkpoint.random_seed, device, dtype)
+        fill_at_random(model, checkpoint.random_seed, device, dtype, fill)
     model.tie_weights()
     # Built anew: buffers are not in checkpoints, and the frequencies must stay float32 whatever the dtype.
     model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(device)
@@ -134,13 +137,27 @@ def put(model, name: str, tensor: torch.Tensor, source: str, path: Path, device:
     setattr(module, leaf, torch.nn.Parameter(own, requires_grad=False))
 
 
-def fill_at_random(model: LlamaForCausalLM, seed: int, device: str, dtype: torch.dtype) -> None:
-    """Seeded weights made on the device: matrices normal(0, 0.02), norms one."""
+STD = 0.02  # of random matrices
+TAIL = 3  # degrees of freedom of heavy tails: the fewest whole number with a variance
+
+
+def fill_at_random(
+    model: LlamaForCausalLM, seed: int, device: str, dtype: torch.dtype, fill: str | None = None
+) -> None:
+    """Seeded weights made on the device: matrices normal(0, 0.02), norms one.
+
+    fill: `heavy-tailed`, Student's t of three degrees of freedom with the same variance; `zero`.
+    """
     generator = torch.Generator(device).manual_seed(seed)
     for name, parameter in list(model.named_parameters()):
         tensor = torch.ones(parameter.shape, device=device, dtype=dtype)
         if parameter.ndim > 1:
-            tensor.normal_(0, 0.02, generator=generator)
+            tensor.normal_(0, STD, generator=generator)
+        if parameter.ndim > 1 and fill == "heavy-tailed":  # t = normal / sqrt(chi square / freedom); its variance is 3
+            squares = [torch.empty_like(tensor).normal_(generator=generator).square_() for _ in range(TAIL)]
+            tensor.div_(sum(squares).sqrt_())
+        elif parameter.ndim > 1 and fill == "zero":
+            tensor.zero_()
         put(model, name, tensor, name, Path("random"), device, dtype)
 
 

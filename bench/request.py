@@ -36,6 +36,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
+    parser.add_argument("--engine", help='eager, captured, or "eager captured"; default: the grid\'s')
+    parser.add_argument("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
     parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
     parser.add_argument("--judge", help="smollm2, none, or a directory; default: the pair's")
@@ -103,8 +105,9 @@ def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
     if args.steps is not None:
         overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    if args.dtype:
-        overrides["dtype"] = args.dtype.replace(",", " ").split()
+    for name in ("dtype", "engine", "head"):
+        if getattr(args, name):
+            overrides[name] = getattr(args, name).replace(",", " ").split()
     read = {name: grid.read_grid(name, overrides, pair.name) for name in args.grids}
     heat = {k: v for k, v in overrides.items() if k in ("temperature", "dtype")}
     also = {name: grid.read_grid(name, heat, pair.name) for name in args.also}

@@ -65,8 +65,6 @@ def rounds_to_do(
 ) -> list[tuple[int, list[Cell]]]:
     """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
 
-    Cells that are to come first do, shuffled among themselves.
-
     Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
     before and after them, in a process of its own each time.
     """
@@ -82,11 +80,19 @@ def rounds_to_do(
         before, after = sentinel.TWINS
         for process in (before, *models, after) if watched else ():
             cells = [cell for cell in todo if process == (cell.twin or cell.model)]
-            random.Random(f"{work.seed} {round_} {process}").shuffle(cells)
-            cells.sort(key=lambda cell: not cell.first)
             if cells:
-                found.append((round_, cells))
+                found.append((round_, shuffled(cells, f"{work.seed} {round_} {process}")))
     return found
+
+
+def shuffled(cells: list[Cell], seed: str) -> list[Cell]:
+    """Cells in a random order; those that are to come first do. What replays one captured step stays together, since
+    to capture it again can take longer than the cell."""
+    cells, place = list(cells), {}
+    random.Random(seed).shuffle(cells)
+    for cell in cells:
+        place.setdefault(cell.capture, len(place))
+    return sorted(cells, key=lambda cell: (not cell.first, place[cell.capture]))
 
 
 def is_good(cell: Cell, round_: int, known: dict[str, records.CellRecords]) -> bool:

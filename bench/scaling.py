@@ -17,15 +17,16 @@ AXES = {  # kind: what it varies
     "prompt": "prompt_tokens",
     "attention": "gen_length",
     "engines": "batch_size",
+    "values": "batch_size",
     "memory": "batch_size",
     "frontier": "gen_length",
 }
 WORDS = {"batch_size": "batch {:.0f}", "gen_length": "{:.0f} tokens", "prompt_tokens": "prompts of {:.0f}"}
 TOGETHER = ["pair", "dtype", "platform", "device", "temperature", "limit_gib"]  # a group's runs share these
 PLACE = ["batch_size", "gen_length", "prompt_tokens"]  # where a run stands
-KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention"]  # what stands there
+KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention", "fill"]  # what stands there
 PARTS = ["steps_timed", "tokens_timed"]
-LATENCY, RATE = "latency/latency_ms", "throughput/tokens_per_s"
+LATENCY, RATE, STEP = "latency/latency_ms", "throughput/tokens_per_s", "latency/step_ms"
 PEAKS = ("memory/allocated_gib", "memory/resident_gib")
 
 
@@ -47,7 +48,7 @@ class Scaling:
     def every(self) -> pd.DataFrame:
         """All that stands in a table, along the axis."""
         both = pd.concat([self.rows, self.left_out])
-        by = dict.fromkeys([self.axis, *PLACE, "model", "head", "tokens_per_step", "engine", "attention"])
+        by = dict.fromkeys([self.axis, *PLACE, "model", "head", "tokens_per_step", "engine", "attention", "fill"])
         return both.sort_values(list(by), key=lambda c: c != "llama" if c.name == "model" else c, na_position="first")
 
     @property
@@ -121,6 +122,8 @@ def names_of(runs: pd.DataFrame) -> list[str]:
             parts.append(run["engine"])
         if same_model["attention"].nunique(dropna=False) > 1:
             parts.append(f"{comparison.text_of(run['attention'], 'fused')} attention")
+        if same_model["fill"].nunique(dropna=False) > 1:
+            parts.append(f"{comparison.text_of(run['fill'], 'own')} weights")
         found.append(", ".join(parts))
     return found
 
@@ -160,6 +163,17 @@ def break_evens(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
         run = runs.loc[runs["steps"].idxmin()]
         if rounds := beside_llama(found, run, LATENCY):
             result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
+    return result
+
+
+def beside_own(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
+    """(run, its step over that of the model's own weights, paired by round) of runs with weights of other values."""
+    own, same = found.rows[found.rows["fill"].isna()], [*PLACE, *(name for name in KIND_OF_RUN if name != "fill")]
+    result = []
+    for _, run in found.rows[found.rows["fill"].notna()].iterrows():
+        beside = own[own[same].map(str).eq(run[same].map(str)).all(axis=1)].head(1)
+        ratio = None if beside.empty else paired(pd.concat([run.to_frame().T, beside]), STEP)
+        result += [(run, ratio)] if ratio else []
     return result
 
 

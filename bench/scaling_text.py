@@ -7,7 +7,8 @@ from bench.comparison import MEASURES, text_of
 from bench.scaling import WORDS, Scaling
 from bench.stats import Estimate
 
-SETTINGS = {"engine": "", "head": "official", "attention": "fused"}  # shown where they differ; what None stands for
+# Shown where they differ, and what None stands for.
+SETTINGS = {"engine": "", "head": "official", "attention": "fused", "fill": "own"}
 HEADINGS = {"batch_size": "batch", "gen_length": "tokens", "prompt_tokens": "prompt"}
 MISSING = "-"
 
@@ -117,7 +118,7 @@ def sentences(found: Scaling, with_noise: bool = True) -> list[str]:
 
     if found.kind == "frontier":  # out of memory is what was looked for
         return []
-    ratios = [*ratio_sentences(found), *break_even_sentences(found)]
+    ratios = [*ratio_sentences(found), *break_even_sentences(found), *value_sentences(found)]
     noise = [noise_sentence(found.noise)] if with_noise and ratios and found.noise else []
     return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
 
@@ -148,6 +149,20 @@ def break_even_sentences(found: Scaling) -> list[str]:
         f"Time: {setting + ': ' if setting else ''}LLaDA takes as long as LLaMA with {', '.join(words)}."
         for setting, words in parts.items()
     ]
+
+
+def value_sentences(found: Scaling) -> list[str]:
+    """What a step takes with weights of other values, over the model's own, and power and clock where a card tells."""
+    parts = []
+    for run, ratio in scaling.beside_own(found):
+        own = found.rows[found.rows["fill"].isna()].iloc[0]
+        card = [
+            f"{own[metric]:.0f} to {run[metric]:.0f} {unit}"
+            for metric, unit in (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))
+            if metric in run and pd.notna(run[metric]) and pd.notna(own[metric])
+        ]
+        parts.append(f"{run['fill']} {ratio_text(ratio)}" + (f" ({', '.join(card)})" if card else ""))
+    return [f"Values: a step takes, over the model's own weights, {'; '.join(parts)}."] if parts else []
 
 
 def shortcut_sentences(found: Scaling) -> list[str]:

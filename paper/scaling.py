@@ -16,12 +16,14 @@ COLUMNS = {  # metric: (heading, digits)
     "memory/allocated_gib": ("allocated GiB", 2),
     "memory/resident_gib": ("resident GiB", 2),
 }
+CARD = {"energy/power_w": ("power W", 0), "compute/sm_clock_mhz": ("clock MHz", 0)}
 ABOUT = {  # what a table of the kind shows, before what all say
     "batch": "Throughput over the batch",
     "length": "Latency over the length of the answer",
     "prompt": "Latency over the length of the prompt",
     "attention": "Attention by fused kernels, and as plain products with a softmax",
     "engines": "Every engine and rung of the head",
+    "values": "The model's own weights, and the same shapes with matrices of other values",
     "memory": "Peak memory over batch and length, in GiB",
     "frontier": "The largest batch that fits at each length, found by trying; each probe in a process of its own",
 }
@@ -91,6 +93,11 @@ def run_table(found: Scaling) -> pd.DataFrame:
     ratios = [scaling.ratio(found, run) for _, run in runs.iterrows()]
     if any(ratios):
         columns["of LLaMA's tokens/s"] = [cell_text(ratio, 3) for ratio in ratios]
+    if others := {run["run_id"]: ratio for run, ratio in scaling.beside_own(found)}:
+        columns["step over own"] = [cell_text(others.get(run_id), 3) for run_id in runs["run_id"]]
+    for metric, (heading, digits) in CARD.items() if found.kind == "values" else ():
+        if metric in runs and runs[metric].notna().any():
+            columns[heading] = [cell_text(estimate_of(run, metric), digits) for _, run in runs.iterrows()]
     if runs[scaling.PARTS].notna().any(axis=None):
         columns["timed"] = [report.part_words(run).removeprefix("extrapolated from ") or "all" for _, run in
                             runs.iterrows()]  # fmt: skip
@@ -120,8 +127,13 @@ def numbers(found: dict[str, Scaling]) -> dict[str, tuple[stats.Estimate, str, l
             for metric in (column for column in run.index if column.split("/")[-1] in METRICS):
                 if not metric.startswith("rounds/") and (estimate := estimate_of(run, metric)):
                     result[f"{name_of(group, run)}.{metric.split('/')[1]}"] = estimate, metric, [run["run_id"]]
+            for metric in CARD if group.kind == "values" else ():
+                if estimate := estimate_of(run, metric):
+                    result[f"{name_of(group, run)}.{metric.split('/')[1]}"] = estimate, metric, [run["run_id"]]
             if ratio := scaling.ratio(group, run):
                 result[f"{name_of(group, run)}.throughput_ratio"] = ratio, "1", [run["run_id"]]
+        for run, ratio in scaling.beside_own(group):
+            result[f"{name_of(group, run)}.step_over_own"] = ratio, "1", [run["run_id"]]
         for run, steps in scaling.break_evens(group):
             where = name_of(group, run.drop("steps"))
             result[f"{where}.break_even_steps"] = steps, "steps", [run["run_id"]]
@@ -142,6 +154,6 @@ def name_of(found: Scaling, run: pd.Series) -> str:
     if run["model"] == "llada":
         parts += [f"{run['steps']:.0f}"] if "steps" in run else []
         parts.append(text_of(run["head"], "official"))
-    parts += [run["engine"], *([run["attention"]] if text_of(run["attention"], "") else [])]
+    parts += [run["engine"], *(run[name] for name in ("attention", "fill") if text_of(run[name], ""))]
     places = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}
     return ".".join(parts + [f"{letter}{run[name]:.0f}" for letter, name in places.items() if pd.notna(run[name])])

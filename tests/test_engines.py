@@ -165,3 +165,30 @@ def test_the_host_looks_at_the_step_before_the_last(monkeypatch):
         found.append(lookout.ended())
     assert found == [False, False, False, True, True]
     assert Late.waited == [1, 2, 3, 4]
+
+
+def test_what_the_next_cell_replays_too_is_captured_once():
+    for model, changes in (("llama", {"tokens_timed": 8}), ("llada", {"steps": 8})):
+        adapter, cell = adapters.create(model), make_cell(model, engine="captured", stop="length")
+        adapter.load(cell)
+        assert adapter.prepare([LLADA_PROMPTS]) == 0.0  # a CPU compiles nothing
+        (first,) = adapter.captures.values()
+        adapter.load(replace(cell, **changes))
+        assert adapter.prepare([LLADA_PROMPTS]) is None
+        assert list(adapter.captures.values()) == [first]
+        adapter.load(replace(cell, gen_length=32))
+        assert adapter.prepare([LLADA_PROMPTS]) == 0.0
+        assert list(adapter.captures.values()) != [first]
+
+
+def test_a_step_captured_for_another_number_of_steps_gives_the_same_tokens():
+    adapter, cell = adapters.create("llada"), make_cell("llada", engine="captured", steps=4)
+    adapter.load(replace(cell, steps=16))
+    adapter.prepare([LLADA_PROMPTS])
+    adapter.load(cell)
+    adapter.prepare([LLADA_PROMPTS])
+    again = adapter.generate(LLADA_PROMPTS, lambda kind: None)
+    adapter = adapters.create("llada")
+    adapter.load(cell)
+    adapter.prepare([LLADA_PROMPTS])
+    assert again.sequences.tolist() == adapter.generate(LLADA_PROMPTS, lambda kind: None).sequences.tolist()

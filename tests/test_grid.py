@@ -530,3 +530,11 @@ def test_plain_attention_on_the_captured_engine_is_refused(tmp_path, pair_file, 
     text = refusal(lambda: cells(tmp_path, pair_file, **one, attention=["sdpa", "math"]))
     assert text.endswith("attention math is compared on transformers' own modules; give engine: eager")
     assert len(cells(tmp_path, pair_file, **one)) == 1
+
+
+def test_weights_of_other_values_are_made_from_a_seed_and_never_scored(tmp_path, pair_file):
+    own, heavy = cells(tmp_path, pair_file, stop="length", fill=["own", "heavy-tailed"])
+    assert (own.fill, own.random_seed, heavy.fill, heavy.random_seed) == (None, None, "heavy-tailed", 0)
+    assert own.revision != heavy.revision
+    text = refusal(lambda: cells(tmp_path, pair_file, fill="zero"))
+    assert "fill: weights of other values are timed, not scored; it needs stop: length" in text

@@ -46,12 +46,23 @@ def test_targets_are_of_the_captured_lean_step(work, capsys):
             c.cell_id: [3.0 if c.engine == "eager" else 2.0] * 6 for c in work.cells if c.model == "llama"
         }
 
-    assert ladder.print_steps(work, times(25.0))
+    assert ladder.print_steps(work, times(25.0), {})
     printed = capsys.readouterr().out
     assert "1.80 [1.80, 1.80] x eager lean   3.60 [3.60, 3.60] x captured lean, target 1.8: ok" in printed
     assert "llama, eager                      3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
-    assert not ladder.print_steps(work, times(12.0))
+    assert not ladder.print_steps(work, times(12.0), {})
     assert "1.20 [1.20, 1.20] x captured lean, target 1.25: MISSED" in capsys.readouterr().out
+    ours = ({"model": "llada", "head": "lean"}, {"model": "llama"})
+    floors = {ladder.one(work.cells, engine="captured", **one).cell_id: 1.7 for one in ours}
+    assert not ladder.print_steps(work, times(12.0), floors)
+    printed = capsys.readouterr().out
+    assert "2.00 ms   1.18 x its floor of 1.70 ms, target 1.25: ok" in printed
+    assert "10.00 ms   5.88 x its floor of 1.70 ms, target 2.0: MISSED" in printed
+    assert "target 1.8" not in printed  # on a GPU the floor is the target
+
+
+def test_a_cpu_has_no_floors_of_its_own(work):
+    assert ladder.floors(work) == {}
 
 
 def test_work_without_the_cells_is_bad_input(work):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench import checkpoint, models
+from bench import adapters, checkpoint, models
 from bench.errors import BadInput
-from tests.conftest import GOLDEN, REPO
+from tests.conftest import GOLDEN, REPO, make_cell
 
 
 @pytest.mark.parametrize("case", "abcd")
@@ -160,3 +160,26 @@ def test_loading_holds_the_model_and_at_most_1_2_shards(copy):
     done = subprocess.run([sys.executable, "-c", LOAD, copy], cwd=REPO, capture_output=True, text=True, check=True)
     # float32 parameters, the shard being read, and room for what torch allocates on its first use
     assert int(done.stdout) <= 4 * checkpoint.read(copy).parameters + 1.2 * shard + (16 << 20)
+
+
+def filled(fill):
+    cell = make_cell("llada", random_seed=0, fill=fill)
+    adapter = adapters.create("llada")
+    adapter.load(cell)
+    return adapter
+
+
+def test_matrices_of_other_values_have_the_same_spread_or_none():
+    own, heavy, zero = (filled(fill).model.lm_head.weight for fill in (None, "heavy-tailed", "zero"))
+    assert float(heavy.std()) == pytest.approx(float(own.std()), rel=0.25)
+    assert float(heavy.abs().max()) > 3 * float(own.abs().max())  # t of three degrees of freedom
+    assert float(zero.abs().max()) == 0
+    assert torch.isfinite(heavy).all()
+
+
+def test_weights_of_other_values_are_loaded_anew():
+    adapter = filled(None)
+    before = adapter.model
+    adapter.load(make_cell("llada", random_seed=0, fill="zero"))
+    assert adapter.model is not before
+    assert float(adapter.model.model.norm.weight.min()) == 1.0  # norms are ones whatever the fill

@@ -220,3 +220,16 @@ def test_what_is_outside_its_range_is_refused_in_one_line(arguments, complaint):
         request.resolve(request.parse(["configs/grids/smoke.yaml", *arguments]))
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_cells_of_one_captured_step_stay_together_in_random_order():
+    shared = [make_cell("llada", engine="captured", steps=steps, prompt_tokens=4) for steps in (2, 4, 8, 16)]
+    others = [make_cell("llada", engine="captured", gen_length=32, prompt_tokens=4), make_cell("llada", steps=2)]
+    assert len({cell.capture for cell in (*shared, *others)}) == 3
+    seen = set()
+    for seed in range(40):
+        order = run.shuffled([*shared, *others], str(seed))
+        places = [order.index(cell) for cell in shared]
+        assert max(places) - min(places) == 3
+        seen.add(tuple(cell.steps for cell in order if cell in shared))
+    assert len(seen) > 10  # among themselves they are shuffled

@@ -175,6 +175,7 @@ def everything() -> list[dict]:
     rows += [run("prompt", "llama", 10 + n, prompt_tokens=n) for n in (32, 512)]
     rows += [run("attention", "llada", 5, steps=16, attention=kind) for kind in (None, "math")]
     rows += [run("engines", "llada", 5, steps=16, head=head) for head in (None, "lean")]
+    rows += [run("values", "llada", 5, steps=16, fill=fill) for fill in (None, "zero")]
     return rows + probes("llama", (1, "ok"), (2, "oom"))
 
 
@@ -242,3 +243,16 @@ def test_notes_of_peaks_and_whole_runs_say_nothing_of_extrapolation():
     assert report.part_words(pd.Series({"steps_timed": 4.0, "latency/latency_ms": 3.0})) == "extrapolated from 4 steps"
     assert report.part_words(pd.Series({"steps_timed": 4.0})) == ""
     assert report.part_words(pd.Series({"latency/latency_ms": 3.0})) == ""
+
+
+def test_weights_of_other_values_are_compared_with_the_models_own(study):
+    card = {"energy/power_w": 600.0, "compute/sm_clock_mhz": 1500.0}
+    own = run("values", "llada", 10, steps=16, **card) | {"latency/step_ms": 10.0}
+    zero = run("values", "llada", 8, steps=16, fill="zero") | {"latency/step_ms": 8.0}
+    zero |= {"energy/power_w": 400.0, "compute/sm_clock_mhz": 1980.0}
+    found = study([own, zero])["values"]
+    [(other, ratio)] = scaling.beside_own(found)
+    assert (other["fill"], ratio.value) == ("zero", pytest.approx(0.8))
+    said = "".join(scaling_text.sentences(found))
+    assert "over the model's own weights, zero 0.80 [0.80, 0.80] (600 to 400 W, 1500 to 1980 MHz)." in said
+    assert scaling.beside_own(study([zero])["values"]) == []  # nothing to compare with

@@ -71,6 +71,7 @@ def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
     class Capturing(Fake):
         def prepare(self, batches):
             self.asked.append(("prepare", [[len(prompt) for prompt in batch] for batch in batches]))
+            return 0.0
 
         def captured_peak_bytes(self):
             return 1 << 40

@@ -54,9 +54,10 @@ class Adapter(Protocol):
     def load(self, cell: Cell) -> None:
         """Make ready for a cell: weights on its device in its dtype, its options set."""
 
-    def prepare(self, batches: list[list[list[int]]]) -> None:
+    def prepare(self, batches: list[list[list[int]]]) -> float | None:
         """Compile and capture what batches of such shapes need, letting go of what other cells needed. Takes nothing
-        where the engine is eager. A captured cell must be prepared before it generates."""
+        where the engine is eager. A captured cell must be prepared before it generates. Returns the seconds of it that
+        went into compiling; None where all was captured before."""
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         """Generate for a batch of token id lists."""
@@ -79,17 +80,17 @@ class ModelAdapter:
         self.checkpoint: checkpoint.Checkpoint | None = None
         self.model = None
         self.captures: dict[tuple, Any] = {}
+        self.captured_length: int | None = None  # tokens that they have room for
 
     def load(self, cell: Cell) -> None:
         if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
             self.captures.clear()
-        loaded = self.cell and (self.cell.weights, self.cell.dtype, self.cell.device)
-        if loaded != (cell.weights, cell.dtype, cell.device):
+        if self.cell is None or model_of(self.cell) != model_of(cell):
             self.cell = self.model = None  # before another takes memory; and if that fails, nothing is loaded
             self.captures.clear()
             release(cell.device)
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
-            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype))
+            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype), cell.fill)
             if cell.dtype == "int8":
                 quantise.to_int8(self.model)
         self.cell = cell
@@ -101,14 +102,17 @@ class ModelAdapter:
     def weights_bytes(self) -> int:
         return sum(map(quantise.bytes_of, self.model.parameters()))
 
-    def prepare(self, batches: list[list[list[int]]]) -> None:
-        self.captures.clear()
-        if self.cell.engine == "captured":
-            for prompts in batches:
-                shape = self.shape_of(prompts)
-                if shape not in self.captures:
-                    with torch.no_grad():
-                        self.captures[shape] = self.capture(prompts)
+    def prepare(self, batches: list[list[list[int]]]) -> float | None:
+        wanted = {self.shape_of(prompts): prompts for prompts in batches} if self.cell.engine == "captured" else {}
+        if self.cell.gen_length != self.captured_length:
+            self.captures.clear()
+        self.captured_length = self.cell.gen_length
+        self.captures = {shape: found for shape, found in self.captures.items() if shape in wanted}
+        new = {shape: prompts for shape, prompts in wanted.items() if shape not in self.captures}
+        for shape, prompts in new.items():
+            with torch.no_grad():
+                self.captures[shape] = self.capture(prompts)
+        return sum(replay.compile_s for shape in new for replay in self.captures[shape].replays) if new else None
 
     def captured(self, prompts: list[list[int]]) -> Any:
         """What was captured for prompts of this shape. Raises RuntimeError if `prepare` did not see it."""
@@ -118,7 +122,12 @@ class ModelAdapter:
         return found
 
     def captured_peak_bytes(self) -> int:
-        return max((found.peak_bytes for found in self.captures.values()), default=0)
+        return max((replay.peak_bytes for found in self.captures.values() for replay in found.replays), default=0)
+
+
+def model_of(cell: Cell) -> tuple:
+    """What the loaded weights depend on."""
+    return cell.weights, cell.random_seed, cell.fill, cell.dtype, cell.device
 
 
 def attention_kernel(cell: Cell) -> AbstractContextManager:
