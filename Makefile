@@ -28,7 +28,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention frontier likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention frontier likelihood score restore paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -126,6 +126,9 @@ score: setup ## score generations that have no scores yet
 
 likelihood: setup ## bits per byte of held-out text, once for each model (TEXT)
 	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+
+restore: setup ## a published study (paper/recorded) back into MLflow, for paper and ui; STUDY=NAME, never the pair's
+	@$(PY) -m bench.tracking restore "$(STUDY)"
 
 paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
 	@$(PY) -m paper.build "$(study_name)"
