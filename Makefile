@@ -46,6 +46,8 @@ tasks = configs/grids/tasks.yaml
 timed = $(foreach name,batch length prompt attention engines,configs/grids/$(name).yaml)
 memory = configs/grids/memory.yaml
 planned = $(if $(PLAN),--plan)
+frontier = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
+	$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 
 help: ## this help
@@ -62,7 +64,7 @@ help: ## this help
 	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
 	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
 	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
-	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors print minutes alone'
+	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors and frontier print minutes'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'
 
 setup: ## .venv with the pinned packages; every other door does this when it is stale
@@ -79,12 +81,14 @@ ifeq ($(PY),.venv/bin/python)
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
-plan: setup ## the cells of a study and of the scaling grids with estimated minutes; runs nothing
+plan: setup ## the cells of a study and of the scaling grids, the frontier's tries, with estimated minutes; runs nothing
 	@$(PY) -m bench.run $(everything) --plan
 	@echo
 	@$(PY) -m bench.run --also $(timed) $(options) --plan
 	@echo
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 --plan
+	@echo
+	@$(frontier) --plan
 
 smoke: setup ## two small cells, a minute: does everything work here?
 	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
@@ -118,8 +122,7 @@ memory: setup ## peak memory over batch and length, out of memory included
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)
 
 frontier: setup ## the largest batch that fits at each length (LIMIT_GIB: as on a device with so much)
-	@$(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
-		$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
+	@$(frontier) $(planned)
 
 score: setup ## score generations that have no scores yet
 	@$(PY) -m bench.run $(everything) --score-only

@@ -95,6 +95,15 @@ def test_restore_never_falls_back_to_the_pairs_name():
     assert [words[-1] for words in asked] == ["", "", "a b"]
 
 
+def test_the_frontier_is_planned_with_the_rest_and_alone():
+    given = ("PY=python3", "LIMIT_GIB=24", "MODEL=my models/x", "STUDY=night run")
+    [planned] = [line for line in dry("plan", *given).splitlines() if "bench.frontier" in line]
+    assert planned == dry("frontier", "PLAN=1", *given).strip()
+    searched = shlex.split(dry("frontier", *given))
+    assert shlex.split(planned) == [*searched, "--plan"]
+    assert searched[searched.index("--limit-gib") + 1] == "24"
+
+
 def test_clean_keeps_measurements_and_environment():
     removed = [word for line in dry("clean").splitlines() if "rm -rf" in line for word in shlex.split(line)]
     assert ".cache/work" in removed
