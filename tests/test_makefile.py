@@ -95,6 +95,28 @@ def test_restore_never_falls_back_to_the_pairs_name():
     assert [words[-1] for words in asked] == ["", "", "a b"]
 
 
+SCALING = "scaling batch length prompt attention memory".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("door", ["study", *SCALING])
+def test_ceilings_come_first_where_they_are_missing(door):
+    first, *rest = (
+        dry(door, "PY=python3", "PAIR=mine", "DEVICE=cpu", "DTYPE=bfloat16 int8").replace("\\\n", "").splitlines()
+    )
+    told = {"--pair": "mine", "--device": "cpu", "--study": "mine", "--dtype": "bfloat16 int8"}
+    expected = ["python3", "-m", "bench.ceilings", "--missing", *(word for pair in told.items() for word in pair)]
+    assert shlex.split(first) == expected
+    assert "bench.run" in rest[0]
+    assert "bench.ceilings" not in " ".join(rest)
+
+
+@pytest.mark.parametrize("door", SCALING)
+def test_a_plan_measures_no_ceilings(door):
+    text = dry(door, "PY=python3", "PLAN=1")
+    assert "bench.ceilings" not in text
+    assert text.count("bench.run") == text.count("--plan") >= 1
+
+
 def test_the_frontier_is_planned_with_the_rest_and_alone():
     given = ("PY=python3", "LIMIT_GIB=24", "MODEL=my models/x", "STUDY=night run")
     [planned] = [line for line in dry("plan", *given).splitlines() if "bench.frontier" in line]
