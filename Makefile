@@ -30,7 +30,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention values frontier likelihood score paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
+.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention values frontier likelihood score restore paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -49,6 +49,12 @@ tasks = configs/grids/tasks.yaml
 timed = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 memory = configs/grids/memory.yaml
 planned = $(if $(PLAN),--plan)
+# This device's ceilings come first where the study has none: MFU, MBU and predictions of its runs are made from them.
+ceilings = $(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)" \
+	$(if $(DTYPE),--dtype "$(DTYPE)")
+ceilings_unless_planned = $(if $(PLAN),,@$(ceilings))
+frontier = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
+	$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
 
 help: ## this help
@@ -66,7 +72,7 @@ help: ## this help
 	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
 	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
 	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
-	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors print minutes alone'
+	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors and frontier print minutes'
 	@echo '  PY=python3       use this Python as it is, without setting up .venv'
 
 setup: ## .venv with the pinned packages; every other door does this when it is stale
@@ -83,12 +89,14 @@ ifeq ($(PY),.venv/bin/python)
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
-plan: setup ## the cells of a study and of the scaling grids with estimated minutes; runs nothing
+plan: setup ## the cells of a study and of the scaling grids, the frontier's tries, with estimated minutes; runs nothing
 	@$(PY) -m bench.run $(everything) --plan
 	@echo
 	@$(PY) -m bench.run --also $(timed) $(options) --plan
 	@echo
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 --plan
+	@echo
+	@$(frontier) --plan
 
 smoke: setup ## two small cells, a minute: does everything work here?
 	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
@@ -103,15 +111,17 @@ tasks: setup ## both models on generated tasks, checked by rule (own lengths, st
 	@$(PY) -m bench.run --also $(tasks) $(options)
 
 study: setup ## baseline, sweep, tasks and report: the whole study
-	@$(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)" $(if $(DTYPE),--dtype "$(DTYPE)")
+	@$(ceilings)
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
 scaling: setup ## batch, length, prompt, attention, engines, values and memory: how both models grow (PLAN=1: minutes alone)
+	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
 
 batch length prompt attention values: setup
+	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(planned)
 batch: ## throughput over the batch (own lengths and prompts, like all scaling grids)
 length: ## latency over the length of the answer
@@ -120,17 +130,20 @@ attention: ## fused attention against plain products: the quadratic memory
 values: ## do the values of the weights matter for time? the model's own, heavy tails, zeros
 
 memory: setup ## peak memory over batch and length, out of memory included
+	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)
 
 frontier: setup ## the largest batch that fits at each length (LIMIT_GIB: as on a device with so much)
-	@$(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
-		$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
+	@$(frontier) $(planned)
 
 score: setup ## score generations that have no scores yet
 	@$(PY) -m bench.run $(everything) --score-only
 
 likelihood: setup ## bits per byte of held-out text, once for each model (TEXT)
 	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+
+restore: setup ## a published study (paper/recorded) back into MLflow, for paper and ui; STUDY=NAME, never the pair's
+	@$(PY) -m bench.tracking restore "$(STUDY)"
 
 paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
 	@$(PY) -m paper.build "$(study_name)"

@@ -1,12 +1,14 @@
 """The frontier of memory: the largest batch that fits at each length, searched for by trying.
 
     python -m bench.frontier --pair pocket --limit-gib 2            # as on a device with so much memory
+    python -m bench.frontier --pair pocket --limit-gib 2 --plan     # tries and minutes, runs nothing
     python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
 
 Each probe is a cell in a fresh process, and out of memory is a result like any other, recorded as such. What is on
 record is not tried again, so the same command goes on where it was stopped. Peaks grow in a straight line with the
 batch, from the weights alone: the line through the last two says where to look, and bisection ends it within a
-thirty-second of the batch.
+thirty-second of the batch. A plan goes through the same search with the cost model's peaks in place of tries. Imports
+no torch.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import device, run
-from bench.cell import Cell, Work
+from bench import checkpoint, device, estimate, memory, run
+from bench.cell import Cell, Prompt, Work
 from bench.errors import BadInput, exit_code
 from bench.records import CellRecords
 from bench.request import Parser
@@ -28,6 +30,10 @@ FOLDER = Path(".cache/work")
 CLOSE = 32  # a batch is known within a 32nd of it
 GROWTH = 8  # from one try to the next while nothing says where to look
 SPARE = 0.97  # of the limit: what the allocator and the context keep
+OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
+MISSED = 2  # tries that a plan adds to a line: real peaks lie on no exact line, so it misses the edge at first
+CARD = "H100"  # of configs/devices.yaml: a plan's, where the GPU is elsewhere
+NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU"
 GIB = 1 << 30
 
 
@@ -68,13 +74,20 @@ def next_batch(tries: Tries, limit_gib: float | None = None) -> int | None:
     guess = predicted(tries, limit_gib)
     if high is None:
         return min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
+    if guess and guess >= high:  # it was too much: a little less, and with each failure twice as much less
+        guess = high - max(1, high // CLOSE) * 2 ** (len(tries.fails) - 1)
     return guess if guess and low < guess < high else (low + high) // 2
+
+
+def at_batch(cell: Cell, batch: int) -> Cell:
+    """The cell of one try: one call of so many rows."""
+    return replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch)
 
 
 def probe(work: Work, cell: Cell, batch: int) -> Work:
     """The work of one try: the cell at a batch whose rows repeat its prompts."""
     prompts = work.prompts_of(cell)
-    tried = replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch)
+    tried = at_batch(cell, batch)
     rows = tuple(prompts[i % len(prompts)] for i in range(batch))
     return Work(work.study, 1, work.seed, (tried,), {cell.prompt_hash: rows}, work.git)
 
@@ -84,12 +97,12 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
     fits, fails, message = {}, set(), ""
     for cell_id, entry in known.items():
         batch = entry.cell.get("batch_size")
-        if cell_id != replace(cell, batch_size=batch, prompts=batch, repeat_prompts=batch).cell_id:
+        if cell_id != at_batch(cell, batch).cell_id:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
         if record["outcome"] == "ok":
             peaks = record["memory_gib"]
-            fits[batch] = peaks.get("reserved", peaks.get("resident"))
+            fits[batch] = peaks.get("allocated", peaks.get("resident"))  # what is reserved bends where memory is short
             fits |= {0: peaks["weights"]} if "weights" in peaks else {}
         elif record["outcome"] == "oom":
             fails.add(batch)
@@ -112,6 +125,66 @@ def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float
         run.run(tried, folder, sink, gpu)
 
 
+def expected(cell: Cell, prompts: tuple[Prompt, ...], tries: Tries, limit_gib: float) -> tuple[list[int], int]:
+    """Batches that a search has yet to try after these tries, and where it ends, if peaks are the cost model's.
+
+    limit_gib: what the device has. A line that has not begun gets what it will miss in addition.
+    """
+    shape = checkpoint.read(cell.weights, cell.random_seed).shape
+    prompt_tokens, batches = max(len(prompt.ids[cell.model]) for prompt in prompts), []
+    missed = 0 if tries.fits or tries.fails else MISSED
+    while (batch := next_batch(tries, limit_gib)) is not None:
+        batches.append(batch)
+        peak = OWN_GIB[cell.device] + memory.peak(at_batch(cell, batch), shape, prompt_tokens).total_gib
+        if peak <= SPARE * limit_gib:
+            tries = Tries(tries.fits | {batch: peak}, tries.fails)
+        else:
+            tries = Tries(tries.fits, tries.fails | {batch})
+    return batches + [tries.low] * (missed if tries.low else 0), tries.low
+
+
+def print_plan(work: Work, cells: list[Cell], sink: Sink) -> None:
+    """About how many tries each line takes and how long they are, what is on record left out; where they would end."""
+    gib, whose = room(cells[0])
+    if gib is None:
+        print(f"frontier: no plan: {NO_LIMIT}")
+        return
+    known, count, total = sink.known(), 0, 0.0
+    line = "{:26}{:>8}{:>8}{:>12}{:>7}{:>10}  {}"
+    print(line.format("frontier of", "tokens", "prompt", "near batch", "tries", "est. min", "state"))
+    for cell in cells:
+        (tries, message), prompts = tries_of(cell, known), work.prompts_of(cell)
+        batches, end = ([], tries.low) if message else expected(cell, prompts, tries, gib)
+        seconds = sum(
+            estimate.START_S[cell.device] + estimate.round_s(at_batch(cell, batch), 1, prompts, known)
+            for batch in batches
+        )
+        begun = "begun" if tries.fits or tries.fails else "to do"
+        state = message or (begun if batches else "done")
+        shape = (cell.gen_length, cell.prompt_tokens or "-", end, len(batches), f"{seconds / 60:.1f}")
+        print(line.format(name_of(cell), *shape, state))
+        count, total = count + len(batches), total + seconds
+    print(
+        f"study {work.study}: frontier of {gib:.3g} GiB ({whose}), about {count} tries, each a fresh process, about"
+        f" {total / 60:.1f} min to go (estimates, batches by the cost model)"
+    )
+
+
+def room(cell: Cell) -> tuple[float | None, str]:
+    """GiB that a plan reckons with, and whose they are; None for a CPU without a limit."""
+    if cell.limit_gib or cell.device == "cpu":
+        return cell.limit_gib, "LIMIT_GIB"
+    if card := device.gpu():
+        return device_gib(card[0]), card[1]
+    from bench import predictions
+
+    return predictions.devices()[CARD].memory_bytes / GIB, f"{CARD}, since no GPU is here; LIMIT_GIB= gives another"
+
+
+def name_of(cell: Cell) -> str:
+    return f"{cell.model}, {cell.head} head" if cell.head else cell.model
+
+
 def device_gib(uuid: str) -> float:
     """What a card has."""
     import pynvml
@@ -130,7 +203,8 @@ def work_of(args: argparse.Namespace) -> Work:
     from bench import grid
 
     pair = grid.place_model(grid.read_pair(args.pair), args.model)
-    cells, sets = grid.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device.choose(args.device), None)
+    where = device.choose(args.device, here=not (args.plan and args.device == "cuda"))
+    cells, sets = grid.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, where, None)
     return Work(args.study or pair.name, 1, 0, tuple(cells), sets)
 
 
@@ -141,6 +215,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--limit-gib", type=float, help="search as on a device with so much memory")
+    parser.add_argument("--plan", action="store_true", help="print tries and minutes and stop")
     parser.add_argument("--cells", type=Path, help="a work folder with the grid's cells")
     parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
     args = parser.parse_args()
@@ -159,16 +234,18 @@ def main() -> int:
         raise BadInput(f"{args.cells}: holds no cells of grid {GRID}")
     if args.limit_gib is not None:
         cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
-    if cells[0].device == "cpu" and cells[0].limit_gib is None:
-        raise BadInput("frontier: a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU")
     sink = Sink(work.study, args.record)
+    if args.plan:
+        print_plan(work, cells, sink)
+        return 0
+    if cells[0].device == "cpu" and cells[0].limit_gib is None:
+        raise BadInput(f"frontier: {NO_LIMIT}")
     with device.held(cells[0].device, work.study) as gpu:
         sink.check()
         for cell in cells:
             limit = cell.limit_gib or (gpu and device_gib(gpu[0]))
             found = search(work, cell, sink, gpu and gpu[0], limit)
-            print(f"{cell.model}{f', {cell.head} head' if cell.head else ''}, {cell.gen_length} tokens: {found}",
-                  flush=True)  # fmt: skip
+            print(f"{name_of(cell)}, {cell.gen_length} tokens: {found}", flush=True)
         tracked = sink.track(again=True)
     return 0 if tracked else 1
 

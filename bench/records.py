@@ -4,10 +4,13 @@ Four kinds: `round` (one cell in one round, from a worker), `beside` (what was m
 energy, kernels), `scores` (quality of one cell's generations) and `ceilings` (what a device can do at most, for all
 cells that ran on it).
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
+Published studies are in `paper/recorded/STUDY.jsonl.gz`: the same lines, gzipped, to be read and never appended to.
 """
 
+import gzip
 import json
 import os
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,7 @@ from pathlib import Path
 from bench.errors import BadInput
 
 ROOT = Path("mlruns")
+PUBLISHED, PACKED = Path("paper/recorded"), ".jsonl.gz"
 KINDS = ("round", "beside", "scores", "ceilings")
 
 
@@ -64,11 +68,14 @@ def ends_with_newline(stream) -> bool:
 
 
 def read(file: Path) -> list[dict]:
-    """All whole records of a file, oldest first. A line cut by a kill was never acknowledged and is skipped."""
+    """All whole records of a file, oldest first. A line cut by a kill was never acknowledged and is skipped.
+
+    Raises BadInput for a `.gz` that is none, or not whole.
+    """
     if not file.is_file():
         return []
     found = []
-    for line in file.read_bytes().splitlines():
+    for line in content(file).splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -76,6 +83,29 @@ def read(file: Path) -> list[dict]:
         if isinstance(record, dict) and record.get("record") in KINDS:
             found.append(record)
     return found
+
+
+def content(file: Path) -> bytes:
+    """What a file holds, unpacked where its name says that it is gzipped. Raises BadInput where it is not wholly so."""
+    if not is_packed(file):
+        return file.read_bytes()
+    try:
+        return gzip.decompress(file.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:  # half of a study would pass for the whole
+        raise BadInput(f"{file}: no gzip file, or not a whole one ({error}); copy it here once more") from error
+
+
+def is_packed(file: Path) -> bool:
+    return file.suffix == ".gz"
+
+
+def published(study: str) -> Path:
+    """The file of a published study. Raises BadInput that names those that there are."""
+    found = {file.name.removesuffix(PACKED): file for file in sorted(PUBLISHED.glob(f"*{PACKED}"))}
+    if study not in found:
+        what = f"STUDY={study}: no such study is recorded" if study else "restore: give the study, STUDY=NAME"
+        raise BadInput(f"{what}; {PUBLISHED} has: {', '.join(found) or 'none yet'}")
+    return found[study]
 
 
 def by_cell(study: str) -> dict[str, CellRecords]:
@@ -128,18 +158,23 @@ def is_of(ceilings: dict, entry: CellRecords) -> bool:
     return same and (cell["device"] != "cpu" or all(p.get("threads") == ceilings["threads"] for p in places))
 
 
-def replay(file: Path) -> list[str]:
-    """Copy another machine's records into this one's studies; returns the studies. Twice changes nothing."""
+def replay(file: Path, study: str | None = None) -> list[str]:
+    """Copy another machine's records into this one's studies; returns the studies. Twice changes nothing.
+
+    study: the one that all records must be of. Raises BadInput, before anything is copied, where they are not, or where
+    there are none.
+    """
     incoming = read(file)
     if not incoming:
         raise BadInput(f"{file}: no records in it; give a file that `--record` wrote or a study's .jsonl")
+    if study and (others := sorted({record["study"] for record in incoming} - {study})):
+        raise BadInput(f"{file}: has records of study {others[0]}; a published file is named after its one study")
     known = defaultdict(set)
     for record in incoming:
-        study = record["study"]
-        if study not in known:
-            known[study] = {json.dumps(r, sort_keys=True) for r in read(path(study))}
-        text = json.dumps(record, sort_keys=True)
-        if text not in known[study]:
-            append(path(study), record)
-            known[study].add(text)
+        name, text = record["study"], json.dumps(record, sort_keys=True)
+        if name not in known:
+            known[name] = {json.dumps(r, sort_keys=True) for r in read(path(name))}
+        if text not in known[name]:
+            append(path(name), record)
+            known[name].add(text)
     return sorted(known)

@@ -36,6 +36,10 @@ class Sink:
 
     def check(self) -> None:
         """Raise BadInput where records could not be written, before anything is measured."""
+        if records.is_packed(self.file):
+            raise BadInput(
+                f"{self.file}: records are appended, which a .gz does not take; give a .jsonl, and gzip that"
+            )
         try:
             records.touch(self.file)
         except OSError as error:

@@ -1,6 +1,7 @@
 """MLflow: the only module that imports it. One run is one cell; records are the source of everything in it.
 
-    python -m bench.tracking replay FILE      # records of another machine into this one's MLflow
+    python -m bench.tracking replay FILE      # records of another machine (.jsonl or .jsonl.gz) into this one's MLflow
+    python -m bench.tracking restore STUDY    # the same with a published study (paper/recorded)
 
 MLflow's defaults are kept (`mlflow.db` in the working directory, artifacts under `mlruns/`), so a bare
 `mlflow ui` in the repository's root shows what was tracked. Logging is idempotent: a run carries a digest of
@@ -237,14 +238,17 @@ def generations_of(run_id: str) -> list[dict]:
 
 
 def main() -> int:
-    if len(sys.argv) != 3 or sys.argv[1] != "replay":
-        raise BadInput("usage: python -m bench.tracking replay FILE.jsonl")
+    done = {"replay": "replayed", "restore": "restored"}
+    if len(sys.argv) != 3 or sys.argv[1] not in done:
+        raise BadInput("usage: python -m bench.tracking replay FILE.jsonl[.gz], or restore STUDY")
     from bench.sink import Sink
 
+    what, name = sys.argv[1:]
+    studies = records.replay(Path(name)) if what == "replay" else records.replay(records.published(name), name)
     tracked = True
-    for study in records.replay(Path(sys.argv[2])):
+    for study in studies:
         tracked &= Sink(study).track()
-        print(f"replayed into study {study}: {len(records.by_cell(study))} cells")
+        print(f"{done[what]} into study {study}: {len(records.by_cell(study))} cells")
     return 0 if tracked else 1
 
 

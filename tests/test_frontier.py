@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import device, frontier, records
+from bench import checkpoint, device, estimate, frontier, memory, records
 from bench.cell import Prompt, Work
 from bench.frontier import Tries, next_batch
 from bench.records import CellRecords
+from bench.sink import Sink
 from tests.conftest import REPO, make_cell
 
 
@@ -52,13 +53,24 @@ def test_a_line_through_two_peaks_finds_the_edge_in_few_tries():
     assert found_by(1000, None)[1] > 8
 
 
+def test_a_guess_that_is_a_little_too_large_costs_few_tries():
+    """Peaks of an H100 at 8B shapes: 14.96 GiB of weights, LLaMA's edge at 227 rows below what the line says."""
+    tries, count = Tries({0: 14.96}, frozenset()), 0
+    while (batch := next_batch(tries, 79.6)) is not None:
+        peak, count = 14.96 + 0.2702 * batch, count + 1
+        fits = batch <= 224
+        tries = Tries(tries.fits | ({batch: peak} if fits else {}), tries.fails | (set() if fits else {batch}))
+    assert tries.low <= 224 < tries.high
+    assert count <= 5
+
+
 def test_nothing_fits_where_one_row_does_not():
     tries, count = found_by(0, None)
     assert (tries.low, count) == (0, 4)  # 8, 4, 2, 1
 
 
-def entry(cell, outcome: str, reserved: float = 0.0) -> CellRecords:
-    record = {"outcome": outcome, "message": "m", "round": 1, "memory_gib": {"reserved": reserved}}
+def entry(cell, outcome: str, allocated: float = 0.0) -> CellRecords:
+    record = {"outcome": outcome, "message": "m", "round": 1, "memory_gib": {"allocated": allocated}}
     return CellRecords(cell.settings(), {1: record})
 
 
@@ -83,6 +95,103 @@ def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
     assert [prompt.text for prompt in probe.prompts["h"]] == list("pqpqp")
     assert (probe.cells[0].batch_size, probe.cells[0].prompts) == (5, 5)
     assert probe.cells[0].cell_id != frontier.probe(work, cell, 6).cells[0].cell_id
+
+
+LINE = make_cell("llada", kind="frontier", steps=64, steps_timed=2, gen_length=256, peaks_only=True, prompt_tokens=32)
+PROMPTS = (Prompt("p", None, {"llada": [3] * 32}),)
+
+
+def peak_gib(batch: int) -> float:
+    shape = checkpoint.read(LINE.weights, None).shape
+    return frontier.OWN_GIB["cpu"] + memory.peak(frontier.at_batch(LINE, batch), shape, 32).total_gib
+
+
+@pytest.mark.parametrize("limit", [0.6, 2.0, 50.0])
+def test_a_plan_ends_where_the_cost_models_peak_meets_the_limit_in_about_six_tries(limit):
+    batches, end = frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), limit)
+    assert peak_gib(end) <= frontier.SPARE * limit < peak_gib(end + max(1, end // 32))
+    assert batches[0] == 1
+    assert 4 <= len(batches) <= 8
+
+
+def test_a_plan_of_what_does_not_fit_is_one_try():
+    assert frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), 0.4) == ([1], 0)
+
+
+def test_a_plan_leaves_out_what_is_on_record():
+    done = Tries({40: 1.9}, frozenset({41}))
+    assert frontier.expected(LINE, PROMPTS, done, 2.0) == ([], 40)
+    batches, end = frontier.expected(LINE, PROMPTS, Tries({32: 1.5}, frozenset({64})), 2.0)
+    assert batches
+    assert all(32 < batch < 64 for batch in [*batches, end])
+
+
+def planned(tmp_path, capsys, known: list[dict], limit: float | None) -> list[str]:
+    """The lines of a plan of one line, after these records."""
+    cell = replace(LINE, limit_gib=limit)
+    for record in known:
+        records.append(tmp_path / "out.jsonl", record)
+    frontier.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), [cell], Sink("s", tmp_path / "out.jsonl"))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_minutes_of_a_plan_are_starts_and_forwards_of_its_tries(tmp_path, capsys):
+    cell = replace(LINE, limit_gib=2.0)
+    batches, end = frontier.expected(cell, PROMPTS, Tries({}, frozenset()), 2.0)
+    forwards = sum(estimate.call_s(replace(LINE, batch_size=batch), PROMPTS, {}) for batch in batches)
+    minutes = (len(batches) * estimate.START_S["cpu"] + forwards) / 60
+    heads, row, total = planned(tmp_path, capsys, [], 2.0)
+    assert row.split() == ["llada", "256", "32", str(end), str(len(batches)), f"{minutes:.1f}", "to", "do"]
+    assert heads.split()[-1] == "state"
+    assert f"2 GiB (LIMIT_GIB), about {len(batches)} tries" in total
+    assert f"about {minutes:.1f} min to go (estimates" in total
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "state"),
+    [({1: "ok"}, "begun"), ({1: "ok", 2: "oom"}, "done"), ({1: "error"}, "error: m")],
+)
+def test_a_plan_says_what_was_tried(outcomes, state, tmp_path, capsys):
+    cell = replace(LINE, limit_gib=2.0)
+    known = []
+    for batch, outcome in outcomes.items():
+        tried = frontier.at_batch(cell, batch)
+        head = {"record": "round", "study": "s", "cell_id": tried.cell_id, "cell": tried.settings(), "message": "m"}
+        known.append(head | {"round": 1, "outcome": outcome, "memory_gib": {"resident": 0.5}, "calls": []})
+    row = planned(tmp_path, capsys, known, 2.0)[1]
+    assert row.endswith(f"  {state}")
+    assert (row.split()[4] == "0") == (state != "begun")
+
+
+def test_a_plan_for_a_cpu_without_a_limit_is_one_line_that_asks_for_it(tmp_path, capsys):
+    [line] = planned(tmp_path, capsys, [], None)
+    assert "give LIMIT_GIB=2" in line
+
+
+def test_a_plan_for_a_gpu_reckons_with_the_card_here_or_with_a_published_one(monkeypatch):
+    cell = replace(LINE, device="cuda")
+    assert frontier.room(replace(cell, limit_gib=24.0))[0] == 24
+    monkeypatch.setattr(device, "gpu", lambda: None)
+    gib, whose = frontier.room(cell)
+    assert gib == pytest.approx(79.6, abs=0.1)
+    assert "no GPU is here" in whose
+    monkeypatch.setattr(device, "gpu", lambda: ("GPU-1", "A card"))
+    monkeypatch.setattr(frontier, "device_gib", {"GPU-1": 44.5}.get)
+    assert frontier.room(cell) == (44.5, "A card")
+
+
+def test_a_plan_imports_no_torch_and_holds_no_device(tmp_path):
+    code = (
+        "import sys; from bench import frontier; sys.argv = ['', '--pair', '8b-shapes', '--device', 'cuda', '--plan'];"
+        "print(frontier.main(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPO, env=os.environ | {device.LOCKS: str(tmp_path)}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    *lines, last = done.stdout.splitlines()
+    assert (last, len(lines)) == ("0 False", 1 + 6 + 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def run(folder, *arguments: str) -> subprocess.CompletedProcess:

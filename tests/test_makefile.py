@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-DOORS = "setup plan smoke baseline sweep paper study pair samples ui doctor test lint clean help".split()  # noqa: SIM905
+DOORS = "setup plan smoke baseline sweep restore paper study pair samples ui doctor test lint clean help".split()  # noqa: SIM905
 DEFAULT_STEPS = "4 8 16 32 64 128"
 
 
@@ -90,6 +90,42 @@ def test_every_other_door_sets_up_first(door):
     assert "-m venv --clear .venv" in dry(door)
 
 
+def test_restore_never_falls_back_to_the_pairs_name():
+    asked = [shlex.split(dry("restore", "PY=python3", *given)) for given in ((), ("PAIR=mine",), ("STUDY=a b",))]
+    assert [words[-1] for words in asked] == ["", "", "a b"]
+
+
+SCALING = "scaling batch length prompt attention memory".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("door", ["study", *SCALING])
+def test_ceilings_come_first_where_they_are_missing(door):
+    first, *rest = (
+        dry(door, "PY=python3", "PAIR=mine", "DEVICE=cpu", "DTYPE=bfloat16 int8").replace("\\\n", "").splitlines()
+    )
+    told = {"--pair": "mine", "--device": "cpu", "--study": "mine", "--dtype": "bfloat16 int8"}
+    expected = ["python3", "-m", "bench.ceilings", "--missing", *(word for pair in told.items() for word in pair)]
+    assert shlex.split(first) == expected
+    assert "bench.run" in rest[0]
+    assert "bench.ceilings" not in " ".join(rest)
+
+
+@pytest.mark.parametrize("door", SCALING)
+def test_a_plan_measures_no_ceilings(door):
+    text = dry(door, "PY=python3", "PLAN=1")
+    assert "bench.ceilings" not in text
+    assert text.count("bench.run") == text.count("--plan") >= 1
+
+
+def test_the_frontier_is_planned_with_the_rest_and_alone():
+    given = ("PY=python3", "LIMIT_GIB=24", "MODEL=my models/x", "STUDY=night run")
+    [planned] = [line for line in dry("plan", *given).splitlines() if "bench.frontier" in line]
+    assert planned == dry("frontier", "PLAN=1", *given).strip()
+    searched = shlex.split(dry("frontier", *given))
+    assert shlex.split(planned) == [*searched, "--plan"]
+    assert searched[searched.index("--limit-gib") + 1] == "24"
+
+
 def test_clean_keeps_measurements_and_environment():
     removed = [word for line in dry("clean").splitlines() if "rm -rf" in line for word in shlex.split(line)]
     assert ".cache/work" in removed
@@ -101,3 +137,13 @@ def test_bad_value_ends_in_its_own_line_and_status_2():
     assert done.returncode == 2
     assert done.stderr.startswith('error: STEPS="four": ')
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("given", [(), ("STUDY=none such",)])
+def test_restore_of_no_published_study_is_one_line_and_status_2(given):
+    done = make("restore", f"PY={sys.executable}", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    line, *of_make = done.stderr.splitlines()
+    assert line.startswith("error: STUDY=none such: no such study" if given else "error: restore: give the study")
+    assert "; paper/recorded has: " in line
+    assert all(line.startswith("make: ") for line in of_make)

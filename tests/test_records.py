@@ -1,5 +1,6 @@
 """Records: nothing acknowledged is lost, nothing torn is read, replaying twice changes nothing."""
 
+import gzip
 import json
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bench import records
 from bench.errors import BadInput
+from bench.sink import Sink
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -101,6 +103,51 @@ def test_torn_last_line_is_skipped_and_ended(rows, later, data):
         assert file.read_bytes().count(b"\n") == len(rows) + (kept > 0)
 
 
+def pack(source: Path, file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(gzip.compress(source.read_bytes()))
+    return file
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(RECORDS, min_size=1, max_size=3), st.integers(0, 20))
+def test_a_gzipped_file_reads_like_the_plain_one(rows, torn):
+    with tempfile.TemporaryDirectory() as folder:
+        plain = write(Path(folder) / "s.jsonl", *rows)
+        plain.write_bytes(plain.read_bytes() + b'{"record": "round", "cut off"'[:torn])
+        assert records.read(pack(plain, Path(folder) / "s.jsonl.gz")) == records.read(plain) == rows
+
+
+def refused_in_one_line(file: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        records.read(file)
+    assert str(caught.value).startswith(f"{file}: no gzip file, or not a whole one (")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_gzip_cut_anywhere_is_refused(tmp_path):
+    whole = pack(write(tmp_path / "s.jsonl", *(round_of("a", n) for n in range(9))), tmp_path / "s.jsonl.gz")
+    packed = whole.read_bytes()
+    for kept in range(1, len(packed)):
+        whole.write_bytes(packed[:kept])
+        refused_in_one_line(whole)
+
+
+@pytest.mark.parametrize("place", [0, 15, -6])  # its magic number, what is packed, its checksum
+def test_a_gzip_that_is_none_or_damaged_is_refused(place, tmp_path):
+    file = pack(write(tmp_path / "s.jsonl", round_of("a", 1)), tmp_path / "s.jsonl.gz")
+    packed = bytearray(file.read_bytes())
+    packed[place] ^= 0xFF
+    file.write_bytes(packed)
+    refused_in_one_line(file)
+
+
+def test_records_are_not_appended_to_a_gzip(tmp_path):
+    with pytest.raises(BadInput, match=r"out\.jsonl\.gz: records are appended"):
+        Sink("s", tmp_path / "out.jsonl.gz").check()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_append_never_rewrites(tmp_path):
     file = write(tmp_path / "s.jsonl", round_of("a", 1))
     before = file.read_bytes()
@@ -184,6 +231,28 @@ def test_study_replayed_onto_itself_stays(root):
     before = file.read_bytes()
     assert records.replay(file) == ["s"]
     assert file.read_bytes() == before
+
+
+def test_a_published_study_is_found_by_its_name_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "recorded")
+    with pytest.raises(BadInput, match=r"^STUDY=one: no such study is recorded; \S+recorded has: none yet$"):
+        records.published("one")
+    for name in ("two", "one"):
+        pack(write(tmp_path / "s.jsonl", round_of("a", 1)), tmp_path / f"recorded/{name}.jsonl.gz")
+    (tmp_path / "recorded/notes.md").touch()
+    assert records.published("one") == tmp_path / "recorded/one.jsonl.gz"
+    for name in ("", "three", "../recorded/one", "notes.md", "one.jsonl.gz"):
+        with pytest.raises(BadInput, match=r"recorded has: one, two$"):
+            records.published(name)
+
+
+def test_a_published_study_replays_into_its_own_name_or_not_at_all(root, tmp_path):
+    plain = write(tmp_path / "s.jsonl", round_of("a", 1), round_of("b", 1, study="other"))
+    file = pack(plain, tmp_path / "s.jsonl.gz")
+    with pytest.raises(BadInput, match="has records of study other"):
+        records.replay(file, "s")
+    assert not root.exists()
+    assert records.replay(file) == ["other", "s"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b'{"record": "rou', b'{"record": "other"}\n'])

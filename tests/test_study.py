@@ -1,11 +1,13 @@
 """The whole path on the shipped pair: run, resume, track, score, report. Real processes, real MLflow."""
 
+import gzip
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +25,18 @@ def command(folder, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A working directory of its own: the repository's files, an empty MLflow."""
-    found = tmp_path_factory.mktemp("study")
+def clone(found: Path) -> Path:
+    """The repository's files in a folder, with an empty MLflow and nothing cached."""
     for name in ("bench", "configs"):
         (found / name).symlink_to(REPO / name)
     shutil.copytree(REPO / "paper", found / "paper", ignore=shutil.ignore_patterns("build"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working directory of its own."""
+    found = clone(tmp_path_factory.mktemp("study"))
     (found / ".cache").mkdir()
     for name in ("judge", "prompts"):
         (REPO / ".cache" / name).mkdir(parents=True, exist_ok=True)
@@ -167,6 +174,20 @@ def test_the_report_is_built_and_says_what_is_missing(study, folder):
         assert (folder / f"paper/build/figures/{name}.png").stat().st_size > 5000
     assert "not measured" not in (folder / "paper/build/tables/latency.tex").read_text()
     assert "verdict" in (folder / "paper/build/numbers.tex").read_text()
+
+
+def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, folder, tmp_path):
+    fresh, plain = clone(tmp_path), folder / "mlruns/tiny.jsonl"
+    (fresh / "paper/recorded/tiny.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    seen = []
+    for _ in range(2):
+        done = command(fresh, "bench.tracking", "restore", "tiny")
+        assert (done.returncode, done.stdout) == (0, "restored into study tiny: 6 cells\n"), done.stderr
+        seen.append((records(fresh), frame(fresh)))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == [json.loads(line) for line in filter(is_json, plain.read_text().splitlines())]
+    assert command(fresh, "paper.build", "tiny").returncode == 0
+    assert json.loads((fresh / "paper/build/results.json").read_text())["llada.4.nfe"]["value"] == 4
 
 
 def test_a_report_of_half_a_study_says_what_is_missing(folder):
