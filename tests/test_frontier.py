@@ -110,12 +110,12 @@ def peak_gib(batch: int) -> float:
 def test_a_plan_ends_where_the_cost_models_peak_meets_the_limit_in_about_six_tries(limit):
     batches, end = frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), limit)
     assert peak_gib(end) <= frontier.SPARE * limit < peak_gib(end + max(1, end // 32))
-    assert batches[0] == 1
+    assert batches[0] == frontier.GROWTH
     assert 4 <= len(batches) <= 8
 
 
-def test_a_plan_of_what_does_not_fit_is_one_try():
-    assert frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), 0.4) == ([1], 0)
+def test_a_plan_of_what_does_not_fit_goes_down_to_one_row():
+    assert frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), 0.4) == ([8, 4, 2, 1], 0)
 
 
 def test_a_plan_leaves_out_what_is_on_record():
