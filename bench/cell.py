@@ -127,7 +127,8 @@ class Work:
     seed: int
     cells: tuple[Cell, ...]
     prompts: dict[str, tuple[Prompt, ...]]  # by prompt hash
-    git: str = ""  # commit of the code that resolved it: a machine it is taken to may have no repository
+    git: str = ""  # commit of the code that resolved it: a machine it is taken to may have no repository,
+    code: str = ""  # or another name for the same code (provenance.code)
 
     def cell(self, cell_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
@@ -138,7 +139,7 @@ class Work:
     def save(self, folder: Path) -> None:
         """Write cells.json and prompts.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        head = {"study": self.study, "rounds": self.rounds, "seed": self.seed, "git": self.git}
+        head = {"study": self.study, "rounds": self.rounds, "seed": self.seed, "git": self.git, "code": self.code}
         cells = [cell.settings() for cell in self.cells]
         (folder / "cells.json").write_text(json.dumps(head | {"cells": cells}, indent=1))
         sets = {name: [asdict(prompt) for prompt in prompts] for name, prompts in self.prompts.items()}
@@ -154,4 +155,5 @@ class Work:
         cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])
         sets = json.loads((folder / "prompts.json").read_text())
         prompts = {name: tuple(Prompt(**prompt) for prompt in found) for name, found in sets.items()}
-        return cls(head["study"], head["rounds"], head["seed"], cells, prompts, head.get("git", ""))
+        origin = head.get("git", ""), head.get("code", "")
+        return cls(head["study"], head["rounds"], head["seed"], cells, prompts, *origin)

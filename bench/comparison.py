@@ -142,13 +142,30 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         groups += [
             (llama[llama["run_id"] == run_id], llada.head(0)) for run_id in llama["run_id"] if run_id not in used
         ]
-        groups.sort(key=lambda pair: (-len(pair[0]) - len(pair[1]), pd.concat(pair).index.min()))
+        groups.sort(key=lambda pair: in_front(pd.concat(pair)))
         for pair in groups:
             good, both = [part[part["reason"] == ""] for part in pair], pd.concat(pair)
             human = human_row(frame[frame["reason"] == ""], both)
             noise = noises[both["on"].iloc[0]]
             found.append(Comparison(about, *good, human, without_numbers(both[both["reason"] != ""]), noise))
     return [replace(one, others=tuple(other for other in found if differ_in_dtype(one, other))) for one in found]
+
+
+def in_front(runs: pd.DataFrame) -> tuple:
+    """Sorts groups: larger ones first, of equal ones that of the captured engine, which times the device alone."""
+    return -len(runs), runs["engine"].iloc[0] != "captured", runs.index.min()
+
+
+def on_other_engines(one: Comparison, every: list[Comparison]) -> list[Comparison]:
+    """The comparisons that differ from one in the engine and in what belongs to it: LLaDA's head."""
+    if one.rows.empty:
+        return []
+    same, first = [name for name in SHARED if name != "engine"], one.every.iloc[0]
+    return [
+        other for other in every
+        if other.about == one.about and not other.rows.empty and other.every["engine"].iloc[0] != first["engine"]
+        and other.every.iloc[0][same].map(str).eq(first[same].map(str)).all()
+    ]  # fmt: skip
 
 
 def differ_in_dtype(one: Comparison, other: Comparison) -> bool:

@@ -20,6 +20,9 @@ DOUBLE, SINGLE = 8, 4
 NOISE_COPIES = 5  # float64 tensors of the logits' shape while noise is drawn: themselves, noise, and three on the way
 
 
+PARTS = ("kv_cache", "activations", "logits")  # of a peak, beside the weights
+
+
 @dataclass(frozen=True)
 class Memory:
     """Bytes alive at the fullest moment of a call, by what they are."""

@@ -1,5 +1,6 @@
 """Where a number comes from: the code, the command, the machine. Imports no torch."""
 
+import hashlib
 import platform
 import re
 import shlex
@@ -18,6 +19,19 @@ def git_state() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
         return ""
+
+
+def code() -> str:
+    """Hash of the code that measures: equal where the same files run, whatever a machine's repository calls them."""
+    found = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(file.name.encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def state_of(work_git: str, work_code: str) -> str:
+    """The commit that runs a work folder: the one that resolved it where its code is here, else that of this tree."""
+    return work_git if work_git and work_code == code() else git_state() or work_git
 
 
 def command_line() -> str:

@@ -18,6 +18,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,7 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
             for round_, cells in processes
             for cell in cells
         }
-        facts = {"git": provenance.git_state() or work.git, "command": provenance.command_line()}
+        facts = {"git": provenance.state_of(work.git, work.code), "command": provenance.command_line()}
         facts |= {"gpu": gpu} if gpu else {}
         failed: set[str] = set()
         with contextlib.closing(Bar(work, seconds)) as bar:
@@ -256,7 +257,7 @@ def main(argv: list[str] | None = None) -> int:
     args = request.parse(argv)
     work, pair = request.resolve(args)
     if args.export:
-        work.save(args.export)
+        replace(work, code=provenance.code()).save(args.export)
         print(
             f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
         )

@@ -118,7 +118,9 @@ def sentences(found: Scaling, with_noise: bool = True) -> list[str]:
 
     if found.kind == "frontier":  # out of memory is what was looked for
         return []
-    ratios = [*ratio_sentences(found), *break_even_sentences(found), *value_sentences(found)]
+    # a call of the engines' grid has a few steps, to time one: its tokens a second say nothing
+    rates = ratio_sentences(found) if found.kind != "engines" else []
+    ratios = [*rates, *break_even_sentences(found), *value_sentences(found)]
     noise = [noise_sentence(found.noise)] if with_noise and ratios and found.noise else []
     return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
 

@@ -32,7 +32,7 @@ from bench.errors import BadInput, exit_code  # noqa: E402
 from bench.records import CellRecords  # noqa: E402
 
 SIGNIFICANT_DIGITS = 6
-RULES = 3  # of what a run shows of its records; another number logs every run anew
+RULES = 4  # of what a run shows of its records; another number logs every run anew
 WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
                  "tokens_timed")  # fmt: skip
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")  # tags; places and order

@@ -77,8 +77,9 @@ def metrics_of(record: dict, calls: list[dict], entry: CellRecords, first: bool)
         return found
     shape, as_run = Shape(**record["shape"]), list(calls_of(record["calls"], entry.cell))
     if entry.cell["device"] == "cuda":  # on a CPU nothing is allocated through torch's counters
-        peaks = [memory.peak(c.cell, shape, c.prompt_tokens).total_gib for c in as_run]
-        found["predicted/allocated_gib"] = max(peaks)
+        peak = max((memory.peak(c.cell, shape, c.prompt_tokens) for c in as_run), key=lambda peak: peak.total)
+        found["predicted/allocated_gib"] = peak.total_gib
+        found |= {f"predicted/{name}_gib": getattr(peak, name) / memory.GIB for name in memory.PARTS}
     return found | predictions(list(calls_of(calls, entry.cell)), shape, ceilings_of(entry))
 
 

@@ -240,19 +240,22 @@ def main() -> int:
         BUILD.mkdir(parents=True)
         every = comparison.comparisons(frame)
         found, tasks = (comparison.main_of(every, about) or EMPTY for about in ("answers", "tasks"))
+        beside = comparison.on_other_engines(found, every)
         margins, bits = grid.read_pair(frame["pair"].iloc[0]).metrics, likelihoods(frame)
         words = facts(study, found if not found.rows.empty else tasks, outcome_words(every, margins))
         words["likelihood"] = likelihood_words(bits)
         scaled = scaling.largest(scalings(frame))
         words["scaling"] = PARAGRAPH.join(scaling.sentences(scaled))
         numbers = results(found) | results(tasks, "tasks.") | bits
+        for other in beside:
+            numbers |= results(other, f"{other.every['engine'].iloc[0]}.")
         numbers |= {name: entry(value, unit_of(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()}
         for part in (found, tasks):
             numbers |= cross_overs(part, part.declared(margins))
         write_numbers(numbers, words)
-        tables.write(found, tasks, BUILD / "tables")
+        tables.write(found, tasks, BUILD / "tables", beside)
         scaling.write(scaled, BUILD / "tables")
-        figures.write(found, tasks, scaled, BUILD / "figures")
+        figures.write(found, tasks, scaled, BUILD / "figures", beside)
         costs.write(frame, grid.read_pair(frame["pair"].iloc[0]), BUILD)
         outcome = make_pdf()
         mark.write_text(current)

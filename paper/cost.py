@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import cost, grid, hypotheses, predictions, scaling
+from bench.comparison import text_of
 from bench.predictions import Models
 from bench.roofline import Ceilings
 from paper.figures import COLORS
@@ -118,7 +119,6 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     words = {"textcoords": "offset points", "fontsize": 8}
     axes.annotate(f"{slope / 1e9:,.4g} GB/s", (low, low * slope / 1e9), xytext=(14, 2), **words)
     axes.annotate(f"{top / 1e12:,.3g} TFLOP/s", (top / slope, top / 1e9), xytext=(6, 5), **words)
-    axes.set_ylim(top=top / 1e9 * 2)
     kinds = dict(zip(sorted(known["kind"].unique()), itertools.cycle(MARKERS), strict=False))
     for (kind, model), runs in known.groupby(["kind", "model"]):
         reached = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9
@@ -128,6 +128,8 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    reached = known["compute/mfu"] * top / 1e9
+    axes.set_ylim(min(reached.min(), low * slope / 1e9) / 2, top / 1e9 * 2)
     axes.set_xlabel("FLOP a byte (cost model)")
     axes.set_ylabel("GFLOP/s reached")
     axes.legend(fontsize=7, loc="lower right", ncols=2)
@@ -137,6 +139,57 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
 def digits(value: float) -> str:
     """Three digits, or all of a large number."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+TIMES = {  # metric: (heading, digits)
+    "latency/latency_ms": ("latency ms", 1),
+    "predicted/latency_ms": ("predicted", 1),
+    "latency_ratio": ("ratio", 2),
+    "latency/step_ms": ("step ms", 2),
+    "predicted/step_ms": ("predicted", 2),
+    "step_ratio": ("ratio", 2),
+    "compute/mfu": ("MFU", 3),
+    "compute/mbu": ("MBU", 3),
+}
+PEAKS = {
+    "memory/allocated_gib": ("allocated GiB", 2),
+    "predicted/allocated_gib": ("predicted", 2),
+    "memory_ratio": ("ratio", 3),
+}
+
+
+def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """A line a run that was measured and predicted: what it is, where it stands (batch, prompt, output tokens), the
+    numbers. Where the same was run in part and whole, the whole run stands for both."""
+    ratio = next(metric for metric in columns if metric.endswith("_ratio"))
+    known = rows[rows[ratio].notna()] if not rows.empty else rows
+    if known.empty:
+        return pd.DataFrame()
+    names = known.apply(what, axis=1) + known.apply(where, axis=1)
+    known = known.assign(part=known.reindex(columns=["steps_timed", "tokens_timed"]).notna().any(axis=1), line=names)
+    whole_first = known.sort_values("part", kind="stable").drop_duplicates("line")
+    known = known[known.index.isin(whole_first.index)]
+    lines = [[escape(where(run)), *(number(run[metric], digits) for metric, (_, digits) in columns.items())]
+             for _, run in known.iterrows()]  # fmt: skip
+    headings = ["batch, prompt, tokens", *(heading for heading, _ in columns.values())]
+    return pd.DataFrame(lines, columns=headings, index=[escape(what(run)) for _, run in known.iterrows()])
+
+
+def what(run: pd.Series) -> str:
+    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default."""
+    steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
+    settings = [text_of(run.get(name), "") for name in ("head", "engine", "attention", "fill")]
+    return ", ".join(filter(None, [f"{run['kind']}: {NAMES[run['model']]}{steps}", *settings]))
+
+
+def where(run: pd.Series) -> str:
+    """ "1, 128, 512": batch, prompt tokens, output tokens."""
+    places = (run["batch_size"], run["prompt_tokens"], run["gen_length"])
+    return ", ".join("-" if pd.isna(place) else f"{float(place):,.0f}" for place in places)
+
+
+def number(value: float, places: int) -> str:
+    return "--" if pd.isna(value) else f"{float(value):,.{places}f}"
 
 
 def hypotheses_table(found: list[hypotheses.Score]) -> pd.DataFrame:
@@ -162,15 +215,13 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
     tables, figures = folder / "tables", folder / "figures"
     for place in (tables, figures):
         place.mkdir(parents=True, exist_ok=True)
-    measured = cost.table(rows).map(escape) if not rows.empty else pd.DataFrame()
-    if not measured.empty:
-        measured.index = [""] * len(measured)
-        measured.columns = [escape(column.strip()) for column in measured]
+    times, peaks = (beside_model(rows, columns) for columns in (TIMES, PEAKS))
     shapes = pair if label else grid.read_pair("8b-shapes")
     cards = predictions.table(Models.of(shapes), predictions.devices(), PROMPT)
     cards = cards.set_index("card").rename_axis(None).map(digits)
     for name, caption, table in (
-        ("cost", COST, measured),
+        ("cost", COST, times),
+        ("cost_memory", COST_MEMORY, peaks),
         ("predictions", CARDS, cards),
         ("hypotheses", HYPOTHESES, hypotheses_table(hypotheses.scores(frame, hypotheses.read()))),
     ):
@@ -191,11 +242,12 @@ def write(frame: pd.DataFrame, pair: grid.PairFile, folder: Path) -> None:
 
 
 COST = (
-    "The cost model beside what was measured. Predicted: each forward takes as long as its arithmetic or its bytes at"
-    " this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too thin"
-    " to compute; ratio: measured over predicted. MFU, MBU: FLOPs and bytes of the model a second, over"
-    " the ceilings. Allocated: closed form, on a GPU."
+    "The cost model's time beside what was measured. Predicted: each forward takes as long as its arithmetic or its"
+    " bytes at this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too"
+    " thin to compute; ratio: measured over predicted. MFU, MBU: FLOPs and bytes of the model a second, over"
+    " the ceilings."
 )
+COST_MEMORY = "The cost model's peak memory, in closed form, beside the peak of torch's allocator."
 CARDS = (
     "Predicted from published peaks, nothing measured: the 8B shapes in bfloat16, prompts of 128 tokens, lean head,"
     " captured engine. Largest batches: what the closed form fits into the card's memory."

@@ -1,6 +1,7 @@
 """Figures of a comparison, each as PDF and PNG. LLaMA is a point or a line, LLaDA a curve over its steps."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -63,8 +64,8 @@ def plain_log(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA") -> None:
-    axes.axhline(estimate.value, color=COLORS["llama"], linestyle="--", label=label)
+def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA", style: str = "--") -> None:
+    axes.axhline(estimate.value, color=COLORS["llama"], linestyle=style, label=label)
     if estimate.low is not None:
         axes.axhspan(estimate.low, estimate.high, color=COLORS["llama"], alpha=0.15, linewidth=0)
 
@@ -165,26 +166,33 @@ def quality(found: Comparison) -> plt.Figure | None:
     return figure
 
 
-def step_time(found: Comparison) -> plt.Figure | None:
-    """Latency against steps, and the time of one forward, which should not depend on them."""
-    if not has(found, "latency/latency_ms", "latency/step_ms"):
+def step_time(found: Comparison, beside: Sequence[Comparison] = ()) -> plt.Figure | None:
+    """Latency against steps, and the time of one forward, which should not depend on them. beside: on other engines."""
+    parts = [part for part in (found, *beside) if has(part, "latency/latency_ms", "latency/step_ms")]
+    if not parts:
         return None
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-    steps = found.llada["steps"].tolist()
-    for axes, metric, label, llama in (
-        (left, "latency/latency_ms", "latency of one answer (ms)", "LLaMA"),
-        (right, "latency/step_ms", "time of one forward (ms)", "LLaMA, one token"),
-    ):
-        mine = estimates(found.llada, metric)
-        axes.errorbar(steps, [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"], marker="o", capsize=2,
-                      elinewidth=0.8, label="LLaDA")  # fmt: skip
-        line_for_llama(axes, estimates(found.llama, metric)[0], llama)
+    figure, panels = plt.subplots(1, 2, figsize=(8, 3.2))
+    for axes, metric, label, llama in zip(
+        panels, ("latency/latency_ms", "latency/step_ms"),
+        ("latency of one answer (ms)", "time of one forward (ms)"), ("LLaMA", "LLaMA, one token"), strict=True,
+    ):  # fmt: skip
+        shown, steps = [], sorted({steps for part in parts for steps in part.llada["steps"]})
+        for part, style in zip(parts, LINE_STYLES, strict=False):
+            engine = f", {part.llada['engine'].iloc[0]}" if len(parts) > 1 else ""
+            mine, theirs = estimates(part.llada, metric), estimates(part.llama, metric)[0]
+            axes.errorbar(part.llada["steps"].tolist(), [e.value for e in mine], yerr=bars(mine), color=COLORS["llada"],
+                          marker="o", capsize=2, elinewidth=0.8, linestyle=style, label=f"LLaDA{engine}")  # fmt: skip
+            line_for_llama(axes, theirs, f"{llama}{engine}", style if len(parts) > 1 else "--")
+            shown += [theirs.value, *(e.value for e in mine)]
         doubling_axis(axes, steps)
         axes.set_ylabel(label)
-        axes.legend(loc="best")
-    left.set_yscale("log")
-    plain_log(left.yaxis)
-    right.set_ylim(bottom=0)
+        axes.legend(loc="best", fontsize=8)
+        if metric == "latency/latency_ms":
+            axes.set_yscale("log")
+            axes.set_ylim(min(shown) / 1.6, max(shown) * 1.6)  # of few rounds' endless intervals only the beginning
+            plain_log(axes.yaxis)
+        else:
+            axes.set_ylim(0, max(shown) * 1.4)
     return figure
 
 
@@ -192,13 +200,17 @@ FIGURES = {"pareto": pareto, "quality": quality, "step_time": step_time}
 TASK_FIGURES = {"accuracy": accuracy}
 
 
-def write(found: Comparison, tasks: Comparison, scaled: dict[str, Scaling], folder: Path) -> list[str]:
-    """Draw what there is data for; returns the names of the figures written. scaled: scaling groups by kind."""
+def write(
+    found: Comparison, tasks: Comparison, scaled: dict[str, Scaling], folder: Path, beside: Sequence[Comparison] = ()
+) -> list[str]:
+    """Draw what there is data for; returns the names of the figures written. scaled: scaling groups by kind. beside:
+    the first comparison on other engines."""
     from paper import scaling_figures  # which draws with what is above
 
     sns.set_theme(style="whitegrid", context="paper")
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [(name, draw, part) for figures, part in ((FIGURES, found), (TASK_FIGURES, tasks))
+    with_others = FIGURES | {"step_time": lambda part: step_time(part, beside)}
+    parts = [(name, draw, part) for figures, part in ((with_others, found), (TASK_FIGURES, tasks))
              for name, draw in figures.items()]  # fmt: skip
     parts += [(name, draw, scaled[kind]) for name, (kind, draw) in scaling_figures.FIGURES.items() if kind in scaled]
     drawn = {}

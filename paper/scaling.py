@@ -77,7 +77,7 @@ def table(found: Scaling) -> pd.DataFrame:
 def memory_table(found: Scaling) -> pd.DataFrame:
     """A row a line and batch, a column a length."""
     parts = {name: scaling_text.map_table(found, name) for name in scaling_text.names(found)}
-    whole = pd.concat({escape(name): part for name, part in parts.items()})
+    whole = pd.concat({escape(name): part for name, part in parts.items()}).fillna(scaling_text.MISSING)
     return whole.set_axis([f"{name}, {batch}" for name, batch in whole.index])
 
 

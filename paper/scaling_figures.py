@@ -145,8 +145,10 @@ def engines(found: Scaling) -> plt.Figure | None:
                                   height_ratios=sizes)  # fmt: skip
     for axes, (model, runs) in zip(panels[:, 0], models, strict=True):
         runs = runs.sort_values("latency/step_ms")
+        several = found.rows["batch_size"].nunique() > 1
+        labels = [f"{run['name']}{f', batch {run.batch_size:.0f}' if several else ''}" for _, run in runs.iterrows()]
         known, color = estimates(runs, "latency/step_ms"), sns.color_palette("colorblind")[model == "llada"]
-        axes.barh(runs["name"], [e.value for e in known], xerr=bars(known), color=color, capsize=2,
+        axes.barh(labels, [e.value for e in known], xerr=bars(known), color=color, capsize=2,
                   error_kw={"elinewidth": 0.8})  # fmt: skip
         ends = [e.value if e.high is None else e.high for e in known]
         for place, (e, end) in enumerate(zip(known, ends, strict=True)):
@@ -163,9 +165,11 @@ def memory_map(found: Scaling) -> plt.Figure | None:
     if found.peak is None or not names:
         return None
     figure, grid = plt.subplots(1, len(names), figsize=(1.2 + 3 * len(names), 3), squeeze=False, layout="constrained")
-    most = found.rows[found.peak].max()
+    most, maps = found.rows[found.peak].max(), {name: scaling_text.map_table(found, name) for name in names}
+    whole = max(maps.values(), key=lambda part: part.size)  # of the same places: a line that was asked for few has gaps
+    rows, columns = whole.index, whole.columns
     for axes, name in zip(grid[0], names, strict=True):
-        words = scaling_text.map_table(found, name)
+        words = maps[name].reindex(index=rows, columns=columns, fill_value=scaling_text.MISSING)
         values = words.apply(pd.to_numeric, errors="coerce")
         shown = words.where(words != scaling_text.MISSING, "not\nmeasured")
         sns.heatmap(values, ax=axes, vmin=0, vmax=most, cmap="crest", annot=shown, fmt="", cbar=False,

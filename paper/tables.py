@@ -1,11 +1,12 @@
 """LaTeX tables of a comparison: one file a topic, booktabs rules, intervals under the numbers' own names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from bench import report, stats, tasks
-from bench.comparison import Comparison, estimate_of
+from bench.comparison import Comparison, estimate_of, text_of
 
 NOT_MEASURED = "not measured"
 TIMED = ("latency/", "throughput/", "memory/", "energy/")
@@ -82,7 +83,7 @@ def escape(text: str) -> str:
         text = text.replace(
             char, {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}.get(char, "\\" + char)
         )
-    return text
+    return text.replace("--", "-{}-")  # no dash of it
 
 
 def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
@@ -118,6 +119,12 @@ def model_name(row: pd.Series) -> str:
     return {"llama": "LLaMA", "human": "human"}.get(row["model"]) or f"LLaDA, {row['steps']:.0f} steps"
 
 
+def engine_name(row: pd.Series) -> str:
+    """ "LLaDA, 16 steps, captured, lean head": with what a comparison's others differ in."""
+    head = f", {text_of(row.get('head'), 'official')} head" if row["model"] == "llada" else ""
+    return f"{model_name(row)}, {row['engine']}{head}"
+
+
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:
     """Rows by model, columns by metric; a column that no run has is left out. Notes come last, where there are any."""
     columns = {}
@@ -130,18 +137,20 @@ def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], interva
     notes = [escape(report.note(row)) for _, row in rows.iterrows()]
     if columns and any(notes):
         columns["note"] = [f"{{\\scriptsize {note}}}" for note in notes]
-    return pd.DataFrame(columns, index=[model_name(row) for _, row in rows.iterrows()])
+    name = engine_name if "engine" in rows and rows["engine"].nunique() > 1 else model_name
+    return pd.DataFrame(columns, index=[name(row) for _, row in rows.iterrows()])
 
 
-def write(found: Comparison, about_tasks: Comparison, folder: Path) -> None:
-    """Write every table to `folder`; one that has no data says so."""
+def write(found: Comparison, about_tasks: Comparison, folder: Path, beside: Sequence[Comparison] = ()) -> None:
+    """Write every table to `folder`; one that has no data says so. beside: the first comparison on other engines."""
     folder.mkdir(parents=True, exist_ok=True)
     for topics, part in ((TOPICS, found), (TASK_TOPICS, about_tasks)):
         for name, (caption, metrics) in topics.items():
             caption += f" ({part.label.capitalize()}.)" if part.label else ""
             caption += f" {report.left_out_sentence(part)}".rstrip()
             human = part.human if name == "quality" else part.human.head(0)
-            rows = pd.concat([part.rows, human, part.left_out])
+            others = [other.every for other in beside] if topics is TOPICS and name != "quality" else []
+            rows = pd.concat([part.rows, human, part.left_out, *others])
             if not any(metric.startswith(TIMED) for metric in metrics):
                 rows = rows.assign(flags="")  # they are of times
             (folder / f"{name}.tex").write_text(

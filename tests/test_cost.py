@@ -64,6 +64,24 @@ def test_points_of_the_roofline_lie_at_what_was_reached():
     assert drawn.roofline(rows.drop(columns="ceiling.flops_per_s")) is None
 
 
+def test_the_roofline_shows_all_that_lies_under_it():
+    rows = cost.rows(pd.DataFrame([run("llama", **{"compute/mfu": 0.0001}), run("llada")]))
+    axes = drawn.roofline(rows).axes[0]
+    low, high = axes.get_ylim()
+    assert 0 < low < 0.01 < 100 < high  # GFLOP/s
+    assert low > 1e-4
+    plt.close(axes.figure)
+
+
+def test_a_whole_run_stands_for_its_part_in_the_table():
+    frame = pd.DataFrame([run("llada", steps_timed=4, **{"latency/latency_ms": 999.0}), run("llada")])
+    table = drawn.beside_model(cost.rows(frame), drawn.TIMES)
+    assert table.index.tolist() == ["batch: LLaDA 16, lean, captured"]
+    assert table["batch, prompt, tokens"].tolist() == ["4, 32, 64"]
+    assert table["latency ms"].tolist() == ["300.0"]
+    assert drawn.beside_model(cost.rows(frame), drawn.PEAKS).empty
+
+
 @pytest.mark.parametrize("pair", ["pocket", "8b-shapes"])
 def test_everything_is_written_with_and_without_ceilings(pair, tmp_path):
     bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}

@@ -29,6 +29,14 @@ def test_a_commit_with_changes_says_dirty(tmp_path, monkeypatch):
     assert len(clean) == 12
 
 
+def test_the_same_code_is_the_commit_that_it_came_from_whatever_a_repository_says(monkeypatch):
+    monkeypatch.setattr(provenance, "git_state", lambda: "else-dirty")
+    assert provenance.state_of("c0ffee", provenance.code()) == "c0ffee"
+    assert provenance.state_of("c0ffee", "other code") == "else-dirty"
+    monkeypatch.setattr(provenance, "git_state", lambda: "")
+    assert provenance.state_of("c0ffee", "other code") == "c0ffee"
+
+
 def test_versions_are_those_that_are_installed():
     import torch
 

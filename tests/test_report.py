@@ -186,10 +186,18 @@ def test_a_good_llama_is_taken_where_another_failed(study):
 
 def test_two_engines_are_two_comparisons(study):
     found = study((500, 0.4), {4: (80, 0.2)})
-    other = found.rows.assign(engine="captured", run_id=found.rows["run_id"] + "x")
-    both = comparison.comparisons(pd.concat([found.rows.assign(engine="eager"), other], ignore_index=True))
-    assert [set(one.rows["engine"]) for one in both] == [{"eager"}, {"captured"}]
-    assert [one.title.endswith(", captured") for one in both] == [False, True]
+    rows = found.rows.assign(**{"latency/step_ms": 5.0})
+    other = rows.assign(engine="captured", run_id=rows["run_id"] + "x")
+    both = comparison.comparisons(pd.concat([rows.assign(engine="eager"), other], ignore_index=True))
+    assert [set(one.rows["engine"]) for one in both] == [{"captured"}, {"eager"}]  # of equal ones it times the device
+    assert [one.title.endswith(", captured") for one in both] == [True, False]
+    assert comparison.on_other_engines(both[0], both) == [both[1]]
+    table = tables.topic_table(pd.concat([one.every for one in both]), tables.TOPICS["latency"][1])
+    assert list(table.index)[:2] == ["LLaMA, captured", "LLaDA, 4 steps, captured, official head"]
+    assert "LLaMA, eager" in table.index
+    figure = figures.step_time(both[0], both[1:])
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert sorted(names) == ["LLaDA, captured", "LLaDA, eager", "LLaMA, captured", "LLaMA, eager"]
 
 
 def test_two_machines_are_two_comparisons(study):
