@@ -68,14 +68,15 @@ def entry(estimate: stats.Estimate, unit: str, runs: list[str]) -> dict:
 
 
 def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
-    """Every number of a comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `human.METRIC`, `break_even_steps`."""
+    """Every number of a comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `human.METRIC`, `break_even_steps`. What the
+    cost model says of a run is `llama.predicted_METRIC`."""
     numbers = {}
     for _, row in pd.concat([found.rows, found.human]).iterrows():
         name = f"llada.{row['steps']:.0f}" if row["model"] == "llada" else row["model"]
         for metric in sorted(c for c in row.index if "/" in c and not c.startswith(("rounds/", "per_prompt/"))):
             estimate = comparison.estimate_of(row, metric)
             if estimate is not None and not metric.endswith(("_ci_low", "_ci_high")):
-                numbers[f"{prefix}{name}.{metric.split('/')[1]}"] = entry(estimate, unit_of(metric), [row["run_id"]])
+                numbers[f"{prefix}{name}.{tables.short(metric)}"] = entry(estimate, unit_of(metric), [row["run_id"]])
         if not found.llama.empty and row["model"] == "llada":
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]

@@ -66,7 +66,7 @@ def plain_log(axis: Axis) -> None:
 
 def line_for_llama(axes: Axes, estimate: stats.Estimate, label: str = "LLaMA", style: str = "--") -> None:
     axes.axhline(estimate.value, color=COLORS["llama"], linestyle=style, label=label)
-    if estimate.low is not None:
+    if estimate.low is not None and estimate.low > 0:  # of two rounds that differ it can be endless: the table has it
         axes.axhspan(estimate.low, estimate.high, color=COLORS["llama"], alpha=0.15, linewidth=0)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from bench import report, scaling, scaling_text, stats
 from bench.comparison import estimate_of, text_of
 from bench.scaling import AXES, Scaling
-from paper.tables import cell_text, escape, latex
+from paper.tables import cell_text, escape, latex, short
 
 COLUMNS = {  # metric: (heading, digits)
     "latency/latency_ms": ("latency ms", 1),
@@ -126,10 +126,10 @@ def numbers(found: dict[str, Scaling]) -> dict[str, tuple[stats.Estimate, str, l
         for _, run in group.rows.iterrows():
             for metric in (column for column in run.index if column.split("/")[-1] in METRICS):
                 if not metric.startswith("rounds/") and (estimate := estimate_of(run, metric)):
-                    result[f"{name_of(group, run)}.{metric.split('/')[1]}"] = estimate, metric, [run["run_id"]]
+                    result[f"{name_of(group, run)}.{short(metric)}"] = estimate, metric, [run["run_id"]]
             for metric in CARD if group.kind == "values" else ():
                 if estimate := estimate_of(run, metric):
-                    result[f"{name_of(group, run)}.{metric.split('/')[1]}"] = estimate, metric, [run["run_id"]]
+                    result[f"{name_of(group, run)}.{short(metric)}"] = estimate, metric, [run["run_id"]]
             if ratio := scaling.ratio(group, run):
                 result[f"{name_of(group, run)}.throughput_ratio"] = ratio, "1", [run["run_id"]]
         for run, ratio in scaling.beside_own(group):

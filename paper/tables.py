@@ -86,6 +86,12 @@ def escape(text: str) -> str:
     return text.replace("--", "-{}-")  # no dash of it
 
 
+def short(metric: str) -> str:
+    """A metric's name in results.json: without its namespace, but for a prediction, which is no measurement."""
+    namespace, name = metric.split("/", 1)
+    return f"predicted_{name}" if namespace == "predicted" else name
+
+
 def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
     """A number, with its interval in small print if it has one."""
     if estimate is None:

@@ -1,11 +1,13 @@
 """The table and the verdict for every outcome, on made-up frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench import comparison, report, tracking
-from paper import figures, tables
+from paper import build, figures, tables
 
 PROMPTS = 32
 
@@ -237,3 +239,10 @@ def test_the_same_in_another_precision_stands_beside_a_comparison(study):
     assert labels == ["LLaDA, by steps, float32", "LLaDA, by steps, int8", "LLaMA"]
     assert [text.get_text() for text in figure.axes[0].texts][:2] == ["float32", "int8"]
     assert figures.pareto(found).axes[0].get_legend().get_texts()[0].get_text() == "LLaDA, by steps"
+
+
+def test_a_prediction_never_takes_a_measurements_name(study):
+    found = study((500, 0.4), {4: (80, 0.2)})
+    numbers = build.results(replace(found, llama=found.llama.assign(**{"predicted/latency_ms": 1.0})))
+    assert numbers["llama.latency_ms"]["value"] == 500
+    assert numbers["llama.predicted_latency_ms"]["value"] == 1.0

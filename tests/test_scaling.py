@@ -227,6 +227,13 @@ def test_numbers_are_named_by_what_and_where(study):
     assert "batch.llada.official.eager.b8.l64.p32.break_even_steps" in found
 
 
+def test_a_prediction_never_takes_a_measurements_name(study):
+    rows = [row | {"predicted/latency_ms": 1.0} for row in batch_study()]
+    found = paper_scaling.numbers(study(rows))
+    assert found["batch.llada.64.official.eager.b8.l64.p32.latency_ms"][0].value == 64 * 32
+    assert found["batch.llada.64.official.eager.b8.l64.p32.predicted_latency_ms"][0].value == 1.0
+
+
 def test_the_split_of_the_peak_adds_up(study):
     rows = memory_study()
     for row in rows:
