@@ -39,7 +39,7 @@ options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROU
 	--temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(HEAD),--head "$(HEAD)") \
 	$(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
-	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)")
+	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)") --ceilings
 diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
 baseline = configs/grids/baseline.yaml
 sweep = configs/grids/sweep.yaml
@@ -49,10 +49,6 @@ tasks = configs/grids/tasks.yaml
 timed = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 memory = configs/grids/memory.yaml
 planned = $(if $(PLAN),--plan)
-# This device's ceilings come first where the study has none: MFU, MBU and predictions of its runs are made from them.
-ceilings = $(PY) -m bench.ceilings --missing --pair "$(PAIR)" --device "$(DEVICE)" --study "$(study_name)" \
-	$(if $(DTYPE),--dtype "$(DTYPE)")
-ceilings_unless_planned = $(if $(PLAN),,@$(ceilings))
 frontier = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
 	$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
@@ -111,17 +107,14 @@ tasks: setup ## both models on generated tasks, checked by rule (own lengths, st
 	@$(PY) -m bench.run --also $(tasks) $(options)
 
 study: setup ## baseline, sweep, tasks and report: the whole study
-	@$(ceilings)
 	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)"
 
 scaling: setup ## batch, length, prompt, attention, engines, values and memory: how both models grow (PLAN=1: minutes alone)
-	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
 
 batch length prompt attention values: setup
-	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(planned)
 batch: ## throughput over the batch (own lengths and prompts, like all scaling grids)
 length: ## latency over the length of the answer
@@ -130,7 +123,6 @@ attention: ## fused attention against plain products: the quadratic memory
 values: ## do the values of the weights matter for time? the model's own, heavy tails, zeros
 
 memory: setup ## peak memory over batch and length, out of memory included
-	$(ceilings_unless_planned)
 	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)
 
 frontier: setup ## the largest batch that fits at each length (LIMIT_GIB: as on a device with so much)

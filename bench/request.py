@@ -48,6 +48,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--retry", default="", help="run again, by outcome or verdict: oom timeout error violated unknown"
     )
+    parser.add_argument("--ceilings", action="store_true", help="measure this device's first where the study has none")
     parser.add_argument("--plan", action="store_true", help="print the cells and stop")
     parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
     parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")

@@ -239,6 +239,16 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
+def measure_ceilings(args: argparse.Namespace, work: Work) -> None:
+    """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
+    are made from them. Raises BadInput where that fails; it has said why."""
+    dtypes = " ".join(sorted({cell.float_dtype for cell in work.cells}))
+    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", args.pair,
+               "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
+    if subprocess.run(command, check=False).returncode:
+        raise BadInput("the ceilings of this device were not measured (see above)")
+
+
 def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
     folder = args.cells or WORK / work.study
@@ -266,6 +276,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.plan:
         print_plan(work, sink)
         return 0
+    if args.ceilings and not args.score_only and rounds_to_do(work, sink.known(), sink.retry):
+        measure_ceilings(args, work)
     failed, tracked = measure(args, work, pair, sink)
     if tracked and not args.record and not args.no_report:
         from bench import report

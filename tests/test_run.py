@@ -1,5 +1,7 @@
 """The parent loop on scripted workers: order, failures, what is tried again."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import records, request, run, sentinel
@@ -233,3 +235,22 @@ def test_cells_of_one_captured_step_stay_together_in_random_order():
         assert max(places) - min(places) == 3
         seen.add(tuple(cell.steps for cell in order if cell in shared))
     assert len(seen) > 10  # among themselves they are shuffled
+
+
+def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stops(work, monkeypatch):
+    asked, code = [], 0
+
+    class Done:
+        def __init__(self, command, check):
+            asked.append(dict(zip(command[4::2], command[5::2], strict=True)))
+            self.returncode = code
+
+    monkeypatch.setattr(run.subprocess, "run", Done)
+    cells = (*work.cells, make_cell("llama", dtype="int8"))
+    args = request.parse(["smoke", "--pair", "mine", "--ceilings"])
+    run.measure_ceilings(args, replace(work, cells=cells))
+    told = {"--study": "s", "--pair": "mine", "--device": "cpu", "--dtype": "bfloat16 float32"}
+    assert asked == [told]
+    code = 2
+    with pytest.raises(BadInput, match="ceilings of this device were not measured"):
+        run.measure_ceilings(args, work)
