@@ -14,15 +14,16 @@ SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward
     "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
     "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
 }
-START_S = {"cpu": 8.0, "cuda": 25.0}  # a fresh process: imports, weights, warm-up
+START_S = {"cpu": 8.0, "cuda": 20.0}  # a fresh process: imports, weights, warm-up
 
 
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
 )  # fmt: skip
-# On a GPU: to compile and capture a step, once a shape (engine captured); later rounds find the kernels compiled.
-CAPTURE_S = {"llama": 40.0, "llada": 10.0}
-CAPTURE_AGAIN_S = 6.0
+# On an H100 at 8B shapes: to compile and capture a step, once a shape (engine captured); later rounds find the kernels.
+CAPTURE_S = {"llama": 15.0, "llada": 4.0}
+CAPTURE_AGAIN_S = {"llama": 4.0, "llada": 1.0}
+ENERGY_S = 5.0  # of a GPU's cell whose calls are whole: the window in which its energy is read
 WARMUP_FORWARDS = 12  # of bench/worker.py, which imports torch
 
 
@@ -60,7 +61,8 @@ def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[st
     warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
     capture = 0.0
     if cell.engine == "captured" and cell.device == "cuda":
-        capture = CAPTURE_S[cell.model] if round_ == 1 else CAPTURE_AGAIN_S
+        capture = (CAPTURE_S if round_ == 1 else CAPTURE_AGAIN_S)[cell.model]
         if round_ == 1 and not cell.timed and not cell.peaks_only:
-            capture += CAPTURE_AGAIN_S  # to trace its kernels, when all cells have been timed
-    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture
+            capture += CAPTURE_AGAIN_S[cell.model]  # to trace its kernels, when all cells have been timed
+    energy = ENERGY_S if cell.device == "cuda" and not cell.timed and not cell.peaks_only else 0.0
+    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture + energy
