@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from bench import adapters, grid
+from bench import adapters, grid, span
 from bench.cell import Cell
 
 QUESTIONS = (
@@ -27,7 +27,7 @@ TOKENS = 128
 def cell_of(pair: grid.PairFile, model: str, device: str) -> Cell:
     """The authors' settings as a cell of a pair."""
     settings = grid.GridFile(kind="examples", model=model, gen_length=TOKENS, block_length=32, steps=128)
-    return grid.cells_of(settings, pair, device, (), "", "examples")[0]
+    return span.cells_of(settings, pair, device, (), "", "examples")[0]
 
 
 def ask(adapter: adapters.Adapter, files: grid.ModelFile) -> list[tuple[str, int]]:

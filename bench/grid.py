@@ -1,11 +1,10 @@
-"""YAML grids and pairs into validated cells, before any model loads.
+"""YAML grids and pairs into validated cells, before any model loads: what the files may say, and who reads them.
 
-A grid spans the product of its lists. Overrides (from the command line) replace a grid's values. A rule that
-is broken is one line naming file, key and rule; nothing is ever changed silently.
+A grid spans the product of its lists (bench/span.py, by the rules of bench/rules.py). Overrides (from the command
+line) replace a grid's values. A rule that is broken is one line naming file, key and rule; nothing is ever changed
+silently.
 """
 
-import importlib.util
-import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from bench import checkpoint, hub, prompts
 from bench.cell import Cell, Prompt
 from bench.errors import BadInput
 from bench.schema import Strict, read_yaml, validate
-from bench.span import as_list, by_prompts, in_order, prompts_for, whole_cells
+from bench.span import by_prompts, cells_of, in_order, prompts_for, whole_cells
 
 PAIRS = Path("configs/pairs")
 GRIDS = Path("configs/grids")
@@ -174,152 +173,12 @@ def whole_numbers(text: str, key: str) -> list[int]:
     return sorted({int(word) for word in words})
 
 
-def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
-    """LLaDA's two rules: blocks divide the length, and each block gets a whole number of steps."""
-    if gen % block:
-        raise BadInput(f"{where}: gen_length {gen} is not a multiple of block_length {block}")
-    blocks = gen // block
-    if steps % blocks:
-        near = max(blocks, steps - steps % blocks)
-        raise BadInput(
-            f"{where}: steps {steps} cannot be shared by {blocks} blocks ({gen} tokens in blocks of {block});"
-            f" use a multiple of {blocks}, such as {near}"
-        )
-
-
-def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where: str) -> None:
-    """Whether a prompt of known length and its answer fit into the model."""
-    most = files.describe().max_positions
-    if prompt_tokens and prompt_tokens + gen > most:
-        raise BadInput(
-            f"{where}: prompt_tokens {prompt_tokens} and gen_length {gen} are more than the {most} positions of"
-            f" {files.weights}"
-        )
-
-
-def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None:
-    """A captured step is recorded once: every call of its cell must have the same shape."""
-    lengths = sorted(map(len, prompt_set))
-    if lengths[0] != lengths[-1]:
-        raise BadInput(
-            f"{where}: engine captured replays one shape, but the prompts have {lengths[0]} to {lengths[-1]} tokens;"
-            " give prompt_tokens and stop: length, prompts of one length, or engine: eager"
-        )
-    if len(prompt_set) % batch:
-        raise BadInput(
-            f"{where}: engine captured replays one shape, but {len(prompt_set)} prompts in batches of {batch} leave"
-            f" {len(prompt_set) % batch} over; give a multiple of {batch} prompts"
-        )
-
-
 def place_model(pair: PairFile, model: str | None) -> PairFile:
     """The pair with a directory of the user's in place of its model of the same kind."""
     if not model:
         return pair
     kind = checkpoint.read(model).kind
     return pair.model_copy(update={kind: ModelFile(weights=model)})
-
-
-def cells_of(
-    grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
-) -> list[Cell]:
-    """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set."""
-    found: dict[str, Cell] = {}
-    pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
-    names = ("model", "gen_length", "block_length", pace, "batch_size", "head", "engine", "attention", "dtype", "fill")
-    axes = (as_list(getattr(grid, name)) for name in names)
-    for model, gen, block, each, batch, head, engine, attention, dtype, fill in itertools.product(*axes):
-        steps = each if pace == "steps" else steps_for(gen, each, where)
-        files: ModelFile = getattr(pair, model).filled(fill)
-        diffusion = {}
-        check_dtype(dtype, where)
-        check_positions(grid.prompt_tokens, gen, files, where)
-        if engine == "captured":
-            check_one_shape([prompt.ids[model] for prompt in prompt_set], batch, where)
-            check_attention(attention, where)
-        if model == "llada":
-            check_divisibility(gen, block, steps, where)
-            diffusion = diffusion_settings(grid, files, steps, block, head, where)
-            diffusion["steps_timed"] = shorter(grid.steps_timed, steps)
-        cell = Cell(
-            pair=pair.name,
-            kind=grid.kind,
-            model=model,
-            weights=files.weights,
-            tokenizer=files.tokenizer_directory,
-            revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
-            random_seed=files.random_seed,
-            dtype=dtype or pair.dtype,
-            device=device,
-            engine=engine,
-            gen_length=gen,
-            batch_size=batch,
-            prompts=len(prompt_set),
-            prompt_hash=prompt_hash,
-            repeat_prompts=min(len(prompt_set), whole_batches(grid, batch)),
-            stop=grid.stop or pair.stop,
-            temperature=grid.temperature,
-            seed=grid.seed,
-            prompt_tokens=grid.prompt_tokens,
-            tokens_timed=shorter(grid.tokens_timed, gen) if model == "llama" else None,
-            peaks_only=grid.peaks_only or None,
-            attention=None if attention == "sdpa" else attention,
-            fill=None if fill == "own" else fill,
-            limit_gib=grid.limit_gib,
-            time_limit_s=grid.time_limit_s,
-            **diffusion,
-        )
-        found.setdefault(cell.cell_id, cell)
-    return list(found.values())
-
-
-def check_attention(attention: str, where: str) -> None:
-    """The captured decode step is plain products in any case: beside it `math` would compare nothing."""
-    if attention == "math":
-        raise BadInput(f"{where}: attention math is compared on transformers' own modules; give engine: eager")
-
-
-def check_dtype(dtype: str | None, where: str) -> None:
-    """int8 needs torchao, which carries its products."""
-    if dtype == "int8" and importlib.util.find_spec("torchao") is None:
-        raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
-
-
-def whole_batches(grid: GridFile, batch: int) -> int:
-    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
-    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
-    return -(-wanted // batch) * batch
-
-
-def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
-    if gen % tokens_per_step:
-        raise BadInput(f"{where}: gen_length {gen} is not a multiple of tokens_per_step {tokens_per_step}")
-    return gen // tokens_per_step
-
-
-def shorter(timed: int | None, whole: int) -> int | None:
-    """How many forwards to time where that is fewer than all."""
-    return timed if timed and timed < whole else None
-
-
-def diffusion_settings(grid: GridFile, files: ModelFile, steps: int, block: int, head: str, where: str) -> dict:
-    """The fields of a cell that only LLaDA has."""
-    wants_eot = grid.confidence_eos_eot != "off"
-    if wants_eot and checkpoint.token_id(files.tokenizer_directory, checkpoint.END_OF_TURN) is None:
-        raise BadInput(
-            f"{where}: confidence_eos_eot needs a tokenizer with {checkpoint.END_OF_TURN}; this one has none"
-        )
-    return {
-        "steps": steps,
-        "block_length": block,
-        "sampler": "fixed",
-        "remasking": grid.remasking,
-        "cache": "none",
-        "head": None if head == "official" else head,
-        "cfg_scale": grid.cfg_scale or None,
-        "logits_eos_inf": grid.logits_eos_inf or None,
-        "confidence_eos_eot": grid.confidence_eos_eot if wants_eot else None,
-    }
 
 
 def fetch(pair: PairFile) -> PairFile:

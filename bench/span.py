@@ -1,16 +1,19 @@
-"""How a grid spans cells: on which prompts, which come first, and which run whole where others run a part."""
+"""How a grid spans cells: the product of its lists, on which prompts, which come first, and which run whole where
+others run a part."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bench import prompts
+from bench import prompts, rules
 from bench.cell import Cell, Prompt
 from bench.errors import BadInput
 
 if TYPE_CHECKING:
-    from bench.grid import GridFile, PairFile
+    from bench.grid import GridFile, ModelFile, PairFile
 
 Wanted = tuple[str, int | None]  # which prompts: the source, and the tokens that they are cut to
 
@@ -45,6 +48,115 @@ def by_prompts(grid: GridFile) -> list[GridFile]:
         for part in parts
         for batch in as_list(grid.batch_size)
     ]
+
+
+class Point(NamedTuple):
+    """One place in the product of a grid's lists."""
+
+    model: str
+    gen_length: int
+    block_length: int
+    steps: int
+    batch_size: int
+    head: str
+    engine: str
+    attention: str
+    dtype: str | None  # None: the pair's
+    fill: str
+
+
+def points(grid: GridFile, where: str) -> Iterator[Point]:
+    """All places of a grid, in its order. Raises BadInput for a length that tokens_per_step does not divide."""
+    pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
+    axes = (as_list(getattr(grid, pace if name == "steps" else name)) for name in Point._fields)
+    for point in itertools.starmap(Point, itertools.product(*axes)):
+        steps = point.steps if pace == "steps" else rules.steps_for(point.gen_length, point.steps, where)
+        yield point._replace(steps=steps)
+
+
+def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prompt, ...], where: str) -> None:
+    """Raises BadInput for the first rule that a place breaks. LLaDA's do not bind LLaMA."""
+    rules.check_dtype(point.dtype, where)
+    rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
+    if point.engine == "captured":
+        rules.check_one_shape([prompt.ids[point.model] for prompt in prompt_set], point.batch_size, where)
+        rules.check_attention(point.attention, where)
+    if point.model == "llada":
+        rules.check_divisibility(point.gen_length, point.block_length, point.steps, where)
+        rules.check_end_of_turn(grid.confidence_eos_eot, files, where)
+
+
+def cells_of(
+    grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
+) -> list[Cell]:
+    """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set.
+
+    Raises BadInput for a rule that is broken (bench/rules.py).
+    """
+    found: dict[str, Cell] = {}
+    for point in points(grid, where):
+        files: ModelFile = getattr(pair, point.model).filled(point.fill)
+        check(point, grid, files, prompt_set, where)
+        asked = {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
+        asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
+        cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
+        found.setdefault(cell.cell_id, cell)
+    return list(found.values())
+
+
+def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
+    """The fields of a cell that both models have, but for its prompts."""
+    return {
+        "pair": pair.name,
+        "kind": grid.kind,
+        "model": point.model,
+        "weights": files.weights,
+        "tokenizer": files.tokenizer_directory,
+        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
+        "random_seed": files.random_seed,
+        "dtype": point.dtype or pair.dtype,
+        "engine": point.engine,
+        "gen_length": point.gen_length,
+        "batch_size": point.batch_size,
+        "stop": grid.stop or pair.stop,
+        "temperature": grid.temperature,
+        "seed": grid.seed,
+        "prompt_tokens": grid.prompt_tokens,
+        "peaks_only": grid.peaks_only or None,
+        "attention": None if point.attention == "sdpa" else point.attention,
+        "fill": None if point.fill == "own" else point.fill,
+        "limit_gib": grid.limit_gib,
+        "time_limit_s": grid.time_limit_s,
+    }
+
+
+def own_settings(point: Point, grid: GridFile) -> dict:
+    """The fields of a cell that only its model has."""
+    if point.model == "llama":
+        return {"tokens_timed": shorter(grid.tokens_timed, point.gen_length)}
+    return {
+        "steps": point.steps,
+        "block_length": point.block_length,
+        "sampler": "fixed",
+        "remasking": grid.remasking,
+        "cache": "none",
+        "head": None if point.head == "official" else point.head,
+        "cfg_scale": grid.cfg_scale or None,
+        "logits_eos_inf": grid.logits_eos_inf or None,
+        "confidence_eos_eot": None if grid.confidence_eos_eot == "off" else grid.confidence_eos_eot,
+        "steps_timed": shorter(grid.steps_timed, point.steps),
+    }
+
+
+def whole_batches(grid: GridFile, batch: int) -> int:
+    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
+    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
+    return -(-wanted // batch) * batch
+
+
+def shorter(timed: int | None, whole: int) -> int | None:
+    """How many forwards to time where that is fewer than all."""
+    return timed if timed and timed < whole else None
 
 
 def whole_cells(cells: list[Cell]) -> list[Cell]:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import grid, prompts, records
+from bench import grid, prompts, records, rules, span
 from bench.cell import Prompt
 from bench.errors import BadInput
 
@@ -62,7 +62,7 @@ def grid_file(tmp_path: Path, **keys) -> str:
 
 def cells(tmp_path: Path, pair_file: Path, **keys) -> list:
     name = grid_file(tmp_path, **keys)
-    return grid.cells_of(grid.read_grid(name, {}), grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
+    return span.cells_of(grid.read_grid(name, {}), grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
 
 
 @pytest.mark.parametrize("file", GRIDS)
@@ -71,10 +71,10 @@ def test_shipped_grid_gives_cells(file, pair_file):
     assert read == grid.read_grid(Path(file).stem, {})
     pair = grid.read_pair(str(pair_file))
     found = []
-    for part in grid.by_prompts(read):
+    for part in span.by_prompts(read):
         asked = (ASKED * part.prompts)[: part.prompts]
-        found += grid.cells_of(part, pair, "cpu", asked, "hash", file)
-    assert {cell.model for cell in found} == set(grid.as_list(read.model))
+        found += span.cells_of(part, pair, "cpu", asked, "hash", file)
+    assert {cell.model for cell in found} == set(span.as_list(read.model))
     assert {cell.kind for cell in found} == {read.kind}
 
 
@@ -248,18 +248,18 @@ def test_divisibility_refuses_exactly_the_indivisible(block, blocks, extra, step
     gen = block * blocks + extra
     good = gen % block == 0 and steps % (gen // block) == 0
     if good:
-        grid.check_divisibility(gen, block, steps, "here")
+        rules.check_divisibility(gen, block, steps, "here")
         return
-    text = refusal(grid.check_divisibility, gen, block, steps, "here")
+    text = refusal(rules.check_divisibility, gen, block, steps, "here")
     assert text.startswith("here: ")
     if gen % block == 0:
         proposed = int(text.rsplit(" ", 1)[1])
         assert proposed > 0
-        grid.check_divisibility(gen, block, proposed, "here")
+        rules.check_divisibility(gen, block, proposed, "here")
 
 
 def test_block_longer_than_the_answer_is_refused():
-    assert "gen_length 16 is not a multiple of block_length 32" in refusal(grid.check_divisibility, 16, 32, 8, "here")
+    assert "gen_length 16 is not a multiple of block_length 32" in refusal(rules.check_divisibility, 16, 32, 8, "here")
 
 
 def test_lists_span_their_product(tmp_path, pair_file):
@@ -374,9 +374,9 @@ def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair
     assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
     ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))
     read = grid.read_grid(grid_file(tmp_path, steps=8, engine="captured"), {})
-    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ragged, "hash", "mine")
+    text = refusal(span.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ragged, "hash", "mine")
     assert text.startswith("mine: engine captured replays one shape, but the prompts have 1 to 3 tokens; give prompt_")
-    assert len(grid.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", "mine")) == 1
+    assert len(span.cells_of(read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", "mine")) == 1
 
 
 def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_them(tmp_path, pair_file, monkeypatch):
@@ -512,7 +512,7 @@ def test_scaling_keys_that_mean_nothing_are_one_line(keys, words, tmp_path):
 def test_tokens_per_step_must_divide_the_length(tmp_path, pair_file):
     name = grid_file(tmp_path, tokens_per_step=3, gen_length=32)
     read = grid.read_grid(name, {})
-    text = refusal(grid.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
+    text = refusal(span.cells_of, read, grid.read_pair(str(pair_file)), "cpu", ASKED, "hash", name)
     assert "gen_length 32 is not a multiple of tokens_per_step 3" in text
 
 
