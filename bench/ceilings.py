@@ -208,8 +208,9 @@ def task_of(args: argparse.Namespace) -> Task:
         work = Work.load(args.cells)
         cells = work.cells
         where = device.choose(cells[0].device)
+        device.check_cells(cells)
         files = tuple(sorted({(cell.weights, cell.random_seed) for cell in cells}, key=str))
-        return Task(work.study, cells[0].pair, where, tuple(sorted({cell.float_dtype for cell in cells})), files)
+        return Task(work.study, cells[0].pair, where, work.float_dtypes, files)
     from bench import grid
 
     pair, where = grid.fetch(grid.read_pair(args.pair)), device.choose(args.device)
@@ -217,6 +218,8 @@ def task_of(args: argparse.Namespace) -> Task:
     wanted = args.dtype.split() if args.dtype else [pair.dtype]
     if unknown := sorted(set(wanted) - {*roofline.BYTES}):
         raise BadInput(f'DTYPE="{args.dtype}": no precision {unknown[0]!r}; there are: {" ".join(roofline.BYTES)}')
+    for dtype in wanted if where == "cuda" else ():
+        device.check_dtype(dtype, f'DTYPE="{args.dtype}"' if args.dtype else f"pair {pair.name}")
     floats = sorted({"bfloat16" if dtype == "int8" else dtype for dtype in wanted})  # products of int8 weights are too
     return Task(args.study or pair.name, pair.name, where, tuple(floats), files)
 

@@ -133,6 +133,12 @@ class Work:
     def cell(self, cell_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
 
+    @property
+    def float_dtypes(self) -> tuple[str, ...]:
+        """Of the cells that are compared; the sentinel's where there are no others."""
+        compared = [cell for cell in self.cells if not cell.twin] or self.cells
+        return tuple(sorted({cell.float_dtype for cell in compared}))
+
     def prompts_of(self, cell: Cell) -> tuple[Prompt, ...]:
         return self.prompts[cell.prompt_hash]
 

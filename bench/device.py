@@ -1,4 +1,5 @@
-"""Which device to run on, found without importing torch, and the lock that keeps two studies off it."""
+"""Which device to run on and whether it has a precision's arithmetic, found without importing torch, and the lock that
+keeps two studies off it."""
 
 from __future__ import annotations
 
@@ -6,15 +7,18 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench.cell import Cell
 from bench.errors import BadInput
 
 LOCKS = "LLADA_BENCH_LOCKS"  # environment: another place for them, for tests
 LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of a cluster's node
+IN_BFLOAT16 = ("bfloat16", "int8")  # precisions that are computed in it (Cell.float_dtype)
+BFLOAT16_SINCE = (8, 0)  # compute capability; on older cards torch emulates it: times would be of the emulation
 
 
 def choose(wanted: str, here: bool = True) -> str:
@@ -74,6 +78,44 @@ def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
     if wanted.isdecimal() and visible and len(set(names)) > 1 and not by_bus:
         raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: an index is ambiguous among different GPUs; give {uuids[0]}")
     return uuids[found[0]], names[found[0]]
+
+
+def compute_capability(uuid: str) -> tuple[int, int] | None:
+    """(major, minor) of the GPU that `gpu` chose; None where NVML does not tell."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        try:
+            return tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByUUID(uuid)))
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return None
+
+
+def check_dtype(dtype: str, where: str) -> None:
+    """Whether the GPU here computes in a precision. Raises BadInput, from `where`, if it is too old for it.
+
+    What cannot be known is not refused: no GPU here, or one that does not tell.
+    """
+    found = gpu() if dtype in IN_BFLOAT16 else None
+    known = compute_capability(found[0]) if found else None
+    if known and known < BFLOAT16_SINCE:
+        raise BadInput(
+            f"{where}: dtype {dtype} needs a GPU of compute capability {'.'.join(map(str, BFLOAT16_SINCE))} or more,"
+            f" whose arithmetic is bfloat16; {found[1]} has {'.'.join(map(str, known))}; use float32 or float16"
+        )
+
+
+def check_cells(cells: Iterable[Cell]) -> None:
+    """Whether the GPU here computes in the precisions of cells. Raises BadInput naming the grid of the first it lacks.
+
+    Not for a grid that runs on another machine. Of the sentinel nothing is asked: it is compared with itself alone.
+    """
+    asked = ((cell.dtype, cell.kind) for cell in cells if cell.device == "cuda" and not cell.twin)
+    for dtype, kind in dict.fromkeys(asked):
+        check_dtype(dtype, f"grid {kind}")
 
 
 @contextmanager

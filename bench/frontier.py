@@ -234,6 +234,8 @@ def main() -> int:
         raise BadInput(f"{args.cells}: holds no cells of grid {GRID}")
     if args.limit_gib is not None:
         cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
+    if not (args.plan and args.device == "cuda"):  # such a plan may be for another machine
+        device.check_cells(cells)
     sink = Sink(work.study, args.record)
     if args.plan:
         print_plan(work, cells, sink)

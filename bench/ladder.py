@@ -159,6 +159,7 @@ def main() -> int:
         parser.error(f"--repeats {args.repeats}: expected 2 to 1000")
     command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [GRID, "--device", args.device]
     work, _ = request.resolve(request.parse([*command, "--pair", args.pair]))
+    device.check_cells(work.cells)
     lean = one(work.cells, model="llada", engine="captured", head="lean")
     with device.held(lean.device, GRID, here=True):
         print(

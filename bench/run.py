@@ -242,7 +242,7 @@ def print_plan(work: Work, sink: Sink) -> None:
 def measure_ceilings(args: argparse.Namespace, work: Work) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
     are made from them. Raises BadInput where that fails; it has said why."""
-    dtypes = " ".join(sorted({cell.float_dtype for cell in work.cells}))
+    dtypes = " ".join(work.float_dtypes)
     command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", args.pair,
                "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
     if subprocess.run(command, check=False).returncode:
@@ -272,6 +272,8 @@ def main(argv: list[str] | None = None) -> int:
             f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
         )
         return 0
+    if not args.score_only and not (args.plan and args.device == "cuda"):  # such a plan may be for another machine
+        device.check_cells(work.cells)
     sink = Sink(work.study, args.record, request.retried(args.retry))
     if args.plan:
         print_plan(work, sink)

@@ -26,7 +26,7 @@ class Card:
     """What NVML knows of one card. Its handle is the object itself."""
 
     def __init__(self, uuid: str):
-        self.uuid = uuid
+        self.uuid, self.name, self.capability = uuid, "NVIDIA H100 80GB HBM3", (9, 0)
         self.processes: list[Process] = []
         self.reserve = 600 * MIB  # the driver's own
         self.millijoules = 5_000_000
@@ -92,6 +92,21 @@ class Machine:
 
     def nvmlInit(self):
         self.initialised = True
+
+    def nvmlShutdown(self):
+        self.initialised = False
+
+    def nvmlDeviceGetCount(self):
+        return len(self.cards)
+
+    def nvmlDeviceGetUUID(self, card):
+        return card.uuid
+
+    def nvmlDeviceGetName(self, card):
+        return card.name
+
+    def nvmlDeviceGetCudaComputeCapability(self, card):
+        return card.capability
 
     def nvmlDeviceGetHandleByUUID(self, uuid):
         if not self.initialised:

@@ -1,13 +1,18 @@
-"""Which card, and that two studies cannot share one."""
+"""Which card, whether it computes in a precision, and that two studies cannot share one."""
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pynvml
 import pytest
 
-from bench import device
+from bench import ceilings, device, frontier, ladder, records, run
+from bench.cell import Work
 from bench.errors import BadInput
+from tests.conftest import make_cell
+from tests.fake_nvml import OTHER, OURS, Card, Machine
 
 CARDS = [("GPU-aaaa-1", "H100"), ("GPU-bbbb-2", "H100")]
 
@@ -51,8 +56,6 @@ def test_no_card_is_none():
 
 
 def test_a_driver_that_fails_is_one_line(monkeypatch):
-    pynvml = pytest.importorskip("pynvml")
-
     def lost(index):
         raise pynvml.NVMLError_GpuIsLost()
 
@@ -106,3 +109,101 @@ def test_a_lock_that_cannot_be_opened_is_one_line(locks):
 
 def test_an_unwritten_holder_is_still_a_study():
     assert device.holder("") == "another study"
+
+
+@pytest.fixture
+def t4(monkeypatch, tmp_path):
+    """A machine whose card is older than bfloat16; what a door keeps goes to a folder of its own."""
+    machine = Machine(monkeypatch)
+    machine.card.name, machine.card.capability = "Tesla T4", (7, 5)
+    monkeypatch.setattr(device, "version", lambda package: "2.13.0+cu130")
+    monkeypatch.setattr(records, "ROOT", tmp_path / "mlruns")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return machine
+
+
+def lacks(dtype: str) -> str:
+    return (
+        f"dtype {dtype} needs a GPU of compute capability 8.0 or more, whose arithmetic is bfloat16; Tesla T4 has 7.5;"
+        " use float32 or float16"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_bfloat16_is_refused_on_a_card_that_would_emulate_it(t4, dtype):
+    with pytest.raises(BadInput) as refused:
+        device.check_dtype(dtype, "here")
+    assert str(refused.value) == f"here: {lacks(dtype)}"
+    for good in ("float32", "float16"):
+        device.check_dtype(good, "here")
+
+
+@pytest.mark.parametrize("capability", [(8, 0), (8, 9), (9, 0), (10, 0)])
+def test_a_newer_card_computes_in_every_precision(t4, capability):
+    t4.card.capability = capability
+    for dtype in ("bfloat16", "int8"):
+        device.check_dtype(dtype, "here")
+
+
+def test_the_card_that_is_chosen_is_asked(t4, monkeypatch):
+    t4.cards.append(Card(OTHER))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", OTHER)
+    device.check_dtype("bfloat16", "here")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", OURS)
+    with pytest.raises(BadInput, match=r"Tesla T4 has 7\.5"):
+        device.check_dtype("bfloat16", "here")
+
+
+@pytest.mark.parametrize("visible", ["", "MIG-7"])
+def test_no_card_and_a_slice_of_one_are_not_refused(t4, monkeypatch, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    device.check_dtype("bfloat16", "here")
+
+
+def test_a_card_that_does_not_tell_is_not_refused(t4):
+    t4.answers("nvmlDeviceGetCudaComputeCapability", pynvml.NVMLError_NotSupported())
+    device.check_dtype("bfloat16", "here")
+
+
+def test_cells_of_a_gpu_are_checked_but_not_the_sentinel(t4):
+    old, cpu = make_cell("llama", dtype="int8", device="cuda"), make_cell("llama", dtype="bfloat16")
+    twin = make_cell("llada", dtype="bfloat16", device="cuda", twin="a")
+    device.check_cells([cpu, twin, make_cell("llama", device="cuda")])
+    with pytest.raises(BadInput) as refused:
+        device.check_cells([cpu, twin, old])
+    assert str(refused.value) == f"grid test: {lacks('int8')}"
+
+
+BFLOAT16 = ["configs/grids/smoke.yaml", "--dtype", "bfloat16"]
+SHAPES = ["--pair", "8b-shapes"]
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "where"),
+    [(run, BFLOAT16, "grid smoke"), (run, [*BFLOAT16, "--plan"], "grid smoke"), (frontier, SHAPES, "grid frontier"),
+     (ladder, SHAPES, "grid engines"), (ceilings, SHAPES, "pair 8b-shapes"),
+     (ceilings, ["--dtype", "float32 bfloat16"], 'DTYPE="float32 bfloat16"')],
+)  # fmt: skip
+def test_every_door_that_takes_time_refuses_an_emulation(t4, monkeypatch, module, arguments, where):
+    monkeypatch.setattr(sys, "argv", ["door", *arguments])
+    with pytest.raises(BadInput) as refused:
+        module.main()
+    assert str(refused.value) == f"{where}: {lacks('bfloat16')}"
+
+
+def test_a_work_folder_of_another_machine_is_refused_where_it_would_run(t4, monkeypatch, tmp_path):
+    cells = (make_cell("llama", dtype="bfloat16", device="cuda"),)
+    Work("s", 1, 0, cells, {"h": ()}).save(tmp_path / "work")
+    arguments = ["--cells", str(tmp_path / "work"), "--record", str(tmp_path / "out.jsonl")]
+    for module in (run, ceilings):
+        monkeypatch.setattr(sys, "argv", ["door", *arguments])
+        with pytest.raises(BadInput, match=r"^grid test: dtype bfloat16 needs a GPU"):
+            module.main()
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("elsewhere", [["--export"], ["--plan", "--device", "cuda"]])
+def test_what_runs_on_another_machine_is_not_refused(t4, tmp_path, elsewhere, capsys):
+    arguments = [*elsewhere, str(tmp_path / "work")] if elsewhere == ["--export"] else elsewhere
+    assert run.main([*BFLOAT16, "--device", "auto", *arguments]) == 0
+    assert "cell" in capsys.readouterr().out

@@ -246,7 +246,7 @@ def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stop
             self.returncode = code
 
     monkeypatch.setattr(run.subprocess, "run", Done)
-    cells = (*work.cells, make_cell("llama", dtype="int8"))
+    cells = (*work.cells, make_cell("llama", dtype="int8"), make_cell("llada", dtype="float16", twin="a"))
     args = request.parse(["smoke", "--pair", "mine", "--ceilings"])
     run.measure_ceilings(args, replace(work, cells=cells))
     told = {"--study": "s", "--pair": "mine", "--device": "cpu", "--dtype": "bfloat16 float32"}
