@@ -77,14 +77,15 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Short name for people: `llama`, `llada 16 steps`, `sentinel a`."""
+        """Short name for people: `llama`, `llada 16 steps`, `sentinel a, captured`."""
         name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
         name += f", {self.head} head" if self.head else ""
-        name += ", captured" if self.engine == "captured" else ""
+        captured = ", captured" if self.engine == "captured" else ""
+        name += captured
         name += f", {self.attention} attention" if self.attention else ""
         name += f", {self.fill} weights" if self.fill else ""
         name += f", {self.timed} timed" if self.timed else ""
-        return name if self.twin is None else f"sentinel {self.twin}"
+        return name if self.twin is None else f"sentinel {self.twin}{captured}"
 
     @property
     def float_dtype(self) -> str:

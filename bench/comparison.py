@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bench import sentinel, stats, tracking, trust
+from bench import stats, tracking, trust
+from bench.noise import Noise, Noises, noise_under, noises_of
 
 # What a comparison's LLaMA has too:
 SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
@@ -18,20 +19,6 @@ MEASURES = {  # metric: (heading, digits), in every table of a terminal
     "memory/resident_gib": ("RSS GiB", 2),
 }
 KINDS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What the study's sentinels say of the machine (bench/sentinel.py)."""
-
-    ratio: stats.Estimate | None  # A/A, of latencies; None where no sentinel ended well
-    drift: float | None  # between rounds; None from one round
-    left_out: str = ""  # why sentinels are not counted
-    runs: tuple[str, ...] = ()  # the sentinels that it is read from
-
-    @property
-    def drifted(self) -> bool:
-        return self.drift is not None and self.drift > trust.DRIFT
 
 
 @dataclass(frozen=True)
@@ -146,8 +133,8 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         for pair in groups:
             good, both = [part[part["reason"] == ""] for part in pair], pd.concat(pair)
             human = human_row(frame[frame["reason"] == ""], both)
-            noise = noises[both["on"].iloc[0]]
-            found.append(Comparison(about, *good, human, without_numbers(both[both["reason"] != ""]), noise))
+            left_out = without_numbers(both[both["reason"] != ""])
+            found.append(Comparison(about, *good, human, left_out, noise_under(both, noises)))
     return [replace(one, others=tuple(other for other in found if differ_in_dtype(one, other))) for one in found]
 
 
@@ -178,14 +165,15 @@ def differ_in_dtype(one: Comparison, other: Comparison) -> bool:
     return first[same].map(str).eq(second[same].map(str)).all()
 
 
-def judged(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Noise | None]]:
-    """A study's runs with the `reason` why one is left out and where it ran (`on`); the noise of each such place."""
+def judged(frame: pd.DataFrame) -> tuple[pd.DataFrame, Noises]:
+    """A study's runs with the `reason` why one is left out and where it ran (`on`); the noise of each such place and
+    engine."""
     frame = frame.assign(
         reason=[reason_left_out(run) for _, run in frame.iterrows()],
         device=devices_of(frame),
     )
     frame["on"] = frame["platform"].map(str) + " " + frame["device"].map(str)
-    return frame, {place: noise_of(runs) for place, runs in frame.groupby("on")}
+    return frame, noises_of(frame)
 
 
 def devices_of(frame: pd.DataFrame) -> list[str]:
@@ -201,27 +189,6 @@ def devices_of(frame: pd.DataFrame) -> list[str]:
 def without_numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """Runs that are left out, with nothing that was measured of them."""
     return rows.assign(**{column: float("nan") for column in rows if "/" in column})
-
-
-def noise_of(frame: pd.DataFrame) -> Noise | None:
-    """The sentinels of a study: A/A over all their rounds, the largest drift of any. None where none was run.
-
-    Each stretch of cells has its own sentinel, maybe of another model or machine: drift is within one.
-    """
-    runs = frame[frame["kind"] == sentinel.KIND]
-    if runs.empty:
-        return None
-    first, second, drifts, used = [], [], [], []
-    for _, beside in runs[runs["reason"] == ""].groupby("watches"):
-        both = beside.set_index("twin").reindex(sentinel.TWINS)
-        if both["run_id"].notna().all() and (pairs := list(rounds_of(both, "latency/latency_ms").values())):
-            first += [one for one, _ in pairs]
-            second += [other for _, other in pairs]
-            drifts.append(stats.drift_of_twins(pairs))
-            used += both["run_id"].tolist()
-    left_out = "; ".join(sorted(set(runs["reason"]) - {""}))
-    ratio = stats.ratio_over_rounds(first, second) if first else None
-    return Noise(ratio, max((d for d in drifts if d is not None), default=None), left_out, tuple(used))
 
 
 def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -245,19 +212,12 @@ def estimate_of(row: pd.Series, metric: str) -> stats.Estimate | None:
     return stats.Estimate(value, *(None if bound is None or pd.isna(bound) else bound for bound in bounds))
 
 
-def rounds_of(rows: pd.DataFrame, metric: str) -> dict[int, list[float]]:
-    """A metric's value in each round that all runs have, in the order of the runs."""
-    found = [tracking.history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
-    common = sorted(set.intersection(*map(set, found))) if found else []
-    return {number: [values[number] for values in found] for number in common}
-
-
 def ratio_at(found: Comparison, steps: float, metric: str) -> stats.Estimate:
     """LLaDA's latency or throughput at some steps over LLaMA's, paired by round.
 
     Between measured step counts time is read off the line that joins them; throughput as time a token.
     """
-    rounds = rounds_of(pd.concat([found.llada, found.llama]), metric)
+    rounds = tracking.rounds_of(pd.concat([found.llada, found.llama]), metric)
     counts, rate = found.llada["steps"].tolist(), metric.startswith("throughput/")
     mine, theirs = [], []
     for *values, llama in rounds.values():

@@ -10,8 +10,9 @@ import sys
 import pandas as pd
 
 from bench import cost, grid, hypotheses, scaling_text, stats, tasks, tracking, trust
-from bench.comparison import MEASURES, Comparison, Noise, break_even, comparisons, estimate_of, main_of, match, ratio_at
+from bench.comparison import MEASURES, Comparison, break_even, comparisons, estimate_of, main_of, match, ratio_at
 from bench.errors import BadInput, exit_code
+from bench.noise import Noise
 from bench.scaling import scalings
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
@@ -108,16 +109,18 @@ def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
 
 
 def noise_sentence(noise: Noise | None) -> str:
-    """What the study's sentinel says of the machine."""
+    """What the study's sentinels of one engine say of the machine."""
     if noise is None:
-        return "Noise: no sentinel ran."
+        return "Noise: no sentinel of this engine ran."
+    begin = f"Noise: no sentinel ran {noise.none_ran};" if noise.none_ran else "Noise:"
     left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
     if noise.ratio is None:
-        return f"Noise: not measured.{left_out}"
+        return f"{begin} not measured.{left_out}"
     drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
-    flag = f" (MORE THAN {trust.DRIFT:.0%}: THE MACHINE DRIFTED)" if noise.drifted else ""
+    flag = f" (MORE THAN {trust.DRIFT:.0%}: {noise.engine.upper()} RUNS DRIFTED)" if noise.drifted else ""
     ratio = interval(noise.ratio, 2)
-    return f"Noise: the same cell twice in a round differs by a factor of {ratio}{drift}{flag}.{left_out}"
+    cell = f"the same {noise.engine} cell twice in a round"
+    return f"{begin} {cell} differs by a factor of {ratio}{drift}{flag}.{left_out}"
 
 
 def left_out_sentence(found: Comparison) -> str:

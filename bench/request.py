@@ -99,8 +99,8 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
 
 
 def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
-    """The grids by the names they were given, and the sentinel's last where one of them wants it."""
-    from bench import grid
+    """The grids by the names they were given, and last, where one of them wants it, the sentinel's on their engines."""
+    from bench import grid, span
 
     given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
     overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
@@ -115,6 +115,9 @@ def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
     if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
         also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
     read |= also
-    if any(found.sentinel and found.kind != sentinel.KIND for found in read.values()):
-        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {}, pair.name)
+    watched = [found for found in read.values() if found.kind != sentinel.KIND]
+    if any(found.sentinel for found in watched):
+        engines = {engine for found in watched for engine in span.as_list(found.engine)}
+        engine = sorted(engines, reverse=True)  # eager first: where one sentinel is taken, it is that one
+        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {"engine": engine}, pair.name)
     return read

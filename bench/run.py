@@ -67,7 +67,7 @@ def rounds_to_do(
     """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
 
     Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
-    before and after them, in a process of its own each time.
+    before and after them, in a process of its own each time; where it runs on both engines, in the same order twice.
     """
     found = []
     twins = [cell for cell in work.cells if cell.twin]
@@ -82,7 +82,8 @@ def rounds_to_do(
         for process in (before, *models, after) if watched else ():
             cells = [cell for cell in todo if process == (cell.twin or cell.model)]
             if cells:
-                found.append((round_, shuffled(cells, f"{work.seed} {round_} {process}")))
+                name = sentinel.KIND if cells[0].twin else process
+                found.append((round_, shuffled(cells, f"{work.seed} {round_} {name}")))
     return found
 
 
@@ -218,7 +219,7 @@ def print_plan(work: Work, sink: Sink) -> None:
     known = sink.known()
     processes = rounds_to_do(work, known, sink.retry)
     total = 0.0
-    line = "{:14}{:11}{:13}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
+    line = "{:14}{:11}{:21}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
     heads = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed")
     print(line.format(*heads, "est. min", "state"))
     for cell in work.cells:
@@ -230,7 +231,8 @@ def print_plan(work: Work, sink: Sink) -> None:
         )
         total += seconds if left else 0.0
         shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
-        name = " ".join(filter(None, (cell.model, cell.twin, cell.head, cell.attention)))
+        captured = "captured" if cell.engine == "captured" else None
+        name = " ".join(filter(None, (cell.model, cell.twin, cell.head, captured, cell.attention)))
         print(line.format(cell.cell_id, cell.kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state))
     starts = len(processes) * estimate.START_S[work.cells[0].device]
     print(

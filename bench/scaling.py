@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench import comparison, stats
+from bench import comparison, stats, tracking
+from bench.noise import Noise, noise_under
 
 AXES = {  # kind: what it varies
     "batch": "batch_size",
@@ -38,7 +39,7 @@ class Scaling:
     rows: pd.DataFrame
     left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
     parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
-    noise: comparison.Noise | None = None
+    noise: Noise | None = None
 
     @property
     def axis(self) -> str:
@@ -88,11 +89,11 @@ def scalings(frame: pd.DataFrame) -> list[Scaling]:
     groups = []
     for kind in AXES:
         for _, runs in frame[frame["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(group(kind, runs, noises[runs["on"].iloc[0]]))
+            groups.append(group(kind, runs, noise_under(runs, noises)))
     return groups
 
 
-def group(kind: str, runs: pd.DataFrame, noise: comparison.Noise | None = None) -> Scaling:
+def group(kind: str, runs: pd.DataFrame, noise: Noise | None = None) -> Scaling:
     """One kind's runs with names; of a part and a whole run in the same place the whole one."""
     runs = runs.assign(name=names_of(runs))
     good, bad = runs[runs["reason"] == ""], runs[runs["reason"] != ""]
@@ -147,7 +148,7 @@ def beside_llama(found: Scaling, run: pd.Series, metric: str) -> list[tuple[floa
     llama = llama_at(found, run)
     if run["model"] != "llada" or llama.empty or metric not in run or pd.isna(run[metric]):
         return []
-    return list(zip(*comparison.rounds_of(pd.concat([run.to_frame().T, llama]), metric).values(), strict=True))
+    return list(zip(*tracking.rounds_of(pd.concat([run.to_frame().T, llama]), metric).values(), strict=True))
 
 
 def ratio(found: Scaling, run: pd.Series) -> stats.Estimate | None:
@@ -203,7 +204,7 @@ def shortcuts(found: Scaling) -> list[Shortcut]:
 
 def paired(both: pd.DataFrame, metric: str | None) -> stats.Estimate | None:
     """The first run's metric over the second's, paired by round."""
-    rounds = comparison.rounds_of(both, metric) if metric else {}
+    rounds = tracking.rounds_of(both, metric) if metric else {}
     return stats.ratio_over_rounds(*zip(*rounds.values(), strict=True)) if rounds else None
 
 

@@ -194,12 +194,12 @@ def coverage(noise: str) -> tuple[float, float]:
 
 
 def sentinel_work(args: argparse.Namespace) -> Work:
-    """The sentinel's twins and nothing else."""
+    """One sentinel's twins and nothing else: of a work folder with one of each engine the eager one's."""
     command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [sentinel.GRID, "--device", args.device]
     work, _ = request.resolve(request.parse([*command, "--rounds", str(args.rounds)]))
-    cells = tuple(cell for cell in work.cells if cell.twin)
-    if not cells:
+    if not (twins := [cell for cell in work.cells if cell.twin]):
         raise BadInput(f"{args.cells}: the work folder holds no sentinel; export a grid that has one")
+    cells = tuple(cell for cell in twins if cell.engine == twins[0].engine)
     return Work(work.study, args.rounds, 0, cells, work.prompts, work.git)
 
 

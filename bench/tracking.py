@@ -102,12 +102,12 @@ def run_name(cell: dict) -> str:
         return "human reference"
     if cell["kind"] == "likelihood":
         return f"{cell['model']} likelihood of {cell['text']}"
+    engine = ", captured" if cell.get("engine") == "captured" else ""
     if cell["kind"] == "sentinel":
-        return f"sentinel {cell['twin']}"
+        return f"sentinel {cell['twin']}{engine}"
     steps = f" {cell['steps']} steps" if "steps" in cell else ""
     what = "tasks" if cell["kind"] == "tasks" else f"{cell['gen_length']} tokens"
     head = f", {cell['head']} head" if cell.get("head") else ""
-    engine = ", captured" if cell.get("engine") == "captured" else ""
     heat = f", temperature {cell['temperature']:g}" if cell.get("temperature") else ""
     return f"{cell['model']}{steps}, {what}{head}{engine}{heat}"
 
@@ -226,6 +226,13 @@ def runs_of(study: str) -> pd.DataFrame:
 def history(run_id: str, name: str) -> dict[int, float]:
     """A metric's value at each step: rounds of `rounds/NAME`, prompts of `per_prompt/NAME`."""
     return {m.step: m.value for m in client().get_metric_history(run_id, name)}
+
+
+def rounds_of(rows: pd.DataFrame, metric: str) -> dict[int, list[float]]:
+    """A metric's value in each round that all runs have, in the order of the runs."""
+    found = [history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
+    common = sorted(set.intersection(*map(set, found))) if found else []
+    return {number: [values[number] for values in found] for number in common}
 
 
 def generations_of(run_id: str) -> list[dict]:

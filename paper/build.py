@@ -23,6 +23,7 @@ from bench import (
     grid,
     hypotheses,
     memory,
+    noise,
     predictions,
     provenance,
     report,
@@ -34,6 +35,7 @@ from bench import (
 )
 from bench.comparison import EMPTY, Comparison
 from bench.errors import BadInput, exit_code
+from bench.noise import Noise
 from bench.scaling import scalings
 from paper import scaling, tables
 
@@ -81,13 +83,21 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
             numbers[f"{prefix}{name}.latency_ratio"] = entry(ratio, "1", runs)
-    if found.noise and found.noise.ratio:
-        numbers[f"{prefix}aa_ratio"] = entry(found.noise.ratio, "1", list(found.noise.runs))
-        if found.noise.drift is not None:
-            numbers[f"{prefix}drift"] = entry(stats.Estimate(found.noise.drift), "1", list(found.noise.runs))
+    numbers |= noise_numbers(found.noise, prefix)
     even = comparison.break_even(found)
     if even is not None:
         numbers[f"{prefix}break_even_steps"] = entry(stats.Estimate(even), "steps", found.rows["run_id"].tolist())
+    return numbers
+
+
+def noise_numbers(noise: Noise | None, prefix: str) -> dict[str, dict]:
+    """`aa_ratio` and `drift`; `eager.aa_ratio` where it stands under runs of an engine that no sentinel ran on."""
+    if noise is None or noise.ratio is None:
+        return {}
+    prefix += f"{noise.engine}." if noise.none_ran else ""
+    numbers = {f"{prefix}aa_ratio": entry(noise.ratio, "1", list(noise.runs))}
+    if noise.drift is not None:
+        numbers[f"{prefix}drift"] = entry(stats.Estimate(noise.drift), "1", list(noise.runs))
     return numbers
 
 
@@ -217,7 +227,7 @@ def stamp(study: str, frame: pd.DataFrame) -> str:
     """Changes when the study's runs or the sources of the report do."""
     sources = [
         *sorted(HERE.glob("*.*")),
-        *(Path(m.__file__) for m in (report, comparison, scaling_text, stats, trust, *MODEL)),
+        *(Path(m.__file__) for m in (report, comparison, noise, scaling_text, stats, trust, *MODEL)),
     ]
     sources += [predictions.DEVICES, hypotheses.FILE]
     parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]

@@ -108,11 +108,13 @@ def run_table(found: Scaling) -> pd.DataFrame:
 
 
 def sentences(found: dict[str, Scaling]) -> list[str]:
-    """What the groups say, each under what its runs have in common."""
+    """What the groups say, each under what its runs have in common; then the noise, once for each engine."""
     said = {kind: " ".join(filter(None, scaling_text.sentences(group, with_noise=False))) for kind, group in
             found.items()}  # fmt: skip
-    noise = [report.noise_sentence(group.noise) for group in found.values() if group.noise][:1]
-    return [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)] + noise
+    noises = [found[kind].noise for kind in AXES if said.get(kind) and found[kind].noise]
+    by_engine = {noise.none_ran or noise.engine: report.noise_sentence(noise) for noise in reversed(noises)}
+    shown = [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)]
+    return [*shown, *(by_engine[engine] for engine in sorted(by_engine))]
 
 
 def upper(text: str) -> str:

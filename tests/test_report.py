@@ -212,10 +212,10 @@ def test_two_machines_are_two_comparisons(study):
 def test_the_noise_floor_and_a_drift_are_said_beside_the_ratios(study):
     rows = study((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}).rows
     steady = sentinels(study, rows, [100, 101, 100], [100, 101, 100])
-    assert "Noise: the same cell twice in a round differs by a factor of 1.00 [1.00, 1.00]" in verdict(steady)
+    assert "Noise: the same eager cell twice in a round differs by a factor of 1.00 [1.00, 1.00]" in verdict(steady)
     assert verdict(steady).endswith("from round to round it moved by 1.0%.")
     moving = sentinels(study, rows, [100, 120], [100, 120])
-    assert "moved by 20.0% (MORE THAN 3%: THE MACHINE DRIFTED)" in verdict(moving)
+    assert "moved by 20.0% (MORE THAN 3%: EAGER RUNS DRIFTED)" in verdict(moving)
     once = sentinels(study, rows, [100], [110])
     assert verdict(once).endswith("differs by a factor of 0.91.")
 

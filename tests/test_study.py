@@ -139,7 +139,7 @@ def test_the_terminal_shows_table_and_verdict(study):
     assert "BERTScore" in study.stdout
     assert "Time: LLaMA answers in" in study.stdout
     assert "Quality: " in study.stdout
-    assert "Noise: the same cell twice in a round differs by a factor of" in study.stdout
+    assert "Noise: the same eager cell twice in a round differs by a factor of" in study.stdout
 
 
 def test_samples_come_from_the_tracked_runs(study, folder):
