@@ -149,8 +149,8 @@ def card_metrics(record: dict) -> dict[str, float]:
         found["energy/j"] = energy["joules"] / energy["calls"]
         found["energy/j_per_token"] = energy["joules"] / energy["tokens"]
         found["energy/power_w"] = energy["joules"] / energy["seconds"]
-    if telemetry := record.get("nvml", {}).get("telemetry"):
-        found["compute/sm_clock_mhz"] = telemetry["sm_clock_mhz"][1]
+    if clock := record.get("nvml", {}).get("telemetry", {}).get("sm_clock_mhz"):
+        found["compute/sm_clock_mhz"] = clock[1]  # of least, mean and most
     if busy := record.get("busy"):
         found["compute/host_overhead"] = 1 - busy["kernel_ms"] / busy["latency_ms"]
     if "used_bytes" in record.get("nvml", {}):
