@@ -163,10 +163,13 @@ def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[st
     Each prompt goes on where the one before ended, and round again from the first when the source is used up. Both
     models read the same text; what a tokenizer needs more tokens for is cut earlier. Ids of the chat form stay around
     the cut text. No references: such prompts are timed, never scored. Raises BadInput for fewer tokens than the chat
-    form has.
+    form has, or no prompts.
     """
     questions = heldout_questions() if source == "sharegpt" else read_file(Path(source))
-    texts = itertools.cycle(text[: CHARS_PER_TOKEN * tokens] for text, _ in questions)
+    known = [text[: CHARS_PER_TOKEN * tokens] for text, _ in questions]
+    if not known:
+        raise BadInput(f'{source}: holds no prompts; give JSON lines with a text under "prompt"')
+    texts = itertools.cycle(known)
     endings = {model: chat_ending(to_ids) for model, to_ids in encoders.items()}
     if tokens < (least := max(len(to_ids("a")) for to_ids in encoders.values())):
         raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")

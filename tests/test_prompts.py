@@ -303,3 +303,8 @@ def test_the_hash_of_cut_prompts_follows_their_ids(store, lines):
     same_text = tuple(Prompt(five[0].text, None, p.ids) for p in (*five, *six))
     assert prompts.keep(same_text[:1], with_ids=True) != prompts.keep(same_text[1:], with_ids=True)
     assert prompts.keep(same_text[:1]) == prompts.keep(same_text[1:])
+
+
+def test_a_file_without_prompts_cannot_be_cut_to_length(tmp_path):
+    (tmp_path / "none.jsonl").write_text("\n")
+    assert "holds no prompts" in refusal(prompts.exact, str(tmp_path / "none.jsonl"), 1, 6, BOTH)
