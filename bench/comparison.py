@@ -122,7 +122,7 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
         llama, llada = runs[runs["model"] == "llama"], runs[runs["model"] == "llada"]
         groups = []
         for _, group in llada.groupby(SAME, dropna=False):
-            same = llama[llama[SHARED].map(str).eq(group[SHARED].iloc[0].map(str)).all(axis=1)]
+            same = like(llama, group.iloc[0], SHARED)
             same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # a good one, if any
             groups.append((same.head(1), group.sort_values("steps")))
         used = [run_id for mine, _ in groups for run_id in mine["run_id"]]
@@ -138,6 +138,11 @@ def comparisons(frame: pd.DataFrame) -> list[Comparison]:
     return [replace(one, others=tuple(other for other in found if differ_in_dtype(one, other))) for one in found]
 
 
+def like(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFrame:
+    """Those of some runs that share settings with a run; as text, so that what neither says is equal too."""
+    return runs[runs[settings].map(str).eq(run[settings].map(str)).all(axis=1)]
+
+
 def in_front(runs: pd.DataFrame) -> tuple:
     """Sorts groups: larger ones first, of equal ones that of the captured engine, which times the device alone."""
     return -len(runs), runs["engine"].iloc[0] != "captured", runs.index.min()
@@ -151,7 +156,7 @@ def on_other_engines(one: Comparison, every: list[Comparison]) -> list[Compariso
     return [
         other for other in every
         if other.about == one.about and not other.rows.empty and other.every["engine"].iloc[0] != first["engine"]
-        and other.every.iloc[0][same].map(str).eq(first[same].map(str)).all()
+        and not like(other.every.head(1), first, same).empty
     ]  # fmt: skip
 
 
@@ -160,9 +165,8 @@ def differ_in_dtype(one: Comparison, other: Comparison) -> bool:
     if one.about != other.about or one.dtype == other.dtype:
         return False
     both = not one.llada.empty and not other.llada.empty
-    first, second = ((part.llada if both else part.every).iloc[0] for part in (one, other))
-    same = [name for name in (SAME if both else SHARED) if name != "dtype"]
-    return first[same].map(str).eq(second[same].map(str)).all()
+    first, second = ((part.llada if both else part.every).head(1) for part in (one, other))
+    return not like(second, first.iloc[0], [name for name in (SAME if both else SHARED) if name != "dtype"]).empty
 
 
 def judged(frame: pd.DataFrame) -> tuple[pd.DataFrame, Noises]:

@@ -27,11 +27,11 @@ class Replay:
     """A function of no arguments on tensors that stay in place: on a GPU captured and replayed, on a CPU called.
 
     peak_bytes: the device memory allocated while it was captured. A replay needs as much, but the allocator no longer
-    counts what is in the graph's own pool. compile_s, capture_s: seconds until it could be captured, and of capturing.
+    counts what is in the graph's own pool. compile_s: seconds until it could be captured.
     """
 
     def __init__(self, function: Callable[[], None], device: str):
-        self.peak_bytes, self.compile_s, self.capture_s = 0, 0.0, 0.0
+        self.peak_bytes, self.compile_s = 0, 0.0
         if device != "cuda":
             self.replay = function
             return
@@ -50,7 +50,6 @@ class Replay:
         with torch.cuda.graph(self.graph):
             function()
         self.peak_bytes = torch.cuda.max_memory_allocated()
-        self.capture_s = time.perf_counter() - start - self.compile_s
         self.replay = self.graph.replay
 
     def __call__(self) -> None:

@@ -138,9 +138,8 @@ def lines_of(found: Scaling) -> list[tuple[str, pd.DataFrame]]:
 
 def llama_at(found: Scaling, run: pd.Series) -> pd.DataFrame:
     """LLaMA's run in the same place with the same engine and attention, at most one."""
-    llama, same = found.rows[found.rows["model"] == "llama"], [*PLACE, "engine", "attention"]
-    equal = llama[same].map(str).eq(run[same].map(str)).all(axis=1)
-    return llama[equal].head(1)
+    llama = found.rows[found.rows["model"] == "llama"]
+    return comparison.like(llama, run, [*PLACE, "engine", "attention"]).head(1)
 
 
 def beside_llama(found: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
@@ -172,7 +171,7 @@ def beside_own(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
     own, same = found.rows[found.rows["fill"].isna()], [*PLACE, *(name for name in KIND_OF_RUN if name != "fill")]
     result = []
     for _, run in found.rows[found.rows["fill"].notna()].iterrows():
-        beside = own[own[same].map(str).eq(run[same].map(str)).all(axis=1)].head(1)
+        beside = comparison.like(own, run, same).head(1)
         ratio = None if beside.empty else paired(pd.concat([run.to_frame().T, beside]), STEP)
         result += [(run, ratio)] if ratio else []
     return result

@@ -113,6 +113,7 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     top, slope = found[0].flops_per_s, found[0].bytes_per_s
     known = rows[rows["compute/mfu"].notna()]
     intensity = known["compute/gflop"] / known["compute/gbyte"]
+    reached = known["compute/mfu"] * known["ceiling.flops_per_s"].astype(float) / 1e9
     figure, axes = plt.subplots(figsize=(6.4, 4))
     low, high = min(intensity.min(), top / slope) / 2, max(intensity.max(), top / slope) * 2
     axes.plot([low, top / slope, high], [low * slope / 1e9, top / 1e9, top / 1e9], color="black", linewidth=1.2)
@@ -121,14 +122,12 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     axes.annotate(f"{top / 1e12:,.3g} TFLOP/s", (top / slope, top / 1e9), xytext=(6, 5), **words)
     kinds = dict(zip(sorted(known["kind"].unique()), itertools.cycle(MARKERS), strict=False))
     for (kind, model), runs in known.groupby(["kind", "model"]):
-        reached = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / 1e9
         axes.scatter(
-            intensity[runs.index], reached, color=COLORS[model], marker=kinds[kind], s=34,
+            intensity[runs.index], reached[runs.index], color=COLORS[model], marker=kinds[kind], s=34,
             alpha=0.8, edgecolors="white", linewidths=0.5, label=f"{NAMES[model]}, {kind}", zorder=3,
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    reached = known["compute/mfu"] * top / 1e9
     axes.set_ylim(min(reached.min(), low * slope / 1e9) / 2, top / 1e9 * 2)
     axes.set_xlabel("FLOP a byte (cost model)")
     axes.set_ylabel("GFLOP/s reached")

@@ -166,8 +166,9 @@ def memory_map(found: Scaling) -> plt.Figure | None:
         return None
     figure, grid = plt.subplots(1, len(names), figsize=(1.2 + 3 * len(names), 3), squeeze=False, layout="constrained")
     most, maps = found.rows[found.peak].max(), {name: scaling_text.map_table(found, name) for name in names}
-    whole = max(maps.values(), key=lambda part: part.size)  # of the same places: a line that was asked for few has gaps
-    rows, columns = whole.index, whole.columns
+    largest_first = sorted(maps.values(), key=lambda part: -part.size)  # whose places come in order
+    rows, columns = (list(dict.fromkeys(label for part in largest_first for label in getattr(part, axis)))
+                     for axis in ("index", "columns"))  # fmt: skip
     for axes, name in zip(grid[0], names, strict=True):
         words = maps[name].reindex(index=rows, columns=columns, fill_value=scaling_text.MISSING)
         values = words.apply(pd.to_numeric, errors="coerce")

@@ -234,6 +234,16 @@ def test_a_prediction_never_takes_a_measurements_name(study):
     assert found["batch.llada.64.official.eager.b8.l64.p32.predicted_latency_ms"][0].value == 1.0
 
 
+def test_a_memory_map_shows_every_place_of_every_line(study):
+    rows = memory_study()
+    apart = dict(rows[0], run_id="apart", model="llada", steps=64, head="lean", batch_size=64, gen_length=4096)
+    found = study([*rows, apart])["memory"]
+    names, figure = scaling_text.names(found), scaling_figures.memory_map(found)
+    shown = [text.get_text() for axes in figure.axes[: len(names)] for text in axes.texts]
+    values = [value for name in names for value in scaling_text.map_table(found, name).to_numpy().ravel()]
+    assert [value for value in sorted(shown) if value[0].isdecimal()] == sorted(v for v in values if v[0].isdecimal())
+
+
 def test_the_split_of_the_peak_adds_up(study):
     rows = memory_study()
     for row in rows:
