@@ -5,16 +5,18 @@
     python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
 
 Each probe is a cell in a fresh process, and out of memory is a result like any other, recorded as such. What is on
-record is not tried again, so the same command goes on where it was stopped. Peaks grow in a straight line with the
-batch, from the weights alone: the line through the last two says where to look, and bisection ends it within a
-thirty-second of the batch. A plan goes through the same search with the cost model's peaks in place of tries. Imports
-no torch.
+record is not tried again, so the same command goes on where it was stopped. The first try is where the cost model puts
+the edge. Peaks grow in a straight line with the batch, from the weights alone: the line through the last two says where
+to look then, and bisection ends it within a thirty-second of the batch. A plan goes through the same search with the
+cost model's peaks in place of tries. Imports no torch.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ GRID = "frontier"
 FOLDER = Path(".cache/work")
 CLOSE = 32  # a batch is known within a 32nd of it
 GROWTH = 8  # from one try to the next while nothing says where to look
+MOST = 1 << 20  # batch
 SPARE = 0.97  # of the limit: what the allocator and the context keep
 OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
 MISSED = 2  # tries that a plan adds to a line: real peaks lie on no exact line, so it misses the edge at first
@@ -63,20 +66,34 @@ def predicted(tries: Tries, limit_gib: float | None) -> int | None:
     return int(second + (SPARE * limit_gib - more) * (second - first) / (more - less))
 
 
-def next_batch(tries: Tries, limit_gib: float | None = None) -> int | None:
-    """The batch to try next; None where the search is at its end: nothing fits, or the edge is known closely enough."""
+def next_batch(tries: Tries, limit_gib: float | None = None, first: int = GROWTH) -> int | None:
+    """The batch to try next, `first` of all; None where the search is at its end: nothing fits, or the edge is known
+    closely enough."""
     low, high = tries.low, tries.high
     step = max(1, low // CLOSE)
-    if low == 0:
-        return GROWTH if high is None else None if high == 1 else high // 2
     if high is not None and high - low <= step:
         return None
     guess = predicted(tries, limit_gib)
     if high is None:
-        return min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
-    if guess and guess >= high:  # it was too much: a little less, and with each failure twice as much less
+        return first if low == 0 else min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
+    if low == 0 or (guess and guess >= high):  # too much: a little less, and with each failure twice as much less
         guess = high - max(1, high // CLOSE) * 2 ** (len(tries.fails) - 1)
     return guess if guess and low < guess < high else (low + high) // 2
+
+
+def modelled(cell: Cell, prompts: tuple[Prompt, ...], limit_gib: float | None) -> int:
+    """Where the cost model puts the edge, at least 1; GROWTH where nothing says how much memory there is."""
+    if limit_gib is None:
+        return GROWTH
+    gib = peaks(cell, prompts)
+    return max(1, bisect_right(range(1, MOST), SPARE * limit_gib, key=gib))
+
+
+def peaks(cell: Cell, prompts: tuple[Prompt, ...]) -> Callable[[int], float]:
+    """The cost model's peak GiB of a batch."""
+    shape = checkpoint.read(cell.weights, cell.random_seed).shape
+    prompt_tokens = max(len(prompt.ids[cell.model]) for prompt in prompts)
+    return lambda batch: OWN_GIB[cell.device] + memory.peak(at_batch(cell, batch), shape, prompt_tokens).total_gib
 
 
 def at_batch(cell: Cell, batch: int) -> Cell:
@@ -113,9 +130,10 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
 
 def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
     """Try batches until the edge is known; returns it in words."""
+    first = modelled(cell, work.prompts_of(cell), limit_gib)
     while True:
         tries, message = tries_of(cell, sink.known())
-        batch = next_batch(tries, limit_gib)
+        batch = next_batch(tries, limit_gib, first)
         if message or batch is None:
             fails = f"{tries.high} does not" if tries.high else "nothing larger was tried"
             return message or (f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits")
@@ -130,14 +148,13 @@ def expected(cell: Cell, prompts: tuple[Prompt, ...], tries: Tries, limit_gib: f
 
     limit_gib: what the device has. A line that has not begun gets what it will miss in addition.
     """
-    shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    prompt_tokens, batches = max(len(prompt.ids[cell.model]) for prompt in prompts), []
+    batches, gib, first = [], peaks(cell, prompts), modelled(cell, prompts, limit_gib)
     missed = 0 if tries.fits or tries.fails else MISSED
-    while (batch := next_batch(tries, limit_gib)) is not None:
+    tries = Tries({0: gib(0)} | tries.fits, tries.fails)
+    while (batch := next_batch(tries, limit_gib, first)) is not None:
         batches.append(batch)
-        peak = OWN_GIB[cell.device] + memory.peak(at_batch(cell, batch), shape, prompt_tokens).total_gib
-        if peak <= SPARE * limit_gib:
-            tries = Tries(tries.fits | {batch: peak}, tries.fails)
+        if gib(batch) <= SPARE * limit_gib:
+            tries = Tries(tries.fits | {batch: gib(batch)}, tries.fails)
         else:
             tries = Tries(tries.fits, tries.fails | {batch})
     return batches + [tries.low] * (missed if tries.low else 0), tries.low

@@ -3,9 +3,10 @@
     python -m bench.ladder [--pair NAME] [--device D] [--repeats N] [--cells WORK]
 
 Cells alternate call by call, so that a slow spell of the machine meets all of them; ratios are paired by repeat. Then
-what the harness adds to a captured step: marks, clocks and the adapter, against a bare loop of replays. On a GPU the
-device's ceilings are measured in the same process first, and captured steps stand beside what they must cost there.
-Exits 1 when a target is missed. --cells: an exported work folder, for a machine without the packages that read grids.
+what the harness adds to captured steps: marks, clocks and the adapter, against a bare loop of replays. On a GPU that is
+asked of a call of a step a token, since the cell's few steps are short beside what a call costs once; and the device's
+ceilings are measured in the same process first, so that captured steps stand beside what they must cost there. Exits 1
+when a target is missed. --cells: an exported work folder, for a machine without the packages that read grids.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,8 +29,8 @@ from bench.profiler import Stopwatch
 from bench.roofline import Ceilings
 
 GRID = "engines"
-# On a CPU: the rungs as their authors run them, times our step (captured, lean head). On a GPU: our step, times the
-# floor that the cost model gives it at the ceilings measured beside it.
+# On a CPU: the rungs as their authors run them, times our step (captured, lean head). On a GPU: our step at batch 1,
+# times the floor that the cost model gives it at the ceilings measured beside it.
 TARGETS = {"official": 1.25, "official-old": 1.8}
 FLOOR_TARGETS = {"llama": 1.25, "llada": 2.0}
 CEILING_S = 1.0  # that each ceiling is sustained
@@ -70,7 +72,8 @@ def step_times(work: Work, ready: dict[str, tuple[Adapter, list[list[int]]]], re
 
 
 def harness_share(cell: Cell, adapter: LladaAdapter, prompts: list[list[int]], pairs: int) -> stats.Estimate:
-    """A timed and marked call over a bare loop of the same replays; which comes first alternates."""
+    """A timed and marked call of the cell over a bare loop of the same replays; which comes first alternates."""
+    adapter.load(cell)
     captured = adapter.captured(prompts)
 
     def bare() -> None:
@@ -141,9 +144,10 @@ def print_steps(work: Work, times: Times, floor_ms: dict[str, float]) -> bool:
                 line += f", target {target}: {'ok' if ratio.value >= target else 'MISSED'}"
         if cell.cell_id in floor_ms:
             share, target = statistics.median(values) / floor_ms[cell.cell_id], FLOOR_TARGETS[cell.model]
-            met &= share <= target
-            line += f"   {share:.2f} x its floor of {floor_ms[cell.cell_id]:.2f} ms, target {target}:"
-            line += " ok" if share <= target else " MISSED"
+            line += f"   {share:.2f} x its floor of {floor_ms[cell.cell_id]:.2f} ms"
+            if cell.batch_size == 1:
+                met &= share <= target
+                line += f", target {target}: {'ok' if share <= target else 'MISSED'}"
         print(line, flush=True)
     return met
 
@@ -170,10 +174,12 @@ def main() -> int:
         floor_ms = floors(work)
         ready = adapters_of(work)
         met = print_steps(work, step_times(work, ready, args.repeats), floor_ms)
-        share = harness_share(lean, *ready[lean.cell_id], 2 * args.repeats)
+        long = lean if lean.device == "cpu" else replace(lean, steps=lean.gen_length)
+        share = harness_share(long, *ready[lean.cell_id], 2 * args.repeats)
     found = stats.Estimate(*[None if x is None else 100 * (x - 1) for x in (share.value, share.low, share.high)])
     reached = share.value - 1 <= HARNESS_TARGET
-    print(f"harness, of a captured step: {found.text(2, ' %')}, target 1 %: {'ok' if reached else 'MISSED'}")
+    text = f"harness, of {long.steps} captured steps: {found.text(2, ' %')}"
+    print(f"{text}, target 1 %: {'ok' if reached else 'MISSED'}")
     return 0 if met and reached else 1
 
 

@@ -15,6 +15,14 @@ REPO = Path(__file__).parent.parent
 GOLDEN = REPO / "tests" / "golden"
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request) -> str:
+    """Each device that is here."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """The golden checkpoint, loaded in float32."""

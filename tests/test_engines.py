@@ -74,8 +74,8 @@ LLADA = [
 
 @pytest.mark.parametrize("prompts", [LLADA_PROMPTS[:1], LLADA_PROMPTS, RAGGED], ids=["one", "two", "ragged"])
 @pytest.mark.parametrize("changes", LLADA, ids=str)
-def test_llada_gives_the_same_from_both_engines(changes, prompts):
-    eager, captured, marks = both("llada", prompts, **changes)
+def test_llada_gives_the_same_from_both_engines(changes, prompts, device):
+    eager, captured, marks = both("llada", prompts, device=device, **changes)
     assert captured.sequences.tolist() == eager.sequences.tolist()
     same = ("nfe", "positions", "kept", "first_step")
     assert [getattr(captured, name) for name in same] == [getattr(eager, name) for name in same]
@@ -85,11 +85,13 @@ def test_llada_gives_the_same_from_both_engines(changes, prompts):
 @pytest.mark.parametrize("prompts", [LLADA_PROMPTS[:1], LLADA_PROMPTS, RAGGED], ids=["one", "two", "ragged"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("stop", ["eos", "length"])
-def test_llama_gives_the_same_from_both_engines(stop, temperature, prompts):
-    eager, captured, marks = both("llama", prompts, gen_length=48, stop=stop, temperature=temperature)
+def test_llama_gives_the_same_from_both_engines(stop, temperature, prompts, device):
+    eager, captured, marks = both("llama", prompts, gen_length=48, stop=stop, temperature=temperature, device=device)
     assert captured.sequences.tolist() == eager.sequences.tolist()
-    assert (captured.nfe, captured.positions, captured.kept) == (eager.nfe, eager.positions, eager.kept)
-    assert marks == ["token"] * eager.nfe
+    assert captured.kept == eager.kept
+    late = engines.LAG - 1 if device == "cuda" and eager.nfe < 48 else 0  # the host reads a step's end late
+    assert (captured.nfe, captured.positions) == (eager.nfe + late, eager.positions + late * len(prompts))
+    assert marks == ["token"] * captured.nfe
 
 
 def test_a_captured_llama_ends_with_its_text():

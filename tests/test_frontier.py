@@ -66,7 +66,17 @@ def test_a_guess_that_is_a_little_too_large_costs_few_tries():
 
 def test_nothing_fits_where_one_row_does_not():
     tries, count = found_by(0, None)
-    assert (tries.low, count) == (0, 4)  # 8, 4, 2, 1
+    assert (tries.low, count) == (0, 4)  # 8, 7, 5, 1
+
+
+def test_a_first_try_near_the_edge_leaves_few():
+    for edge in (220, 232, 250):
+        tries, count = Tries({}, frozenset()), 0
+        while (batch := next_batch(tries, 79.6, first=230)) is not None:
+            found = {0: 15.0, batch: 15.0 + 0.27 * batch} if batch <= edge else {}
+            tries, count = Tries(tries.fits | found, tries.fails | ({batch} if batch > edge else set())), count + 1
+        assert tries.low <= edge < tries.high
+        assert count <= 4
 
 
 def entry(cell, outcome: str, allocated: float = 0.0) -> CellRecords:
@@ -107,15 +117,15 @@ def peak_gib(batch: int) -> float:
 
 
 @pytest.mark.parametrize("limit", [0.6, 2.0, 50.0])
-def test_a_plan_ends_where_the_cost_models_peak_meets_the_limit_in_about_six_tries(limit):
+def test_a_plan_ends_where_the_cost_models_peak_meets_the_limit_in_about_four_tries(limit):
     batches, end = frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), limit)
     assert peak_gib(end) <= frontier.SPARE * limit < peak_gib(end + max(1, end // 32))
-    assert batches[0] == frontier.GROWTH
-    assert 4 <= len(batches) <= 8
+    assert batches[0] == frontier.modelled(LINE, PROMPTS, limit) == end
+    assert len(batches) == 2 + frontier.MISSED
 
 
-def test_a_plan_of_what_does_not_fit_goes_down_to_one_row():
-    assert frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), 0.4) == ([8, 4, 2, 1], 0)
+def test_a_plan_of_what_does_not_fit_tries_one_row():
+    assert frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), 0.4) == ([1], 0)
 
 
 def test_a_plan_leaves_out_what_is_on_record():

@@ -1,5 +1,7 @@
 """`make engines`: every cell is run, ratios are those of the right pairs, a missed target is a failure."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import ladder
@@ -52,10 +54,19 @@ def test_targets_are_of_the_captured_lean_step(work, capsys):
     assert "llama, eager                      3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
     assert not ladder.print_steps(work, times(12.0), {})
     assert "1.20 [1.20, 1.20] x captured lean, target 1.25: MISSED" in capsys.readouterr().out
-    ours = ({"model": "llada", "head": "lean"}, {"model": "llama"})
-    floors = {ladder.one(work.cells, engine="captured", **one).cell_id: 1.7 for one in ours}
-    assert not ladder.print_steps(work, times(12.0), floors)
-    printed = capsys.readouterr().out
+
+
+def test_targets_on_a_gpu_are_floors_at_batch_1(work, capsys):
+    def printed_of(cells: tuple) -> tuple[bool, str]:
+        ours = [c for c in cells if c.engine == "captured" and (c.model == "llama" or c.head == "lean")]
+        times = {c.cell_id: [{"llama": 2.0}.get(c.model, 10.0)] * 6 for c in cells}
+        met = ladder.print_steps(replace(work, cells=cells), times, {cell.cell_id: 1.7 for cell in ours})
+        return met, capsys.readouterr().out
+
+    assert printed_of(work.cells)[0]
+    assert "target" not in printed_of(work.cells)[1]  # batch 2
+    met, printed = printed_of(tuple(replace(cell, batch_size=1) for cell in work.cells))
+    assert not met
     assert "2.00 ms   1.18 x its floor of 1.70 ms, target 1.25: ok" in printed
     assert "10.00 ms   5.88 x its floor of 1.70 ms, target 2.0: MISSED" in printed
     assert "target 1.8" not in printed  # on a GPU the floor is the target

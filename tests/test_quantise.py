@@ -20,9 +20,9 @@ CELLS = [
 @needs_torchao
 @pytest.mark.parametrize("engine", ["eager", "captured"])
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.label)
-def test_both_engines_run_on_as_many_bytes_as_the_model_says(cell, engine):
+def test_both_engines_run_on_as_many_bytes_as_the_model_says(cell, engine, device):
     adapter = adapters.create(cell.model)
-    adapter.load(make_cell(**(cell.settings() | {"engine": engine})))
+    adapter.load(make_cell(**(cell.settings() | {"engine": engine, "device": device})))
     prompts = [[7, 8, 9] * 4]
     adapter.prepare([prompts])
     output = adapter.generate(prompts, lambda kind: None)
