@@ -106,7 +106,7 @@ def probe(work: Work, cell: Cell, batch: int) -> Work:
     prompts = work.prompts_of(cell)
     tried = at_batch(cell, batch)
     rows = tuple(prompts[i % len(prompts)] for i in range(batch))
-    return Work(work.study, 1, work.seed, (tried,), {cell.prompt_hash: rows}, work.git)
+    return replace(work, rounds=1, cells=(tried,), prompts={cell.prompt_hash: rows})
 
 
 def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
