@@ -200,6 +200,7 @@ class Task:
     device: str
     dtypes: tuple[str, ...]
     models: tuple[tuple[str, int | None], ...]  # (directory, random seed) of each
+    git: str  # commit of the code that measures
 
 
 def task_of(args: argparse.Namespace) -> Task:
@@ -210,7 +211,8 @@ def task_of(args: argparse.Namespace) -> Task:
         where = device.choose(cells[0].device)
         device.check_cells(cells)
         files = tuple(sorted({(cell.weights, cell.random_seed) for cell in cells}, key=str))
-        return Task(work.study, cells[0].pair, where, work.float_dtypes, files)
+        git = provenance.state_of(work.git, work.code)
+        return Task(work.study, cells[0].pair, where, work.float_dtypes, files, git)
     from bench import grid
 
     pair, where = grid.fetch(grid.read_pair(args.pair)), device.choose(args.device)
@@ -221,7 +223,7 @@ def task_of(args: argparse.Namespace) -> Task:
     for dtype in wanted if where == "cuda" else ():
         device.check_dtype(dtype, f'DTYPE="{args.dtype}"' if args.dtype else f"pair {pair.name}")
     floats = sorted({"bfloat16" if dtype == "int8" else dtype for dtype in wanted})  # products of int8 weights are too
-    return Task(args.study or pair.name, pair.name, where, tuple(floats), files)
+    return Task(args.study or pair.name, pair.name, where, tuple(floats), files, provenance.git_state())
 
 
 def known_dtypes(task: Task, sink: Sink, name: str) -> set[str]:
@@ -272,7 +274,7 @@ def main() -> int:
         watch = worker.open_watch(task.device)
         for dtype in wanted:
             head = {"record": "ceilings", "study": task.study, "pair": task.pair, "device": name, "dtype": dtype}
-            head |= {"started": time.time(), "git": provenance.git_state(), "environment": provenance.packages()}
+            head |= {"started": time.time(), "git": task.git, "environment": provenance.packages()}
             found = head | watched(task, watch, dtype, args.seconds)
             sink.take(found)
             print("\n".join(lines(found)))

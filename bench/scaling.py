@@ -28,6 +28,7 @@ PLACE = ["batch_size", "gen_length", "prompt_tokens"]  # where a run stands
 KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention", "fill"]  # what stands there
 PARTS = ["steps_timed", "tokens_timed"]
 LATENCY, RATE, STEP = "latency/latency_ms", "throughput/tokens_per_s", "latency/step_ms"
+RESERVED = "memory/reserved_gib"
 PEAKS = ("memory/allocated_gib", "memory/resident_gib")
 
 
@@ -209,13 +210,18 @@ def paired(both: pd.DataFrame, metric: str | None) -> stats.Estimate | None:
 
 @dataclass(frozen=True)
 class Edge:
-    """The largest batch that fits at a length, and the smallest that was seen not to; None where none was."""
+    """The largest batch that fits at a length, and the smallest that was seen not to; None where none was.
+
+    reserved_gib: what a GPU's allocator held at the largest; far more than the peak of what was allocated where the
+    freed pieces that it holds are of the wrong sizes, and then they are the wall.
+    """
 
     name: str
     gen_length: int
     fits: int | None
     peak_gib: float | None
     fails: int | None
+    reserved_gib: float | None = None
 
     @property
     def is_found(self) -> bool:
@@ -230,8 +236,12 @@ def edges(found: Scaling) -> list[Edge]:
         fits, fails = runs[runs["outcome"] == "ok"], runs[runs["outcome"] == "oom"]
         largest = fits.loc[fits["batch_size"].idxmax()] if not fits.empty else None
         least = int(fails["batch_size"].min()) if not fails.empty else None
-        peak = None if largest is None or found.peak is None else float(largest[found.peak])
-        result.append(Edge(name, int(length), None if largest is None else int(largest["batch_size"]), peak, least))
+        peak, reserved = (
+            None if largest is None or pd.isna(largest.get(metric)) else float(largest[metric])
+            for metric in (found.peak, RESERVED)
+        )
+        most = None if largest is None else int(largest["batch_size"])
+        result.append(Edge(name, int(length), most, peak, least, reserved))
     return sorted(result, key=lambda edge: (not edge.name.startswith("LLaMA"), edge.name, edge.gen_length))
 
 

@@ -96,16 +96,23 @@ def edge_lines(found: Scaling) -> list[str]:
 
 def edge_table(found: Scaling) -> pd.DataFrame:
     edges = scaling.edges(found)
+    reserved = [gib_words(edge.reserved_gib) for edge in edges]
+    held = {"reserved then": reserved} if any(edge.reserved_gib for edge in edges) else {}
     return pd.DataFrame(
         {
             "line": [edge.name for edge in edges],
             "tokens": [str(edge.gen_length) for edge in edges],
             "largest batch that fits": [edge_words(edge.fits, "none seen") for edge in edges],
-            "its peak GiB": [MISSING if edge.peak_gib is None else f"{edge.peak_gib:.2f}" for edge in edges],
+            "its peak GiB": [gib_words(edge.peak_gib) for edge in edges],
+            **held,
             "smallest that does not": [edge_words(edge.fails, "none tried") for edge in edges],
             "note": ["" if edge.is_found else "search not at its end" for edge in edges],
         }
     )
+
+
+def gib_words(gib: float | None) -> str:
+    return MISSING if gib is None else f"{gib:.2f}"
 
 
 def edge_words(batch: int | None, missing: str) -> str:

@@ -219,12 +219,13 @@ def frontier(found: Scaling) -> plt.Figure | None:
     if not edges:
         return None
     figure, axes = plt.subplots(figsize=(6, 3.8))
-    for name, color in colors_of(found).items():
+    for line, (name, color) in enumerate(colors_of(found).items()):
         mine = [edge for edge in edges if edge.name == name]
         axes.plot([e.gen_length for e in mine], [e.fits for e in mine], "o-", color=color, label=name)
+        place = (5, 4 if line else -11)  # the first line's labels under it: lines can meet
         for edge in mine:
             axes.annotate(f"{edge.fits}{'' if edge.is_found else ' or more'}", (edge.gen_length, edge.fits),
-                          xytext=(5, 4), textcoords="offset points", fontsize=8)  # fmt: skip
+                          xytext=place, textcoords="offset points", fontsize=8, color=color)  # fmt: skip
     lengths = sorted({edge.gen_length for edge in edges})
     axes.set_xscale("log", base=2)
     axes.set_xticks(lengths, [str(length) for length in lengths])

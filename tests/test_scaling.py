@@ -165,7 +165,15 @@ def test_the_frontier_is_what_fits_and_what_does_not(study):
     assert (three.gen_length, three.fits, three.fails, three.is_found) == (256, None, 1, True)
     table = scaling_text.edge_table(study(rows)["frontier"])
     assert list(table["largest batch that fits"]) == ["64", "1", "none seen"]
+    assert "reserved then" not in table  # a CPU's allocator is not asked
     assert scaling_text.sentences(study(rows)["frontier"]) == []
+
+
+def test_the_frontier_shows_what_the_allocator_held_where_it_tells(study):
+    on_gpu = {"memory/allocated_gib": 63.3, "memory/reserved_gib": 78.2}
+    found = study(probes("llada", (224, "ok"), steps=64, **on_gpu) + probes("llada", (231, "oom"), steps=64))
+    table = scaling_text.edge_table(found["frontier"])
+    assert table[["its peak GiB", "reserved then"]].to_numpy().tolist() == [["63.30", "78.20"]]
 
 
 def everything() -> list[dict]:
