@@ -9,7 +9,7 @@ from bench.cell import Prompt, Work
 from bench.errors import BadInput
 from tests.conftest import make_cell
 
-SMALL = {"gen_length": 8, "stop": "length", "prompts": 2, "batch_size": 2}
+SMALL = {"gen_length": 8, "stop": "length", "prompts": 2, "batch_size": 2, "prompt_tokens": 4}
 
 
 @pytest.fixture
@@ -63,17 +63,26 @@ def test_targets_on_a_gpu_are_floors_at_batch_1(work, capsys):
         met = ladder.print_steps(replace(work, cells=cells), times, {cell.cell_id: 1.7 for cell in ours})
         return met, capsys.readouterr().out
 
-    assert printed_of(work.cells)[0]
-    assert "target" not in printed_of(work.cells)[1]  # batch 2
-    met, printed = printed_of(tuple(replace(cell, batch_size=1) for cell in work.cells))
+    cells = tuple(replace(cell, device="cuda") for cell in work.cells)
+    assert printed_of(cells)[0]
+    assert "target" not in printed_of(cells)[1]  # batch 2
+    met, printed = printed_of(tuple(replace(cell, batch_size=1) for cell in cells))
     assert not met
     assert "2.00 ms   1.18 x its floor of 1.70 ms, target 1.25: ok" in printed
     assert "10.00 ms   5.88 x its floor of 1.70 ms, target 2.0: MISSED" in printed
     assert "target 1.8" not in printed  # on a GPU the floor is the target
 
 
-def test_a_cpu_has_no_floors_of_its_own(work):
-    assert ladder.floors(work) == {}
+def test_on_a_cpu_llada_has_a_floor_and_no_target_of_it(work, capsys, monkeypatch):
+    monkeypatch.setattr(ladder, "CEILING_S", 0.05)
+    found = ladder.floors(work)
+    assert list(found) == [ladder.one(work.cells, engine="captured", head="lean").cell_id]
+    assert min(found.values()) > 0
+    ours = {("eager", "lean"): 20.0, ("captured", "lean"): 10.0}
+    times = {cell.cell_id: [ours.get((cell.engine, cell.head), 25.0)] * 6 for cell in work.cells}
+    capsys.readouterr()
+    assert ladder.print_steps(work, times, dict.fromkeys(found, 4.0))
+    assert "10.00 ms   2.50 x its floor of 4.00 ms\n" in capsys.readouterr().out
 
 
 def test_work_without_the_cells_is_bad_input(work):
