@@ -32,6 +32,8 @@ from bench.calls import batches_of, capture, timed_calls, warm_up
 from bench.cell import Cell, Work
 from bench.profiler import GIB, PeakMemory, limit_memory, release
 
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch's settings, which move the wall of memory
+
 if TYPE_CHECKING:
     from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
 
@@ -96,6 +98,8 @@ def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
     } | provenance.packages()
     if watch:
         found |= {"device": torch.cuda.get_device_name(), "card": watch.about_card}
+        settings = [os.environ[name] for name in ALLOCATOR if os.environ.get(name)]
+        found |= {"allocator": settings[0]} if settings else {}
     return found
 
 

@@ -141,6 +141,15 @@ def run_cells(adapter, *cells, opened=None) -> list[dict]:
     return events
 
 
+def test_a_gpus_record_names_the_allocators_settings(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
+    cell, nvml = make_cell("llada", device="cuda"), {"verdict": "exclusive"}
+    assert "allocator" not in worker.environment(cell, Alone(), nvml)
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    assert worker.environment(cell, Alone(), nvml)["allocator"] == "expandable_segments:True"
+    assert "allocator" not in worker.environment(make_cell("llada"), None, None)
+
+
 def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
     monkeypatch.setattr(beside, "kernel_ms", lambda call: call() and 7.0)
