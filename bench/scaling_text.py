@@ -98,6 +98,7 @@ def edge_table(found: Scaling) -> pd.DataFrame:
     edges = scaling.edges(found)
     reserved = [gib_words(edge.reserved_gib) for edge in edges]
     held = {"reserved then": reserved} if any(edge.reserved_gib for edge in edges) else {}
+    notes = ["" if edge.is_found else "search not at its end" for edge in edges]
     return pd.DataFrame(
         {
             "line": [edge.name for edge in edges],
@@ -106,7 +107,7 @@ def edge_table(found: Scaling) -> pd.DataFrame:
             "its peak GiB": [gib_words(edge.peak_gib) for edge in edges],
             **held,
             "smallest that does not": [edge_words(edge.fails, "none tried") for edge in edges],
-            "note": ["" if edge.is_found else "search not at its end" for edge in edges],
+            **({"note": notes} if any(notes) else {}),
         }
     )
 

@@ -192,14 +192,15 @@ def number(value: float, places: int) -> str:
 
 
 def hypotheses_table(found: list[hypotheses.Score]) -> pd.DataFrame:
-    """A line a claim: predicted, tolerance, measured, and what became of the hypothesis."""
+    """A line a claim: predicted, tolerance, measured, what became of it, and of its hypothesis."""
     lines = [
         {
             "claim": escape(part.claim.text),
             "predicted": digits(part.claim.value),
             "within": f"$\\times {part.claim.factor:g}$",
             "measured": "--" if part.measured is None else digits(part.measured),
-            "verdict": score.verdict,
+            "met": {None: "--", True: "yes", False: "no"}[part.is_met],
+            "hypothesis": score.verdict,
         }
         for score in found
         for part in score.results
@@ -253,5 +254,5 @@ CARDS = (
 )
 HYPOTHESES = (
     "Hypotheses stated from the cost model before the 8B study ran (\\texttt{paper/hypotheses.yaml}); a claim is met if"
-    " the measurement lies within its factor of the prediction."
+    " the measurement lies within its factor of the prediction; one that is not refutes its hypothesis."
 )

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bench import cost, grid
+from bench.hypotheses import Claim, Result, Score
 from paper import cost as drawn
 
 
@@ -80,6 +81,14 @@ def test_a_whole_run_stands_for_its_part_in_the_table():
     assert table["batch, prompt, tokens"].tolist() == ["4, 32, 64"]
     assert table["latency ms"].tolist() == ["300.0"]
     assert drawn.beside_model(cost.rows(frame), drawn.PEAKS).empty
+
+
+def test_a_claim_that_is_met_is_no_refuted_one():
+    claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
+    score = Score("H3", "Memory.", [Result(claim, 10.5), Result(claim, 7.0), Result(claim, None)])
+    table = drawn.hypotheses_table([score])
+    assert table["met"].tolist() == ["yes", "no", "--"]
+    assert set(table["hypothesis"]) == {"refuted"}
 
 
 @pytest.mark.parametrize("pair", ["pocket", "8b-shapes"])
