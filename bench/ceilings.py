@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 
 from bench import adapters, block, checkpoint, device, provenance, records, roofline, worker
-from bench.cell import Cell, Work
+from bench.cell import Cell, Work, float_dtype_of
 from bench.checkpoint import Checkpoint, Shape
 from bench.errors import BadInput, exit_code
 from bench.request import Parser
@@ -222,7 +222,7 @@ def task_of(args: argparse.Namespace) -> Task:
         raise BadInput(f'DTYPE="{args.dtype}": no precision {unknown[0]!r}; there are: {" ".join(roofline.BYTES)}')
     for dtype in wanted if where == "cuda" else ():
         device.check_dtype(dtype, f'DTYPE="{args.dtype}"' if args.dtype else f"pair {pair.name}")
-    floats = sorted({"bfloat16" if dtype == "int8" else dtype for dtype in wanted})  # products of int8 weights are too
+    floats = sorted(set(map(float_dtype_of, wanted)))
     return Task(args.study or pair.name, pair.name, where, tuple(floats), files, provenance.git_state())
 
 

@@ -15,6 +15,11 @@ NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts",
                 "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
 
 
+def float_dtype_of(dtype: str) -> str:
+    """Of activations and products in a precision: int8 is of weights alone, the rest in bfloat16."""
+    return "bfloat16" if dtype == "int8" else dtype
+
+
 def identity(settings: dict) -> str:
     """Twelve hex digits that name what was measured."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -90,7 +95,7 @@ class Cell:
     @property
     def float_dtype(self) -> str:
         """Of activations, and of weights that are not quantised."""
-        return "bfloat16" if self.dtype == "int8" else self.dtype
+        return float_dtype_of(self.dtype)
 
     def settings(self) -> dict:
         """All fields that apply."""

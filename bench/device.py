@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 
-from bench.cell import Cell
+from bench.cell import Cell, float_dtype_of
 from bench.errors import BadInput
 
 LOCKS = "LLADA_BENCH_LOCKS"  # environment: another place for them, for tests
 LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of a cluster's node
-IN_BFLOAT16 = ("bfloat16", "int8")  # precisions that are computed in it (Cell.float_dtype)
 BFLOAT16_SINCE = (8, 0)  # compute capability; on older cards torch emulates it: times would be of the emulation
 
 
@@ -80,16 +80,25 @@ def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
     return uuids[found[0]], names[found[0]]
 
 
+@contextmanager
+def nvml() -> Iterator[ModuleType]:
+    """NVML, open. Raises its NVMLError where it cannot be."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def compute_capability(uuid: str) -> tuple[int, int] | None:
     """(major, minor) of the GPU that `gpu` chose; None where NVML does not tell."""
     import pynvml
 
     try:
-        pynvml.nvmlInit()
-        try:
+        with nvml():
             return tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByUUID(uuid)))
-        finally:
-            pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return None
 
@@ -99,7 +108,7 @@ def check_dtype(dtype: str, where: str) -> None:
 
     What cannot be known is not refused: no GPU here, or one that does not tell.
     """
-    found = gpu() if dtype in IN_BFLOAT16 else None
+    found = gpu() if float_dtype_of(dtype) == "bfloat16" else None
     known = compute_capability(found[0]) if found else None
     if known and known < BFLOAT16_SINCE:
         raise BadInput(

@@ -20,11 +20,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import checkpoint, device, estimate, memory, run
+from bench import checkpoint, device, estimate, memory, request, run
 from bench.cell import Cell, Prompt, Work
 from bench.errors import BadInput, exit_code
 from bench.records import CellRecords
-from bench.request import Parser
 from bench.sink import Sink
 
 GRID = "frontier"
@@ -74,19 +73,18 @@ def next_batch(tries: Tries, limit_gib: float | None = None, first: int = GROWTH
     if high is not None and high - low <= step:
         return None
     guess = predicted(tries, limit_gib)
+    if high is None and low == 0:
+        return first
     if high is None:
-        return first if low == 0 else min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
+        return min(max(guess, low + step), GROWTH * GROWTH * low) if guess else GROWTH * low
     if low == 0 or (guess and guess >= high):  # too much: a little less, and with each failure twice as much less
         guess = high - max(1, high // CLOSE) * 2 ** (len(tries.fails) - 1)
     return guess if guess and low < guess < high else (low + high) // 2
 
 
-def modelled(cell: Cell, prompts: tuple[Prompt, ...], limit_gib: float | None) -> int:
-    """Where the cost model puts the edge, at least 1; GROWTH where nothing says how much memory there is."""
-    if limit_gib is None:
-        return GROWTH
-    gib = peaks(cell, prompts)
-    return max(1, bisect_right(range(1, MOST), SPARE * limit_gib, key=gib))
+def modelled(gib: Callable[[int], float], limit_gib: float | None) -> int:
+    """Where peaks of the cost model put the edge, at least 1; GROWTH where nothing says how much memory there is."""
+    return GROWTH if limit_gib is None else max(1, bisect_right(range(1, MOST), SPARE * limit_gib, key=gib))
 
 
 def peaks(cell: Cell, prompts: tuple[Prompt, ...]) -> Callable[[int], float]:
@@ -130,7 +128,7 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
 
 def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
     """Try batches until the edge is known; returns it in words."""
-    first = modelled(cell, work.prompts_of(cell), limit_gib)
+    first = modelled(peaks(cell, work.prompts_of(cell)), limit_gib)
     while True:
         tries, message = tries_of(cell, sink.known())
         batch = next_batch(tries, limit_gib, first)
@@ -148,13 +146,15 @@ def expected(cell: Cell, prompts: tuple[Prompt, ...], tries: Tries, limit_gib: f
 
     limit_gib: what the device has. A line that has not begun gets what it will miss in addition.
     """
-    batches, gib, first = [], peaks(cell, prompts), modelled(cell, prompts, limit_gib)
+    batches, gib = [], peaks(cell, prompts)
+    first = modelled(gib, limit_gib)
     missed = 0 if tries.fits or tries.fails else MISSED
     tries = Tries({0: gib(0)} | tries.fits, tries.fails)
     while (batch := next_batch(tries, limit_gib, first)) is not None:
         batches.append(batch)
-        if gib(batch) <= SPARE * limit_gib:
-            tries = Tries(tries.fits | {batch: gib(batch)}, tries.fails)
+        peak = gib(batch)
+        if peak <= SPARE * limit_gib:
+            tries = Tries(tries.fits | {batch: peak}, tries.fails)
         else:
             tries = Tries(tries.fits, tries.fails | {batch})
     return batches + [tries.low] * (missed if tries.low else 0), tries.low
@@ -204,13 +204,8 @@ def name_of(cell: Cell) -> str:
 
 def device_gib(uuid: str) -> float:
     """What a card has."""
-    import pynvml
-
-    pynvml.nvmlInit()
-    try:
+    with device.nvml() as pynvml:
         return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid)).total / GIB
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def work_of(args: argparse.Namespace) -> Work:
@@ -220,13 +215,13 @@ def work_of(args: argparse.Namespace) -> Work:
     from bench import grid
 
     pair = grid.place_model(grid.read_pair(args.pair), args.model)
-    where = device.choose(args.device, here=not (args.plan and args.device == "cuda"))
+    where = device.choose(args.device, here=not request.is_plan_for_gpu(args))
     cells, sets = grid.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, where, None)
     return Work(args.study or pair.name, 1, 0, tuple(cells), sets)
 
 
 def parse() -> argparse.Namespace:
-    parser = Parser(prog="python -m bench.frontier", description=__doc__.splitlines()[0])
+    parser = request.Parser(prog="python -m bench.frontier", description=__doc__.splitlines()[0])
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -251,7 +246,7 @@ def main() -> int:
         raise BadInput(f"{args.cells}: holds no cells of grid {GRID}")
     if args.limit_gib is not None:
         cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
-    if not (args.plan and args.device == "cuda"):  # such a plan may be for another machine
+    if not request.is_plan_for_gpu(args):
         device.check_cells(cells)
     sink = Sink(work.study, args.record)
     if args.plan:

@@ -121,6 +121,11 @@ def one(cells: Iterable[Cell], **wanted: object) -> Cell:
     raise BadInput(f"the work holds no cell of {words}; export configs/grids/{GRID}.yaml")
 
 
+def against(target: str, met: bool) -> str:
+    """A target and whether it is met, in words."""
+    return f", target {target}: {'ok' if met else 'MISSED'}"
+
+
 def print_steps(work: Work, times: Times, floor_ms: dict[str, float]) -> bool:
     """Every cell's step beside the lean head of its own engine (what the head costs), beside the captured engine with
     the lean head (what both cost together), and ours beside its floor where that is known; whether targets are met."""
@@ -138,17 +143,16 @@ def print_steps(work: Work, times: Times, floor_ms: dict[str, float]) -> bool:
         if cell.engine == "eager":
             ratio = stats.median_ratio(values, times[best.cell_id])
             line += f"   {ratio.text(2)} x captured{' lean' if head else ''}"
-            on_cpu = cell.model == "llada" and cell.device == "cpu"
-            target = TARGETS.get(cell.head or "official") if on_cpu else None
-            if target:
-                met &= ratio.value >= target
-                line += f", target {target}: {'ok' if ratio.value >= target else 'MISSED'}"
+            is_rung = cell.model == "llada" and cell.device == "cpu"
+            if target := TARGETS.get(cell.head or "official") if is_rung else None:
+                met &= (reached := ratio.value >= target)
+                line += against(f"{target}", reached)
         if cell.cell_id in floor_ms:
             share, target = statistics.median(values) / floor_ms[cell.cell_id], FLOOR_TARGETS[cell.model]
             line += f"   {share:.2f} x its floor of {floor_ms[cell.cell_id]:.2f} ms"
             if cell.device == "cuda" and cell.batch_size == 1:
-                met &= share <= target
-                line += f", target {target}: {'ok' if share <= target else 'MISSED'}"
+                met &= (reached := share <= target)
+                line += against(f"{target}", reached)
         print(line, flush=True)
     return met
 
@@ -179,8 +183,7 @@ def main() -> int:
         share = harness_share(long, *ready[lean.cell_id], 2 * args.repeats)
     found = stats.Estimate(*[None if x is None else 100 * (x - 1) for x in (share.value, share.low, share.high)])
     reached = share.value - 1 <= HARNESS_TARGET
-    text = f"harness, of {long.steps} captured steps: {found.text(2, ' %')}"
-    print(f"{text}, target 1 %: {'ok' if reached else 'MISSED'}")
+    print(f"harness, of {long.steps} captured steps: {found.text(2, ' %')}{against('1 %', reached)}")
     return 0 if met and reached else 1
 
 

@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.cell import float_dtype_of
 from bench.errors import BadInput
 
 ROOT = Path("mlruns")
@@ -150,8 +151,7 @@ def is_of(ceilings: dict, entry: CellRecords) -> bool:
     cell = entry.cell
     if not entry.rounds:  # texts that no cell generated
         return False
-    held = "bfloat16" if cell["dtype"] == "int8" else cell["dtype"]  # its products are of floating numbers
-    if (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], held):
+    if (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], float_dtype_of(cell["dtype"])):
         return False
     places = [record["environment"] for record in entry.rounds.values()]
     same = all(place.get("device") == ceilings["device"] for place in places)

@@ -71,6 +71,11 @@ def retried(text: str) -> frozenset[str]:
     return outcomes
 
 
+def is_plan_for_gpu(args: argparse.Namespace) -> bool:
+    """Whether nothing will run, and what is planned may be for another machine: nothing is asked of this one then."""
+    return args.plan and args.device == "cuda"
+
+
 def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
     """The work that the arguments ask for, and its pair (None for a work folder). BadInput before anything loads."""
     retried(args.retry)
@@ -85,7 +90,7 @@ def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
         raise BadInput(f"ROUNDS={args.rounds}: expected 1 to {MOST_ROUNDS}")
     if not 0 <= args.seed < 1 << 31:
         raise BadInput(f"--seed {args.seed}: expected 0 to {(1 << 31) - 1}")
-    chosen = device.choose(args.device, here=not (args.export or (args.plan and args.device == "cuda")))
+    chosen = device.choose(args.device, here=not (args.export or is_plan_for_gpu(args)))
     pair = grid.place_model(grid.read_pair(args.pair), args.model)
     pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
     read = read_grids(args, pair)

@@ -274,7 +274,7 @@ def main(argv: list[str] | None = None) -> int:
             f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
         )
         return 0
-    if not args.score_only and not (args.plan and args.device == "cuda"):  # such a plan may be for another machine
+    if not args.score_only and not request.is_plan_for_gpu(args):
         device.check_cells(work.cells)
     sink = Sink(work.study, args.record, request.retried(args.retry))
     if args.plan:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,7 +200,7 @@ def sentinel_work(args: argparse.Namespace) -> Work:
     if not (twins := [cell for cell in work.cells if cell.twin]):
         raise BadInput(f"{args.cells}: the work folder holds no sentinel; export a grid that has one")
     cells = tuple(cell for cell in twins if cell.engine == twins[0].engine)
-    return Work(work.study, args.rounds, 0, cells, work.prompts, work.git)
+    return replace(work, rounds=args.rounds, seed=0, cells=cells)
 
 
 def sentinels(work: Work, gpu: str | None) -> list[Finding]:

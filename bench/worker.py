@@ -32,10 +32,10 @@ from bench.calls import batches_of, capture, timed_calls, warm_up
 from bench.cell import Cell, Work
 from bench.profiler import GIB, PeakMemory, limit_memory, release
 
-ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch's settings, which move the wall of memory
-
 if TYPE_CHECKING:
     from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
+
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch's settings, which move the wall of memory
 
 
 def run_cell(

@@ -16,17 +16,21 @@ from bench.records import CellRecords
 from bench.sink import Sink
 from tests.conftest import REPO, make_cell
 
+NONE = Tries({}, frozenset())
 
-def found_by(edge: int, limit_gib: float | None, gib_a_row: float = 0.0, most: int = 60) -> tuple[Tries, int]:
-    """Search on a device where batches up to `edge` fit; the tries, and how many there were."""
-    tries, count = Tries({}, frozenset()), 0
-    while (batch := next_batch(tries, limit_gib)) is not None:
+
+def found_by(
+    edge: int, limit_gib: float | None, gib_a_row: float = 0.0, own_gib: float = 1.0, tries: Tries = NONE, **first: int
+) -> tuple[Tries, int]:
+    """Search, after some tries, on a device where batches up to `edge` fit; the tries, and how many were new."""
+    count = 0
+    while (batch := next_batch(tries, limit_gib, **first)) is not None:
         count += 1
-        assert count < most
+        assert count < 60
         assert batch not in tries.fits
         assert batch not in tries.fails
         if batch <= edge:
-            tries = Tries(tries.fits | {batch: 1 + gib_a_row * batch if gib_a_row else None}, tries.fails)
+            tries = Tries(tries.fits | {batch: own_gib + gib_a_row * batch if gib_a_row else None}, tries.fails)
         else:
             tries = Tries(tries.fits, tries.fails | {batch})
     return tries, count
@@ -55,11 +59,7 @@ def test_a_line_through_two_peaks_finds_the_edge_in_few_tries():
 
 def test_a_guess_that_is_a_little_too_large_costs_few_tries():
     """Peaks of an H100 at 8B shapes: 14.96 GiB of weights, LLaMA's edge at 227 rows below what the line says."""
-    tries, count = Tries({0: 14.96}, frozenset()), 0
-    while (batch := next_batch(tries, 79.6)) is not None:
-        peak, count = 14.96 + 0.2702 * batch, count + 1
-        fits = batch <= 224
-        tries = Tries(tries.fits | ({batch: peak} if fits else {}), tries.fails | (set() if fits else {batch}))
+    tries, count = found_by(224, 79.6, 0.2702, 14.96, Tries({0: 14.96}, frozenset()))
     assert tries.low <= 224 < tries.high
     assert count <= 5
 
@@ -71,10 +71,7 @@ def test_nothing_fits_where_one_row_does_not():
 
 def test_a_first_try_near_the_edge_leaves_few():
     for edge in (220, 232, 250):
-        tries, count = Tries({}, frozenset()), 0
-        while (batch := next_batch(tries, 79.6, first=230)) is not None:
-            found = {0: 15.0, batch: 15.0 + 0.27 * batch} if batch <= edge else {}
-            tries, count = Tries(tries.fits | found, tries.fails | ({batch} if batch > edge else set())), count + 1
+        tries, count = found_by(edge, 79.6, 0.27, 15.0, Tries({0: 15.0}, frozenset()), first=230)
         assert tries.low <= edge < tries.high
         assert count <= 4
 
@@ -120,7 +117,7 @@ def peak_gib(batch: int) -> float:
 def test_a_plan_ends_where_the_cost_models_peak_meets_the_limit_in_about_four_tries(limit):
     batches, end = frontier.expected(LINE, PROMPTS, Tries({}, frozenset()), limit)
     assert peak_gib(end) <= frontier.SPARE * limit < peak_gib(end + max(1, end // 32))
-    assert batches[0] == frontier.modelled(LINE, PROMPTS, limit) == end
+    assert batches[0] == frontier.modelled(peak_gib, limit) == end
     assert len(batches) == 2 + frontier.MISSED
 
 
