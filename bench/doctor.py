@@ -1,73 +1,14 @@
-"""`make doctor`: is this machine ready? One line a check, and one fix where something is amiss.
+"""Is this machine ready? One line a check, and one fix where something is amiss.
 
 Exit status 1 if a study could not run here; missing LaTeX only costs the PDF.
 """
 
 import argparse
-import shutil
 import sys
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from bench import device
-from bench.errors import BadInput, exit_code
-
-FREE_GIB_NEEDED = 2
-REQUIREMENTS = (Path("requirements.txt"), Path("configs/requirements-nodeps.txt"))
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the report. `needed`: without it no study runs."""
-
-    name: str
-    good: bool
-    finding: str
-    fix: str = ""
-    needed: bool = True
-
-
-def pinned() -> dict[str, str]:
-    """Package: version, as the requirements files pin them."""
-    lines = [line.split("#")[0].strip() for file in REQUIREMENTS for line in file.read_text().splitlines()]
-    return dict(line.split("==") for line in lines if line)
-
-
-def check_device(wanted: str) -> Check:
-    try:
-        chosen, gpu = device.choose(wanted), device.gpu()
-    except BadInput as error:
-        return Check("device", False, str(error), "DEVICE=cpu, or install NVIDIA's driver and a CUDA build of torch")
-    return Check(
-        "device", True, f"{chosen} ({gpu[1]}, {gpu[0]})" if chosen == "cuda" else "cpu (no GPU that this torch can use)"
-    )
-
-
-def check_packages() -> Check:
-    wrong = []
-    for name, wanted in pinned().items():
-        try:
-            found = version(name).split("+")[0]
-        except PackageNotFoundError:
-            found = "missing"
-        if found != wanted:
-            wrong.append(f"{name} {found}, not {wanted}")
-    if wrong:
-        return Check("packages", False, "; ".join(wrong), "rm -rf .venv && make setup")
-    return Check("packages", True, f"all {len(pinned())} pinned packages")
-
-
-def check_latex() -> Check:
-    if shutil.which("latexmk") and shutil.which("pdflatex"):
-        return Check("LaTeX", True, "latexmk and pdflatex")
-    fix = "apt install texlive-latex-recommended latexmk (Debian); without it all but report.pdf is made"
-    return Check("LaTeX", False, "not found", fix, needed=False)
-
-
-def check_disk() -> Check:
-    free = shutil.disk_usage(".").free / (1 << 30)
-    return Check("disk", free >= FREE_GIB_NEEDED, f"{free:.0f} GiB free", f"free {FREE_GIB_NEEDED} GiB here")
+from bench.checks import machine
+from bench.checks.machine import Check
+from bench.common.errors import exit_code
 
 
 def main() -> int:
@@ -75,7 +16,13 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     python = Check("python", (3, 11) <= sys.version_info[:2] <= (3, 13), sys.version.split()[0], "Python 3.11 to 3.13")
-    checks = [python, check_device(args.device), check_packages(), check_latex(), check_disk()]
+    checks = [
+        python,
+        machine.check_device(args.device),
+        machine.check_packages(),
+        machine.check_latex(),
+        machine.check_disk(),
+    ]
     for check in checks:
         print(f"{'ok  ' if check.good else 'FAIL' if check.needed else 'miss'}  {check.name:9} {check.finding}")
         if not check.good:

@@ -1,154 +1,20 @@
-"""Likelihood of held-out text in bits per byte, once for each model of a pair: it does not depend on the steps.
+"""Likelihood of held-out text in bits per byte, once for each model of a pair.
 
-    python -m bench.perplexity --pair pocket --text sharegpt wikitext path/to/wiki.test.txt
-
-Total nats / ln 2 / bytes of the answers. Exact for LLaMA (an answer and, where it is whole, one EOS); an upper bound
-for LLaDA (an answer and, where it is whole, its EOS padding to a canvas of fixed size) with its Monte-Carlo error.
-A bound: it never says that the autoregressive model models text better. The cuts are in characters, so that models
-with different tokenizers are asked about the same bytes.
+python -m bench.perplexity --pair pocket --text sharegpt wikitext path/to/wiki.test.txt
 """
 
 import argparse
-import hashlib
-import json
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-from tqdm import tqdm
-
-from bench import device, grid, hub, models, prompts, records, stats
-from bench.cell import identity
-from bench.diffusion.likelihood import log_likelihood_bound
-from bench.errors import BadInput, exit_code
-from bench.sink import Sink
-
-CONTEXT_CHARS, ANSWER_CHARS = 150, 320
-CANVAS_TOKENS = 128  # a whole answer's EOS padding is scored up to here
-WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")
-SAMPLES = 32  # noisy versions of each answer for LLaDA's bound
-SEED = 0
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A text to predict and what stands before it: a user's message (`chat`) or plain text."""
-
-    context: str
-    answer: str
-    chat: bool
-    whole: bool  # the answer ends where its author ended it
-
-
-def cut(text: str, chars: int) -> str:
-    """At most `chars` characters, up to the end of a word."""
-    return text if len(text) <= chars else text[: text.rfind(" ", 0, chars + 1)]
-
-
-def sharegpt(count: int) -> list[Passage]:
-    """The first held-out questions short enough to be asked, with their answers."""
-    found = []
-    for question, answer in prompts.heldout_questions():
-        if len(question) <= CONTEXT_CHARS:
-            part = cut(answer, ANSWER_CHARS)
-            found.append(Passage(question, part, chat=True, whole=part == answer))
-    return found[:count]
-
-
-def plain(paragraphs: Iterable[str], count: int) -> list[Passage]:
-    """Windows of plain text: the start of each long paragraph, and what comes after it."""
-    found = []
-    for text in paragraphs:
-        context = cut(text.strip(), CONTEXT_CHARS)
-        rest = text.strip()[len(context) :]
-        if len(rest) >= ANSWER_CHARS and len(found) < count:
-            found.append(Passage(context, cut(rest, ANSWER_CHARS), chat=False, whole=False))
-    return found
-
-
-def paragraphs_of(source: str) -> list[str]:
-    """WikiText-2's test set from the hub, or a local text file, a paragraph a line. Raises BadInput."""
-    import datasets
-
-    datasets.disable_progress_bars()
-    if source == "wikitext":
-        try:
-            hub.answers_for_data(WIKITEXT[0])
-            return datasets.load_dataset(*WIKITEXT, split="test")["text"]
-        except Exception as error:  # whatever the network stack raises; the hub is simply out of reach
-            hint = "check the network, or give a local file (TEXT=wiki.test.txt)"
-            raise BadInput(f"wikitext: the hub cannot be reached ({type(error).__name__}); {hint}") from None
-    if not Path(source).is_file():
-        raise BadInput(f"TEXT={source}: expected sharegpt, wikitext (from the hub) or a text file")
-    try:
-        return datasets.load_dataset("text", data_files=source, split="train", cache_dir=".cache/datasets")["text"]
-    except Exception as error:  # its reader wraps a decoding error in several of its own
-        raise BadInput(f"{source}: not UTF-8 text ({type(error).__name__})") from error
-
-
-def read(source: str, count: int) -> list[Passage]:
-    """At most `count` passages of a source. Raises BadInput if there is none."""
-    found = sharegpt(count) if source == "sharegpt" else plain(paragraphs_of(source), count)
-    if not found:
-        raise BadInput(f"{source}: no paragraph has {CONTEXT_CHARS + ANSWER_CHARS} characters")
-    return found
-
-
-def token_ids(passage: Passage, tokenizer: str) -> tuple[list[int], list[int]]:
-    """(context, answer) as token ids, no EOS yet."""
-    tok = prompts.tokenizer(tokenizer)
-    context = prompts.encode(tokenizer, passage.context) if passage.chat else tok(passage.context)["input_ids"]
-    return list(context), tok(passage.answer, add_special_tokens=False)["input_ids"]
-
-
-@torch.inference_mode()
-def exact_nats(model, context: list[int], answer: list[int]) -> float:
-    """-log p(answer | context) of an autoregressive model."""
-    ids = torch.tensor([[*context, *answer]], device=model.device)
-    logits = model(ids, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1]
-    return float(F.cross_entropy(logits.float(), ids[0, -len(answer) :], reduction="sum"))
-
-
-def nats_of(model, found, passage: Passage, tokenizer: str, samples: int) -> tuple[float, float]:
-    """(nats, standard error) of a passage's answer; `found` is the model's checkpoint."""
-    context, answer = token_ids(passage, tokenizer)
-    eos = found.eos_ids[0]
-    if found.causal:
-        return exact_nats(model, context, [*answer, eos] if passage.whole else answer), 0.0
-    if passage.whole:
-        answer = answer + [eos] * (CANVAS_TOKENS - len(answer))
-    tensors = (torch.tensor(ids, device=model.device) for ids in (context, answer))
-    bound = log_likelihood_bound(
-        lambda canvas, mask: model(canvas, attention_mask=mask, use_cache=False).logits,
-        *tensors, found.mask_id, samples=samples,
-    )  # fmt: skip
-    return -bound.nats, bound.standard_error
-
-
-def score(files: grid.ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> dict:
-    """Nats, their standard errors and bytes of each passage by one model: the measured part of a record."""
-    found = files.describe()
-    model = models.load(found, chosen, getattr(torch, dtype))
-    torch.manual_seed(SEED)
-    bar = tqdm(passages, desc=f"{found.kind} bits per byte", unit="text", mininterval=1)
-    pairs = [nats_of(model, found, passage, files.tokenizer_directory, samples) for passage in bar]
-    nats, errors = zip(*pairs, strict=True)
-    return {"nats": nats, "standard_errors": errors, "bytes": [len(p.answer.encode()) for p in passages]}
-
-
-def cell_of(kind: str, pair: grid.PairFile, source: str, passages: list[Passage]) -> dict:
-    """What was measured, flat: one run in MLflow."""
-    files: grid.ModelFile = getattr(pair, kind)
-    text = json.dumps([vars(passage) for passage in passages])
-    return {
-        "pair": pair.name, "kind": "likelihood", "model": kind, "dtype": pair.dtype,
-        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
-        "text": Path(source).name, "texts": len(passages), "text_hash": hashlib.sha256(text.encode()).hexdigest()[:12],
-    } | ({} if kind == "llama" else {"samples": SAMPLES, "canvas": CANVAS_TOKENS})  # fmt: skip
+from bench.common import stats
+from bench.common.errors import BadInput, exit_code
+from bench.devices import choose
+from bench.quality import likelihood
+from bench.spec.cell import identity
+from bench.spec.pair import fetch, read_pair
+from bench.store import disk
+from bench.store.sink import Sink
 
 
 def report(model: str, source: str, record: dict) -> str:
@@ -167,22 +33,22 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--study", help="default: the pair's name")
     args = parser.parse_args()
-    chosen = device.choose(args.device)
-    pair = grid.read_pair(args.pair)
+    chosen = choose.choose(args.device)
+    pair = read_pair(args.pair)
     if not pair.metrics:
         raise BadInput(f"pair {pair.name}: random weights have no likelihood worth measuring")
-    passages = {source: read(source, args.texts) for source in args.text}
-    pair, study = grid.fetch(pair), args.study or pair.name
+    passages = {source: likelihood.read(source, args.texts) for source in args.text}
+    pair, study = fetch(pair), args.study or pair.name
     for source, found in passages.items():
         for kind in ("llama", "llada"):
-            cell = cell_of(kind, pair, source, found)
+            cell = likelihood.cell_of(kind, pair, source, found)
             cell_id = identity(cell)
-            known = records.by_cell(study).get(cell_id)
+            known = disk.by_cell(study).get(cell_id)
             if known is None:
-                measured = score(getattr(pair, kind), pair.dtype, found, chosen)
+                measured = likelihood.score(getattr(pair, kind), pair.dtype, found, chosen)
                 head = {"record": "scores", "study": study, "cell_id": cell_id, "cell": cell, "ended": time.time()}
-                records.append(records.path(study), head | {"scorer": "likelihood", "values": {}} | measured)
-                known = records.by_cell(study)[cell_id]
+                disk.append(disk.path(study), head | {"scorer": "likelihood", "values": {}} | measured)
+                known = disk.by_cell(study)[cell_id]
             print(report(kind, cell["text"], known.scores["likelihood"]))
     return 0 if Sink(study).track() else 1
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.errors import BadInput, exit_code
+from bench.common.errors import BadInput, exit_code
 
 
 def main() -> int:
@@ -22,15 +22,16 @@ def main() -> int:
     if args.pair == "pocket":
         if not args.golden.is_dir():
             raise BadInput(f"{args.golden}: no such directory of golden vectors")
-        from bench import golden
+        from bench.checks import golden
 
         return golden.verify(args.golden)
-    from bench import device, grid
+    from bench.devices import choose
+    from bench.spec.pair import fetch, read_pair
 
-    pair, chosen = grid.fetch(grid.read_pair(args.pair)), device.choose(args.device)
-    from bench import examples
+    pair, chosen = fetch(read_pair(args.pair)), choose.choose(args.device)
+    from bench.checks import authors_examples
 
-    return examples.verify(pair, chosen)
+    return authors_examples.verify(pair, chosen)
 
 
 if __name__ == "__main__":

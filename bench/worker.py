@@ -1,208 +1,21 @@
-"""One model, one round: cells in, JSON lines out. Started by `bench/run.py`, a fresh process each time.
+"""One model, one round: cells in, JSON lines out. Started by the parent, a fresh process each time.
 
-    python -m bench.worker WORK_FOLDER ROUND
-
-Standard input carries one JSON line, the cell ids in order, and then stays open: when it closes, the parent
-is gone and the worker ends. Standard output carries one JSON object a line: `start` before each cell,
-`progress` after each call, `record` at its end; on a GPU what is measured `beside` it, behind the last cell too; then
-`end`. Whatever libraries print goes to standard error.
+python -m bench.worker WORK_FOLDER ROUND
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
-
-from bench import adapters, checkpoint, provenance
-from bench.adapters.base import Adapter, attention_kernel
-from bench.beside import accompany, trace
-from bench.calls import batches_of, capture, timed_calls, warm_up
-from bench.cell import Cell, Work
-from bench.profiler import GIB, PeakMemory, limit_memory, release
-
-if TYPE_CHECKING:
-    from bench.nvml import Watch  # needs NVIDIA's library, which a CPU lacks
-
-ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch's settings, which move the wall of memory
-
-
-def run_cell(
-    adapter: Adapter, work: Work, cell: Cell, round_: int, watch: Watch | None, progress: Callable[[int], None]
-) -> dict:
-    """Measure one cell in this process: warm-up, then every call timed. Returns the record's measured part."""
-    start = time.perf_counter()
-    adapter.load(cell)
-    load_s = time.perf_counter() - start
-    release(cell.device)
-    batches = batches_of(work, cell, round_)
-    captured = capture(adapter, cell, batches)
-    torch.manual_seed(cell.seed + round_)
-    warmup_ms = warm_up(adapter, cell, batches)
-    retries = alloc_retries(cell)
-    with PeakMemory(cell.device) as peak, watch.region() if watch else nullcontext() as region:
-        calls, sequences = timed_calls(adapter, cell, batches, progress)
-    memory = {"weights": adapter.weights_bytes() / GIB} | peak.gib
-    if cell.engine == "captured" and "allocated" in memory:  # the allocator does not count a graph's own pool
-        memory["allocated"] = max(memory["allocated"], adapter.captured_peak_bytes() / GIB)
-    found = {"shape": asdict(checkpoint.read(cell.weights, cell.random_seed).shape)}
-    found |= {"load_s": round(load_s, 3), "warmup_ms": warmup_ms, "calls": calls, "memory_gib": memory} | captured
-    if region:
-        if alloc_retries(cell) > retries and not cell.peaks_only:  # near the wall of memory it must
-            region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
-        found["nvml"] = region.report()
-    return found | ({"sequences": sequences} if round_ == 1 and cell.stop == "eos" else {})
-
-
-def alloc_retries(cell: Cell) -> int:
-    return torch.cuda.memory_stats().get("num_alloc_retries", 0) if cell.device == "cuda" else 0
-
-
-def outcome_of(error: Exception) -> str:
-    """`oom` for a device or host that ran out of memory, `error` for anything else."""
-    words = ("can't allocate memory", "CUDA error: out of memory", "bad_alloc")
-    said = any(word in str(error) for word in words)
-    return "oom" if said or isinstance(error, (torch.OutOfMemoryError, MemoryError)) else "error"
-
-
-def is_usable(device: str) -> bool:
-    """Whether the device still answers: after some errors of CUDA nothing works in this process any more."""
-    if device == "cuda" and torch.cuda.is_available():
-        try:
-            torch.cuda.synchronize()
-        except RuntimeError as error:
-            print(f"the device cannot be used any more: {error}", file=sys.stderr)
-            return False
-    return True
-
-
-def environment(cell: Cell, watch: Watch | None, nvml: dict | None) -> dict:
-    """What a reader needs to know about the machine. The verdict on a CPU is `unknown`: nothing vouches for it."""
-    found = {
-        "host": platform.node(),
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "device": provenance.cpu_name() if cell.device == "cpu" else cell.device,
-        "verdict": nvml["verdict"] if nvml else "unknown",
-    } | provenance.packages()
-    if watch:
-        found |= {"device": torch.cuda.get_device_name(), "card": watch.about_card}
-        settings = [os.environ[name] for name in ALLOCATOR if os.environ.get(name)]
-        found |= {"allocator": settings[0]} if settings else {}
-    return found
-
-
-def measure(
-    adapter: Adapter,
-    work: Work,
-    cell: Cell,
-    round_: int,
-    emit: Callable[[dict], None],
-    opened: Watch | Exception | None = None,
-) -> dict:
-    """Run one cell, emit its record, whatever happens in it, and return that.
-
-    opened: the watch over the card, or why the card could not be opened.
-    """
-    head = {"cell_id": cell.cell_id, "round": round_}
-    emit({"event": "start"} | head)
-    record = {"record": "round", "study": work.study, **head, "cell": cell.settings()}
-    record["started"] = time.time()
-
-    def progress(done: int) -> None:
-        emit({"event": "progress", **head, "done": done})
-
-    watch = None if isinstance(opened, Exception) else opened
-    try:
-        if isinstance(opened, Exception):
-            raise opened
-        if cell.device == "cuda" and not watch:
-            raise RuntimeError("torch sees no CUDA device; use DEVICE=cpu or install a CUDA build of torch")
-        limit_memory(cell.device, cell.limit_gib)
-        with attention_kernel(cell):
-            found = run_cell(adapter, work, cell, round_, watch, progress)
-        record |= {"outcome": "ok", "message": ""} | found
-    except Exception as error:  # a failed cell is a result; the rest of the grid goes on
-        text = str(error)
-        record |= {"outcome": outcome_of(error), "message": f"{type(error).__name__}: {text}"[:500]}
-    record |= {"ended": time.time(), "environment": environment(cell, watch, record.get("nvml"))}
-    emit({"event": "record", "record": record})
-    return record
-
-
-def open_device(device: str) -> Watch | Exception | None:
-    """NVML's watch over the card, CUDA opened under its eyes, or why that failed (a full card, say).
-
-    None on a CPU, or where torch sees no card.
-    """
-    try:
-        return open_watch(device)
-    except Exception as error:  # it becomes the record of the cells
-        return error
-
-
-def reserved_bytes() -> int:
-    """What torch holds of the card. Not `memory_reserved`, which is this after 0.2 ms of Python for other numbers."""
-    return torch.cuda.memory_stats_as_nested_dict()["reserved_bytes"]["all"]["current"]
-
-
-def open_watch(device: str) -> Watch | None:
-    if device == "cpu" or not torch.cuda.is_available():
-        return None
-    from bench import nvml
-
-    watch = nvml.Watch(os.environ["CUDA_VISIBLE_DEVICES"], reserved_bytes)
-    torch.cuda.init()
-    torch.zeros(1, device="cuda")
-    watch.opened()
-    if str(torch.cuda.get_device_properties(0).uuid) not in watch.uuid:
-        watch.findings.doubts.append("CUDA runs on another card than the one that is watched")
-    return watch
-
-
-def run_cells(
-    adapter: Adapter,
-    work: Work,
-    cells: list[Cell],
-    round_: int,
-    emit: Callable[[dict], None],
-    opened: Watch | Exception | None,
-) -> None:
-    """Measure cells and what belongs beside them; a device that is lost ends it, and a new worker does the rest.
-
-    Kernels are traced behind the last cell: later calls of the process can be slower for it (pytorch issue 144455; 9
-    and 23 % on an H100).
-    """
-    records, to_trace = {}, {}  # by cell id; milliseconds of the call that is to be traced
-    for cell in cells:
-        record = records[cell.cell_id] = measure(adapter, work, cell, round_, emit, opened)
-        if "nvml" in record and not cell.peaks_only:
-            with attention_kernel(cell):
-                to_trace |= accompany(adapter, work, record, opened, emit)
-        if isinstance(opened, Exception) or not is_usable(cell.device):
-            break
-    else:
-        for cell_id, latency_ms in to_trace.items():
-            with attention_kernel(work.cell(cell_id)):
-                trace(adapter, work, records[cell_id], latency_ms, emit)
-    emit({"event": "end"})
-
-
-def end_with_parent() -> None:
-    """Leave when standard input closes: the parent is gone, however it ended."""
-    sys.stdin.read()
-    os._exit(1)
+from bench.adapters import registry
+from bench.measure import worker
+from bench.measure.watch import open_device
+from bench.spec.work import Work
 
 
 def main() -> None:
@@ -211,7 +24,7 @@ def main() -> None:
     os.dup2(2, 1)
     folder, round_ = Path(sys.argv[1]), int(sys.argv[2])
     cell_ids = json.loads(sys.stdin.readline())
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=worker.end_with_parent, daemon=True).start()
 
     def emit(event: dict) -> None:
         lines.write(json.dumps(event) + "\n")
@@ -219,8 +32,8 @@ def main() -> None:
 
     work = Work.load(folder)
     cells = [work.cell(cell_id) for cell_id in cell_ids]
-    adapter, opened = adapters.create(cells[0].model), open_device(cells[0].device)
-    run_cells(adapter, work, cells, round_, emit, opened)
+    adapter, opened = registry.create(cells[0].model), open_device(cells[0].device)
+    worker.run_cells(adapter, work, cells, round_, emit, opened)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import checkpoint, models
-from bench.cell import Cell
+from bench.models import checkpoint, weights
+from bench.spec.cell import Cell
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 REPO = Path(__file__).parent.parent
@@ -26,7 +26,7 @@ def device(request) -> str:
 @pytest.fixture(scope="session")
 def tiny():
     """The golden checkpoint, loaded in float32."""
-    return models.load(checkpoint.read(GOLDEN / "tiny-llada"), "cpu", torch.float32)
+    return weights.load(checkpoint.read(GOLDEN / "tiny-llada"), "cpu", torch.float32)
 
 
 @pytest.fixture(scope="session")

@@ -1,75 +1,14 @@
-"""The contract between a worker and a model, and what both adapters share.
+"""What the adapters of both models share: a checkpoint loaded once and kept while cells change."""
 
-Adapters never time, print or log. They call `mark` where something became final, and the profiler
-turns marks into times.
-"""
-
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench import checkpoint, models, quantise
-from bench.cell import Cell
-from bench.diffusion.samplers import schedule
-from bench.profiler import release
-
-Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
-
-
-@dataclass(frozen=True)
-class Output:
-    """One generation call on a batch.
-
-    sequences: LongTensor [batch, n], the prompt removed. kept [batch]: tokens up to the first EOS, that one
-    included. nfe: forwards. positions: rows pushed through the model, summed over forwards and batch.
-    first_step: the step after which output position 0 was final in every row (None: never, or marked by
-    "token").
-    """
-
-    sequences: torch.Tensor
-    nfe: int
-    positions: int
-    kept: list[int]
-    first_step: int | None = None
-
-
-MOST_MASKS = 0.01  # share of an output; a model may predict the mask token itself, above all one of random weights
-
-
-@dataclass(frozen=True)
-class Special:
-    """Token ids that are never counted as output, or end it. mask: of a diffusion model."""
-
-    ends: tuple[int, ...]
-    mask: int | None = None
-
-
-class Adapter(Protocol):
-    """What a worker can ask of a model."""
-
-    def load(self, cell: Cell) -> None:
-        """Make ready for a cell: weights on its device in its dtype, its options set."""
-
-    def prepare(self, batches: list[list[list[int]]]) -> float | None:
-        """Compile and capture what batches of such shapes need, letting go of what other cells needed. Takes nothing
-        where the engine is eager. A captured cell must be prepared before it generates. Returns the seconds of it that
-        went into compiling; None where all was captured before."""
-
-    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
-        """Generate for a batch of token id lists."""
-
-    def special(self) -> Special:
-        """The tokens that end an answer, and the one that stands for none."""
-
-    def weights_bytes(self) -> int:
-        """Bytes of the parameters, a tied head counted once."""
-
-    def captured_peak_bytes(self) -> int:
-        """Device memory allocated while the steps were captured; 0 where nothing is."""
+from bench.models import checkpoint, int8, weights
+from bench.models.release import release
+from bench.spec.cell import Cell
 
 
 class ModelAdapter:
@@ -90,9 +29,9 @@ class ModelAdapter:
             self.captures.clear()
             release(cell.device)
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
-            self.model = models.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype), cell.fill)
+            self.model = weights.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype), cell.fill)
             if cell.dtype == "int8":
-                quantise.to_int8(self.model)
+                int8.to_int8(self.model)
         self.cell = cell
 
     def share(self, other: "ModelAdapter") -> None:
@@ -100,7 +39,7 @@ class ModelAdapter:
         self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
 
     def weights_bytes(self) -> int:
-        return sum(map(quantise.bytes_of, self.model.parameters()))
+        return sum(map(int8.bytes_of, self.model.parameters()))
 
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
         wanted = {self.shape_of(prompts): prompts for prompts in batches} if self.cell.engine == "captured" else {}
@@ -145,47 +84,3 @@ def left_pad(prompts: list[list[int]], pad_id: int, device: str) -> tuple[torch.
         mask[row, longest - len(prompt) :] = 1
     padded = bool((mask == 0).any())
     return ids.to(device), mask.to(device) if padded else None
-
-
-def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) -> list[int]:
-    """Tokens of each row up to its first EOS, that one included; all of them where `stop` is "length"."""
-    rows, length = sequences.shape
-    if stop == "length":
-        return [length] * rows
-    ends = torch.isin(sequences, torch.tensor(eos_ids, device=sequences.device))
-    first = torch.where(ends.any(1), ends.int().argmax(1) + 1, length)
-    return first.tolist()
-
-
-def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Special) -> None:
-    """Refuse an output that cannot be what the cell asked for: a wrong adapter must not become a number.
-
-    Raises RuntimeError if a prompt, padding or an unfilled canvas was counted as output, if the forwards are not
-    those of the steps, or if a forward went unmarked.
-    """
-    length = output.sequences.shape[1]
-    if length > cell.gen_length or max(output.kept) > length:
-        raise RuntimeError(f"the adapter returned {length} tokens, {max(output.kept)} kept, of {cell.gen_length} asked")
-    kept = kept_tokens(output.sequences, special.ends, cell.stop)
-    if output.kept != kept:
-        raise RuntimeError(f"the adapter counted {output.kept} kept tokens; up to the first end token there are {kept}")
-    if cell.tokens_timed and (length != cell.tokens_timed or len(marks.get("jump", [])) != 1):
-        raise RuntimeError(f"the adapter returned {length} tokens; {cell.tokens_timed} with one jump were to be timed")
-    masks = 0 if special.mask is None else int((output.sequences == special.mask).sum())
-    left = len(output.kept) * masks_left(cell)
-    if abs(masks - left) > MOST_MASKS * output.sequences.numel():
-        raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled as the steps ask")
-    if cell.steps is not None and output.nfe != cell.forwards():
-        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
-    kind = "token" if cell.steps is None else "step"
-    if len(marks.get(kind, [])) != output.nfe:
-        raise RuntimeError(f"the adapter marked {len(marks.get(kind, []))} {kind}s in {output.nfe} forwards")
-
-
-def masks_left(cell: Cell) -> int:
-    """Masks that the schedule leaves in a row after the cell's steps: none, unless only the first of them are run."""
-    if not cell.steps_timed:
-        return 0
-    per_block = cell.steps // (cell.gen_length // cell.block_length)
-    blocks, steps = divmod(cell.steps_timed, per_block)
-    return cell.gen_length - blocks * cell.block_length - sum(schedule(cell.block_length, per_block)[:steps])

@@ -6,11 +6,13 @@ from functools import cached_property
 import torch
 from transformers import LlamaForCausalLM
 
-from bench import block, checkpoint, engines
-from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
-from bench.cell import Cell
+from bench.adapters import captured
+from bench.adapters.base import ModelAdapter, left_pad
+from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.denoising import Denoised, denoise, run
 from bench.diffusion.samplers import Sampling
+from bench.models import checkpoint, layers
+from bench.spec.cell import Cell
 
 
 class LladaAdapter(ModelAdapter):
@@ -61,8 +63,8 @@ class LladaAdapter(ModelAdapter):
         whole = any(options.mask_id in prompt for prompt in prompts)
         return options, len(prompts), longest, padded, whole
 
-    def capture(self, prompts: list[list[int]]) -> engines.Denoiser:
-        return engines.Denoiser(self.model, *self.shape_of(prompts))
+    def capture(self, prompts: list[list[int]]) -> captured.Denoiser:
+        return captured.Denoiser(self.model, *self.shape_of(prompts))
 
     @torch.no_grad()
     def replayed(self, prompts: list[list[int]], ids: torch.Tensor, mask: torch.Tensor | None, mark: Mark) -> Denoised:
@@ -82,8 +84,8 @@ class LladaBody:
         return self.model(ids, attention_mask=attention_mask, use_cache=False).logits
 
     @cached_property
-    def weights(self) -> block.Weights:
-        return block.weights_of(self.model)
+    def weights(self) -> layers.Weights:
+        return layers.weights_of(self.model)
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
         """Of the last layer only the rows at `positions` ask and go on: all others end as K and V."""
@@ -94,7 +96,7 @@ class LladaBody:
         for layer in inner.layers[:-1]:
             hidden = layer(hidden, attention_mask=seen, position_embeddings=rope)
         last, (cos, sin) = self.weights.layers[-1], (table[:, None] for table in rope)
-        return block.layer_on_rows(hidden, positions, last, self.weights.dims, cos, sin, seen)[0]
+        return layers.layer_on_rows(hidden, positions, last, self.weights.dims, cos, sin, seen)[0]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.model.lm_head(self.model.model.norm(hidden))

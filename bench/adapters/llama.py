@@ -7,8 +7,9 @@ positions for the other half: the mark "jump" ends the gap that no time is taken
 import torch
 from transformers import DynamicCache
 
-from bench import engines
-from bench.adapters.base import Mark, ModelAdapter, Output, Special, kept_tokens, left_pad
+from bench.adapters import captured, replay
+from bench.adapters.base import ModelAdapter, left_pad
+from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.samplers import gumbel_scores
 
 
@@ -66,10 +67,10 @@ class LlamaAdapter(ModelAdapter):
         padded = any(len(prompt) < longest for prompt in prompts)
         return len(prompts), longest, padded, self.cell.temperature
 
-    def capture(self, prompts: list[list[int]]) -> engines.Decoder:
+    def capture(self, prompts: list[list[int]]) -> captured.Decoder:
         rows, longest, padded, temperature = self.shape_of(prompts)
         ends, length = self.checkpoint.eos_ids, self.cell.gen_length
-        return engines.Decoder(self.model, engines.Decoding(rows, longest, length, padded, temperature, ends))
+        return captured.Decoder(self.model, captured.Decoding(rows, longest, length, padded, temperature, ends))
 
     @torch.no_grad()
     def replayed(self, prompts: list[list[int]], mark: Mark) -> Output:
@@ -80,7 +81,7 @@ class LlamaAdapter(ModelAdapter):
         if cell.gen_length > decoder.decoding.gen_length:
             raise RuntimeError(f"captured for {decoder.decoding.gen_length} tokens, asked for {cell.gen_length}")
         decoder.fill(ids, mask, may_end=cell.stop == "eos")
-        lookout = engines.Lookout(decoder.all_finished, cell.gen_length)
+        lookout = replay.Lookout(decoder.all_finished, cell.gen_length)
         decoder.prefill()
         mark("token")
         made, wanted = 1, cell.tokens_timed or cell.gen_length

@@ -1,1 +1,1 @@
-"""LLaDA's algorithm as pure functions on tensors: sampling, likelihood and training losses."""
+"""LLaDA's algorithm as functions on tensors: head, sampler, denoising loop, likelihood bound."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.diffusion.samplers import Body, Forward, Sampling, commit, proposals, schedule
+from bench.diffusion.head import Body, Forward, proposals
+from bench.diffusion.samplers import Sampling, commit, schedule
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from bench.diffusion.samplers import Forward, guided_logits
+from bench.diffusion.head import Forward, guided_logits
 
 EPSILON = 1e-3  # the smallest masking probability
 

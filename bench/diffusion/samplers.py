@@ -4,27 +4,9 @@
 behaviour; `tests/golden` holds its outputs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
-
-Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
-HEAD_ROWS = 1024  # of logits at a time, for the lean head
-
-
-class Body(Protocol):
-    """A model in two parts, for the lean head: the official rungs need a plain `Forward`."""
-
-    def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Logits [rows, canvas, vocabulary]."""
-
-    def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
-        """What the last layer gives at some positions (LongTensor) of the canvas [rows, positions, width]."""
-
-    def head(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits [..., vocabulary] of what the last layer gave [..., width]: its norm, then the head."""
 
 
 @dataclass(frozen=True)
@@ -68,111 +50,6 @@ def gumbel_scores(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     logits = logits.to(torch.float64)
     noise = torch.rand_like(logits, dtype=torch.float64)
     return logits.exp() / (-torch.log(noise)) ** temperature
-
-
-def both_halves(
-    canvas: torch.Tensor, attention_mask: torch.Tensor | None, prompt: torch.Tensor, mask_id: int
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The canvas and, as further rows, the canvas without its prompt (bool [rows, canvas]), for guidance."""
-    unconditional = torch.where(prompt, mask_id, canvas)
-    both_masks = None if attention_mask is None else attention_mask.repeat(2, 1)
-    return torch.cat([canvas, unconditional]), both_masks
-
-
-def guide(logits: torch.Tensor, bare: torch.Tensor, cfg_scale: float) -> torch.Tensor:
-    """Classifier-free guidance: away from what is said without the prompt."""
-    return bare + (cfg_scale + 1) * (logits - bare)
-
-
-def guided_logits(
-    forward: Forward,
-    canvas: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    prompt: torch.Tensor,
-    cfg_scale: float,
-    mask_id: int,
-) -> torch.Tensor:
-    """Logits [rows, canvas, vocabulary], with classifier-free guidance if its scale is above 0.
-
-    prompt: bool [rows, canvas], what the unconditional half does not see.
-    """
-    if cfg_scale <= 0:
-        return forward(canvas, attention_mask)
-    return guide(*forward(*both_halves(canvas, attention_mask, prompt, mask_id)).chunk(2), cfg_scale)
-
-
-def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidate token and its confidence at every position, both [rows, canvas].
-
-    The candidate is drawn with noise; its confidence is the model's probability without noise.
-    """
-    if options.logits_eos_inf:
-        logits[..., options.eos_id] = -torch.inf
-    candidates = gumbel_scores(logits, options.temperature).argmax(-1)
-    if options.confidence_eos_eot == "official":
-        if options.temperature == 0:
-            logits[..., options.eos_id] = -torch.inf
-        logits[..., options.eot_id] = -torch.inf
-    if options.remasking == "random":
-        confidence = torch.rand(candidates.shape, device=logits.device)
-    else:
-        confidence = probability(logits, candidates, options.head)
-    if options.confidence_eos_eot == "intent":
-        ends = (candidates == options.eos_id) | (candidates == options.eot_id)
-        confidence = confidence.masked_fill(ends, 0.0)
-    return candidates, confidence
-
-
-def probability(logits: torch.Tensor, candidates: torch.Tensor, head: str) -> torch.Tensor:
-    """The model's probability of each candidate [...] from logits [..., vocabulary], as a rung of the head has it.
-
-    `lean` divides by the sum of exponentials and never writes out a distribution; float32 whatever the logits.
-    """
-    if head == "lean":
-        most = logits.amax(-1, keepdim=True)
-        total = (logits - most).float().exp().sum(-1)
-        return (logits.gather(-1, candidates[..., None]) - most)[..., 0].float().exp() / total
-    precise = logits.to(torch.float64) if head == "official-old" else logits
-    return torch.softmax(precise, -1).gather(-1, candidates[..., None])[..., 0]
-
-
-def lean_proposals(
-    body: Body,
-    canvas: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    prompt: torch.Tensor,
-    positions: torch.Tensor,
-    options: Sampling,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence at some positions, both [rows, positions]; no other row meets the head."""
-    asked = canvas, attention_mask
-    if options.cfg_scale > 0:
-        asked = both_halves(canvas, attention_mask, prompt, options.mask_id)
-    hidden = body.trunk(*asked, positions)
-    shape = (len(canvas), len(positions))
-    parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
-    found = []
-    for chunk in zip(*parts, strict=True):
-        logits = [body.head(rows) for rows in chunk]
-        found.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
-    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*found, strict=True))
-    return candidates, confidence
-
-
-def proposals(
-    forward: Forward | Body,
-    canvas: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    prompt: torch.Tensor,
-    positions: torch.Tensor,
-    options: Sampling,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence, both [rows, positions], by the rung of `options.head`. The official rungs give them
-    for the whole canvas, whatever the positions."""
-    if options.head == "lean":
-        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options)
-    logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
-    return propose(logits, options)
 
 
 def commit(

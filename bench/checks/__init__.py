@@ -1,0 +1,1 @@
+"""Can the code and this machine be believed?"""

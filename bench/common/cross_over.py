@@ -1,0 +1,105 @@
+"""Where a rising quality meets a target: monotone fit, bootstrap over prompts, and what is censored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.common.stats import LEVEL, REPLICATES
+
+
+def monotone_fit(values: np.ndarray) -> np.ndarray:
+    """Isotonic least-squares fit along the last axis, equal weights. Shape kept.
+
+    The max-min formula (Robertson, Wright and Dykstra, "Order Restricted Statistical Inference", 1988, section
+    1.4), since it fits all bootstrap replicates at once.
+    """
+    count = values.shape[-1]
+    sums = np.concatenate([np.zeros_like(values[..., :1]), values.cumsum(-1)], axis=-1)
+    fitted = np.empty_like(values)
+    for i in range(count):
+        smallest = [
+            np.min([(sums[..., k + 1] - sums[..., j]) / (k + 1 - j) for k in range(i, count)], axis=0)
+            for j in range(i + 1)
+        ]
+        fitted[..., i] = np.max(smallest, axis=0)
+    return fitted
+
+
+def first_reach(curves: np.ndarray, targets: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+    """Steps [replicates] at which monotone curves [replicates, steps] reach targets [replicates]; inf if never.
+
+    Straight lines over log steps between the measured ones; the fewest measured where the first reaches already.
+    """
+    log_steps = np.log2(np.asarray(steps, dtype=float))
+    reached = curves >= targets[:, None] - 1e-12  # sums of the same scores differ in their last bits
+    first = reached.argmax(1)
+    after = np.minimum(np.clip(first, 1, None), len(steps) - 1)
+    rows = np.arange(len(curves))
+    low, high = curves[rows, after - 1], curves[rows, after]
+    share = np.clip((targets - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+    found = np.exp2(log_steps[after - 1] + share * (log_steps[after] - log_steps[after - 1]))
+    found = np.where(first == 0, float(steps[0]), found)
+    return np.where(reached.any(1), found, np.inf)
+
+
+@dataclass(frozen=True)
+class CrossOver:
+    """Where a rising quality meets a target. `steps` and the bounds are inf where the steps did not suffice."""
+
+    p_reached: float  # share of bootstrap replicates that reach at the most steps
+    reached: bool  # shown at 95 %, one-sided
+    steps: float  # of the fit to the data
+    low: float
+    high: float
+
+
+def cross_over(
+    reference: Sequence[float], scores: Sequence[Sequence[float]], steps: Sequence[int], margin: float
+) -> CrossOver:
+    """Steps at which quality comes within `margin` of the reference's, from scores of the same prompts.
+
+    reference [prompts], two or more; scores [step counts, prompts], step counts rising.
+    A monotone fit over log steps; bootstrap over prompts, models and steps paired; percentiles widened for few
+    prompts (the expanded percentile interval: Hesterberg, arXiv 1411.5279, section 4.4). A replicate whose most
+    steps fall short is censored. `reached` looks at the most steps alone: quality rises with the steps, so if any
+    count reaches, that one does, and the best of several counts would be a maximum over noise.
+    """
+    from scipy import stats as scipy_stats
+
+    reference, scores = np.asarray(reference, dtype=float), np.asarray(scores, dtype=float)
+    count = len(reference)
+    chosen = np.random.default_rng(0).integers(0, count, (REPLICATES, count))
+
+    def reach(rows: np.ndarray) -> np.ndarray:
+        targets, means = reference[rows].mean(1) - margin, scores[:, rows].mean(2).T
+        found = first_reach(monotone_fit(means), targets, steps)
+        return np.where(means[:, -1] >= targets - 1e-12, found, np.inf)
+
+    def widened(tail: float) -> float:
+        return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
+
+    tail = widened((1 - LEVEL) / 2)
+    low, high = np.quantile(reach(chosen), [tail, 1 - tail], method="inverted_cdf")
+    value = reach(np.arange(count)[None])[0]
+    p_reached = share_not_inferior(scores[-1] - reference, margin)
+    return CrossOver(p_reached, p_reached >= 1 - widened(1 - LEVEL), float(value), float(low), float(high))
+
+
+def share_not_inferior(differences: np.ndarray, margin: float) -> float:
+    """Share of bootstrap replicates in which the mean of paired differences [prompts] is at least -margin.
+
+    Where answers are right or wrong, one disagreement of each kind is added to what is drawn from (Bonett and Price,
+    "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012): of a few
+    prompts none may disagree by chance, and the bootstrap would then know no doubt.
+    """
+    count = len(differences)
+    if np.isin(differences, (-1.0, 0.0, 1.0)).all():
+        differences = np.append(differences, (-1.0, 1.0))
+    chosen = np.random.default_rng(1).integers(0, len(differences), (REPLICATES, count))
+    return float((differences[chosen].mean(1) >= -margin - 1e-12).mean())
+
+
+def next_admissible(steps: float, blocks: int) -> int:
+    """The fewest whole steps from `steps` on that every block can have its share of."""
+    return int(np.ceil(np.round(steps / blocks, 9))) * blocks

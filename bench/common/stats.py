@@ -1,0 +1,180 @@
+"""Every formula that a table prints. Pure functions on numbers.
+
+scipy is imported where it is used: a bare GPU machine runs cells without it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95
+REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % interval; the interval is None where one value cannot give one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def text(self, digits: int, unit: str = "") -> str:
+        """ "0.41 [0.38, 0.44]": the value with its interval, if it has one."""
+        found = f"{self.value:.{digits}f}"
+        if self.low is not None:
+            found += f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return found + unit
+
+
+def mean_over_rounds(values: Sequence[float]) -> Estimate:
+    """Mean of the rounds' values with Student's t interval; no interval from one round.
+
+    The spread lives between processes, so rounds are the sample, not calls (README, "Measuring").
+    """
+    from scipy import stats as scipy_stats
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(mean)
+    half = float(scipy_stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * scipy_stats.sem(values))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
+    """Ratio of two models' values, paired by round: exp of the mean log ratio, t interval on the log scale."""
+    log = mean_over_rounds(np.log(np.asarray(numerator) / np.asarray(denominator)).tolist())
+    exp = [None if x is None else float(np.exp(x)) for x in (log.value, log.low, log.high)]
+    return Estimate(*exp)
+
+
+def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
+    """Median of paired ratios inside one process, which a slow spell of the machine does not move.
+
+    The interval lies between two of the ordered ratios, whatever their distribution: the k-th from either end, where
+    k is the largest for which fewer than k of n fair coins fall heads with probability (1 - LEVEL) / 2 at most. Fewer
+    than six pairs give none.
+    """
+    ratios = np.sort(np.asarray(numerator) / np.asarray(denominator))
+    count, below, outside = len(ratios), 0, 0.5 ** len(ratios)
+    while outside <= (1 - LEVEL) / 2:
+        below += 1
+        outside += math.comb(count, below) * 0.5**count
+    value = float(np.median(ratios))
+    return Estimate(value, float(ratios[below - 1]), float(ratios[-below])) if below else Estimate(value)
+
+
+def drift(values: Sequence[float]) -> float:
+    """How far a steady quantity moved between rounds: most / least - 1."""
+    return float(max(values) / min(values) - 1)
+
+
+def drift_of_twins(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Drift of the sentinel's rounds, each the geometric mean of its two runs; None from one round."""
+    return drift([(one * other) ** 0.5 for one, other in pairs]) if len(pairs) > 1 else None
+
+
+def has_two_modes(values: Sequence[float]) -> bool:
+    """Whether values fall into two clusters: then few rounds say little, and a t interval promises too much.
+
+    The best split into two groups of at least two (and a tenth) of the values; flagged where their means differ by
+    5 % or more, and by five times the pooled standard deviation inside the groups. That is Ashman's D (Astronomical
+    Journal 108, 1994), for which 2 separates and the best split of Gaussian noise has about 2.7.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    count, least = len(ordered), max(2, -(-len(ordered) // 10))
+    splits = [(ordered[:i], ordered[i:]) for i in range(least, count - least + 1)]
+    if not splits:
+        return False
+    low, high = min(splits, key=lambda parts: sum(((part - part.mean()) ** 2).sum() for part in parts))
+    inside = np.sqrt(sum(((part - part.mean()) ** 2).sum() for part in (low, high)) / max(1, count - 2))
+    gap = high.mean() - low.mean()
+    return bool(gap > 0.05 * np.median(ordered) and gap > 5 * inside)
+
+
+def mean_over_prompts(values: Sequence[float]) -> Estimate:
+    """Mean over prompts with a percentile bootstrap interval (2,000 replicates, fixed seed)."""
+    from scipy import stats as scipy_stats
+
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return Estimate(float(values.mean()))
+    found = scipy_stats.bootstrap(
+        (values,), np.mean, confidence_level=LEVEL, n_resamples=REPLICATES, method="percentile", rng=0
+    )
+    return Estimate(float(values.mean()), *map(float, found.confidence_interval))
+
+
+def paired_ratio(now: Sequence[float], before: Sequence[float]) -> float:
+    """Median over the same calls of now / before: how much slower a later process ran.
+
+    Later rounds time only some of the prompts again. Round 1's value on all prompts times this ratio is what
+    they would have read on all (a ratio estimator: Cochran, "Sampling Techniques", 1977, section 6); without it
+    the difference between prompts would pass for noise between processes. A median, since one call that the
+    machine interrupted must not scale everything.
+    """
+    return float(np.median(np.asarray(now) / np.asarray(before)))
+
+
+def time_of_a_part(stretches: Sequence[Sequence[float]]) -> float:
+    """Time of a typical forward from the gaps between some of them: the mean over stretches of their medians.
+
+    LLaDA's steps all cost the same: one stretch. LLaMA's grow by the same amount with each token in its cache, so the
+    mean of the first tokens and the last is the mean of all (the trapezoid rule).
+    """
+    return float(np.mean([np.median(stretch) for stretch in stretches]))
+
+
+def extrapolated(timed_ms: float, stretches: Sequence[Sequence[float]], missing: int) -> float:
+    """Time of a whole call from one that left out `missing` forwards: what was timed and a typical forward for each.
+
+    A median, since one gap that the machine interrupted must not be multiplied.
+    """
+    return timed_ms + missing * time_of_a_part(stretches)
+
+
+def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target_ms: float) -> float:
+    """Steps at which a straight line through (steps, latency) meets `target_ms`.
+
+    Latency of plain denoising is a fixed cost plus steps times one forward; least squares, at least two points.
+    """
+    slope, intercept = np.polyfit(steps, latencies_ms, 1)
+    return float((target_ms - intercept) / slope)
+
+
+def steps_in_time(steps: int, latencies_ms: Sequence[float], targets_ms: Sequence[float]) -> Estimate:
+    """Steps that take as long as the target, from rounds of a run of some steps: plain denoising has no prefill, so
+    its time is in proportion to the steps. Paired by round."""
+    ratio = ratio_over_rounds(targets_ms, latencies_ms)
+    return Estimate(*(None if x is None else steps * x for x in (ratio.value, ratio.low, ratio.high)))
+
+
+def proportion(successes: int, trials: int) -> Estimate:
+    """A share with Wilson's score interval (JASA 22, 1927), which keeps its width at 0 and 1."""
+    from scipy import stats as scipy_stats
+
+    interval = scipy_stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return Estimate(successes / trials, float(interval.low), float(interval.high))
+
+
+def bits_per_byte(nats: Sequence[float], sizes_bytes: Sequence[int]) -> Estimate:
+    """Total nats / ln 2 / total bytes over texts, with a bootstrap interval over the texts."""
+    nats, sizes = np.asarray(nats, dtype=float), np.asarray(sizes_bytes, dtype=float)
+    value = float(nats.sum() / np.log(2) / sizes.sum())
+    if len(nats) < 2:
+        return Estimate(value)
+    chosen = np.random.default_rng(0).integers(0, len(nats), (REPLICATES, len(nats)))
+    replicates = nats[chosen].sum(1) / np.log(2) / sizes[chosen].sum(1)
+    return Estimate(value, *map(float, np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+
+
+def bits_per_byte_error(standard_errors: Sequence[float], sizes_bytes: Sequence[int]) -> float:
+    """Monte-Carlo error of bits per byte from the independent standard errors (nats) of its texts."""
+    return float(np.sqrt(np.square(standard_errors).sum()) / np.log(2) / np.sum(sizes_bytes))
+
+
+def at_steps(steps: Sequence[int], values: Sequence[float], wanted: float) -> float:
+    """A quantity that grows linearly with the steps (time), read between its measured neighbours."""
+    return float(np.interp(wanted, steps, values))

@@ -1,0 +1,3 @@
+"""Units of bytes."""
+
+GIB = 1 << 30

@@ -1,0 +1,136 @@
+"""What the cost model says before anything runs: of published cards, and where time and memory turn. Imports no torch.
+
+    python -m bench.predictions [--pair NAME] [--prompt N]      # on the cards of configs/devices.yaml
+
+A prediction is a floor: no host, no kernel below its ceiling. Two floors err alike, so a ratio of two is closer than
+either.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from bench.cost import floors, peak_memory
+from bench.cost.cards import Device
+from bench.cost.floors import Ceilings
+from bench.models import checkpoint
+from bench.models.shape import Shape
+from bench.spec.cell import Cell
+from bench.spec.pair import PairFile
+
+MOST_BATCH = 1 << 20
+PROMPT_TOKENS = 128  # of a prompt, where nobody says how long prompts are
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where both models are compared: rows, prompt and output tokens, LLaDA's head, the engine of both."""
+
+    batch: float
+    gen_length: int
+    prompt_tokens: int
+    head: str = "lean"
+    engine: str = "captured"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The shapes of a pair's models, how they are held, and what a host adds to a forward of each."""
+
+    shapes: dict[str, Shape]
+    dtype: str
+    device: str = "cuda"
+    host_s: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pair: PairFile, device: str = "cuda", host_s: dict[str, float] | None = None) -> "Models":
+        shapes = {kind: checkpoint.read(files.weights, files.random_seed).shape
+                  for kind, files in (("llama", pair.llama), ("llada", pair.llada))}  # fmt: skip
+        return cls(shapes, pair.dtype, device, host_s or {})
+
+    def cell(self, model: str, place: Place, steps: int = 1, block_length: int = 32) -> Cell:
+        """The cell that stands at a place, as far as the cost model looks at it."""
+        diffusion = {"steps": steps, "block_length": block_length, "head": place.head} if model == "llada" else {}
+        return Cell(
+            pair="", kind="prediction", model=model, weights="", tokenizer="", revision="", dtype=self.dtype,
+            device=self.device, engine=place.engine, gen_length=place.gen_length, batch_size=place.batch, prompts=1,
+            prompt_hash="", repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=1.0, **diffusion,
+        )  # fmt: skip
+
+    def seconds(self, model: str, place: Place, ceilings: Ceilings) -> float:
+        """Of LLaMA's whole call, or of one step of LLaDA's."""
+        own = replace(ceilings, host_s=self.host_s.get(model, 0.0), overlaps=self.device != "cpu")
+        return floors.call_s(self.cell(model, place), self.shapes[model], own, place.prompt_tokens)
+
+    def break_even_steps(self, place: Place, ceilings: Ceilings) -> float:
+        """Steps at which LLaDA takes as long as LLaMA, prefill included; no whole number."""
+        return self.seconds("llama", place, ceilings) / self.seconds("llada", place, ceilings)
+
+    def latency_ratio(self, place: Place, ceilings: Ceilings, tokens_per_step: float) -> float:
+        """LLaDA's latency over LLaMA's. Outputs are equally long, so that of throughput is its inverse."""
+        return place.gen_length / tokens_per_step / self.break_even_steps(place, ceilings)
+
+    def turning_batch(self, place: Place, ceilings: Ceilings, tokens_per_step: float) -> float:
+        """The batch from which on LLaDA is the slower one; 1 if it always is, infinite if it never is."""
+        low, high = 1.0, float(MOST_BATCH)
+        ratio = lambda batch: self.latency_ratio(at_batch(place, batch), ceilings, tokens_per_step)  # noqa: E731
+        if ratio(low) >= 1 or ratio(high) < 1:
+            return low if ratio(low) >= 1 else float("inf")
+        while high / low > 1.0001:
+            middle = (low * high) ** 0.5
+            low, high = (low, middle) if ratio(middle) >= 1 else (middle, high)
+        return (low * high) ** 0.5
+
+    def largest_batch(self, model: str, place: Place, bytes_: float) -> int:
+        """The largest batch whose peak fits into so many bytes; 0 where not even one does."""
+
+        def fits(batch: int) -> bool:
+            cell = self.cell(model, at_batch(place, batch))
+            return peak_memory.peak(cell, self.shapes[model], place.prompt_tokens).total <= bytes_
+
+        low, high = 0, MOST_BATCH
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return low
+
+    def surface(
+        self, ceilings: Ceilings, batches: list[int], lengths: list[int], prompt_tokens: int, head: str = "lean"
+    ) -> pd.DataFrame:
+        """Break-even steps over batch (rows, largest first) and output length (columns)."""
+        rows = {
+            batch: [self.break_even_steps(Place(batch, n, prompt_tokens, head), ceilings) for n in lengths]
+            for batch in sorted(batches, reverse=True)
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=lengths)
+
+
+def at_batch(place: Place, batch: float) -> Place:
+    return replace(place, batch=batch)
+
+
+CELLS = ((1, 128), (1, 1024), (32, 128), (32, 1024))  # (batch, tokens) of the printed table
+
+
+def table(models: Models, cards: dict[str, Device], prompt_tokens: int) -> pd.DataFrame:
+    """A row a card and cell: LLaMA's token and LLaDA's step in ms, the steps at which time breaks even, and the largest
+    batches that memory holds, by rung of the head."""
+    rows = []
+    for card, device in cards.items():
+        for batch, length in CELLS:
+            place = Place(batch, length, prompt_tokens)
+            even = models.break_even_steps(place, device.ceilings)
+            row = {
+                "card": card,
+                "batch": batch,
+                "tokens": length,
+                "LLaMA token ms": 1e3 * models.seconds("llama", place, device.ceilings) / length,
+                "LLaDA step ms": 1e3 * models.seconds("llada", place, device.ceilings),
+                "break-even steps": even,
+            }
+            row["largest batch, LLaMA"] = models.largest_batch("llama", place, device.memory_bytes)
+            for head in ("lean", "official"):
+                rung = replace(place, head=head)
+                row[f"LLaDA {head}"] = models.largest_batch("llada", rung, device.memory_bytes)
+            rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""Text in: prompts with references and token ids, from conversations, generated tasks, WikiText or a file."""

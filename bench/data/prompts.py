@@ -1,0 +1,160 @@
+"""Prompt sets: text, reference answer, token ids for each model, and a hash that names the set.
+
+Sources: held-out ShareGPT questions (never seen in training), generated tasks (`bench/data/tasks.py`), or a
+JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each line. Used sets are kept in
+`mlruns/prompts/HASH.json`.
+
+Scaling cells want prompts of exactly N tokens: `exact` joins prompts of the source and cuts them.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from bench.common import paths
+from bench.common.errors import BadInput
+from bench.data import sharegpt, tasks
+from bench.data.prompt import Prompt
+
+CACHE = Path(".cache/prompts")
+
+
+def heldout_questions() -> list[tuple[str, str]]:
+    """Held-out (question, answer) pairs that begin a conversation, in an order fixed by their hash; cached."""
+    key = hashlib.sha256(Path(sharegpt.__file__).read_bytes()).hexdigest()[:12]
+    file = CACHE / f"sharegpt-{key}.json"
+    if not file.is_file():
+        turns = [turn for turn in sharegpt.heldout_turns() if turn.first]
+        turns.sort(key=lambda turn: hashlib.sha256(turn.prompt.encode()).hexdigest())
+        paths.write(file, json.dumps([(turn.prompt, turn.answer) for turn in turns]))
+    return [tuple(pair) for pair in json.loads(file.read_text())]
+
+
+def task_items(count: int) -> list[tuple[str, str]]:
+    """(prompt, one right answer) of the first test items; every task and level comes equally often."""
+    try:
+        return [(item.prompt, item.answer) for item in itertools.islice(tasks.items(0, test=True), count)]
+    except ValueError as error:
+        raise BadInput(f"PROMPTS={count}: {error}") from error
+
+
+def read_file(file: Path) -> list[tuple[str, str | None]]:
+    """(prompt, reference or None) of a JSON-lines file. Raises BadInput naming the first bad line."""
+    if not file.is_file():
+        raise BadInput(f"{file}: prompt file not found; give PROMPTS_FILE= a JSON-lines file")
+    found = []
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: not UTF-8 text ({error})") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+            prompt, reference = item["prompt"], item.get("reference")
+        except (json.JSONDecodeError, TypeError, KeyError, AttributeError):
+            raise BadInput(f'{file}, line {number}: expected a JSON object with "prompt" (and "reference")') from None
+        if not all(
+            isinstance(text, str) and text.strip() for text in (prompt, "-" if reference is None else reference)
+        ):
+            raise BadInput(
+                f"{file}, line {number}: prompt and reference must be text that is not empty, or no reference"
+            )
+        found.append((prompt, reference))
+    return found
+
+
+def select(
+    source: str, count: int, max_tokens: int | None, min_reference: int, encoders: dict[str, Callable[[str], list[int]]]
+) -> tuple[Prompt, ...]:
+    """The first `count` prompts of a source that fit. encoders: text to token ids, by model name.
+
+    source: "sharegpt", "tasks" or the path of a JSON-lines file; the last two are taken as they are: a prompt of
+    theirs is never dropped. Raises BadInput if none is left, or fewer than asked for.
+    """
+    own_file, filtered = source not in ("sharegpt", "tasks"), source == "sharegpt"
+    candidates = read_file(Path(source)) if own_file else heldout_questions() if filtered else task_items(count)
+    found: list[Prompt] = []
+    for text, reference in candidates:
+        if filtered and len(reference) < min_reference:
+            continue
+        ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        if filtered and max_tokens and max(map(len, ids.values())) > max_tokens:
+            continue
+        found.append(Prompt(text, reference, ids))
+        if len(found) == count:
+            break
+    if not found:
+        raise BadInput(f"{source}: the prompt set is empty; no prompt passes the pair's limits")
+    if len(found) < count and not own_file:
+        raise BadInput(f"{source}: only {len(found)} prompts pass the pair's limits; set PROMPTS={len(found)} or less")
+    return tuple(found)
+
+
+CHARS_PER_TOKEN = 4  # a guess at how much text to join; more is added where it falls short
+
+
+def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[str], list[int]]]) -> tuple[Prompt, ...]:
+    """`count` prompts of exactly `tokens` ids for each model: the source's prompts joined in order, then cut.
+
+    Each prompt goes on where the one before ended, and round again from the first when the source is used up. Both
+    models read the same text; what a tokenizer needs more tokens for is cut earlier. Ids of the chat form stay around
+    the cut text. No references: such prompts are timed, never scored. Raises BadInput for fewer tokens than the chat
+    form has, or no prompts.
+    """
+    questions = heldout_questions() if source == "sharegpt" else read_file(Path(source))
+    known = [text[: CHARS_PER_TOKEN * tokens] for text, _ in questions]
+    if not known:
+        raise BadInput(f'{source}: holds no prompts; give JSON lines with a text under "prompt"')
+    texts = itertools.cycle(known)
+    endings = {model: chat_ending(to_ids) for model, to_ids in encoders.items()}
+    if tokens < (least := max(len(to_ids("a")) for to_ids in encoders.values())):
+        raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
+    found = []
+    for _ in range(count):
+        text, ids = "", {model: [] for model in encoders}
+        while min(map(len, ids.values())) < tokens:
+            text += joined(texts, CHARS_PER_TOKEN * tokens)
+            ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
+        found.append(Prompt(text, None, cut_ids))
+    return tuple(found)
+
+
+def joined(texts: Iterator[str], least: int) -> str:
+    """The next texts with blanks between them, at least so many characters."""
+    text = ""
+    while len(text) < least:
+        text += next(texts) + " "
+    return text
+
+
+def chat_ending(to_ids: Callable[[str], list[int]]) -> list[int]:
+    """What the chat form puts behind any message; empty for a model that has none."""
+    one, other = to_ids("a"), to_ids("1")
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one[::-1], other[::-1])))  # noqa: B905
+    return one[len(one) - same :]
+
+
+def keep(prompts: tuple[Prompt, ...], with_ids: bool = False) -> str:
+    """Store a prompt set; returns its hash, over texts and references, and over token ids where these were cut."""
+    text = json.dumps([(prompt.text, prompt.reference, *([prompt.ids] if with_ids else [])) for prompt in prompts])
+    name = hashlib.sha256(text.encode()).hexdigest()[:12]
+    file = paths.ROOT / "prompts" / f"{name}.json"
+    if not file.is_file():
+        paths.write(file, json.dumps([asdict(prompt) for prompt in prompts]))
+    return name
+
+
+@cache
+def stored(prompt_hash: str) -> tuple[Prompt, ...]:
+    """A prompt set that was used here; empty if its file is gone."""
+    file = paths.ROOT / "prompts" / f"{prompt_hash}.json"
+    if not file.is_file():
+        return ()
+    return tuple(Prompt(**prompt) for prompt in json.loads(file.read_text()))

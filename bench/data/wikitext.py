@@ -1,0 +1,28 @@
+"""WikiText-2 from the hub, or a local text file, as paragraphs."""
+
+from pathlib import Path
+
+from bench.common.errors import BadInput
+from bench.models import hub
+
+WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")
+
+
+def paragraphs_of(source: str) -> list[str]:
+    """WikiText-2's test set from the hub, or a local text file, a paragraph a line. Raises BadInput."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    if source == "wikitext":
+        try:
+            hub.answers_for_data(WIKITEXT[0])
+            return datasets.load_dataset(*WIKITEXT, split="test")["text"]
+        except Exception as error:  # whatever the network stack raises; the hub is simply out of reach
+            hint = "check the network, or give a local file (TEXT=wiki.test.txt)"
+            raise BadInput(f"wikitext: the hub cannot be reached ({type(error).__name__}); {hint}") from None
+    if not Path(source).is_file():
+        raise BadInput(f"TEXT={source}: expected sharegpt, wikitext (from the hub) or a text file")
+    try:
+        return datasets.load_dataset("text", data_files=source, split="train", cache_dir=".cache/datasets")["text"]
+    except Exception as error:  # its reader wraps a decoding error in several of its own
+        raise BadInput(f"{source}: not UTF-8 text ({type(error).__name__})") from error

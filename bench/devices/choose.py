@@ -1,0 +1,111 @@
+"""Which device to run on and whether it has a precision's arithmetic, found without importing torch, and the lock that
+keeps two studies off it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from bench.common.dtypes import float_dtype_of
+from bench.common.errors import BadInput
+
+BFLOAT16_SINCE = (8, 0)  # compute capability; on older cards torch emulates it: times would be of the emulation
+
+
+def choose(wanted: str, here: bool = True) -> str:
+    """`cpu` or `cuda`; `auto` takes the GPU if there is one that torch can use. Raises BadInput if it is not there.
+
+    here: False for work that runs on another machine, where `auto` means a GPU.
+    """
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"DEVICE={wanted}: expected auto, cpu or cuda")
+    if wanted == "cpu" or not here:
+        return "cpu" if wanted == "cpu" else "cuda"
+    found = gpu()
+    if wanted == "cuda" and not found:
+        raise BadInput("DEVICE=cuda: no GPU that this torch can use; `make doctor` says why, DEVICE=cpu runs without")
+    return "cuda" if found else "cpu"
+
+
+def gpu() -> tuple[str, str] | None:
+    """(UUID, name) of the GPU to use; None where there is no driver, no GPU, or torch is a CPU build.
+
+    The first of CUDA_VISIBLE_DEVICES, a UUID or an index in NVML's order (that of the PCI bus), else NVML's first.
+    Workers get it by UUID, since CUDA may count in another order. Raises BadInput for one that is not there.
+    """
+    try:
+        if version("torch").endswith("+cpu"):
+            return None
+        import pynvml
+
+        pynvml.nvmlInit()
+    except (PackageNotFoundError, ImportError):
+        return None
+    except pynvml.NVMLError:
+        return None
+    try:
+        return pick(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    except pynvml.NVMLError as error:
+        raise BadInput(f"NVML does not tell which GPUs there are ({error}); DEVICE=cpu runs without") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
+    """The GPU that CUDA_VISIBLE_DEVICES names first; the first of all where it is not set, None where it is empty."""
+    cards = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    uuids = [pynvml.nvmlDeviceGetUUID(card) for card in cards]
+    if not cards or (visible is not None and visible.strip() in ("", "-1")):
+        return None
+    wanted = (visible or "0").split(",")[0].strip()
+    if wanted.startswith("MIG-"):
+        return wanted, "a MIG slice"
+    found = [i for i, uuid in enumerate(uuids) if wanted == str(i) or uuid.startswith(wanted)]
+    names = [pynvml.nvmlDeviceGetName(card) for card in cards]
+    if len(found) != 1:
+        there = ", ".join(f"{i}: {name} ({uuid})" for i, (name, uuid) in enumerate(zip(names, uuids, strict=True)))
+        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: no such GPU; there are {there}")
+    by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    if wanted.isdecimal() and visible and len(set(names)) > 1 and not by_bus:
+        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: an index is ambiguous among different GPUs; give {uuids[0]}")
+    return uuids[found[0]], names[found[0]]
+
+
+@contextmanager
+def nvml() -> Iterator[ModuleType]:
+    """NVML, open. Raises its NVMLError where it cannot be."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def compute_capability(uuid: str) -> tuple[int, int] | None:
+    """(major, minor) of the GPU that `gpu` chose; None where NVML does not tell."""
+    import pynvml
+
+    try:
+        with nvml():
+            return tuple(pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByUUID(uuid)))
+    except pynvml.NVMLError:
+        return None
+
+
+def check_dtype(dtype: str, where: str) -> None:
+    """Whether the GPU here computes in a precision. Raises BadInput, from `where`, if it is too old for it.
+
+    What cannot be known is not refused: no GPU here, or one that does not tell.
+    """
+    found = gpu() if float_dtype_of(dtype) == "bfloat16" else None
+    known = compute_capability(found[0]) if found else None
+    if known and known < BFLOAT16_SINCE:
+        raise BadInput(
+            f"{where}: dtype {dtype} needs a GPU of compute capability {'.'.join(map(str, BFLOAT16_SINCE))} or more,"
+            f" whose arithmetic is bfloat16; {found[1]} has {'.'.join(map(str, known))}; use float32 or float16"
+        )

@@ -1,0 +1,165 @@
+"""`make ceilings`: what this device can do at most, measured on the pair's own shapes.
+
+    python -m bench.ceilings [--pair NAME] [--study S] [--device D] [--seconds S] [--missing]
+    python -m bench.ceilings --cells WORK --record out.jsonl      # a machine without the packages that read pairs
+
+Matrix peak: the fastest of the models' own matrix shapes, sustained. Read bandwidth: the fastest kernel that reads as
+many bytes as the weights have, again and again, sustained; weights that fit in a cache are read from it here as they
+are in a forward. Host: what one forward costs beside its arithmetic, on a model of as many layers that is too thin to
+have any; of the captured engine on a CPU alone, since on a GPU a replay is one launch. Kept as a record of the study:
+MFU, MBU and predictions of its runs are made from it (bench/records/utilisation.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from bench.adapters import registry
+from bench.models import layers
+from bench.models.checkpoint import Checkpoint
+from bench.models.shape import Shape
+from bench.spec.cell import Cell
+
+SUSTAIN_S, LOOK_S, WINDOW_S = 5.0, 0.25, 0.05  # of a ceiling; of each candidate before; of one reading
+ROWS = {"cpu": (256, 1024), "cuda": (4096, 8192)}  # of activations that meet a matrix
+MOST_BYTES = 4 << 30  # read over and over: more than any cache holds
+THIN, THIN_HEADS, THIN_TOKENS = 64, 2, 16
+STEADY = 0.9  # median over ceiling; less says that something else ran here meanwhile
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a kernel reaches a second, from readings over some seconds: the 95th percentile, which is the ceiling and
+    hardly moves when something else runs here too; the median and the 5th, which do."""
+
+    value: float
+    median: float
+    low: float
+    kernel: str
+
+    @classmethod
+    def of(cls, rates: list[float], kernel: str) -> Rate:
+        low, median, high = np.percentile(rates, [5, 50, 95])
+        return cls(float(high), float(median), float(low), kernel)
+
+    def text(self, unit: float, name: str) -> str:
+        spread = f"median {self.median / unit:.4g}, 5th percentile {self.low / unit:.4g}"
+        unsteady = "; NOT STEADY" if self.median < STEADY * self.value else ""
+        return f"{self.value / unit:.4g} {name} ({spread}{unsteady}), {self.kernel}"
+
+
+def readings(kernel: Callable[[], object], where: str, seconds: float) -> list[float]:
+    """Seconds of one run of a kernel, again and again for so long; each reading is of as many runs as fill a window."""
+
+    def timed(runs: int) -> float:
+        start = time.perf_counter()
+        for _ in range(runs):
+            kernel()
+        if where == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - start) / runs
+
+    timed(1)  # loads the kernel
+    runs, found, end = max(1, round(WINDOW_S / timed(2))), [], time.perf_counter() + seconds
+    while not found or time.perf_counter() < end:
+        found.append(timed(runs))
+    return found
+
+
+def best(candidates: Iterator[tuple[str, float, Callable[[], object]]], where: str, seconds: float) -> Rate:
+    """The candidate (name, work of one run, kernel) that does most a second, then sustained."""
+    most, chosen = 0.0, None
+    for name, work, kernel in candidates:
+        reached = work / min(readings(kernel, where, min(LOOK_S, seconds)))
+        if reached > most:
+            most, chosen = reached, (name, work, kernel)
+    name, work, kernel = chosen
+    return Rate.of([work / taken for taken in readings(kernel, where, seconds)], name)
+
+
+def matrices(shape: Shape) -> list[tuple[int, int]]:
+    """(inputs, outputs) of every matrix that a row of activations meets in a forward, in order."""
+    q, kv = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    wide, deep = shape.width, shape.feed_forward
+    layer = [(wide, q), (wide, kv), (wide, kv), (q, wide), (wide, deep), (wide, deep), (deep, wide)]
+    return [*layer * shape.layers, (wide, shape.vocabulary)]
+
+
+def products(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
+    """Products of activations with each different matrix of the models, laid out as the captured engine has them."""
+    for wide, out in sorted({matrix for shape in shapes for matrix in matrices(shape)}):
+        weight = torch.randn(out, wide, device=where, dtype=dtype)
+        for rows in ROWS[where]:
+            x, ready = torch.randn(rows, wide, device=where, dtype=dtype), layers.pack(weight, rows)
+            yield f"{rows} x {wide} x {out}", 2.0 * rows * wide * out, lambda x=x, ready=ready: layers.linear(x, ready)
+
+
+def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
+    """Kernels that read as many bytes as a forward of one row reads of weights, or as the limit allows."""
+    size = dtype.itemsize
+    shape = max(shapes, key=lambda shape: sum(a * b for a, b in matrices(shape)))
+    weights, rows, total = [], [], 0
+    for wide, out in reversed(matrices(shape)):
+        if weights and total + wide * out * size > MOST_BYTES:
+            break
+        weights.append(torch.zeros(out, wide, device=where, dtype=dtype))
+        rows.append(torch.zeros(1, wide, device=where, dtype=dtype))
+        total += wide * out * size
+    flat = torch.zeros(total // 4, device=where)
+    yield "sum of float32", 4.0 * len(flat), flat.sum
+    yield "largest of float32", 4.0 * len(flat), flat.amax
+
+    def one_row() -> None:
+        for row, weight in zip(rows, weights, strict=True):
+            F.linear(row, weight)
+
+    yield "one row times each matrix", float(total), one_row
+
+
+def thin(found: Checkpoint) -> dict:
+    """The configuration of a model of as many layers and tokens, with hardly any arithmetic."""
+    names = {
+        "llama": ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
+        "llada": ("d_model", "mlp_hidden_size", "n_heads", "n_kv_heads", "head_dim"),
+    }[found.kind]
+    return found.config | dict(zip(names, (THIN, THIN, THIN_HEADS, THIN_HEADS, THIN // THIN_HEADS), strict=True))
+
+
+def host_s(found: Checkpoint, dtype: str, where: str, engine: str) -> float:
+    """Seconds of one forward, decoding and committing counted, of a model that is too thin to compute: the 5th
+    percentile of readings."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(thin(found)))
+        diffusion = {"steps": THIN_TOKENS, "block_length": THIN_TOKENS, "remasking": "low_confidence"}
+        cell = Cell(
+            pair="ceilings", kind="ceilings", model=found.kind, weights=folder, tokenizer=folder, revision="",
+            dtype=dtype, device=where, engine=engine, gen_length=THIN_TOKENS, batch_size=1, prompts=1, prompt_hash="",
+            repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=60.0, random_seed=0,
+            **(diffusion if found.kind == "llada" else {}),
+        )  # fmt: skip
+        adapter = registry.create(found.kind)
+        adapter.load(cell)
+        adapter.prepare([[[1, 1]]])
+        taken = readings(lambda: adapter.generate([[1, 1]], lambda kind: None), where, LOOK_S)
+    return float(np.percentile(taken, 5)) / THIN_TOKENS
+
+
+def measure(found: list[Checkpoint], dtype: str, where: str, seconds: float) -> dict:
+    """The ceilings as plain data: FLOPs and bytes a second with their spread, host seconds by model."""
+    shapes, kind = [one.shape for one in found], getattr(torch, dtype)
+    with torch.inference_mode():
+        flops = best(products(shapes, kind, where), where, seconds)
+        moved = best(reads(shapes, kind, where), where, seconds)
+    engines = ("eager", "captured") if where == "cpu" else ("eager",)
+    host = {engine: {one.kind: host_s(one, dtype, where, engine) for one in found} for engine in engines}
+    return {"flops_per_s": dataclasses.asdict(flops), "bytes_per_s": dataclasses.asdict(moved), "host_s": host}

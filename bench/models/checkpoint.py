@@ -1,0 +1,187 @@
+"""What a model directory holds, read without torch, so that bad input is refused before anything loads.
+
+Two formats: Hugging Face LLaMA (`model_type: llama`) and official LLaDA (`model_type: llada`, its own
+parameter names). Both describe the same block; only the causal mask differs. A LLaDA whose configuration asks
+for more than that block (biases, QK-norm, ALiBi, experts) is refused by the name of the key.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common.errors import BadInput
+from bench.models.shape import Shape
+
+HASH_ALL_BELOW_BYTES = 64 << 20  # larger weights are identified by header and size, not by every byte
+END_OF_TURN = "<|eot_id|>"
+LLADA_NEEDS = (
+    "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
+    "rope_theta",
+)  # fmt: skip
+LLADA_ALLOWS = {  # key: values that the block covers; a key that is absent has the first
+    "block_type": ("llama",),
+    "activation_type": ("silu",),
+    "layer_norm_type": ("rms",),
+    "rope": (True,),
+    "layer_norm_with_affine": (True,),
+    "include_bias": (False,),
+    "include_qkv_bias": (False, None),
+    "bias_for_layer_norm": (False, None),
+    "attention_layer_norm": (False,),
+    "alibi": (False,),
+    "input_emb_norm": (False,),
+    "scale_logits": (False,),
+    "multi_query_attention": (None, False),
+    "n_experts": (None,),
+    "num_experts": (None,),
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model directory: where it is, which of the two formats, its shape and special tokens."""
+
+    path: Path
+    kind: str  # llama | llada
+    config: dict
+    revision: str  # short hash of configuration and weights
+    random_seed: int | None = None  # not None: no weights there, they are made from this seed
+
+    @property
+    def causal(self) -> bool:
+        return self.kind == "llama"
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        eos = self.config.get("eos_token_id")
+        return tuple(eos) if isinstance(eos, list) else (eos,)
+
+    def with_tokenizer(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
+        """The revision of weights and tokenizer together."""
+        digest = hashlib.sha256(self.revision.encode())
+        digest.update(f"fold {fold_ids_below}".encode() if fold_ids_below else b"")
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            file = Path(directory) / name
+            digest.update(file.read_bytes() if file.is_file() else b"")
+        return digest.hexdigest()[:12]
+
+    @property
+    def mask_id(self) -> int:
+        """LLaDA's mask token."""
+        return self.config["mask_token_id"]
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence, prompt and answer, that the model was made for."""
+        return self.config["max_sequence_length" if self.kind == "llada" else "max_position_embeddings"]
+
+    @property
+    def shape(self) -> "Shape":
+        """The model's dimensions, under one set of names for both formats."""
+        c, official = self.config, self.kind == "llada"
+        heads = c["n_heads" if official else "num_attention_heads"]
+        width = c["d_model" if official else "hidden_size"]
+        return Shape(
+            layers=c["n_layers" if official else "num_hidden_layers"],
+            width=width,
+            heads=heads,
+            kv_heads=c.get("n_kv_heads" if official else "num_key_value_heads") or heads,
+            head_width=c.get("head_dim") or width // heads,
+            feed_forward=c["mlp_hidden_size" if official else "intermediate_size"],
+            vocabulary=(c.get("embedding_size") if official else None) or c["vocab_size"],
+            tied=c.get("weight_tying", True) if official else c.get("tie_word_embeddings", False),
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, a tied head counted once, from the configuration."""
+        return self.shape.parameters
+
+    @property
+    def full_precision_rope(self) -> bool:
+        """Whether rotations are to be computed in float32 whatever the dtype (official LLaDA; not Hugging Face)."""
+        return self.kind == "llada" and bool(self.config.get("rope_full_precision", True))
+
+
+def token_id(tokenizer: str | Path, text: str) -> int | None:
+    """The id of a special token in a directory's tokenizer.json, None if it has no such token."""
+    file = Path(tokenizer) / "tokenizer.json"
+    added = read_json(file).get("added_tokens", []) if file.is_file() else []
+    return next((token["id"] for token in added if token["content"] == text), None)
+
+
+def read_json(file: Path) -> dict:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: not valid JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise BadInput(f"{file}: not a JSON object")
+    return found
+
+
+def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
+    """Describe the model directory at `path`. Raises BadInput if it is no checkpoint that we can run.
+
+    random_seed: take the configuration alone; weights will be made from this seed on the device.
+    """
+    path = Path(path)
+    file = path / "config.json"
+    if not file.is_file():
+        raise BadInput(f"{path}: no model there (config.json is missing); give the directory of a checkpoint")
+    config = read_json(file)
+    kind = config.get("model_type")
+    if kind not in ("llama", "llada"):
+        raise BadInput(f"{file}: model_type is {kind!r}; this benchmark runs 'llama' and 'llada'")
+    if kind == "llada":
+        check_llada(file, config)
+    generation = path / "generation_config.json"
+    if generation.is_file():  # Instruct models name their end-of-turn token only there
+        eos = read_json(generation).get("eos_token_id")
+        config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
+    if config.get("eos_token_id") is None:
+        raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
+    files = [] if random_seed is not None else weight_files(path)
+    return Checkpoint(path, kind, config, revision(path, files, random_seed), random_seed)
+
+
+def check_llada(file: Path, config: dict) -> None:
+    """Refuse a LLaDA that is not the plain block, naming the key."""
+    for key in LLADA_NEEDS:
+        if config.get(key) is None:
+            raise BadInput(f"{file}: {key} is missing; an official LLaDA configuration has it")
+    for key, values in LLADA_ALLOWS.items():
+        if key in config and config[key] not in values:
+            raise BadInput(f"{file}: {key} is {config[key]!r}, which this architecture does not cover")
+    if not isinstance(config.get("mask_token_id"), int):
+        raise BadInput(f"{file}: mask_token_id is missing; a LLaDA checkpoint names its mask token there")
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors shards of a directory, as its index lists them. Raises BadInput if any is missing."""
+    index = path / "model.safetensors.index.json"
+    names = ["model.safetensors"]
+    if index.is_file():
+        places = read_json(index).get("weight_map")
+        if not isinstance(places, dict) or not places:
+            raise BadInput(f"{index}: weight_map is missing; it says which shard holds which tensor")
+        names = sorted(set(places.values()))
+    for name in names:
+        if not (path / name).is_file():
+            raise BadInput(f"{path / name}: weights are missing; only safetensors are read")
+    return [path / name for name in names]
+
+
+def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:
+    """Twelve hex digits that change when configuration or weights (or their seed) change."""
+    digest = hashlib.sha256((path / "config.json").read_bytes())
+    generation = path / "generation_config.json"
+    digest.update(generation.read_bytes() if generation.is_file() else b"")
+    digest.update(f"random {random_seed}".encode() if random_seed is not None else b"")
+    for file in files:
+        size = file.stat().st_size
+        with open(file, "rb") as stream:
+            digest.update(str(size).encode())
+            digest.update(stream.read() if size < HASH_ALL_BELOW_BYTES else stream.read(1 << 20))
+    return digest.hexdigest()[:12]

@@ -1,0 +1,50 @@
+"""Where a model lies: a directory, or a name on the Hugging Face hub that is fetched once.
+
+Only safetensors, configurations and tokenizers are fetched; code never is.
+"""
+
+import re
+from pathlib import Path
+
+from bench.common.errors import BadInput
+
+WANTED = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*",
+          "special_tokens_map.json", "chat_template*"]  # fmt: skip
+TIMEOUT_S = 4.0  # to find out whether the hub answers
+
+
+def locate(weights: str) -> str:
+    """The directory of `weights`, a directory or a hub name. Raises BadInput within seconds if it cannot be had."""
+    if Path(weights).exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", weights):
+        return weights
+    from huggingface_hub import HfApi, constants, errors, snapshot_download
+
+    other = "or give a local directory in the pair's file or as MODEL="
+    try:
+        return snapshot_download(weights, allow_patterns=WANTED, local_files_only=True)
+    except errors.LocalEntryNotFoundError:
+        pass  # not fetched yet
+    if constants.is_offline_mode():
+        raise BadInput(f"{weights}: not fetched yet and HF_HUB_OFFLINE is set; unset it, {other}")
+    try:
+        HfApi().model_info(weights, timeout=TIMEOUT_S)
+        return snapshot_download(weights, allow_patterns=WANTED)
+    except errors.GatedRepoError:
+        page = f"https://huggingface.co/{weights}"
+        raise BadInput(f"{weights}: accept the licence at {page} and run `hf auth login`, {other}") from None
+    except errors.RepositoryNotFoundError:
+        raise BadInput(
+            f"{weights}: no such directory, and the hub has no such model (or needs `hf auth login`)"
+        ) from None
+    except Exception as error:  # whatever the network stack raises; the hub is simply out of reach
+        raise BadInput(
+            f"{weights}: the hub cannot be reached ({type(error).__name__}); check the network, {other}"
+        ) from None
+
+
+def answers_for_data(name: str) -> None:
+    """Raise within seconds if the hub does not answer for a data set; nothing where the hub is switched off."""
+    from huggingface_hub import HfApi, constants
+
+    if not constants.is_offline_mode():
+        HfApi().dataset_info(name, timeout=TIMEOUT_S)

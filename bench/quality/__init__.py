@@ -1,0 +1,1 @@
+"""How good the generated text is."""

@@ -1,0 +1,111 @@
+"""Which texts of a study have no scores yet, and the record of each scorer on each set of texts."""
+
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from bench.data import tokenizers
+from bench.data.prompts import Prompt, stored
+from bench.quality import models, text_scores
+from bench.records.merge import CellRecords
+from bench.spec.cell import identity
+from bench.store import disk, generations
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is scored together: one cell's generations, or the human references of a prompt set."""
+
+    cell_id: str
+    entry: CellRecords
+    missing: list[str]  # scorers that have not scored it
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        return stored(self.entry.cell["prompt_hash"])
+
+    @property
+    def references(self) -> list[str]:
+        """As long as an answer may be."""
+        cell = self.entry.cell
+        return [tokenizers.cut(cell["tokenizer"], p.reference, cell["gen_length"]) for p in self.prompts]
+
+    def texts(self) -> list[str]:
+        if self.entry.cell["kind"] == "reference":
+            return self.references
+        return generations.decode(self.entry.cell["tokenizer"], self.entry.rounds[1])
+
+    def ids(self) -> list[list[int]]:
+        """Kept token ids of each text."""
+        cell = self.entry.cell
+        if cell["kind"] == "reference":
+            return tokenizers.tokenizer(cell["tokenizer"])(self.references, add_special_tokens=False)["input_ids"]
+        return generations.kept_ids(self.entry.rounds[1])
+
+
+def reference_cell(cell: dict) -> dict:
+    """The human references that a cell's answers are compared with, as a cell of their own."""
+    same = {k: cell[k] for k in ("pair", "tokenizer", "gen_length", "prompts", "prompt_hash")}
+    return {"kind": "reference", "model": "human"} | same
+
+
+def reference_id(cell: dict) -> str:
+    return identity({k: v for k, v in cell.items() if k != "tokenizer"})  # a place on this machine
+
+
+def wanted(cell: dict, encoder: str, judge: str) -> list[str]:
+    """The scorers that apply to a cell's texts; none where the text is noise or was not free to end."""
+    set_ = stored(cell["prompt_hash"])
+    if cell.get("random_seed") is not None or cell.get("stop") == "length" or not set_:
+        return []
+    if cell["kind"] == "tasks":
+        return ["tasks"]
+    has_references = all(prompt.reference is not None for prompt in set_)
+    bert = [f"bertscore-{encoder}"] if has_references and cell["kind"] != "reference" else []
+    return ["diversity", *bert, *([] if judge == "none" else [f"judge-{judge}"])]
+
+
+def unscored(study: str, encoder: str, judge: str) -> list[Texts]:
+    """The text sets of a study that some scorer has not scored yet."""
+    known = disk.by_cell(study)
+    found: dict[str, CellRecords] = {}
+    for cell_id, entry in known.items():
+        if entry.failed or "sequences" not in entry.rounds.get(1, {}):
+            continue  # nothing to score: no text
+        found[cell_id] = entry
+        if f"bertscore-{encoder}" in wanted(entry.cell, encoder, judge):
+            human = reference_cell(entry.cell)
+            found.setdefault(reference_id(human), known.get(reference_id(human), CellRecords(human)))
+    todo = [
+        Texts(cell_id, entry, [name for name in wanted(entry.cell, encoder, judge) if name not in entry.scores])
+        for cell_id, entry in found.items()
+    ]
+    return [item for item in todo if item.missing]
+
+
+@dataclass
+class Scorers:
+    """The models that are needed, loaded once."""
+
+    bert: models.BertScore | None
+    judge: models.Judge | None
+    encoder: str
+
+    def score(self, name: str, item: Texts, bar: tqdm) -> dict:
+        """The record of one scorer on one set of texts."""
+        texts = item.texts()
+        if not name.startswith("judge-"):
+            bar.update(len(texts))
+        if name == "tasks":
+            return text_scores.accuracy([prompt.text for prompt in item.prompts], texts)
+        if name == "diversity":
+            return text_scores.diversity(texts, item.ids())
+        if name.startswith("bertscore-"):
+            metric = models.ENCODERS[self.encoder][0]
+            return {"scorer": name, "values": {metric: self.bert(texts, item.references)}}
+        scored = []
+        for prompt, text in zip(item.prompts, texts, strict=True):
+            scored.append(self.judge(prompt.text, text))
+            bar.update()
+        nats, tokens = zip(*scored, strict=True)
+        return {"scorer": name, "values": {}, "nats": nats, "tokens": tokens}

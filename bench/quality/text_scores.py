@@ -1,0 +1,65 @@
+"""Scores the generations of a study when nothing is being timed: one JSON record a text set on standard output.
+
+    python -m bench.quality STUDY ENCODER JUDGE
+
+- accuracy: share of valid answers to generated tasks (`bench/data/tasks.py`), in all, by kind and by task.
+- BERTScore F1 against the reference answer (Zhang et al., arXiv 1904.09675).
+- Judge perplexity: a causal model's, of the answer after the prompt. It is low for degenerate text, so it means
+  nothing without the next lines.
+- distinct-2: share of distinct word pairs in a text (Li et al., arXiv 1510.03055).
+- repetition: share of token 4-grams that occurred before in the same text (seq-rep-4 of Welleck et al.,
+  arXiv 1908.04319).
+- entropy: of the token frequencies of a text, nats (Zheng et al., arXiv 2409.02908).
+- mean length: tokens to the first EOS.
+
+The human references of a prompt set are scored too, as a run of their own.
+"""
+
+import itertools
+import math
+from collections import Counter
+
+from bench.data import tasks
+
+
+def distinct_2(text: str) -> float | None:
+    """Distinct over all word pairs of a text; None for fewer than two words."""
+    words = text.lower().split()
+    pairs = list(itertools.pairwise(words))
+    return len(set(pairs)) / len(pairs) if pairs else None
+
+
+def repetition(ids: list[int], n: int = 4) -> float | None:
+    """Share of token n-grams seen before in the text; None for fewer than n tokens."""
+    grams = [tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else None
+
+
+def entropy(ids: list[int]) -> float | None:
+    """Entropy of a text's token frequencies in nats; None for an empty text."""
+    shares = [count / len(ids) for count in Counter(ids).values()]
+    return sum(share * math.log(1 / share) for share in shares) if ids else None
+
+
+def diversity(texts: list[str], ids: list[list[int]]) -> dict:
+    """Scores that need no model."""
+    values = {
+        "distinct_2": [distinct_2(text) for text in texts],
+        "repetition": [repetition(row) for row in ids],
+        "entropy": [entropy(row) for row in ids],
+        "mean_length": [float(len(row)) for row in ids],
+    }
+    return {"scorer": "diversity", "values": values}
+
+
+def accuracy(asked: list[str], answers: list[str]) -> dict:
+    """1 for a valid answer, 0 for another; by kind and task as well, None where a prompt is of another one."""
+    valid = [float(tasks.is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
+    names = [tasks.task_of(prompt) for prompt in asked]
+    many = [tasks.TASKS[name].many_answers for name in names]
+    values = {"accuracy": valid}
+    values["accuracy_one_answer"] = [None if is_many else v for v, is_many in zip(valid, many, strict=True)]
+    values["accuracy_many_answers"] = [v if is_many else None for v, is_many in zip(valid, many, strict=True)]
+    for task in tasks.TASKS:
+        values[f"accuracy_{task}"] = [v if name == task else None for v, name in zip(valid, names, strict=True)]
+    return {"scorer": "tasks", "values": values}

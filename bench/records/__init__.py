@@ -1,0 +1,1 @@
+"""What was measured and every number that is defined on it. No input or output."""

@@ -1,0 +1,109 @@
+"""A cell: one fully resolved configuration, and the work folder that carries cells to a worker.
+
+No pydantic here: a bare GPU machine reads work folders with the standard library alone.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+from bench.common import dtypes
+
+NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
+NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts", "seed", "steps", "steps_timed",
+                "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
+
+
+def identity(settings: dict) -> str:
+    """Twelve hex digits that name what was measured."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one measurement needs to know. A field that is None does not apply to the model."""
+
+    pair: str
+    kind: str  # the grid's name: baseline, sweep, smoke, ...
+    model: str  # llama | llada
+    weights: str  # directory of the checkpoint
+    tokenizer: str  # directory of its tokenizer
+    revision: str  # hash of weights, configuration and tokenizer
+    dtype: str  # float32 | bfloat16 | float16 | int8: weights alone, the rest in bfloat16
+    device: str  # cpu | cuda
+    engine: str  # eager: forwards as transformers runs them; captured: replayed (bench/adapters/captured.py)
+    gen_length: int  # tokens to generate at most
+    batch_size: int
+    prompts: int
+    prompt_hash: str
+    repeat_prompts: int  # how many of the prompts later rounds time again
+    stop: str  # eos: natural end; length: exactly gen_length tokens, EOS ignored
+    temperature: float
+    seed: int
+    time_limit_s: float
+    steps: int | None = None
+    block_length: int | None = None
+    sampler: str | None = None
+    remasking: str | None = None
+    cache: str | None = None
+    head: str | None = None  # official unless said: lean | official-old (bench/diffusion/samplers.py)
+    cfg_scale: float | None = None
+    logits_eos_inf: bool | None = None
+    confidence_eos_eot: str | None = None
+    random_seed: int | None = None  # weights made from this seed, not trained: no quality
+    prompt_tokens: int | None = None  # every prompt is cut to exactly as many; None: prompts as they are
+    steps_timed: int | None = None  # LLaDA's first steps alone are run; the schedule is that of all of them
+    tokens_timed: int | None = None  # LLaMA's first and last tokens alone, half of each; the cache grows in full
+    peaks_only: bool | None = None  # memory is asked, not time: no warm-up, and no clock is believed
+    attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
+    fill: str | None = None  # heavy-tailed | zero: what matrices are filled with; None: the model's own weights
+    limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
+    first: bool | None = None  # comes before the other cells of a round
+    twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
+    watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name this configuration."""
+        return identity({k: v for k, v in self.settings().items() if k not in NOT_HASHED})
+
+    @property
+    def capture(self) -> str:
+        """Names the captured step that the cell replays; an eager cell shares nothing."""
+        if self.engine == "eager":
+            return self.cell_id
+        return identity({k: v for k, v in self.settings().items() if k not in NOT_CAPTURED})
+
+    @property
+    def label(self) -> str:
+        """Short name for people: `llama`, `llada 16 steps`, `sentinel a, captured`."""
+        name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        name += f", {self.head} head" if self.head else ""
+        captured = ", captured" if self.engine == "captured" else ""
+        name += captured
+        name += f", {self.attention} attention" if self.attention else ""
+        name += f", {self.fill} weights" if self.fill else ""
+        name += f", {self.timed} timed" if self.timed else ""
+        return name if self.twin is None else f"sentinel {self.twin}{captured}"
+
+    @property
+    def float_dtype(self) -> str:
+        """Of activations, and of weights that are not quantised."""
+        return dtypes.float_dtype_of(self.dtype)
+
+    def settings(self) -> dict:
+        """All fields that apply."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def forwards(self) -> int:
+        """Forwards of one generation call as it is run: an upper bound for LLaMA, which may stop early."""
+        return self.timed or (self.gen_length if self.steps is None else self.steps)
+
+    @property
+    def timed(self) -> int | None:
+        """Forwards that stand for all of a call's; None where all are run."""
+        return self.steps_timed or self.tokens_timed
+
+    def whole(self) -> "Cell":
+        """The cell that runs all of its forwards."""
+        return replace(self, steps_timed=None, tokens_timed=None)

@@ -1,0 +1,212 @@
+"""How a grid spans cells: the product of its lists, on which prompts, which come first, and which run whole where
+others run a part."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.common.errors import BadInput
+from bench.data import prompts
+from bench.data.prompt import Prompt
+from bench.data.prompts import keep
+from bench.spec import rules
+from bench.spec.cell import Cell
+from bench.spec.grid import GridFile
+from bench.spec.pair import PairFile, fetch
+
+if TYPE_CHECKING:
+    from bench.spec.pair import ModelFile
+
+
+def resolve(
+    grids: list[GridFile], where: list[str], pair: PairFile, device: str, prompts_file: str | None
+) -> tuple[list[Cell], dict[str, tuple[Prompt, ...]]]:
+    """All cells of some grids on one pair, and the prompt sets that they run on by hash. Raises BadInput.
+
+    where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
+    """
+    pair = fetch(pair)
+    longest = prompts_for([part for grid in grids for part in by_prompts(grid)], pair, prompts_file)
+    cells: dict[str, Cell] = {}
+    sets: dict[str, tuple[Prompt, ...]] = {}
+    for grid, name in zip(grids, where, strict=True):
+        found = []
+        for part in by_prompts(grid):
+            chosen = longest[part.source, part.prompt_tokens][: part.prompts]
+            prompt_hash = keep(chosen, with_ids=part.prompt_tokens is not None)
+            sets[prompt_hash] = chosen
+            found += cells_of(part, pair, device, chosen, prompt_hash, name)
+        for cell in in_order(grid, [*(whole_cells(found) if grid.whole else ()), *found]):
+            cells.setdefault(cell.cell_id, cell)
+    return list(cells.values()), sets
+
+
+Wanted = tuple[str, int | None]  # which prompts: the source, and the tokens that they are cut to
+
+
+def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
+    """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
+    encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
+    limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
+    names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
+    counts: dict[Wanted, int] = {}
+    for span in spans:
+        wanted = span.source, span.prompt_tokens
+        counts[wanted] = max(span.prompts, counts.get(wanted, 0))
+    if ("tasks", None) in counts and "accuracy" not in pair.metrics:
+        declared = ", ".join(pair.metrics) or "none"
+        raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
+    return {
+        (source, tokens): prompts.exact(names[source], count, tokens, encoders)
+        if tokens
+        else prompts.select(names[source], count, *limits, encoders)
+        for (source, tokens), count in counts.items()
+    }
+
+
+def by_prompts(grid: GridFile) -> list[GridFile]:
+    """The grid in parts, each of which runs on one prompt set."""
+    parts = [grid.model_copy(update={"prompt_tokens": tokens}) for tokens in as_list(grid.prompt_tokens)]
+    if grid.calls is None:
+        return parts
+    return [
+        part.model_copy(update={"batch_size": batch, "prompts": grid.calls * batch})
+        for part in parts
+        for batch in as_list(grid.batch_size)
+    ]
+
+
+class Point(NamedTuple):
+    """One place in the product of a grid's lists."""
+
+    model: str
+    gen_length: int
+    block_length: int
+    steps: int
+    batch_size: int
+    head: str
+    engine: str
+    attention: str
+    dtype: str | None  # None: the pair's
+    fill: str
+
+
+def points(grid: GridFile, where: str) -> Iterator[Point]:
+    """All places of a grid, in its order. Raises BadInput for a length that tokens_per_step does not divide."""
+    pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
+    axes = (as_list(getattr(grid, pace if name == "steps" else name)) for name in Point._fields)
+    for point in itertools.starmap(Point, itertools.product(*axes)):
+        steps = point.steps if pace == "steps" else rules.steps_for(point.gen_length, point.steps, where)
+        yield point._replace(steps=steps)
+
+
+def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prompt, ...], where: str) -> None:
+    """Raises BadInput for the first rule that a place breaks. LLaDA's do not bind LLaMA."""
+    rules.check_dtype(point.dtype, where)
+    rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
+    if point.engine == "captured":
+        rules.check_one_shape([prompt.ids[point.model] for prompt in prompt_set], point.batch_size, where)
+        rules.check_attention(point.attention, where)
+    if point.model == "llada":
+        rules.check_divisibility(point.gen_length, point.block_length, point.steps, where)
+        rules.check_end_of_turn(grid.confidence_eos_eot, files, where)
+
+
+def cells_of(
+    grid: GridFile, pair: PairFile, device: str, prompt_set: tuple[Prompt, ...], prompt_hash: str, where: str
+) -> list[Cell]:
+    """The cells of one grid, in grid order, without duplicates. Its prompt_tokens is that of the prompt set.
+
+    Raises BadInput for a rule that is broken (bench/spec/rules.py).
+    """
+    found: dict[str, Cell] = {}
+    for point in points(grid, where):
+        files: ModelFile = getattr(pair, point.model).filled(point.fill)
+        check(point, grid, files, prompt_set, where)
+        asked = {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
+        asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
+        cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
+        found.setdefault(cell.cell_id, cell)
+    return list(found.values())
+
+
+def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
+    """The fields of a cell that both models have, but for its prompts."""
+    return {
+        "pair": pair.name,
+        "kind": grid.kind,
+        "model": point.model,
+        "weights": files.weights,
+        "tokenizer": files.tokenizer_directory,
+        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
+        "random_seed": files.random_seed,
+        "dtype": point.dtype or pair.dtype,
+        "engine": point.engine,
+        "gen_length": point.gen_length,
+        "batch_size": point.batch_size,
+        "stop": grid.stop or pair.stop,
+        "temperature": grid.temperature,
+        "seed": grid.seed,
+        "prompt_tokens": grid.prompt_tokens,
+        "peaks_only": grid.peaks_only or None,
+        "attention": None if point.attention == "sdpa" else point.attention,
+        "fill": None if point.fill == "own" else point.fill,
+        "limit_gib": grid.limit_gib,
+        "time_limit_s": grid.time_limit_s,
+    }
+
+
+def own_settings(point: Point, grid: GridFile) -> dict:
+    """The fields of a cell that only its model has."""
+    if point.model == "llama":
+        return {"tokens_timed": shorter(grid.tokens_timed, point.gen_length)}
+    return {
+        "steps": point.steps,
+        "block_length": point.block_length,
+        "sampler": "fixed",
+        "remasking": grid.remasking,
+        "cache": "none",
+        "head": None if point.head == "official" else point.head,
+        "cfg_scale": grid.cfg_scale or None,
+        "logits_eos_inf": grid.logits_eos_inf or None,
+        "confidence_eos_eot": None if grid.confidence_eos_eot == "off" else grid.confidence_eos_eot,
+        "steps_timed": shorter(grid.steps_timed, point.steps),
+    }
+
+
+def whole_batches(grid: GridFile, batch: int) -> int:
+    """Prompts that later rounds time again: whole batches, since a part of one would be another call."""
+    wanted = grid.calls * batch if grid.calls else grid.repeat_prompts
+    return -(-wanted // batch) * batch
+
+
+def shorter(timed: int | None, whole: int) -> int | None:
+    """How many forwards to time where that is fewer than all."""
+    return timed if timed and timed < whole else None
+
+
+def whole_cells(cells: list[Cell]) -> list[Cell]:
+    """Of each model the cheapest cell that runs some of its forwards alone, with all of them: it shows whether what
+    the others extrapolate is right."""
+    found = {}
+    for cell in cells:
+        size = cell.batch_size * (cell.gen_length + (cell.prompt_tokens or 0)), cell.whole().forwards()
+        if cell.timed and not cell.attention and (cell.model not in found or size < found[cell.model][0]):
+            found[cell.model] = size, cell.whole()
+    return [cell for _, cell in found.values()]
+
+
+def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
+    """The grid's first cells marked, and before the others."""
+    if not grid.first:
+        return cells
+    is_first = [all(getattr(cell, name) in values for name, values in grid.first.items()) for cell in cells]
+    marked = [replace(cell, first=first or None) for cell, first in zip(cells, is_first, strict=True)]
+    return sorted(marked, key=lambda cell: not cell.first)
+
+
+def as_list(value: object) -> list:
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,93 @@
+"""YAML grids and pairs into validated cells, before any model loads: what the files may say, and who reads them.
+
+A grid spans the product of its lists (bench/spec/expand.py, by the rules of bench/spec/rules.py). Overrides (from the
+command line) replace a grid's values. A rule that is broken is one line naming file, key and rule; nothing is ever
+changed silently.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from bench.common.errors import BadInput
+from bench.common.yaml_file import Strict, read_yaml, validate
+from bench.spec.pair import Float, Model, Whole
+
+GRIDS = Path("configs/grids")
+Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
+Head = Literal["official", "official-old", "lean"]
+Attention = Literal["sdpa", "math"]
+Engine = Literal["eager", "captured"]
+Fill = Literal["own", "heavy-tailed", "zero"]
+Dtype = Literal[Float, "int8"]
+Place = Literal["batch_size", "gen_length", "prompt_tokens", "engine"]
+
+
+class GridFile(Strict):
+    """configs/grids/NAME.yaml: what to span. Lists are axes."""
+
+    kind: str
+    source: Literal["pair", "tasks"] = "pair"  # of the prompts: the pair's own, or generated tasks
+    model: Model | Annotated[list[Model], Field(min_length=1)]
+    gen_length: Axis = 128
+    block_length: Axis = 32
+    steps: Axis = 128
+    tokens_per_step: Axis | None = None  # in place of steps: they grow with the length
+    batch_size: Axis = 1
+    prompts: Whole = 32
+    calls: Whole | None = None  # scaling: of a cell, all of them in each round; in place of prompts
+    prompt_tokens: Axis | None = None  # scaling: real prompts joined and cut to exactly as many (bench/data/prompts.py)
+    repeat_prompts: Whole = 4  # prompts that later rounds time again
+    stop: Literal["eos", "length"] | None = None  # default: the pair's
+    temperature: float = Field(default=0.0, ge=0, le=10)
+    remasking: Literal["low_confidence", "random"] = "low_confidence"
+    cfg_scale: float = Field(default=0.0, ge=0, le=100)
+    logits_eos_inf: bool = False
+    confidence_eos_eot: Literal["off", "official", "intent"] = "off"
+    engine: Engine | Annotated[list[Engine], Field(min_length=1)] = "eager"  # bench/adapters/captured.py
+    head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/samplers.py
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
+    time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
+    sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/spec/sentinel.py)
+    steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
+    tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
+    peaks_only: bool = False  # memory is asked, not time
+    dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's; int8: weights alone
+    attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
+    fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own
+    limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
+    whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
+    first: dict[Place, list[int | str]] = Field(default={})  # cells with these values come before the others of a round
+    pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
+
+    @model_validator(mode="after")
+    def scaling_is_not_scored(self) -> "GridFile":
+        for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
+            if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
+                raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
+        if self.fill != "own" and self.stop != "length":
+            raise ValueError("fill: weights of other values are timed, not scored; it needs stop: length")
+        return self
+
+    @model_validator(mode="after")
+    def pairs_have_known_keys(self) -> "GridFile":
+        for pair, values in self.pairs.items():
+            if unknown := sorted(set(values) - set(type(self).model_fields)):
+                raise ValueError(f"pairs.{pair}: {unknown[0]} is no key of a grid")
+        return self
+
+
+def read_grid(name: str, overrides: dict, pair: str | None = None) -> GridFile:
+    """A grid by path or name, with the pair's values and then the overrides put in place of its own."""
+    file = Path(name) if name.endswith(".yaml") else GRIDS / f"{name}.yaml"
+    grid = read_yaml(file, GridFile, "grid", GRIDS)
+    return validate(grid.model_dump() | grid.pairs.get(pair, {}) | overrides, GridFile, file)
+
+
+def whole_numbers(text: str, key: str) -> list[int]:
+    """ "16 64 256" as a list. Raises BadInput for anything else."""
+    words = text.replace(",", " ").split()
+    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')
+    return sorted({int(word) for word in words})

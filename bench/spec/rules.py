@@ -1,0 +1,93 @@
+"""Rules that a cell must keep, beyond what the schemas of bench/spec/grid.py ask of each value.
+
+A rule that is broken is one line naming the grid, what is wrong and what to do. `where` is the grid's name for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bench.common.errors import BadInput
+from bench.devices import choose
+from bench.models import checkpoint
+from bench.spec.cell import Cell
+
+if TYPE_CHECKING:
+    from bench.spec.pair import ModelFile
+
+
+def check_cells(cells: Iterable[Cell]) -> None:
+    """Whether the GPU here computes in the precisions of cells. Raises BadInput naming the grid of the first it lacks.
+
+    Not for a grid that runs on another machine. Of the sentinel nothing is asked: it is compared with itself alone.
+    """
+    asked = ((cell.dtype, cell.kind) for cell in cells if cell.device == "cuda" and not cell.twin)
+    for dtype, kind in dict.fromkeys(asked):
+        choose.check_dtype(dtype, f"grid {kind}")
+
+
+def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
+    """LLaDA's two rules: blocks divide the length, and each block gets a whole number of steps."""
+    if gen % block:
+        raise BadInput(f"{where}: gen_length {gen} is not a multiple of block_length {block}")
+    blocks = gen // block
+    if steps % blocks:
+        near = max(blocks, steps - steps % blocks)
+        raise BadInput(
+            f"{where}: steps {steps} cannot be shared by {blocks} blocks ({gen} tokens in blocks of {block});"
+            f" use a multiple of {blocks}, such as {near}"
+        )
+
+
+def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where: str) -> None:
+    """Whether a prompt of known length and its answer fit into the model."""
+    most = files.describe().max_positions
+    if prompt_tokens and prompt_tokens + gen > most:
+        raise BadInput(
+            f"{where}: prompt_tokens {prompt_tokens} and gen_length {gen} are more than the {most} positions of"
+            f" {files.weights}"
+        )
+
+
+def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None:
+    """A captured step is recorded once: every call of its cell must have the same shape."""
+    lengths = sorted(map(len, prompt_set))
+    if lengths[0] != lengths[-1]:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but the prompts have {lengths[0]} to {lengths[-1]} tokens;"
+            " give prompt_tokens and stop: length, prompts of one length, or engine: eager"
+        )
+    if len(prompt_set) % batch:
+        raise BadInput(
+            f"{where}: engine captured replays one shape, but {len(prompt_set)} prompts in batches of {batch} leave"
+            f" {len(prompt_set) % batch} over; give a multiple of {batch} prompts"
+        )
+
+
+def check_attention(attention: str, where: str) -> None:
+    """The captured decode step is plain products in any case: beside it `math` would compare nothing."""
+    if attention == "math":
+        raise BadInput(f"{where}: attention math is compared on transformers' own modules; give engine: eager")
+
+
+def check_dtype(dtype: str | None, where: str) -> None:
+    """int8 needs torchao, which carries its products."""
+    if dtype == "int8" and importlib.util.find_spec("torchao") is None:
+        raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
+
+
+def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
+    """Steps of an answer that commits so many tokens in each."""
+    if gen % tokens_per_step:
+        raise BadInput(f"{where}: gen_length {gen} is not a multiple of tokens_per_step {tokens_per_step}")
+    return gen // tokens_per_step
+
+
+def check_end_of_turn(wanted: str, files: ModelFile, where: str) -> None:
+    """Confidence without the end tokens needs a tokenizer that has them."""
+    if wanted != "off" and checkpoint.token_id(files.tokenizer_directory, checkpoint.END_OF_TURN) is None:
+        raise BadInput(
+            f"{where}: confidence_eos_eot needs a tokenizer with {checkpoint.END_OF_TURN}; this one has none"
+        )

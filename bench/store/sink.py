@@ -1,0 +1,91 @@
+"""Where records go: to disk at once, to MLflow between workers. What MLflow does not take, the next run brings it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bench.common.errors import BadInput
+from bench.records import merge
+from bench.store import disk
+
+MOST_REFUSALS = 3  # then nothing more is tried: a locked database makes each cell wait
+
+
+@dataclass
+class Sink:
+    """A study's file and MLflow, or a plain file on a machine without MLflow.
+
+    retry: outcomes and verdicts to run again.
+    """
+
+    study: str
+    plain_file: Path | None = None
+    retry: frozenset[str] = frozenset()
+    refused: bool = False  # by MLflow, in this process
+
+    @property
+    def file(self) -> Path:
+        return self.plain_file or disk.path(self.study)
+
+    def known(self) -> dict[str, merge.CellRecords]:
+        """What is on disk, by cell."""
+        return merge.group(disk.read(self.file))
+
+    def check(self) -> None:
+        """Raise BadInput where records could not be written, before anything is measured."""
+        if disk.is_packed(self.file):
+            raise BadInput(
+                f"{self.file}: records are appended, which a .gz does not take; give a .jsonl, and gzip that"
+            )
+        try:
+            disk.touch(self.file)
+        except OSError as error:
+            raise BadInput(f"{self.file}: records cannot be written here ({error.strerror})") from error
+
+    def take(self, record: dict) -> None:
+        """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
+        try:
+            disk.append(self.file, record)
+        except OSError as error:
+            raise BadInput(
+                f"{self.file}: cannot be written ({error.strerror}); what it holds is whole. Make room, then give"
+                " the same command: it goes on from here"
+            ) from error
+
+    def track(self, again: bool = False) -> bool:
+        """Bring MLflow up to the records; whether it took them all. What it cannot take waits for the next run.
+
+        Called only while no worker runs: on a small machine it would disturb what is being timed. After a refusal
+        nothing is tried but `again`, when all is measured: a locked database would make every worker wait.
+        """
+        if self.plain_file:
+            return True
+        if self.refused and not again:
+            return False
+        refused: dict[str, Exception] = {}
+        known = self.known()
+        try:
+            from bench.store import mlflow_log
+
+            for cell_id in known:
+                try:
+                    mlflow_log.log_cell(self.study, cell_id, known[cell_id])
+                except Exception as error:  # whatever MLflow or its database raise, the record is safe
+                    refused[cell_id] = error
+                    if len(refused) == MOST_REFUSALS:
+                        break
+        except Exception as error:  # MLflow does not even load
+            refused["all"] = error
+        if refused:
+            why = " ".join(str(next(iter(refused.values()))).split())[:200]
+            tqdm.write(
+                f"MLflow did not take everything ({why}); nothing is lost: the records are in {self.file}, and the"
+                " next run logs them",
+                file=sys.stderr,
+            )
+        self.refused = bool(refused)
+        return not refused

@@ -1,0 +1,1 @@
+"""Makes the pocket pair that the repository ships."""

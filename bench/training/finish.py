@@ -1,0 +1,118 @@
+"""Make a trained pair complete: configurations, tokenizer, likelihood, accuracy, model card.
+
+python -m bench.pair            # the last step of `make pair`
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from bench.adapters import registry
+from bench.common import stats
+from bench.data import prompts, tokenizers
+from bench.models import checkpoint, weights
+from bench.quality import text_scores
+from bench.quality.likelihood import read, score
+from bench.spec import pair
+from bench.spec.cell import Cell
+from bench.training.rows import BOS, CACHE, CHAT_TEMPLATE, EOS, MASK, special_id
+from bench.training.train import new_model
+
+TASK_ITEMS, TASK_BATCH = 300, 100
+TASK_STEPS = (1, 2, 4, 8, 16, 32)
+
+
+def write_configs(recipe: dict, out: Path) -> None:
+    """config.json of both models, each in its own format, and the tokenizer that they share."""
+    config = new_model(recipe, causal=True, device="meta").config
+    (out / "llama" / "config.json").write_text(json.dumps(config.to_diff_dict(), indent=1, default=str) + "\n")
+    official = {
+        "model_type": "llada",
+        "block_type": "llama",
+        "activation_type": "silu",
+        "layer_norm_type": "rms",
+        "rms_norm_eps": config.rms_norm_eps,
+        "rope": True,
+        "rope_full_precision": True,
+        "rope_theta": config.rope_parameters["rope_theta"],
+        "d_model": config.hidden_size,
+        "n_layers": config.num_hidden_layers,
+        "n_heads": config.num_attention_heads,
+        "n_kv_heads": config.num_key_value_heads,
+        "mlp_hidden_size": config.intermediate_size,
+        "vocab_size": config.vocab_size,
+        "embedding_size": config.vocab_size,
+        "max_sequence_length": config.max_position_embeddings,
+        "weight_tying": True,
+        "include_bias": False,
+        "include_qkv_bias": False,
+        "alibi": False,
+        "mask_token_id": special_id(MASK),
+        "eos_token_id": special_id(EOS),
+        "pad_token_id": special_id(EOS),
+    }
+    (out / "llada" / "config.json").write_text(json.dumps(official, indent=1) + "\n")
+    tokenizer = out / "tokenizer"
+    tokenizer.mkdir(exist_ok=True)
+    shutil.copy(CACHE / "tokenizer.json", tokenizer)
+    names = {"bos_token": BOS, "eos_token": EOS, "pad_token": EOS, "mask_token": MASK, "chat_template": CHAT_TEMPLATE}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | names
+    (tokenizer / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
+
+
+def likelihood(files: pair.ModelFile, texts: list[str], count: int, device: str) -> dict[str, dict]:
+    """Bits per byte by text, with the interval over texts and the Monte-Carlo error of LLaDA's bound."""
+    found = {}
+    for source in texts:
+        passages = read(source, count)
+        measured = score(files, "float32", passages, device)
+        bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
+        error = stats.bits_per_byte_error(measured["standard_errors"], measured["bytes"])
+        name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
+        found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
+        found[name]["texts"] = len(passages)
+    return found
+
+
+def accuracy(kind: str, out: Path, count: int, device: str) -> dict[str, dict[str, float]]:
+    """Share of valid answers to `count` test items by step count (`-` for LLaMA): in all, by kind, by task."""
+    adapter, found = registry.create(kind), {}
+    asked = prompts.task_items(count)
+    ids = [tokenizers.encode(str(out / "tokenizer"), prompt) for prompt, _ in asked]
+    for steps in TASK_STEPS if kind == "llada" else (None,):
+        adapter.load(task_cell(kind, out, steps, count, device))
+        texts = []
+        for start in range(0, count, TASK_BATCH):
+            output = adapter.generate(ids[start : start + TASK_BATCH], lambda _: None)
+            rows = [row[:kept] for row, kept in zip(output.sequences.tolist(), output.kept, strict=True)]
+            texts += tokenizers.tokenizer(str(out / "tokenizer")).batch_decode(rows, skip_special_tokens=True)
+        values = text_scores.accuracy([prompt for prompt, _ in asked], texts)["values"]
+        means = {name: [v for v in found_ if v is not None] for name, found_ in values.items()}
+        found[str(steps or "-")] = {name: round(sum(v) / len(v), 3) for name, v in means.items()}
+    return found
+
+
+def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) -> Cell:
+    """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
+    diffusion = {"steps": steps, "block_length": 32, "remasking": "low_confidence"} if steps else {}
+    return Cell(
+        pair="pocket", kind="tasks", model=kind, weights=str(out / kind), tokenizer=str(out / "tokenizer"), revision="",
+        dtype="float32", device=device, engine="eager", gen_length=32, batch_size=TASK_BATCH, prompts=count,
+        prompt_hash="", repeat_prompts=1, stop="eos", temperature=0.0, seed=0, time_limit_s=3600.0, **diffusion,
+    )  # fmt: skip
+
+
+def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> dict:
+    """What the card says of one model."""
+    model = weights.load(checkpoint.read(out / kind), "cpu", torch.bfloat16)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "bytes": (out / kind / "model.safetensors").stat().st_size,
+        "stages": json.loads((out / f"{kind}-training.json").read_text()),
+        "bits_per_byte": likelihood(
+            pair.ModelFile(weights=str(out / kind), tokenizer=str(out / "tokenizer")), texts, count, device
+        ),
+        "accuracy": accuracy(kind, out, TASK_ITEMS, device),
+    }

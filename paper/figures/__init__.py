@@ -1,0 +1,1 @@
+"""Figures of the report, each as PDF and PNG."""

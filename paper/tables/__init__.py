@@ -1,0 +1,1 @@
+"""LaTeX tables of the report."""

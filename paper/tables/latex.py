@@ -1,0 +1,45 @@
+"""A table as LaTeX."""
+
+import pandas as pd
+
+from bench.common import stats
+
+NOT_MEASURED = "not measured"
+FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
+
+
+def escape(text: str) -> str:
+    """Plain text for LaTeX."""
+    for char in "\\&%$#_{}~^":
+        text = text.replace(
+            char, {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}.get(char, "\\" + char)
+        )
+    return text.replace("--", "-{}-")  # no dash of it
+
+
+def short(metric: str) -> str:
+    """A metric's name in results.json: without its namespace, but for a prediction, which is no measurement."""
+    namespace, name = metric.split("/", 1)
+    return f"predicted_{name}" if namespace == "predicted" else name
+
+
+def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
+    """A number, with its interval in small print if it has one."""
+    if estimate is None:
+        return "--"
+    text = f"{estimate.value:.{digits}f}"
+    if estimate.low is None or f"{estimate.low:.{digits}f}" == f"{estimate.high:.{digits}f}":
+        return text
+    return f"{text} {{\\scriptsize [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]}}"
+
+
+def latex(name: str, caption: str, table: pd.DataFrame) -> str:
+    """A table as LaTeX, shrunk to the line where it is wider."""
+    if table.empty:
+        words = name.replace("_", " ").capitalize()
+        return f"\\par\\medskip\\noindent\\textit{{{words}: {NOT_MEASURED}.}}\\par\n"
+    text = table.style.to_latex(
+        hrules=True, column_format="l" + "r" * len(table.columns), caption=caption, label=f"tab:{name}",
+        position="htbp", position_float="centering",
+    )  # fmt: skip
+    return text.replace("\\begin{tabular}", FIT + "\\begin{tabular}").replace("\\end{tabular}", "\\end{tabular}}")

@@ -1,0 +1,90 @@
+"""LLaDA's losses and likelihood bound against the official code's numbers."""
+
+import math
+
+import pytest
+import torch
+
+from bench.diffusion import likelihood
+from bench.training.batches import Batch
+from bench.training.losses import llada_loss
+
+
+def test_bound_equals_the_official_estimator(golden, tiny_forward):
+    vectors = golden("likelihood.json")
+    for case in vectors["estimator"]:
+        torch.manual_seed(case["torch_cpu_seed"])
+        prompt, answer = (torch.tensor(case[k], dtype=torch.long) for k in ("prompt_ids", "answer_ids"))
+        found = likelihood.log_likelihood_bound(
+            tiny_forward, prompt, answer, vectors["mask_id"], case["mc_num"], case["batch_size"], case["cfg_scale"]
+        )
+        assert found.nats == pytest.approx(case["log_likelihood"], abs=1e-3)
+
+
+def test_mini_batches_equal_the_official_draws(golden):
+    vectors = golden("likelihood.json")
+    case = vectors["estimator"][0]
+    torch.manual_seed(case["torch_cpu_seed"])
+    prompt, answer = (torch.tensor(case[k], dtype=torch.long) for k in ("prompt_ids", "answer_ids"))
+    for expected in case["minibatches"]:
+        noisy, p_mask = likelihood.mask_answer(prompt, answer, case["batch_size"], vectors["mask_id"])
+        assert noisy.tolist() == expected["noisy"]
+        assert p_mask.tolist() == pytest.approx(expected["p_mask"])
+
+
+def test_sft_loss_equals_the_official_one(golden, tiny_forward):
+    vectors = golden("likelihood.json")
+    for case in vectors["sft_loss"]:
+        ids, noisy = torch.tensor(case["input_ids"]), torch.tensor(case["noisy"])
+        masked = noisy == vectors["mask_id"]
+        lengths = (ids.shape[1] - torch.tensor(case["prompt_lengths"]))[:, None].expand(ids.shape)
+        p_mask = torch.tensor(case["p_mask"])[:, None].expand(ids.shape)
+        logits = tiny_forward(noisy, None)
+        loss = likelihood.masked_loss(logits[masked], ids[masked], p_mask[masked], lengths[masked].float(), len(ids))
+        assert float(loss) == pytest.approx(case["loss"], abs=1e-4)
+
+
+def test_corruption_keeps_prompts_clean_and_masks_answers_at_the_given_rate():
+    torch.manual_seed(0)
+    ids = torch.arange(1, 5001).repeat(2, 1)
+    answer = torch.arange(5000) >= 1000
+    p_mask = torch.tensor([0.2, 0.7])
+    noisy, masked = likelihood.corrupt(ids, p_mask, answer.repeat(2, 1), torch.rand(ids.shape), mask_id=0)
+    assert torch.equal(noisy == 0, masked)
+    assert not masked[:, :1000].any()
+    assert torch.allclose(masked[:, 1000:].float().mean(1), p_mask, atol=0.03)
+
+
+def test_stratified_levels_cover_the_unit_interval_evenly():
+    levels = likelihood.stratified_levels(8, torch.tensor(0.3)).sort().values
+    assert torch.allclose(levels.diff(), torch.full((7,), 1 / 8))
+    assert 0 <= levels.min() <= levels.max() < 1
+
+
+def test_training_loss_of_a_uniform_model_is_log_of_the_vocabulary():
+    class Uniform(torch.nn.Module):
+        def model(self, ids, attention_mask, use_cache):
+            return type("Out", (), {"last_hidden_state": torch.zeros(*ids.shape, 4)})
+
+        def lm_head(self, hidden):
+            return torch.zeros(len(hidden), 50)
+
+    torch.manual_seed(0)
+    ids = torch.randint(5, 50, (512, 40))
+    first, last = torch.full((512,), 10), torch.full((512,), 40)
+    for end in (None, torch.full((512,), 30)):  # a row's own canvas may end before the common one
+        loss = llada_loss(Uniform(), Batch(ids, first, last, end))
+        assert float(loss) == pytest.approx(math.log(50), rel=0.05)
+
+
+def test_training_sees_a_row_as_on_its_own_canvas(tiny):
+    """Positions behind a row's canvas are neither seen nor scored: whatever stands there, the loss is the same."""
+    ids = torch.randint(5, 50, (8, 24))
+    first, last, end = torch.full((8,), 6), torch.full((8,), 12), torch.full((8,), 18)
+    losses = []
+    for _ in range(2):
+        ids[:, 18:] = torch.randint(5, 50, (8, 6))
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            losses.append(float(llada_loss(tiny, Batch(ids, first, last, end))))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

@@ -1,0 +1,87 @@
+"""Likelihood of held-out text: the same bytes for all models, exact where it can be summed by hand."""
+
+import math
+
+import pytest
+import torch
+
+from bench.common.errors import BadInput
+from bench.models import checkpoint, weights
+from bench.quality import likelihood
+
+WORDS = "The river runs through the old town and past the mill where the children play. "
+
+
+@pytest.mark.parametrize(
+    ("text", "chars", "kept"), [("a bc def", 8, "a bc def"), ("a bc def", 7, "a bc"), ("a bc", 2, "a")]
+)
+def test_a_cut_ends_with_a_word(text, chars, kept):
+    assert likelihood.cut(text, chars) == kept
+
+
+def test_windows_hold_the_start_of_long_paragraphs_and_what_follows():
+    found = likelihood.plain(["short", "", WORDS * 10, WORDS * 12], 1)
+    assert len(found) == 1
+    [passage] = found
+    assert (WORDS * 10).startswith(passage.context + passage.answer)
+    assert len(passage.context) <= likelihood.CONTEXT_CHARS
+    assert likelihood.ANSWER_CHARS - 20 < len(passage.answer) <= likelihood.ANSWER_CHARS
+    assert passage.answer.startswith(" ")
+    assert not passage.whole
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("nowhere.txt", None, "expected sharegpt, wikitext (from the hub) or a text file"),
+        ("short.txt", "one line", "no paragraph has 470 characters"),
+        ("wikitext", None, "the hub cannot be reached"),
+    ],
+)
+def test_a_text_that_cannot_be_had_is_one_line(name, content, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if content:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(BadInput) as caught:
+        likelihood.read(name, 4)
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return weights.load(checkpoint.read("bench/pocket/llama"), "cpu", torch.float32)
+
+
+def test_exact_nats_are_the_sum_over_tokens(llama):
+    context, answer = [5, 9, 11], [20, 30, 40]
+    by_hand = 0.0
+    for i, token in enumerate(answer):
+        logits = llama(torch.tensor([context + answer[:i]])).logits[0, -1]
+        by_hand -= float(torch.log_softmax(logits, -1)[token])
+    assert likelihood.exact_nats(llama, context, answer) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_whole_answer_counts_its_end_and_a_cut_one_does_not(llama):
+    found = checkpoint.read("bench/pocket/llama")
+    nats = {}
+    for whole in (True, False):
+        passage = likelihood.Passage("Copy: a b", "a b", chat=True, whole=whole)
+        nats[whole], error = likelihood.nats_of(llama, found, passage, "bench/pocket/tokenizer", 1)
+        assert error == 0.0
+    assert math.isfinite(nats[True])
+    assert nats[True] > nats[False] > 0
+
+
+def test_the_bound_prefers_a_right_answer_and_has_an_error():
+    found = checkpoint.read("bench/pocket/llada")
+    model = weights.load(found, "cpu", torch.float32)
+    torch.manual_seed(0)
+
+    def nats(answer: str) -> tuple[float, float]:
+        passage = likelihood.Passage("Copy: a b c d", answer, chat=True, whole=True)
+        return likelihood.nats_of(model, found, passage, "bench/pocket/tokenizer", 64)
+
+    (right, error), (wrong, _) = nats("a b c d"), nats("d c b a")
+    assert 0 < right < wrong - 4
+    assert 0 < error < right
