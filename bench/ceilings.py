@@ -22,7 +22,7 @@ from bench.store.sink import Sink
 
 
 def main() -> int:
-    parser = Parser(prog="python -m bench.ceilings", description=__doc__.splitlines()[0])
+    parser = Parser("bench.ceilings", __doc__)
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--study", help="default: the pair's name")
     parser.add_argument("--device", default="auto")

@@ -22,7 +22,7 @@ from bench.store.sink import Sink
 
 
 def parse() -> argparse.Namespace:
-    parser = cli.Parser(prog="python -m bench.frontier", description=__doc__.splitlines()[0])
+    parser = cli.Parser("bench.frontier", __doc__)
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -47,7 +47,7 @@ def main() -> int:
         raise BadInput(f"{args.cells}: holds no cells of grid {GRID}")
     if args.limit_gib is not None:
         cells = [replace(cell, limit_gib=args.limit_gib) for cell in cells]
-    if not request.is_plan_for_gpu(args):
+    if not request.is_plan_for_gpu(args.plan, args.device):
         rules.check_cells(cells)
     sink = Sink(work.study, args.record)
     if args.plan:

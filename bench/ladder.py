@@ -15,11 +15,12 @@ from bench.common import cli, stats
 from bench.common.errors import exit_code
 from bench.devices import lock
 from bench.runner import request
+from bench.runner.request import Request
 from bench.spec import rules
 
 
 def main() -> int:
-    parser = cli.Parser(prog="python -m bench.ladder", description=__doc__.splitlines()[0])
+    parser = cli.Parser("bench.ladder", __doc__)
     parser.add_argument("--pair", default="pocket")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=12)
@@ -27,8 +28,7 @@ def main() -> int:
     args = parser.parse_args()
     if not 2 <= args.repeats <= 1000:
         parser.error(f"--repeats {args.repeats}: expected 2 to 1000")
-    command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [GRID, "--device", args.device]
-    work, _ = request.resolve(request.parse([*command, "--pair", args.pair]))
+    work, _ = request.resolve(Request(grids=(GRID,), cells=args.cells, pair=args.pair, device=args.device))
     rules.check_cells(work.cells)
     lean = engine_ladder.one(work.cells, model="llada", engine="captured", head="lean")
     with lock.held(lean.device, GRID, here=True):

@@ -14,7 +14,7 @@ from bench.spec.pair import fetch, read_pair
 
 
 def main() -> int:
-    parser = Parser(prog="python -m bench.predictions", description=__doc__.splitlines()[0])
+    parser = Parser("bench.predictions", __doc__)
     parser.add_argument("--pair", default="8b-shapes")
     parser.add_argument("--prompt", type=int, default=PROMPT_TOKENS, help="prompt tokens")
     args = parser.parse_args()

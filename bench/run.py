@@ -19,24 +19,23 @@ from bench.store.sink import Sink
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = request.parse(argv)
-    work, pair = request.resolve(args)
-    if args.export:
-        replace(work, code=provenance.code()).save(args.export)
-        print(
-            f"{args.export}: {len(work.cells)} cells; run python -m bench.run --cells {args.export} --record out.jsonl"
-        )
+    asked = request.parse(argv, __doc__)
+    work, pair = request.resolve(asked)
+    if asked.export:
+        replace(work, code=provenance.code()).save(asked.export)
+        command = f"python -m bench.run --cells {asked.export} --record out.jsonl"
+        print(f"{asked.export}: {len(work.cells)} cells; run {command}")
         return 0
-    if not args.score_only and not request.is_plan_for_gpu(args):
+    if asked.runs_here and not asked.score_only:
         rules.check_cells(work.cells)
-    sink = Sink(work.study, args.record, request.retried(args.retry))
-    if args.plan:
+    sink = Sink(work.study, asked.record, asked.retry)
+    if asked.plan:
         plan.print_plan(work, sink)
         return 0
-    if args.ceilings and not args.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
-        loop.measure_ceilings(args, work)
-    failed, tracked = loop.measure(args, work, pair, sink)
-    if tracked and not args.record and not args.no_report:
+    if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
+        loop.measure_ceilings(asked, work)
+    failed, tracked = loop.measure(asked, work, pair, sink)
+    if tracked and asked.report and not asked.record:
         from bench.render.study import print_study
 
         print_study(work.study)

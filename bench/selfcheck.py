@@ -18,7 +18,7 @@ from bench.runner import request
 
 
 def main() -> int:
-    parser = cli.Parser(prog="python -m bench.selfcheck", description="Can the numbers of this machine be believed?")
+    parser = cli.Parser("bench.selfcheck", __doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", type=Path)

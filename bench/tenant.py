@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import statistics
 import sys
+from pathlib import Path
 
 from bench.checks import tenant
+from bench.common.cli import Parser
 from bench.common.errors import BadInput, exit_code
 from bench.devices import choose, lock
 from bench.records import trust
 from bench.runner import request
+from bench.runner.request import Request
 from bench.spec import sentinel
 
 
@@ -20,8 +23,11 @@ def main() -> int:
     if sys.argv[1:] == ["be-tenant"]:
         tenant.be_tenant()
         return 0
-    given = sys.argv[1:] if "--cells" in sys.argv else [sentinel.GRID, "--device", "cuda", *sys.argv[1:]]
-    work, _ = request.resolve(request.parse(given + ["--record", "-"] * ("--cells" in given)))
+    parser = Parser("bench.tenant", __doc__)
+    parser.add_argument("--pair", default="pocket")
+    parser.add_argument("--cells", type=Path, help="a work folder that holds the sentinel")
+    args = parser.parse_args()
+    work, _ = request.resolve(Request(grids=(sentinel.GRID,), cells=args.cells, pair=args.pair, device="cuda"))
     cell = next((cell for cell in work.cells if cell.twin), None)
     gpu = choose.gpu()
     if cell is None or cell.device != "cuda" or gpu is None:

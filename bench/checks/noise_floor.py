@@ -14,6 +14,7 @@ from bench.records import metrics, trust
 from bench.records.merge import CellRecords
 from bench.runner import request
 from bench.runner.loop import run
+from bench.runner.request import Request
 from bench.spec import sentinel
 from bench.spec.work import Work
 from bench.store.sink import Sink
@@ -21,8 +22,8 @@ from bench.store.sink import Sink
 
 def sentinel_work(args: argparse.Namespace) -> Work:
     """One sentinel's twins and nothing else: of a work folder with one of each engine the eager one's."""
-    command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [sentinel.GRID, "--device", args.device]
-    work, _ = request.resolve(request.parse([*command, "--rounds", str(args.rounds)]))
+    asked = Request(grids=(sentinel.GRID,), cells=args.cells, device=args.device, rounds=args.rounds)
+    work, _ = request.resolve(asked)
     if not (twins := [cell for cell in work.cells if cell.twin]):
         raise BadInput(f"{args.cells}: the work folder holds no sentinel; export a grid that has one")
     cells = tuple(cell for cell in twins if cell.engine == twins[0].engine)

@@ -108,6 +108,6 @@ def work_of(args: argparse.Namespace) -> Work:
     from bench.spec.pair import place_model, read_pair
 
     pair = place_model(read_pair(args.pair), args.model)
-    where = choose.choose(args.device, here=not request.is_plan_for_gpu(args))
+    where = choose.choose(args.device, here=not request.is_plan_for_gpu(args.plan, args.device))
     cells, sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, where, None)
     return Work(args.study or pair.name, 1, 0, tuple(cells), sets)

@@ -10,7 +10,6 @@ Never imports torch: models live in workers, one fresh process for each model an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -29,6 +28,7 @@ from bench.records import merge
 from bench.runner import estimate, order
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
+from bench.runner.request import Request
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
@@ -134,25 +134,25 @@ def score(study: str, pair: PairFile, sink: Sink) -> bool:
     return True
 
 
-def measure_ceilings(args: argparse.Namespace, work: Work) -> None:
+def measure_ceilings(asked: Request, work: Work) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
     are made from them. Raises BadInput where that fails; it has said why."""
     dtypes = " ".join(work.float_dtypes)
-    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", args.pair,
+    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", asked.pair,
                "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
     if subprocess.run(command, check=False).returncode:
         raise BadInput("the ceilings of this device were not measured (see above)")
 
 
-def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
+def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
-    folder = args.cells or WORK / work.study
+    folder = asked.cells or WORK / work.study
     with lock.held(work.cells[0].device, work.study) as gpu:
         sink.check()
-        if not args.cells:
+        if not asked.cells:
             work.save(folder)
-        failed = 0 if args.score_only else run(work, folder, sink, gpu and gpu[0])
+        failed = 0 if asked.score_only else run(work, folder, sink, gpu and gpu[0])
         tracked = sink.track(again=True)
-        if not args.record and score(work.study, pair, sink):
+        if not asked.record and score(work.study, pair, sink):
             tracked = sink.track(again=True)
     return failed, tracked
