@@ -1,8 +1,15 @@
-"""The frontier of memory: the largest batch that fits at each length, searched for by trying.
+"""How large a batch fits into memory? Searches the largest one at each answer length, by trying.
 
-python -m bench.frontier --pair pocket --limit-gib 2            # as on a device with so much memory
-python -m bench.frontier --pair pocket --limit-gib 2 --plan     # tries and minutes, runs nothing
-python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
+    python -m bench.frontier --pair pocket --limit-gib 2            # as on a device with so much memory
+    python -m bench.frontier --pair pocket --limit-gib 2 --plan     # tries and minutes, runs nothing
+    python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
+
+A batch is the number of prompts that are answered together. LLaMA keeps keys and values of every earlier token, which
+grow with the batch; LLaDA keeps none, but computes over all positions of all rows in every step. So they run out of
+memory at different batches, and the largest batch bounds how many tokens a second a device can give.
+
+Each try is a cell in a fresh process, since a process that ran out of memory cannot be trusted with the next try.
+Running out of memory is a result like any other, and is recorded as such. What is on record is not tried again.
 """
 
 from __future__ import annotations

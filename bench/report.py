@@ -1,21 +1,28 @@
-"""What a study says: its comparison as a table, and the verdict in words.
+"""What does a study say? Its comparison as a table, and the verdict in words.
 
-python -m bench.report STUDY            # table and verdict
-python -m bench.report STUDY samples    # one prompt with every model's answer
+    python -m bench.report STUDY            # table and verdict
+    python -m bench.report STUDY samples    # one prompt with every model's answer
+
+A study is all that was measured under one name, an experiment in MLflow. Each number stands with its 95 % interval over
+the rounds. The verdict says how many denoising steps LLaDA may take before it is slower than LLaMA, how many it needs
+before its texts are as good, and whether both can be had at once.
 """
 
 import sys
 
-from bench.common.errors import BadInput, exit_code
-from bench.render import samples
-from bench.render.study import print_study
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
 
 
 def main() -> int:
-    study, *rest = sys.argv[1:] or [None]
-    if study is None or rest not in ([], ["samples"]):
-        raise BadInput("usage: python -m bench.report STUDY [samples]")
-    samples.print_samples(study) if rest == ["samples"] else print_study(study)
+    parser = Parser("bench.report", __doc__)
+    parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
+    parser.add_argument("part", nargs="?", choices=["samples"], help="in place of table and verdict")
+    args = parser.parse_args()
+    from bench.render import samples
+    from bench.render.study import print_study
+
+    samples.print_samples(args.study) if args.part == "samples" else print_study(args.study)
     return 0
 
 

@@ -1,9 +1,29 @@
-"""Run grids of cells: resolve them, run what is not done, record, track, score.
+"""Measure both models of a pair: run cells, record every measurement, score the texts, report what was found.
 
-python -m bench.run configs/grids/sweep.yaml --steps "16 64 256" --pair pocket
-python -m bench.run configs/grids/sweep.yaml --plan              # cells and minutes, runs nothing
-python -m bench.run configs/grids/sweep.yaml --export work/      # a work folder for a bare GPU machine ...
-python -m bench.run --cells work/ --record out.jsonl             # ... run there, with torch alone
+    python -m bench.run configs/grids/sweep.yaml --steps "16 64 256" --pair pocket
+    python -m bench.run configs/grids/sweep.yaml --plan              # cells and minutes, runs nothing
+    python -m bench.run configs/grids/sweep.yaml --export work/      # a work folder for a bare GPU machine ...
+    python -m bench.run --cells work/ --record out.jsonl             # ... run there, with torch alone
+
+A pair is two models to be compared: LLaMA, which is autoregressive, and LLaDA, which is a diffusion model. LLaMA reads
+the whole prompt in one forward (the prefill), then writes one token with each further forward. LLaDA starts from an
+answer that is all masks. Each denoising step is one forward over prompt and answer together, after which some of the
+masks are replaced by tokens. Fewer steps take less time, and the text gets worse at some number of them.
+
+A cell is one configuration that is measured: one model, its precision, its prompts, its length, and for LLaDA the
+number of steps. A grid is a YAML file that spans cells.
+
+Every cell is measured in several rounds, and each round is a fresh process. Where a process puts its memory and which
+kernels it picks is drawn once, when it starts. Repeated calls inside one process share that luck, so they look steadier
+than the machine is; repeated processes do not. Before and after the models of a round the sentinel runs, which is
+always the same cell: how much its two runs differ shows how much two equal measurements differ here.
+
+On a GPU each round gets a verdict of NVML, NVIDIA's monitoring library: was the card ours alone? `exclusive` and
+`consistent` rounds are believed. `violated` rounds met another process, and of `unknown` rounds nobody can say; on a
+CPU every round is `unknown`.
+
+A record is on disk before anything else is done with it, so the same command goes on where it was stopped. Exit status
+1 says that a cell failed, or that MLflow did not take everything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,11 @@
-"""Does the verdict notice a second tenant? The positive control of exclusivity, on a real card.
+"""Does the verdict notice a second program on the GPU? A check of the check, on a real card.
 
-python -m bench.tenant [--pair NAME] [--cells WORK]
+    python -m bench.tenant [--pair NAME] [--cells WORK]
+
+On a GPU every round gets a verdict: was the card ours alone while times were taken? This measures the sentinel, one
+small cell, alone, and then again while another process (the tenant) takes memory and multiplies matrices on the same
+card. Exit status 0 if the second measurement is `violated`; 1 if not, and then no verdict of this machine can be
+believed.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ def main() -> int:
         tenant.be_tenant()
         return 0
     parser = Parser("bench.tenant", __doc__)
-    parser.add_argument("--pair", default="pocket")
+    parser.add_argument("--pair", default="pocket", help="the two models of which one is measured (configs/pairs)")
     parser.add_argument("--cells", type=Path, help="a work folder that holds the sentinel")
     args = parser.parse_args()
     work, _ = request.resolve(Request(grids=(sentinel.GRID,), cells=args.cells, pair=args.pair, device="cuda"))
