@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from bench.common import provenance
 from bench.common.errors import exit_code
-from bench.runner import loop, order, plan, request
+from bench.runner import loop, plan, request
 from bench.spec import rules
 from bench.store.sink import Sink
 
@@ -32,8 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     if asked.plan:
         plan.print_plan(work, sink)
         return 0
-    if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
-        loop.measure_ceilings(asked, work)
     failed, tracked = loop.measure(asked, work, pair, sink)
     if tracked and asked.report and not asked.record:
         from bench.render.study import print_study

@@ -11,9 +11,6 @@ Never imports torch: models live in workers, one fresh process for each model an
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,7 +22,7 @@ from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.records import merge
-from bench.runner import estimate, order
+from bench.runner import apart, ceilings, estimate, order
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
 from bench.runner.request import Request
@@ -117,35 +114,33 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
 
 
 def score(study: str, pair: PairFile, sink: Sink) -> bool:
-    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines.
-
-    Returns whether there was anything to score.
-    """
+    """Score generations that have no scores yet, in a process of its own; whether there was anything to score."""
     from bench.quality import scoring
 
     if not scoring.unscored(study, pair.encoder, pair.judge):
         return False
-    command = [sys.executable, "-m", "bench.quality", study, pair.encoder, pair.judge]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
-        for line in process.stdout:
-            sink.take(json.loads(line))
-    if process.returncode:
+    asked = study, pair.encoder, pair.judge, sink.take
+    if not apart.run(scoring.score_study, *asked, environment={"HF_HUB_OFFLINE": "1"}):
         raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
     return True
 
 
-def measure_ceilings(asked: Request, work: Work) -> None:
+def measure_ceilings(asked: Request, work: Work, sink: Sink) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
-    are made from them. Raises BadInput where that fails; it has said why."""
-    dtypes = " ".join(work.float_dtypes)
-    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", asked.pair,
-               "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
-    if subprocess.run(command, check=False).returncode:
+    are made from them. Raises BadInput where that fails; the process has said why."""
+    if asked.cells:
+        task = ceilings.task_of_work(work)
+    else:
+        task = ceilings.task_of_pair(asked.pair, work.study, work.cells[0].device, work.float_dtypes)
+    only_missing = True
+    if not apart.run(ceilings.run, task, sink, None, only_missing):
         raise BadInput("the ceilings of this device were not measured (see above)")
 
 
 def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
+    if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
+        measure_ceilings(asked, work, sink)
     folder = asked.cells or WORK / work.study
     with lock.held(work.cells[0].device, work.study) as gpu:
         sink.check()

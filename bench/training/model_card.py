@@ -3,9 +3,7 @@
 python -m bench.card            # bench/pocket/README.md anew from bench/pocket/card.json
 """
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 from bench.data import tasks
 
@@ -149,8 +147,3 @@ inside a long answer. No text of it is stored. The other half are generated task
 
 `make samples` prints what it writes.
 """
-
-
-if __name__ == "__main__":
-    folder = Path("bench/pocket")
-    (folder / "README.md").write_text(text(json.loads((folder / "card.json").read_text())))
