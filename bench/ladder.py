@@ -14,18 +14,15 @@ the harness itself adds to a step by taking times. Exit status 1 if a target is 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from bench.common import stats
+from bench.checks.finding import all_met
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.devices import lock
-from bench.runner import request
 from bench.runner.request import Request
-from bench.spec import rules
 
-MOST_REPEATS = 1000
+MOST_REPEATS = 1000  # calls of each cell; a limit against slips of the hand
 
 
 def main() -> int:
@@ -38,26 +35,9 @@ def main() -> int:
     if not 2 <= args.repeats <= MOST_REPEATS:
         parser.error(f"--repeats {args.repeats}: expected 2 to {MOST_REPEATS}")
     from bench.checks import engine_ladder
-    from bench.checks.engine_ladder import GRID, HARNESS_TARGET
 
-    work, _ = request.resolve(Request(grids=(GRID,), cells=args.cells, pair=args.pair, device=args.device))
-    rules.check_cells(work.cells)
-    lean = engine_ladder.one(work.cells, model="llada", engine="captured", head="lean")
-    with lock.held(lean.device, GRID, here=True):
-        print(
-            f"one forward of {lean.pair} on {lean.device}, {lean.gen_length} tokens after"
-            f" {lean.prompt_tokens}, blocks of {lean.block_length}, {lean.dtype}; medians of {args.repeats}",
-            flush=True,
-        )
-        floor_ms = engine_ladder.floors(work)
-        ready = engine_ladder.adapters_of(work)
-        met = engine_ladder.print_steps(work, engine_ladder.step_times(work, ready, args.repeats), floor_ms)
-        long = lean if lean.device == "cpu" else replace(lean, steps=lean.gen_length)
-        share = engine_ladder.harness_share(long, *ready[lean.cell_id], 2 * args.repeats)
-    percent = stats.Estimate(*[None if x is None else 100 * (x - 1) for x in (share.value, share.low, share.high)])
-    reached = share.value - 1 <= HARNESS_TARGET
-    print(f"harness, of {long.steps} captured steps: {percent.text(2, ' %')}{engine_ladder.against('1 %', reached)}")
-    return 0 if met and reached else 1
+    asked = Request(grids=(engine_ladder.GRID,), cells=args.cells, pair=args.pair, device=args.device)
+    return 0 if all_met(engine_ladder.check(asked, args.repeats, partial(print, flush=True))) else 1
 
 
 if __name__ == "__main__":

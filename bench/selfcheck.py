@@ -16,9 +16,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.checks.finding import all_met
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.devices import lock
 from bench.runner.request import MOST_ROUNDS
 
 
@@ -30,18 +30,12 @@ def main() -> int:
     args = parser.parse_args()
     if not 1 <= args.rounds <= MOST_ROUNDS:
         parser.error(f"--rounds {args.rounds}: expected 1 to {MOST_ROUNDS}")
-    from bench.checks import instruments, noise_floor
+    from bench.checks import selfcheck
 
-    work = noise_floor.sentinel_work(args)
-    device = work.cells[0].device
-    with lock.held(device, "selfcheck", here=True) as gpu:
-        # The sentinels come first: the other checks open the device in this process, as a tenant would.
-        of_sentinels = noise_floor.sentinels(work, gpu and gpu[0])
-        findings = instruments.checks(device) + of_sentinels
+    findings = selfcheck.check(args.device, args.rounds, args.cells)
     for finding in findings:
-        state = "" if finding.met is None else f"   target {finding.target}: {'ok' if finding.met else 'MISSED'}"
-        print(f"{finding.name:12} {finding.text}{state}")
-    return 0 if all(finding.met is not False for finding in findings) else 1
+        print(finding.line)
+    return 0 if all_met(findings) else 1
 
 
 if __name__ == "__main__":

@@ -26,17 +26,38 @@ def main() -> int:
     if args.pair == "pocket":
         if not args.golden.is_dir():
             raise BadInput(f"{args.golden}: no such directory of golden vectors")
-        from bench.checks import golden
+        return verify_golden(args.golden)
+    return verify_examples(args.pair, args.device)
 
-        return golden.verify(args.golden)
+
+def verify_golden(folder: Path) -> int:
+    """The golden vectors of a directory, a line a group. Returns the exit status."""
+    from bench.checks import golden
+
+    groups = []
+    for group in golden.check(folder):
+        print(group.line)
+        groups.append(group)
+    passed = sum(group.passed for group in groups)
+    total = sum(group.total for group in groups)
+    print(f"golden: {passed}/{total}")
+    return 0 if passed == total > 0 else 1
+
+
+def verify_examples(name: str, device: str) -> int:
+    """The authors' examples on the weights of a pair. Returns the exit status."""
     from bench.devices import choose
     from bench.spec.pair import fetch, read_pair
 
-    pair = fetch(read_pair(args.pair))
-    device = choose.choose(args.device)
+    pair = fetch(read_pair(name))
+    chosen = choose.choose(device)
     from bench.checks import authors_examples
 
-    return authors_examples.verify(pair, device)
+    good = True
+    for finding in authors_examples.check(pair, chosen):
+        print(f"{finding.name}: {finding.text}", flush=True)
+        good &= finding.met
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
