@@ -91,7 +91,9 @@ def make_parts(study: str, frame: pd.DataFrame) -> None:
     numbers = results.results(found) | results.results(tasks, "tasks.") | bits
     for other in beside:
         numbers |= results.results(other, f"{other.every['engine'].iloc[0]}.")
-    numbers |= {name: entry(value, unit_in_results(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()}
+    numbers |= {
+        name: entry(value, unit_in_results(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()
+    }
     for part in (found, tasks):
         numbers |= cross_overs(part, part.declared(margins))
     write_numbers(numbers, words)

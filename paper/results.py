@@ -29,7 +29,9 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
         for metric in sorted(c for c in row.index if "/" in c and not c.startswith(("rounds/", "per_prompt/"))):
             estimate = comparison.estimate_of(row, metric)
             if estimate is not None and not metric.endswith(("_ci_low", "_ci_high")):
-                numbers[f"{prefix}{name}.{latex.short(metric)}"] = entry(estimate, unit_in_results(metric), [row["run_id"]])
+                numbers[f"{prefix}{name}.{latex.short(metric)}"] = entry(
+                    estimate, unit_in_results(metric), [row["run_id"]]
+                )
         if not found.llama.empty and row["model"] == "llada":
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]
