@@ -7,7 +7,6 @@ python -m bench.ceilings --cells WORK --record out.jsonl      # a machine withou
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from bench.common import provenance
@@ -48,11 +47,9 @@ def main() -> int:
         sink.check()
         watch = open_watch(task.device)
         for dtype in wanted:
-            head = {"record": "ceilings", "study": task.study, "pair": task.pair, "device": name, "dtype": dtype}
-            head |= {"started": time.time(), "git": task.git, "environment": provenance.packages()}
-            found = head | ceilings.watched(task, watch, dtype, args.seconds)
-            sink.take(found)
-            print("\n".join(ceilings.lines(found)))
+            record = ceilings.watched(task, name, watch, dtype, args.seconds)
+            sink.take(record)
+            print("\n".join(ceilings.lines(record)))
     return 0 if sink.track() else 1
 
 

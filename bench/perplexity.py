@@ -11,18 +11,18 @@ from bench.common import stats
 from bench.common.errors import BadInput, exit_code
 from bench.devices import choose
 from bench.quality import likelihood
-from bench.spec.cell import identity
+from bench.records.types import Scores
 from bench.spec.pair import fetch, read_pair
 from bench.store import disk
 from bench.store.sink import Sink
 
 
-def report(model: str, source: str, record: dict) -> str:
+def report(model: str, source: str, record: Scores) -> str:
     """One line for the terminal."""
-    bits = stats.bits_per_byte(record["nats"], record["bytes"]).value
-    error = stats.bits_per_byte_error(record["standard_errors"], record["bytes"])
+    bits = stats.bits_per_byte(record.nats, record.text_bytes).value
+    error = stats.bits_per_byte_error(record.standard_errors, record.text_bytes)
     kind = "exact" if model == "llama" else f"upper bound, Monte-Carlo error {error:.4f}"
-    return f"{model:6} {source:12} {bits:.4f} bits per byte ({kind}; {len(record['bytes'])} texts)"
+    return f"{model:6} {source:12} {bits:.4f} bits per byte ({kind}; {len(record.text_bytes)} texts)"
 
 
 def main() -> int:
@@ -42,14 +42,13 @@ def main() -> int:
     for source, found in passages.items():
         for kind in ("llama", "llada"):
             cell = likelihood.cell_of(kind, pair, source, found)
-            cell_id = identity(cell)
-            known = disk.by_cell(study).get(cell_id)
-            if known is None:
+            entry = disk.by_cell(study).get(cell.cell_id)
+            if entry is None:
                 measured = likelihood.score(getattr(pair, kind), pair.dtype, found, chosen)
-                head = {"record": "scores", "study": study, "cell_id": cell_id, "cell": cell, "ended": time.time()}
-                disk.append(disk.path(study), head | {"scorer": "likelihood", "values": {}} | measured)
-                known = disk.by_cell(study)[cell_id]
-            print(report(kind, cell["text"], known.scores["likelihood"]))
+                record = Scores(study, cell.cell_id, cell=cell, ended_s=time.time(), **measured)
+                disk.append(disk.path(study), record.to_json())
+                entry = disk.by_cell(study)[cell.cell_id]
+            print(report(kind, cell.text, entry.scores["likelihood"]))
     return 0 if Sink(study).track() else 1
 
 

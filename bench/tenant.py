@@ -28,15 +28,15 @@ def main() -> int:
         raise BadInput("tenant-check needs a GPU and, with --cells, a work folder for it that holds the sentinel")
     with lock.lock(gpu[0], "tenant-check"):
         alone = tenant.measured(work, cell, gpu[0])
-        before = statistics.median(call["latency_ms"] for call in alone["calls"])
+        before = statistics.median(call.latency_ms for call in alone.calls)
         print(f"alone:         {before:8.1f} ms, {tenant.describe(alone)}", flush=True)
-        if alone["nvml"]["verdict"] not in trust.PRINTED:
+        if alone.nvml.verdict not in trust.PRINTED:
             raise BadInput("the card is not ours alone without the tenant: the check would prove nothing")
         beside = tenant.disturbed(work, cell, gpu[0], before)
-    later = [call["latency_ms"] for call in beside["calls"]][len(beside["calls"]) // 2 :]
+    later = [call.latency_ms for call in beside.calls][len(beside.calls) // 2 :]
     after = statistics.median(later)
     print(f"with a tenant: {after:8.1f} ms, {tenant.describe(beside)}")
-    noticed = beside["nvml"]["verdict"] == "violated"
+    noticed = beside.nvml.verdict == "violated"
     print(
         f"latency moved by a factor of {after / before:.2f}; the tenant was {'noticed' if noticed else 'NOT NOTICED'}"
     )

@@ -102,8 +102,8 @@ def floors(work: Work) -> dict[str, float]:
     a small model's weights stay in caches that are faster than the measured reading."""
     where = work.cells[0].device
     models = [checkpoint.read(*files) for files in {(cell.weights, cell.random_seed) for cell in work.cells}]
-    found = ceilings.measure(models, work.cells[0].float_dtype, where, CEILING_S)
-    flops, moved = (found[name]["value"] for name in ("flops_per_s", "bytes_per_s"))
+    peaks = ceilings.measure(models, work.cells[0].float_dtype, where, CEILING_S)
+    flops, moved = peaks.flops_per_s.value, peaks.bytes_per_s.value
     print(f"ceilings in this process: {flops / 1e12:.4g} TFLOP/s, {moved / 1e9:.4g} GB/s read", flush=True)
     return {
         cell.cell_id: 1e3 * step_s(

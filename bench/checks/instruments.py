@@ -75,7 +75,7 @@ def clock_errors(where: str) -> dict[str, float]:
     adapter = Metronome()
     adapter.load(cell)
     timed = calls.timed_calls(adapter, cell, calls.batches_of(work, cell, 1))[0]
-    found = metrics.timing_metrics(timed, cell.settings())
+    found = metrics.timing_metrics(timed, cell)
     truth = {"ttft": PERIOD_S, "step": PERIOD_S, "ttfb": STEPS * PERIOD_S, "latency": STEPS * PERIOD_S}
     return {name: abs(found[f"latency/{name}_ms"] / (1e3 * seconds) - 1) for name, seconds in truth.items()}
 

@@ -52,7 +52,7 @@ def sentinels(work: Work, gpu: str | None) -> list[Finding]:
 def good_rounds(entry: CellRecords) -> dict[int, dict[str, float]]:
     """The sentinel's metrics by round. Raises BadInput if it failed: nothing can be measured here then."""
     if entry.failed:
-        raise BadInput(f"the sentinel failed: {entry.failed['outcome']}: {entry.failed['message']}")
+        raise BadInput(f"the sentinel failed: {entry.failed.outcome}: {entry.failed.message}")
     return metrics.round_metrics(entry)
 
 

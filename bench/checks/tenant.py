@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.records.types import Round
 from bench.runner.launch import Worker
 from bench.spec.cell import Cell
 from bench.spec.work import Work
@@ -49,7 +50,7 @@ def start_tenant(gpu: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | {"CUDA_VISIBLE_DEVICES": gpu})
 
 
-def measured(work: Work, cell: Cell, gpu: str, intruder: subprocess.Popen | None = None) -> dict:
+def measured(work: Work, cell: Cell, gpu: str, intruder: subprocess.Popen | None = None) -> Round:
     """The record of a cell, run in a worker of its own. The intruder begins with the first timed call that is done."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -62,18 +63,18 @@ def measured(work: Work, cell: Cell, gpu: str, intruder: subprocess.Popen | None
                         intruder.stdin.write(b"begin\n")
                         intruder.stdin.flush()
                 if event["event"] == "record":
-                    record = event["record"]
+                    record = Round.from_json(event["record"])
                     break
                 if event["event"] in ("died", "timeout"):
                     raise BadInput(f"the cell failed: {event['message']}")
         finally:
             worker.stop()
-    if record["outcome"] != "ok":
-        raise BadInput(f"the cell failed: {record['message']}")
+    if not record.is_good:
+        raise BadInput(f"the cell failed: {record.message}")
     return record
 
 
-def disturbed(work: Work, cell: Cell, gpu: str, latency_ms: float) -> dict:
+def disturbed(work: Work, cell: Cell, gpu: str, latency_ms: float) -> Round:
     """The record of the same cell, its calls repeated to last `DISTURBED_S`, with a tenant beside it."""
     times = math.ceil(1e3 * DISTURBED_S / latency_ms / cell.prompts)
     prompts = work.prompts_of(cell)[: cell.prompts] * times
@@ -88,6 +89,7 @@ def disturbed(work: Work, cell: Cell, gpu: str, latency_ms: float) -> dict:
             intruder.kill()
 
 
-def describe(record: dict) -> str:
-    reasons = record["nvml"]["signs"] + record["nvml"]["doubts"]
-    return f"{record['nvml']['verdict']}{': ' if reasons else ''}{'; '.join(reasons)}"
+def describe(record: Round) -> str:
+    """The verdict on a round, and why it is not better."""
+    reasons = record.nvml.reasons
+    return f"{record.nvml.verdict}{': ' if reasons else ''}{'; '.join(reasons)}"

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from bench.common.errors import BadInput, exit_code
 from bench.quality import models, scoring
 from bench.quality.scoring import Scorers
+from bench.records.types import Scores
 
 
 def main() -> int:
@@ -24,12 +25,12 @@ def main() -> int:
     logging.disable_progress_bar()
     bert = models.BertScore(encoder) if f"bertscore-{encoder}" in names else None
     loaded = Scorers(bert, models.Judge(judge) if f"judge-{judge}" in names else None, encoder)
-    total = sum(len(item.missing) * item.entry.cell["prompts"] for item in todo)
+    total = sum(len(item.missing) * item.entry.cell.prompts for item in todo)
     bar = tqdm(total=total, desc="scoring", unit="text", mininterval=1)
     for item in todo:
         for name in item.missing:
-            head = {"record": "scores", "study": study, "cell_id": item.cell_id, "cell": item.entry.cell}
-            print(json.dumps(head | loaded.score(name, item, bar)), flush=True)
+            record = Scores(study, item.cell_id, cell=item.entry.cell, **loaded.score(name, item, bar))
+            print(json.dumps(record.to_json()), flush=True)
     bar.close()
     return 0
 

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from bench.common.errors import BadInput
 from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
-from bench.models import weights
+from bench.models import kinds, weights
+from bench.records.settings import Likelihood
 from bench.spec.pair import ModelFile, PairFile
 
 CONTEXT_CHARS, ANSWER_CHARS = 150, 320
@@ -106,22 +107,25 @@ def nats_of(model, found, passage: Passage, tokenizer: str, samples: int) -> tup
 
 
 def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> dict:
-    """Nats, their standard errors and bytes of each passage by one model: the measured part of a record."""
+    """Nats, their standard errors and bytes of each passage by one model: fields of a record `Scores`."""
     found = files.describe()
     model = weights.load(found, chosen, getattr(torch, dtype))
     torch.manual_seed(SEED)
     bar = tqdm(passages, desc=f"{found.kind} bits per byte", unit="text", mininterval=1)
     pairs = [nats_of(model, found, passage, files.tokenizer_directory, samples) for passage in bar]
     nats, errors = zip(*pairs, strict=True)
-    return {"nats": nats, "standard_errors": errors, "bytes": [len(p.answer.encode()) for p in passages]}
+    sizes = [len(passage.answer.encode()) for passage in passages]
+    return {"scorer": "likelihood", "values": {}, "nats": nats, "standard_errors": errors, "text_bytes": sizes}
 
 
-def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> dict:
-    """What was measured, flat: one run in MLflow."""
+def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> Likelihood:
+    """What was measured: one run in MLflow."""
     files: ModelFile = getattr(pair, kind)
     text = json.dumps([vars(passage) for passage in passages])
-    return {
-        "pair": pair.name, "kind": "likelihood", "model": kind, "dtype": pair.dtype,
-        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
-        "text": Path(source).name, "texts": len(passages), "text_hash": hashlib.sha256(text.encode()).hexdigest()[:12],
-    } | ({} if kind == "llama" else {"samples": SAMPLES, "canvas": CANVAS_TOKENS})  # fmt: skip
+    is_bound = kinds.has_steps(kind)
+    return Likelihood(
+        pair=pair.name, model=kind, dtype=pair.dtype,
+        revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
+        text=Path(source).name, texts=len(passages), text_hash=hashlib.sha256(text.encode()).hexdigest()[:12],
+        samples=SAMPLES if is_bound else None, canvas=CANVAS_TOKENS if is_bound else None,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ from bench.common import provenance
 from bench.common.dtypes import BYTES, float_dtype_of
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.measure.ceilings import Rate, measure
+from bench.measure.ceilings import measure
 from bench.models import checkpoint
+from bench.records.machine import NvmlReport
+from bench.records.types import Ceilings
 from bench.spec import rules
 from bench.spec.work import Work
 from bench.store import disk
@@ -26,19 +29,19 @@ if TYPE_CHECKING:
 MOST_SECONDS = 600
 
 
-def lines(found: dict) -> list[str]:
+def lines(record: Ceilings) -> list[str]:
     """A record of ceilings in words."""
-    tera, giga = Rate(**found["flops_per_s"]), Rate(**found["bytes_per_s"])
+    flops, moved_bytes = record.flops_per_s, record.bytes_per_s
     host = [
         f"host, {engine:9} "
         + ", ".join(f"{model} {1e3 * seconds:.3g} ms a forward" for model, seconds in models.items())
-        for engine, models in found["host_s"].items()
+        for engine, models in record.host_s.items()
     ]
     return [
-        f"ceilings of {found['device']}, {found['threads']} threads, {found['dtype']}, shapes of {found['pair']}",
-        f"matrix product  {tera.text(1e12, 'TFLOP/s')}",
-        f"reading         {giga.text(1e9, 'GB/s')}",
-        f"ridge           {tera.value / giga.value:.3g} FLOP a byte",
+        f"ceilings of {record.device}, {record.threads} threads, {record.dtype}, shapes of {record.pair}",
+        f"matrix product  {flops.text(1e12, 'TFLOP/s')}",
+        f"reading         {moved_bytes.text(1e9, 'GB/s')}",
+        f"ridge           {flops.value / moved_bytes.value:.3g} FLOP a byte",
         *host,
     ]
 
@@ -81,20 +84,27 @@ def task_of(args: argparse.Namespace) -> Task:
 def known_dtypes(task: Task, sink: Sink, name: str) -> set[str]:
     """The precisions in which the study has the ceilings of this device already, of a CPU with as many threads."""
     place = (task.pair, name, torch.get_num_threads() if task.device == "cpu" else None)
-    there = (record for record in disk.read(sink.file) if record["record"] == "ceilings")
+    records = (record for record in disk.read(sink.file) if isinstance(record, Ceilings))
     return {
-        record["dtype"]
-        for record in there
-        if (record["pair"], record["device"], record["threads"] if task.device == "cpu" else None) == place
+        record.dtype
+        for record in records
+        if (record.pair, record.device, record.threads if task.device == "cpu" else None) == place
     }
 
 
-def watched(task: Task, watch: Watch | None, dtype: str, seconds: float) -> dict:
-    """Ceilings with what NVML said meanwhile. Raises BadInput if the card was not ours alone: they would be too low."""
-    found = [checkpoint.read(*files) for files in task.models]
+def watched(task: Task, name: str, watch: Watch | None, dtype: str, seconds: float) -> Ceilings:
+    """The record of a device's ceilings, with what NVML said meanwhile. name: of the device.
+
+    Raises BadInput if the card was not ours alone: they would be too low.
+    """
+    models = [checkpoint.read(*files) for files in task.models]
+    started_s = time.time()
     with watch.region() if watch else nullcontext() as region:
-        measured = measure(found, dtype, task.device, seconds)
-    report = region.report() if region else {"verdict": "unknown"}
-    if report["verdict"] == "violated":
-        raise BadInput(f"the card was not ours alone ({'; '.join(report['signs'])}); measure again")
-    return measured | {"verdict": report["verdict"], "threads": torch.get_num_threads()}
+        peaks = measure(models, dtype, task.device, seconds)
+    report = NvmlReport.from_json(region.report()) if region else NvmlReport()
+    if report.verdict == "violated":
+        raise BadInput(f"the card was not ours alone ({'; '.join(report.signs)}); measure again")
+    return Ceilings(
+        task.study, task.pair, name, dtype, **vars(peaks), started=started_s, git=task.git,
+        environment=provenance.packages(), verdict=report.verdict, threads=torch.get_num_threads(),
+    )  # fmt: skip
