@@ -44,8 +44,8 @@ def main() -> int:
             cell = likelihood.cell_of(kind, pair, source, found)
             entry = disk.by_cell(study).get(cell.cell_id)
             if entry is None:
-                measured = likelihood.score(getattr(pair, kind), pair.dtype, found, chosen)
-                record = Scores(study, cell.cell_id, cell=cell, ended_s=time.time(), **measured)
+                measured = vars(likelihood.score(getattr(pair, kind), pair.dtype, found, chosen))
+                record = Scores(study, cell.cell_id, "likelihood", {}, cell, ended_s=time.time(), **measured)
                 disk.append(disk.path(study), record.to_json())
                 entry = disk.by_cell(study)[cell.cell_id]
             print(report(kind, cell.text, entry.scores["likelihood"]))

@@ -106,8 +106,17 @@ def nats_of(model, found, passage: Passage, tokenizer: str, samples: int) -> tup
     return -bound.nats, bound.standard_error
 
 
-def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> dict:
-    """Nats, their standard errors and bytes of each passage by one model: fields of a record `Scores`."""
+@dataclass(frozen=True)
+class Nats:
+    """Negative log-likelihood of some texts by one model, a value a text."""
+
+    nats: tuple[float, ...]
+    standard_errors: tuple[float, ...]  # of the nats, Monte-Carlo; 0 where they are exact
+    text_bytes: list[int]
+
+
+def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> Nats:
+    """The likelihood of each passage's answer by one model. chosen: the device."""
     found = files.describe()
     model = weights.load(found, chosen, getattr(torch, dtype))
     torch.manual_seed(SEED)
@@ -115,7 +124,7 @@ def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, sa
     pairs = [nats_of(model, found, passage, files.tokenizer_directory, samples) for passage in bar]
     nats, errors = zip(*pairs, strict=True)
     sizes = [len(passage.answer.encode()) for passage in passages]
-    return {"scorer": "likelihood", "values": {}, "nats": nats, "standard_errors": errors, "text_bytes": sizes}
+    return Nats(nats, errors, sizes)
 
 
 def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> Likelihood:

@@ -68,8 +68,8 @@ def likelihood(files: pair.ModelFile, texts: list[str], count: int, device: str)
     for source in texts:
         passages = read(source, count)
         measured = score(files, "float32", passages, device)
-        bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
-        error = stats.bits_per_byte_error(measured["standard_errors"], measured["bytes"])
+        bits = stats.bits_per_byte(measured.nats, measured.text_bytes)
+        error = stats.bits_per_byte_error(measured.standard_errors, measured.text_bytes)
         name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
         found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
         found[name]["texts"] = len(passages)
