@@ -69,7 +69,7 @@ def clock_errors(device: str) -> dict[str, float]:
     adapter = Metronome()
     adapter.load(cell)
     timed = calls.timed_calls(adapter, cell, calls.batches_of(work, cell, 1))[0]
-    measured = metrics.timing_metrics(timed, cell.settings())
+    measured = metrics.timing_metrics(timed, cell)
     true_s = {"ttft": PERIOD_S, "step": PERIOD_S, "ttfb": STEPS * PERIOD_S, "latency": STEPS * PERIOD_S}
     return {name: abs(measured[f"latency/{name}_ms"] / (1e3 * seconds) - 1) for name, seconds in true_s.items()}
 

@@ -61,7 +61,7 @@ def run_twins(work: Work, gpu: str | None) -> list[CellRecords]:
 def good_rounds(entry: CellRecords) -> RoundMetrics:
     """The sentinel's metrics by round. Raises BadInput if it failed: nothing can be measured here then."""
     if entry.failed:
-        raise BadInput(f"the sentinel failed: {entry.failed['outcome']}: {entry.failed['message']}")
+        raise BadInput(f"the sentinel failed: {entry.failed.outcome}: {entry.failed.message}")
     return metrics.round_metrics(entry)
 
 

@@ -22,6 +22,7 @@ from bench.common.errors import BadInput
 from bench.common.units import GIB
 from bench.devices import choose, lock
 from bench.records import trust
+from bench.records.types import Round
 from bench.runner import request
 from bench.runner.launch import Worker
 from bench.runner.request import Request
@@ -110,10 +111,9 @@ def measured(work: Work, cell: Cell, gpu: str, intruder: subprocess.Popen | None
             record = record_of(worker, cell, intruder)
         finally:
             worker.stop()
-    if record["outcome"] != "ok":
+    if not record.is_good:
         raise BadInput(f"the cell failed: {record['message']}")
-    nvml = record["nvml"]
-    return Reading([call["latency_ms"] for call in record["calls"]], nvml["verdict"], nvml["signs"] + nvml["doubts"])
+    return Reading([call.latency_ms for call in record.calls], record.nvml.verdict, list(record.nvml.reasons))
 
 
 def record_of(worker: Worker, cell: Cell, intruder: subprocess.Popen | None) -> dict:
@@ -124,7 +124,7 @@ def record_of(worker: Worker, cell: Cell, intruder: subprocess.Popen | None) -> 
                 intruder.stdin.write(b"begin\n")
                 intruder.stdin.flush()
         if event["event"] == "record":
-            return event["record"]
+            return Round.from_json(event["record"])
         if event["event"] in ("died", "timeout"):
             raise BadInput(f"the cell failed: {event['message']}")
     raise BadInput("the cell failed: its worker ended without a record")

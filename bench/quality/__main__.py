@@ -14,10 +14,11 @@ from bench.common.cli import Parser
 from bench.common.errors import exit_code
 from bench.quality import scoring
 from bench.quality.models import ENCODERS
+from bench.records.types import Scores
 
 
-def print_record(record: dict) -> None:
-    print(json.dumps(record), flush=True)
+def print_record(record: Scores) -> None:
+    print(json.dumps(record.to_json()), flush=True)
 
 
 def main() -> int:

@@ -18,6 +18,8 @@ from bench.common.dtypes import BYTES, float_dtype_of
 from bench.common.errors import BadInput
 from bench.devices import choose, lock
 from bench.models import checkpoint
+from bench.records.machine import NvmlReport
+from bench.records.types import Ceilings
 from bench.spec import rules
 from bench.spec.work import Work
 from bench.store import disk
@@ -90,9 +92,7 @@ def run(task: Task, sink: Sink, seconds: float | None = None, only_missing: bool
         sink.check()
         watch = open_watch(task.device)
         for dtype in wanted:
-            head = {"record": "ceilings", "study": task.study, "pair": task.pair, "device": device_name, "dtype": dtype}
-            head |= {"started": time.time(), "git": task.git, "environment": provenance.packages()}
-            record = head | measure_watched(task, watch, dtype, seconds or SUSTAIN_S)
+            record = measure_watched(task, device_name, watch, dtype, seconds or SUSTAIN_S)
             sink.take(record)
             print("\n".join(lines(record)), flush=True)
     return sink.track()
@@ -104,42 +104,45 @@ def dtypes_on_record(task: Task, sink: Sink, device_name: str) -> frozenset[str]
 
     is_cpu = task.device == "cpu"
     place = (task.pair, device_name, torch.get_num_threads() if is_cpu else None)
-    records = (record for record in disk.read(sink.file) if record["record"] == "ceilings")
+    records = (record for record in disk.read(sink.file) if isinstance(record, Ceilings))
     return frozenset(
-        record["dtype"]
-        for record in records
-        if (record["pair"], record["device"], record["threads"] if is_cpu else None) == place
+        record.dtype for record in records if (record.pair, record.device, record.threads if is_cpu else None) == place
     )
 
 
-def measure_watched(task: Task, watch: Watch | None, dtype: str, seconds: float) -> dict:
-    """Ceilings with what NVML said meanwhile. Raises BadInput if the card was not ours alone: they would be too low."""
+def measure_watched(task: Task, device_name: str, watch: Watch | None, dtype: str, seconds: float) -> Ceilings:
+    """The record of a device's ceilings, with what NVML said meanwhile.
+
+    Raises BadInput if the card was not ours alone: the ceilings would be too low.
+    """
     import torch
 
     from bench.measure.ceilings import measure
 
     models = [checkpoint.read(directory, random_seed) for directory, random_seed in task.models]
+    started_s = time.time()
     with watch.region() if watch else nullcontext() as region:
-        measured = measure(models, dtype, task.device, seconds)
-    report = region.report() if region else {"verdict": "unknown"}
-    if report["verdict"] == "violated":
-        raise BadInput(f"the card was not ours alone ({'; '.join(report['signs'])}); measure again")
-    return measured | {"verdict": report["verdict"], "threads": torch.get_num_threads()}
+        peaks = measure(models, dtype, task.device, seconds)
+    report = NvmlReport.from_json(region.report()) if region else NvmlReport()
+    if report.verdict == "violated":
+        raise BadInput(f"the card was not ours alone ({'; '.join(report.signs)}); measure again")
+    return Ceilings(
+        task.study, task.pair, device_name, dtype, **vars(peaks), started=started_s, git=task.git,
+        environment=provenance.packages(), verdict=report.verdict, threads=torch.get_num_threads(),
+    )  # fmt: skip
 
 
-def lines(record: dict) -> list[str]:
+def lines(record: Ceilings) -> list[str]:
     """A record of ceilings in words."""
-    from bench.measure.ceilings import Rate
-
-    flops = Rate(**record["flops_per_s"])
-    read = Rate(**record["bytes_per_s"])
+    flops = record.flops_per_s
+    read = record.bytes_per_s
     host = [
         f"host, {engine:9} "
         + ", ".join(f"{model} {1e3 * seconds:.3g} ms a forward" for model, seconds in models.items())
-        for engine, models in record["host_s"].items()
+        for engine, models in record.host_s.items()
     ]
     return [
-        f"ceilings of {record['device']}, {record['threads']} threads, {record['dtype']}, shapes of {record['pair']}",
+        f"ceilings of {record.device}, {record.threads} threads, {record.dtype}, shapes of {record.pair}",
         f"matrix product  {flops.text(1e12, 'TFLOP/s')}",
         f"reading         {read.text(1e9, 'GB/s')}",
         f"ridge           {flops.value / read.value:.3g} FLOP a byte",

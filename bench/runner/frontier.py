@@ -60,18 +60,20 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
     """What records say of a line at a length, and the message of a try that ended in another way than out of memory."""
     fits, fails, message = {}, set(), ""
     for cell_id, entry in known.items():
-        batch = entry.cell.get("batch_size")
+        if not isinstance(entry.cell, Cell):
+            continue
+        batch = entry.cell.batch_size
         if cell_id != at_batch(cell, batch).cell_id:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
-        if record["outcome"] == "ok":
-            peaks = record["memory_gib"]
-            fits[batch] = peaks.get("allocated", peaks.get("resident"))  # what is reserved bends where memory is short
-            fits |= {0: peaks["weights"]} if "weights" in peaks else {}
-        elif record["outcome"] == "oom":
+        if record.is_good:
+            peaks = record.memory_gib  # reserved is not read: it bends where memory is short
+            fits[batch] = peaks.resident if peaks.allocated is None else peaks.allocated
+            fits |= {} if peaks.weights is None else {0: peaks.weights}
+        elif record.outcome == "oom":
             fails.add(batch)
         else:
-            message = f"{record['outcome']}: {record['message']}"
+            message = f"{record.outcome}: {record.message}"
     return Tries(fits, frozenset(fails)), message
 
 

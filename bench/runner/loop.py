@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.records import merge
+from bench.records.machine import Environment
+from bench.records.types import Beside, Round
 from bench.runner import apart, ceilings, estimate, order
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
@@ -37,16 +40,15 @@ if TYPE_CHECKING:
 WORK = Path(".cache/work")
 
 
-def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
+def failure(work: Work, cell: Cell, round_: int, event: dict) -> Round:
     """The record of a cell whose worker died or ran out of time."""
-    now = time.time()
+    now_s = time.time()
     outcome = "timeout" if event["event"] == "timeout" else "error"
     name = provenance.cpu_name() if cell.device == "cpu" else cell.device  # of a GPU its worker would have told
-    unknown = {"verdict": "unknown", "device": name}
-    return {
-        "record": "round", "study": work.study, "cell_id": cell.cell_id, "round": round_, "cell": cell.settings(),
-        "started": now, "ended": now, "outcome": outcome, "message": event["message"], "environment": unknown,
-    }  # fmt: skip
+    return Round(
+        work.study, cell.cell_id, round_, cell, outcome, event["message"], started_s=now_s, ended_s=now_s,
+        environment=Environment(device=name),
+    )  # fmt: skip
 
 
 def run_process(
@@ -71,17 +73,18 @@ def run_process(
                 elif event["event"] == "progress":
                     bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
                 elif event["event"] == "beside":
-                    sink.take(event["record"])
+                    sink.take(Beside.from_json(event["record"]))
                 else:
-                    record = event.get("record") or failure(work, waiting[cell_id], round_, event)
-                    place = {"rounds": work.rounds, "seed": work.seed, "order": len(cells) - len(waiting)}
-                    place |= {"again": before[cell_id]["started"]} if cell_id in before else {}
-                    sink.take(record | place | facts)
+                    raw = event.get("record")
+                    record = Round.from_json(raw) if raw else failure(work, waiting[cell_id], round_, event)
+                    place = {"rounds_planned": work.rounds, "order_seed": work.seed, "order": len(cells) - len(waiting)}
+                    place |= {"replaces_started_s": before[cell_id].started_s} if cell_id in before else {}
+                    sink.take(replace(record, **place, **facts))
                     bar.advance(key, 1.0)
-                    if record["outcome"] != "ok":
+                    if not record.is_good:
                         failed.add(cell_id)
                         label = waiting[cell_id].label
-                        tqdm.write(f"{label}: {record['outcome']}: {record['message']}", file=sys.stderr)
+                        tqdm.write(f"{label}: {record.outcome}: {record.message}", file=sys.stderr)
                     del waiting[cell_id]
         finally:
             worker.stop()

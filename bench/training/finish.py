@@ -13,12 +13,10 @@ from bench.adapters import registry
 from bench.common import stats
 from bench.data import prompts, tokenizers
 from bench.models import checkpoint, weights
-from bench.models.kinds import KINDS
 from bench.quality import text_scores
 from bench.quality.likelihood import read, score
 from bench.spec import pair
 from bench.spec.cell import Cell
-from bench.training import model_card
 from bench.training.rows import BOS, CACHE, CHAT_TEMPLATE, EOS, MASK, special_id
 from bench.training.train import new_model
 
@@ -70,8 +68,8 @@ def likelihood(files: pair.ModelFile, texts: list[str], count: int, device: str)
     for source in texts:
         passages = read(source, count)
         measured = score(files, "float32", passages, device)
-        bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
-        error = stats.bits_per_byte_error(measured["standard_errors"], measured["bytes"])
+        bits = stats.bits_per_byte(measured.nats, measured.text_bytes)
+        error = stats.bits_per_byte_error(measured.standard_errors, measured.text_bytes)
         name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
         found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
         found[name]["texts"] = len(passages)
@@ -118,26 +116,3 @@ def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> di
         ),
         "accuracy": accuracy(kind, out, TASK_ITEMS, device),
     }
-
-
-def complete(recipe: dict, out: Path, equal_budget: Path | None, texts: list[str], count: int, device: str) -> Path:
-    """Write what a trained pair in `out` still lacks; returns the model card.
-
-    equal_budget: directory of a LLaDA that was trained from scratch for LLaMA's budget; the card compares it. texts:
-    sources of held-out text (bench/perplexity.py), `count` passages of each.
-    """
-    write_configs(recipe, out)
-    facts_of = {"recipe": recipe, "data": json.loads((CACHE / "counts.json").read_text())}
-    for kind in KINDS:
-        facts_of[kind] = facts(kind, out, texts, count, device)
-    if equal_budget:
-        for name in ("llada/config.json", "tokenizer"):
-            copy = shutil.copytree if (out / name).is_dir() else shutil.copy
-            if not (equal_budget / name).exists():
-                copy(out / name, equal_budget / name)
-        facts_of["llada_equal_budget"] = facts("llada", equal_budget, texts, count, device)
-    (out / "card.json").write_text(json.dumps(facts_of, indent=1) + "\n")
-    (out / "README.md").write_text(model_card.text(facts_of))
-    for kind in KINDS:
-        (out / f"{kind}-training.json").unlink()
-    return out / "README.md"

@@ -6,11 +6,10 @@
 Needs only torch, transformers and numpy once `.cache/pair` is prepared, so a bare GPU machine can run it.
 """
 
-import json
+import argparse
 import math
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +20,11 @@ from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.common.errors import BadInput
-from bench.models.weights import build, save
+from bench.models.weights import build
 from bench.training import losses
 from bench.training.batches import Data
 from bench.training.losses import Loss
-from bench.training.rows import CACHE, EOS, prepare, special_id
+from bench.training.rows import EOS, special_id
 
 CURVE_POINTS = 20
 
@@ -127,51 +126,9 @@ def read_recipe(file: Path) -> dict:
     return yaml.safe_load(file.read_text())
 
 
-def with_numbers(recipe: dict, changes: Sequence[str]) -> dict:
-    """The recipe with numbers of its optimizer replaced; changes: `NAME=VALUE` each. Raises BadInput."""
-    optimizer = dict(recipe["optimizer"])
-    for change in changes:
-        name, _, text = change.partition("=")
-        if not isinstance(optimizer.get(name), int | float):
-            raise BadInput(f"--set {change}: the recipe's optimizer has no number {name!r}")
-        try:
-            optimizer[name] = float(text)
-        except ValueError:
-            raise BadInput(f"--set {change}: expected a number after {name}=") from None
-    return recipe | {"optimizer": optimizer}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training run: which model, on which device, for how long, from where, to where."""
-
-    model: str  # llama or llada
-    device: str  # cpu or cuda
-    minutes: float
-    out: Path  # the folder that holds a directory of weights for each model
-    start_from: Path | None = None  # safetensors of a LLaMA of the same shape; None: from scratch
-
-
-def run(recipe: dict, stage: Stage) -> dict:
-    """Train a model and save it with the facts of this stage. Returns the facts, with the curve of held-out losses.
-
-    A later stage of the same model keeps the facts of the earlier ones.
-    """
-    prepare(recipe, CACHE)
-    model, progress = train(stage.model, recipe, 60 * stage.minutes, stage.device, stage.start_from)
-    save(model, stage.out / stage.model, official=stage.model == "llada")
-    facts = {"minutes": stage.minutes, "device": stage.device, "steps": progress.steps, "tokens": progress.tokens}
-    facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
-    facts |= {"settings": settings_of(recipe, stage), "curve": progress.curve}
-    file = stage.out / f"{stage.model}-training.json"
-    earlier = json.loads(file.read_text()) if file.is_file() else []
-    file.write_text(json.dumps([*earlier, facts]))
-    return facts
-
-
-def settings_of(recipe: dict, stage: Stage) -> dict:
+def settings_of(recipe: dict, args: argparse.Namespace) -> dict:
     """What a reader needs to know of one stage: the recipe's settings as used on this device."""
-    settings = {name: value for name, value in recipe["optimizer"].items() if not isinstance(value, dict)}
-    rows = {name: recipe["optimizer"][name][stage.device][stage.model] for name in ("batch_rows", "task_rows")}
-    start = stage.start_from and stage.start_from.parent.name
+    settings = {k: v for k, v in recipe["optimizer"].items() if not isinstance(v, dict)}
+    rows = {k: recipe["optimizer"][k][args.device][args.model] for k in ("batch_rows", "task_rows")}
+    start = args.start_from and args.start_from.parent.name
     return settings | rows | {"task_shares": recipe["task_shares"], "started from": start}
