@@ -38,15 +38,8 @@ def main() -> int:
     facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
     file = args.out / f"{args.model}-training.json"
     stages = json.loads(file.read_text()) if file.is_file() else []  # a later stage keeps the earlier ones' facts
-    file.write_text(
-        json.dumps(
-            [
-                *stages,
-                facts
-                | {"settings": settings_of(recipe, args.model, args.device, args.start_from), "curve": progress.curve},
-            ]
-        )
-    )
+    settings = settings_of(recipe, args.model, args.device, args.start_from)
+    file.write_text(json.dumps([*stages, facts | {"settings": settings, "curve": progress.curve}]))
     print(json.dumps(facts), "last held out:", progress.curve[-1:])
     return 0
 

@@ -80,9 +80,8 @@ class Data:
         rows = recipe.optimizer.batch_rows[device][kind]
         task_rows = recipe.optimizer.task_rows[device][kind]
         seed = recipe.seed
-        tasks = training_rows.task_rows(
-            recipe, CACHE / "tokenizer.json"
-        )  # first, since it forks and CUDA must not be up
+        # Tasks come first, since making them forks this process, and CUDA must not be open then.
+        tasks = training_rows.task_rows(recipe, CACHE / "tokenizer.json")
         text = Batches(Rows.load(CACHE / "train.npz"), CANVASES, None, rows, device, seed)
         heldout = Batches(Rows.load(CACHE / "heldout.npz"), CANVASES, None, rows, device, seed)
         width = tasks.ids.shape[1]

@@ -1,7 +1,4 @@
-"""The model card of the pocket pair, written from what was measured (`bench/pair.py`).
-
-python -m bench.card            # bench/pocket/README.md anew from bench/pocket/card.json
-"""
+"""The model card of the pocket pair in Markdown, from the facts that bench/training/finish.py measured."""
 
 from collections.abc import Callable
 
