@@ -13,8 +13,8 @@ import torch
 
 from bench.common.errors import exit_code
 from bench.training import finish, model_card
+from bench.training.recipe import read_recipe
 from bench.training.rows import CACHE
-from bench.training.train import read_recipe
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
     args = parser.parse_args()
     recipe = read_recipe(args.recipe)
     finish.write_configs(recipe, args.out)
-    facts_of = {"recipe": recipe, "data": json.loads((CACHE / "counts.json").read_text())}
+    facts_of = {"recipe": recipe.as_dict(), "data": json.loads((CACHE / "counts.json").read_text())}
     for kind in ("llama", "llada"):
         facts_of[kind] = finish.facts(kind, args.out, args.texts, args.count, args.device)
     if args.equal_budget:

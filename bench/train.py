@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
-from bench.common.errors import BadInput, exit_code
+from bench.common.errors import exit_code
 from bench.models.weights import save
+from bench.training.recipe import read_recipe, with_numbers
 from bench.training.rows import CACHE, prepare
-from bench.training.train import read_recipe, settings_of, train
+from bench.training.train import settings_of, train
 
 
 def main() -> int:
@@ -28,21 +29,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
     parser.add_argument("--start-from", type=Path, help="safetensors of a LLaMA of the same shape")
     args = parser.parse_args()
-    recipe = read_recipe(args.recipe)
-    for item in args.set:
-        name, _, value = item.partition("=")
-        if not isinstance(recipe["optimizer"].get(name), int | float):
-            raise BadInput(f"--set {item}: the recipe's optimizer has no number {name!r}")
-        recipe["optimizer"][name] = float(value)
+    recipe = with_numbers(read_recipe(args.recipe), args.set)
     prepare(recipe, CACHE)
-    minutes = args.minutes or recipe["minutes"][args.device][args.minutes_of or args.model]
+    minutes = args.minutes or recipe.minutes[args.device][args.minutes_of or args.model]
     model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
     save(model, args.out / args.model, official=args.model == "llada")
     facts = {"minutes": minutes, "device": args.device, "steps": progress.steps, "tokens": progress.tokens}
     facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
     file = args.out / f"{args.model}-training.json"
     stages = json.loads(file.read_text()) if file.is_file() else []  # a later stage keeps the earlier ones' facts
-    file.write_text(json.dumps([*stages, facts | {"settings": settings_of(recipe, args), "curve": progress.curve}]))
+    settings = settings_of(recipe, args.model, args.device, args.start_from)
+    file.write_text(json.dumps([*stages, facts | {"settings": settings, "curve": progress.curve}]))
     print(json.dumps(facts), "last held out:", progress.curve[-1:])
     return 0
 
