@@ -17,7 +17,8 @@ from bench.quality import text_scores
 from bench.quality.likelihood import read, score
 from bench.spec import pair
 from bench.spec.cell import Cell
-from bench.training.recipe import Recipe
+from bench.training import model_card
+from bench.training.recipe import MODELS, Recipe
 from bench.training.rows import BOS, CACHE, CHAT_TEMPLATE, EOS, MASK, special_id
 from bench.training.train import new_model
 
@@ -129,3 +130,26 @@ def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> di
         "bits_per_byte": likelihood(files, texts, count, device),
         "accuracy": accuracy(kind, out, TASK_ITEMS, device),
     }
+
+
+def complete(recipe: Recipe, out: Path, equal_budget: Path | None, texts: list[str], count: int, device: str) -> Path:
+    """Write what the trained pair in `out` still lacks; returns the model card's place.
+
+    equal_budget: directory of a LLaDA that was trained from scratch for LLaMA's budget, which the card compares. texts:
+    sources of held-out text (bench/perplexity.py); count: passages of each.
+    """
+    write_configs(recipe, out)
+    facts_of = {"recipe": recipe.as_dict(), "data": json.loads((CACHE / "counts.json").read_text())}
+    for kind in MODELS:
+        facts_of[kind] = facts(kind, out, texts, count, device)
+    if equal_budget:
+        for name in ("llada/config.json", "tokenizer"):
+            copy = shutil.copytree if (out / name).is_dir() else shutil.copy
+            if not (equal_budget / name).exists():
+                copy(out / name, equal_budget / name)
+        facts_of["llada_equal_budget"] = facts("llada", equal_budget, texts, count, device)
+    (out / "card.json").write_text(json.dumps(facts_of, indent=1) + "\n")
+    (out / "README.md").write_text(model_card.text(facts_of))
+    for kind in MODELS:
+        (out / f"{kind}-training.json").unlink()
+    return out / "README.md"
