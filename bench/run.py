@@ -37,9 +37,11 @@ def main(argv: list[str] | None = None) -> int:
         loop.measure_ceilings(args, work)
     failed, tracked = loop.measure(args, work, pair, sink)
     if tracked and not args.record and not args.no_report:
-        from bench.render.study import print_study
+        from bench.analysis import study
+        from bench.analysis.findings import findings_of
+        from bench.render.study import print_findings
 
-        print_study(work.study)
+        print_findings(findings_of(study.read(work.study)))
     return 0 if tracked and not failed else 1
 
 
