@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from bench.analysis.runs import devices_of, reason_left_out
+from bench.analysis.runs import devices_of, reason_left_out, with_columns
 from bench.analysis.study import Histories, Study
 from bench.common import stats
 from bench.records import trust
@@ -48,10 +48,9 @@ class JudgedStudy:
 
 def judge(study: Study) -> JudgedStudy:
     """Which runs of a study count, where each ran, and how noisy these places were."""
-    runs = study.runs.assign(
-        reason=[reason_left_out(run) for _, run in study.runs.iterrows()],
-        device=devices_of(study.runs),
-    )
+    runs = with_columns(study.runs, ["engine", "platform", "device"])
+    reasons = [reason_left_out(run) for _, run in runs.iterrows()]
+    runs = runs.assign(reason=reasons, device=devices_of(runs))
     runs["on"] = runs["platform"].map(str) + " " + runs["device"].map(str)
     return JudgedStudy(runs, study.histories, noises_of(runs, study.histories))
 
