@@ -1,6 +1,6 @@
 """What does a study say? Its comparison as a table, and the verdict in words.
 
-    python -m bench.report STUDY            # table and verdict
+    python -m bench.report STUDY            # tables and verdicts
     python -m bench.report STUDY samples    # one prompt with every model's answer
 
 A study is all that was measured under one name, an experiment in MLflow. Each number stands with its 95 % interval over
@@ -17,12 +17,17 @@ from bench.common.errors import exit_code
 def main() -> int:
     parser = Parser("bench.report", __doc__)
     parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
-    parser.add_argument("part", nargs="?", choices=["samples"], help="in place of table and verdict")
+    parser.add_argument("part", nargs="?", choices=["samples"], help="in place of tables and verdicts")
     args = parser.parse_args()
-    from bench.render import samples
-    from bench.render.study import print_study
+    from bench.analysis import study
+    from bench.analysis.findings import findings_of
+    from bench.render.samples import print_samples
+    from bench.render.study import print_findings
 
-    samples.print_samples(args.study) if args.part == "samples" else print_study(args.study)
+    if args.part == "samples":
+        print_samples(study.read(args.study))
+    else:
+        print_findings(findings_of(study.read(args.study)))
     return 0
 
 

@@ -54,9 +54,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     failed, tracked = loop.measure(asked, work, pair, sink)
     if tracked and asked.report and not asked.record:
-        from bench.render.study import print_study
+        from bench.analysis import study
+        from bench.analysis.findings import findings_of
+        from bench.render.study import print_findings
 
-        print_study(work.study)
+        print_findings(findings_of(study.read(work.study)))
     return 0 if tracked and not failed else 1
 
 
