@@ -10,7 +10,8 @@ with different tokenizers are asked about the same bytes.
 
 import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,16 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from bench.common import stats
 from bench.common.errors import BadInput
 from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.models import kinds, weights
+from bench.models.kinds import KINDS
 from bench.records.settings import Likelihood
+from bench.records.types import Scores
 from bench.spec.pair import ModelFile, PairFile
+from bench.store.sink import Sink
 
 CONTEXT_CHARS, ANSWER_CHARS = 150, 320
 CANVAS_TOKENS = 128  # a whole answer's EOS padding is scored up to here
@@ -138,3 +143,27 @@ def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> 
         text=Path(source).name, texts=len(passages), text_hash=hashlib.sha256(text.encode()).hexdigest()[:12],
         samples=SAMPLES if is_bound else None, canvas=CANVAS_TOKENS if is_bound else None,
     )  # fmt: skip
+
+
+def measure(pair: PairFile, passages: dict[str, list[Passage]], device: str, sink: Sink) -> Iterator[str]:
+    """Score each source's passages by both models, where the study has no such record; yield a line for each.
+
+    pair: with local directories (bench.spec.pair.fetch). passages: by source. Each record is on disk before its line.
+    """
+    for source, of_source in passages.items():
+        for model in KINDS:
+            cell = cell_of(model, pair, source, of_source)
+            entry = sink.known().get(cell.cell_id)
+            if entry is None:
+                nats = score(getattr(pair, model), pair.dtype, of_source, device)
+                sink.take(Scores(sink.study, cell.cell_id, "likelihood", {}, cell, ended_s=time.time(), **vars(nats)))
+                entry = sink.known()[cell.cell_id]
+            yield line_of(model, cell.text, entry.scores["likelihood"])
+
+
+def line_of(model: str, source: str, record: Scores) -> str:
+    """One model's likelihood of one source in words."""
+    bits = stats.bits_per_byte(record.nats, record.text_bytes).value
+    error = stats.bits_per_byte_error(record.standard_errors, record.text_bytes)
+    quality = f"upper bound, Monte-Carlo error {error:.4f}" if kinds.has_steps(model) else "exact"
+    return f"{model:6} {source:12} {bits:.4f} bits per byte ({quality}; {len(record.text_bytes)} texts)"

@@ -1,5 +1,6 @@
 """Which texts of a study have no scores yet, and the record of each scorer on each set of texts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -9,6 +10,7 @@ from bench.data.prompts import Prompt, stored
 from bench.quality import models, text_scores
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences
+from bench.records.types import Scores
 from bench.spec.cell import Cell
 from bench.store import disk, generations
 
@@ -105,3 +107,28 @@ class Scorers:
             bar.update()
         nats, tokens = zip(*scored, strict=True)
         return {"scorer": name, "values": {}, "nats": nats, "tokens": tokens}
+
+
+def score_study(study: str, encoder: str, judge: str, take: Callable[[Scores], None]) -> bool:
+    """Score every text of a study that has no scores yet, and give each record to `take`. Returns True.
+
+    encoder: BERTScore's model, minilm or mpnet. judge: smollm2, none, or a directory. Only models that are
+    needed are loaded.
+    """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    todo = unscored(study, encoder, judge)
+    names = {name for item in todo for name in item.missing}
+    scorers = Scorers(
+        bert=models.BertScore(encoder) if f"bertscore-{encoder}" in names else None,
+        judge=models.Judge(judge) if f"judge-{judge}" in names else None,
+        encoder=encoder,
+    )
+    total = sum(len(item.missing) * item.entry.cell.prompts for item in todo)
+    with tqdm(total=total, desc="scoring", unit="text", mininterval=1) as bar:
+        for item in todo:
+            for name in item.missing:
+                values = scorers.score(name, item, bar)
+                take(Scores(study, item.cell_id, cell=item.entry.cell, **values))
+    return True

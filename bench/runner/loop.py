@@ -10,11 +10,7 @@ Never imports torch: models live in workers, one fresh process for each model an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -28,10 +24,11 @@ from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.records import merge
 from bench.records.machine import Environment
-from bench.records.types import Beside, Round, Scores
-from bench.runner import estimate, order
+from bench.records.types import Beside, Round
+from bench.runner import apart, ceilings, estimate, order
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
+from bench.runner.request import Request
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
@@ -120,42 +117,40 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
 
 
 def score(study: str, pair: PairFile, sink: Sink) -> bool:
-    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines.
-
-    Returns whether there was anything to score.
-    """
+    """Score generations that have no scores yet, in a process of its own; whether there was anything to score."""
     from bench.quality import scoring
 
     if not scoring.unscored(study, pair.encoder, pair.judge):
         return False
-    command = [sys.executable, "-m", "bench.quality", study, pair.encoder, pair.judge]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
-        for line in process.stdout:
-            sink.take(Scores.from_json(json.loads(line)))
-    if process.returncode:
+    asked = study, pair.encoder, pair.judge, sink.take
+    if not apart.run(scoring.score_study, *asked, environment={"HF_HUB_OFFLINE": "1"}):
         raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
     return True
 
 
-def measure_ceilings(args: argparse.Namespace, work: Work) -> None:
+def measure_ceilings(asked: Request, work: Work, sink: Sink) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
-    are made from them. Raises BadInput where that fails; it has said why."""
-    dtypes = " ".join(work.float_dtypes)
-    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", args.pair,
-               "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
-    if subprocess.run(command, check=False).returncode:
+    are made from them. Raises BadInput where that fails; the process has said why."""
+    if asked.cells:
+        task = ceilings.task_of_work(work)
+    else:
+        task = ceilings.task_of_pair(asked.pair, work.study, work.cells[0].device, work.float_dtypes)
+    only_missing = True
+    if not apart.run(ceilings.run, task, sink, None, only_missing):
         raise BadInput("the ceilings of this device were not measured (see above)")
 
 
-def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
+def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
-    folder = args.cells or WORK / work.study
+    if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
+        measure_ceilings(asked, work, sink)
+    folder = asked.cells or WORK / work.study
     with lock.held(work.cells[0].device, work.study) as gpu:
         sink.check()
-        if not args.cells:
+        if not asked.cells:
             work.save(folder)
-        failed = 0 if args.score_only else run(work, folder, sink, gpu and gpu[0])
+        failed = 0 if asked.score_only else run(work, folder, sink, gpu and gpu[0])
         tracked = sink.track(again=True)
-        if not args.record and score(work.study, pair, sink):
+        if not asked.record and score(work.study, pair, sink):
             tracked = sink.track(again=True)
     return failed, tracked

@@ -1,7 +1,9 @@
 """Records as types: what a file says is read whole and written with the same keys; old files are read too."""
 
+import ast
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +103,40 @@ def test_references_stand_beside_the_answers_of_their_cell():
         "kind": "reference", "model": "human",
     }  # fmt: skip
     assert isinstance(settings_of({"kind": "sweep"}), Cell)
+
+
+# Keys of records that are no columns of MLflow's frames, which are read by name everywhere.
+KEYS = {
+    "calls", "marks", "latency_ms", "nfe", "positions", "kept", "first_step", "device_ms", "environment", "memory_gib",
+    "warmup_ms", "load_s", "capture_s", "compile_s", "sequences", "started", "ended", "again", "nvml", "telemetry",
+    "signs", "doubts", "joules", "energy", "busy", "kernel_ms", "nats", "standard_errors", "scorer", "flops_per_s",
+    "bytes_per_s", "host_s",
+}  # fmt: skip
+READERS = {REPO / "bench/records" / name for name in ("types.py", "machine.py", "settings.py")}
+SOURCES = sorted(file for room in ("bench", "paper") for file in (REPO / room).rglob("*.py") if file not in READERS)
+
+
+def keys_read(file: Path) -> set[str]:
+    """The literal texts by which a module takes something from a mapping: `x["key"]` and `x.get("key")`."""
+    keys = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            key = node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            key = node.args[0] if node.args else None
+        else:
+            continue
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            keys.add(key.value)
+    return keys
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(REPO).as_posix())
+def test_nobody_else_reads_a_record_by_a_literal_key(file):
+    assert keys_read(file) & KEYS == set()
+
+
+def test_the_guard_sees_both_ways_to_read_a_key(tmp_path):
+    file = tmp_path / "reader.py"
+    file.write_text('latency = record["calls"][0].get("latency_ms")\n')
+    assert keys_read(file) == {"calls", "latency_ms"}
