@@ -15,7 +15,7 @@ from bench.spec import sentinel
 from bench.spec.work import Work
 from bench.store import disk
 from tests.conftest import make_cell
-from tests.support.records import watched_by
+from tests.support.records import round_of, watched_by
 
 CELLS = (*(make_cell("llada", steps=steps) for steps in (2, 4, 8)), make_cell("llama"))
 
@@ -131,8 +131,10 @@ def test_the_sentinel_begins_and_ends_each_round_in_a_process_of_its_own():
 def known_of(rounds: dict[str, dict[int, str]]) -> dict[str, merge.CellRecords]:
     """Records by cell id with these outcomes by round."""
     return {
-        cell_id: merge.CellRecords({}, {number: {"outcome": outcome} for number, outcome in found.items()})
-        for cell_id, found in rounds.items()
+        cell_id: merge.CellRecords(
+            CELLS[0], {number: round_of(CELLS[0], [], number, outcome) for number, outcome in outcomes_by_round.items()}
+        )
+        for cell_id, outcomes_by_round in rounds.items()
     }
 
 
