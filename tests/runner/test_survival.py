@@ -256,7 +256,7 @@ def tracked(tmp_path_factory) -> Path:
         events: list[dict] = []
         worker.measure(fast_study.Fake(), work, cell, 1, events.append)
         disk.append(folder / "mlruns/s.jsonl", events[-1]["record"] | {"rounds": 1})
-    python(folder, "from bench import tracking; tracking.client().search_experiments()")
+    python(folder, "from bench.store import mlflow_client; mlflow_client.client().search_experiments()")
     return folder
 
 
@@ -333,10 +333,10 @@ def test_a_round_measured_again_leaves_nothing_of_the_one_before(tracked, tmp_pa
         file, {"record": "beside", "energy": energy} | {k: first[k] for k in ("study", "cell_id", "round", "started")}
     )
     show = (
-        "from bench import tracking; from bench.sink import Sink; Sink('s').track();"
-        "f = tracking.frame('s').set_index('kind'); r = f.loc['calm'];"
+        "from bench.store import mlflow_read; from bench.store.sink import Sink; Sink('s').track();"
+        "f = mlflow_read.frame('s').set_index('kind'); r = f.loc['calm'];"
         "print(len(f), r['latency/latency_ms'], r.get('energy/j', 0) > 0,"
-        " tracking.history(r['run_id'], 'rounds/latency/latency_ms')[1])"
+        " mlflow_read.history(r['run_id'], 'rounds/latency/latency_ms')[1])"
     )
     cells, before, has_energy, of_round = python(folder, show)[0].split()
     assert (has_energy, of_round) == ("True", before)
@@ -353,7 +353,8 @@ def test_a_replay_that_mlflow_refuses_is_one_line_and_keeps_the_records(obstacle
     folder = shutil.copytree(tracked, tmp_path / "here")
     (folder / "mlruns/s.jsonl").rename(folder / "elsewhere.jsonl")
     replay = (
-        "import sys; from bench import errors, tracking; sys.argv = ['', 'replay', 'elsewhere.jsonl'];"
+        "import sys; from bench import tracking; from bench.common import errors;"
+        "sys.argv = ['', 'replay', 'elsewhere.jsonl'];"
         "print(errors.exit_code(tracking.main))"
     )
     with obstacle(folder / "mlflow.db"):
@@ -374,14 +375,17 @@ def test_runs_that_another_code_logged_are_logged_anew(monkeypatch):
 @pytest.mark.parametrize("obstacle", [locked, read_only, unopenable, of_another_version, on_a_full_disk])
 def test_what_mlflow_refuses_is_one_line_and_logged_once_by_the_next_run(obstacle, tracked, tmp_path):
     folder = shutil.copytree(tracked, tmp_path / "here")
-    track = "from bench.sink import Sink; print(Sink('s').track())"
+    track = "from bench.store.sink import Sink; print(Sink('s').track())"
     with obstacle(folder / "mlflow.db") as settings:
         answer, said = python(folder, track, **settings)
     assert answer == "False"
     assert said.splitlines()[-1].startswith("MLflow did not take everything (")
     assert "nothing is lost: the records are in mlruns/s.jsonl" in said.splitlines()[-1]
     assert said.count("\n") == 1
-    show = "from bench import tracking; print(tracking.frame('s')[['cell_id', 'status']].to_json(orient='values'))"
+    show = (
+        "from bench.store import mlflow_read;"
+        "print(mlflow_read.frame('s')[['cell_id', 'status']].to_json(orient='values'))"
+    )
     answer, said = python(folder, f"{track}; {show}")
     assert (answer.splitlines()[0], said) == ("True", "")
     ids = [cell.cell_id for cell in fast_study.build("s").cells]
