@@ -65,9 +65,7 @@ def test_a_quality_reached_by_the_fewest_steps_is_said_so(made_up):
 
 def test_what_is_not_scored_is_not_measured(made_up):
     tasks = made_up.comparison((500, 0.4), {4: (80, 0.2), 8: (160, 0.2)}, kind="tasks")
-    assert (
-        render_comparison.quality_verdict(tasks, "accuracy") == "Quality: accuracy is not measured (make score)."
-    )
+    assert render_comparison.quality_verdict(tasks, "accuracy") == "Quality: accuracy is not measured (make score)."
 
 
 def test_a_title_says_what_the_runs_have_in_common(made_up):
