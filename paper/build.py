@@ -17,7 +17,8 @@ import pandas as pd
 
 from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
-from bench.common.errors import BadInput, exit_code
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
 from bench.render.study import print_findings
 from bench.spec import pair
 from paper import results
@@ -104,9 +105,9 @@ def make_pdf() -> str:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
-        raise BadInput("usage: python -m paper.build STUDY")
-    name = sys.argv[1]
+    parser = Parser("paper.build", __doc__)
+    parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
+    name = parser.parse_args().study
     runs = study.runs_of(name)
     mark = stamp(name, runs, pair.file_of(runs["pair"].iloc[0]))
     findings = findings_of(study.with_histories(name, runs))
