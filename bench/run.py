@@ -1,4 +1,4 @@
-"""Measure both models of a pair: run cells, record every measurement, score the texts, report what was found.
+"""Measure both models of a pair: run cells, record every measurement, score the texts, report the comparison.
 
     python -m bench.run configs/grids/sweep.yaml --steps "16 64 256" --pair pocket
     python -m bench.run configs/grids/sweep.yaml --plan              # cells and minutes, runs nothing

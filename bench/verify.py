@@ -5,7 +5,7 @@
 
 A benchmark of LLaDA means nothing if its tokens are not LLaDA's. Golden vectors are inputs with what the authors' own
 code gave for them: logits, the tokens of whole answers, likelihoods. Ours must give the same. With real weights the
-model must answer questions whose answers are known.
+model must answer questions to which there is one right answer.
 
 Exit status 1 if anything differs or no vector was there. Bad input is refused before torch is imported.
 """
