@@ -19,12 +19,13 @@ from bench.analysis import comparison
 from bench.analysis.comparison import EMPTY
 from bench.analysis.scaling import scalings
 from bench.common.errors import BadInput, exit_code
+from bench.records.catalogue import unit_in_results
 from bench.render.study import print_study
 from bench.spec import pair
 from bench.store import mlflow_read
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
-from paper.results import cross_overs, digits, entry, likelihoods, unit_of
+from paper.results import cross_overs, digits, entry, likelihoods
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
 from paper.tables import latex, scaling
@@ -90,7 +91,9 @@ def make_parts(study: str, frame: pd.DataFrame) -> None:
     numbers = results.results(found) | results.results(tasks, "tasks.") | bits
     for other in beside:
         numbers |= results.results(other, f"{other.every['engine'].iloc[0]}.")
-    numbers |= {name: entry(value, unit_of(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()}
+    numbers |= {
+        name: entry(value, unit_in_results(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()
+    }
     for part in (found, tasks):
         numbers |= cross_overs(part, part.declared(margins))
     write_numbers(numbers, words)

@@ -10,15 +10,10 @@ from bench.analysis import comparison
 from bench.analysis.comparison import Comparison
 from bench.analysis.noise import Noise
 from bench.common import stats
+from bench.records.catalogue import unit_in_results
 from paper.tables import latex
 
-UNITS = {"ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "/j": "J", "j_per_token": "J/token", "power_w": "W"}
 POCKET_CARD = Path("bench/pocket/card.json")
-
-
-def unit_of(metric: str) -> str:
-    """The unit in a metric's name; `1` for a number without one."""
-    return next((unit for ending, unit in UNITS.items() if metric.endswith(ending)), "1")
 
 
 def entry(estimate: stats.Estimate, unit: str, runs: list[str]) -> dict:
@@ -34,7 +29,9 @@ def results(found: Comparison, prefix: str = "") -> dict[str, dict]:
         for metric in sorted(c for c in row.index if "/" in c and not c.startswith(("rounds/", "per_prompt/"))):
             estimate = comparison.estimate_of(row, metric)
             if estimate is not None and not metric.endswith(("_ci_low", "_ci_high")):
-                numbers[f"{prefix}{name}.{latex.short(metric)}"] = entry(estimate, unit_of(metric), [row["run_id"]])
+                numbers[f"{prefix}{name}.{latex.short(metric)}"] = entry(
+                    estimate, unit_in_results(metric), [row["run_id"]]
+                )
         if not found.llama.empty and row["model"] == "llada":
             ratio = comparison.ratio_at(found, row["steps"], "latency/latency_ms")
             runs = [row["run_id"], found.llama.iloc[0]["run_id"]]

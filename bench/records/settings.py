@@ -1,0 +1,83 @@
+"""What a record says that was measured: a cell, the human references of a prompt set, or the likelihood of a text.
+
+Only a cell generates text. References have scores alone, and a likelihood is a score of a model on held-out text. All
+three have `pair`, `kind`, `model` and `settings()`, which is what MLflow shows as a run's parameters.
+"""
+
+from dataclasses import dataclass, fields
+
+from bench.spec.cell import Cell, identity
+
+REFERENCE = "reference"
+LIKELIHOOD = "likelihood"
+# What stands for the settings that an old record does not state.
+UNSTATED = {
+    "pair": "", "kind": "", "model": "", "weights": "", "tokenizer": "", "revision": "", "dtype": "float32",
+    "device": "cpu", "engine": "eager", "gen_length": 0, "batch_size": 1, "prompts": 0, "prompt_hash": "",
+    "repeat_prompts": 0, "stop": "eos", "temperature": 0.0, "seed": 0, "time_limit_s": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HumanReferences:
+    """The human answers to a prompt set, cut to the length that a cell's answers may have: scored like a cell's."""
+
+    pair: str
+    tokenizer: str  # directory of the tokenizer that they are cut with
+    gen_length: int  # tokens of an answer at most
+    prompts: int
+    prompt_hash: str
+    kind: str = REFERENCE
+    model: str = "human"
+
+    @classmethod
+    def beside(cls, cell: Cell) -> "HumanReferences":
+        """The references that a cell's answers are compared with."""
+        return cls(cell.pair, cell.tokenizer, cell.gen_length, cell.prompts, cell.prompt_hash)
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name them; the tokenizer is a place on this machine and does not count."""
+        return identity({name: value for name, value in self.settings().items() if name != "tokenizer"})
+
+    def settings(self) -> dict:
+        """All fields, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """One model's likelihood of one held-out text."""
+
+    pair: str
+    model: str
+    dtype: str
+    revision: str  # hash of weights, configuration and tokenizer
+    text: str  # name of the source
+    texts: int  # how many passages of it
+    text_hash: str
+    samples: int | None = None  # noisy versions of each passage, where the likelihood is a Monte-Carlo bound
+    canvas: int | None = None  # tokens to which a whole passage is padded, where it is
+    kind: str = LIKELIHOOD
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name what was measured."""
+        return identity(self.settings())
+
+    def settings(self) -> dict:
+        """All fields that apply, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+Settings = Cell | HumanReferences | Likelihood
+UNSTATED_TEXTS = {"dtype": "", "revision": "", "text": "", "texts": 0, "text_hash": ""}
+
+
+def settings_of(stated: dict) -> Settings:
+    """The settings in a record. Fields that this code does not know are passed over, and old records may lack some."""
+    kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood}
+    kind = kinds.get(stated.get("kind"), Cell)
+    names = {field.name for field in fields(kind)}
+    whole = UNSTATED | UNSTATED_TEXTS | stated
+    return kind(**{name: value for name, value in whole.items() if name in names})

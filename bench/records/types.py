@@ -1,0 +1,218 @@
+"""What stands in a record, as types with units: parsed once where a file is read, written by the same types.
+
+A study's file has one JSON object a line, of four kinds. `Round` is one cell in one round, from a worker. `Beside` is
+what was measured on a GPU beside its calls. `Scores` is the quality of one set of texts. `Ceilings` is what a device can
+do at most. `parse` makes the type from the object, and `to_json` the object from the type, with the same keys.
+
+Old files are read as well: a field that is absent is None (or empty), and one that this code does not know is dropped.
+Times are wall-clock moments in seconds since 1970 (`_s`) or durations in the unit that their name ends in.
+"""
+
+from dataclasses import dataclass, field
+
+from bench.models.shape import Shape
+from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Rate, known_fields, stated
+from bench.records.settings import Settings, settings_of
+
+
+@dataclass(frozen=True)
+class Call:
+    """One timed call: a batch of prompts answered together."""
+
+    prompts: list[int]  # indices of the prompts that it answered
+    latency_ms: float  # wall time, the device synchronised at both ends
+    marks: dict[str, list[float]]  # ms since the start, by kind: token or step, block, and jump between timed parts
+    nfe: int  # forwards that were run
+    positions: int  # rows that were pushed through the model, over all forwards
+    kept: list[int]  # tokens of each answer, up to its first end token, that one included
+    first_step: int | None = None  # the step that committed output position 0; None for a model without steps
+    device_ms: float | None = None  # the latency by CUDA events; None on a CPU
+
+    @classmethod
+    def from_json(cls, raw: dict) -> "Call":
+        return cls(**known_fields(cls, raw))
+
+    def to_json(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "device_ms" or value is not None}
+
+
+@dataclass(frozen=True)
+class Round:
+    """One cell in one round. What was measured is there where `outcome` is ok; the parent of the worker adds the rest,
+    from `rounds_planned` on; `energy` and `busy` come from records of their own (`Beside`)."""
+
+    study: str
+    cell_id: str
+    number: int  # of the round, from 1
+    cell: Settings
+    outcome: str  # ok, oom, error or timeout
+    message: str = ""  # of the error; empty where it went well
+    started_s: float = 0.0
+    ended_s: float = 0.0
+    environment: Environment = field(default_factory=Environment)
+    shape: Shape | None = None  # of the model
+    load_s: float | None = None  # to load the weights
+    warmup_ms: list[float] | None = None  # of each warm-up pass
+    calls: list[Call] = field(default_factory=list)
+    memory_gib: MemoryGib = field(default_factory=MemoryGib)
+    capture_s: float | None = None  # to capture a step, compiling not counted
+    compile_s: float | None = None  # to compile a step
+    nvml: NvmlReport | None = None  # what NVML saw of the card; None on a CPU
+    sequences: list[list[int]] | None = None  # token ids of each answer, in round 1 of cells whose answers end by choice
+    rounds_planned: int = 0
+    order_seed: int | None = None  # of the shuffled order of cells
+    order: int | None = None  # the cell's place in its process, from 0
+    replaces_started_s: float | None = None  # when the round began that this one was asked for in place of
+    git: str | None = None  # commit of the code that measured
+    command: str | None = None  # of the parent
+    gpu: str | None = None  # UUID of the only card that the worker saw
+    energy: Energy | None = None
+    busy: KernelTime | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.outcome == "ok"
+
+    @classmethod
+    def from_json(cls, raw: dict) -> "Round":
+        simple = ("study", "cell_id", "outcome", "message", "load_s", "warmup_ms", "capture_s", "compile_s",
+                  "sequences", "order", "git", "command", "gpu")  # fmt: skip
+        renamed = {"number": "round", "started_s": "started", "ended_s": "ended", "rounds_planned": "rounds",
+                   "order_seed": "seed", "replaces_started_s": "again"}  # fmt: skip
+        nested = {"environment": Environment, "memory_gib": MemoryGib, "nvml": NvmlReport, "energy": Energy,
+                  "busy": KernelTime}  # fmt: skip
+        values = {name: raw[name] for name in simple if name in raw}
+        values |= {name: raw[key] for name, key in renamed.items() if key in raw}
+        values |= {name: kind.from_json(raw[name]) for name, kind in nested.items() if name in raw}
+        if "shape" in raw:
+            values["shape"] = Shape(**known_fields(Shape, raw["shape"]))
+        calls = [Call.from_json(call) for call in raw.get("calls", [])]
+        return cls(cell=settings_of(raw["cell"]), calls=calls, **values)
+
+    def to_json(self) -> dict:
+        """The record with its keys in the order in which they are written."""
+        measured = {
+            "shape": self.shape and vars(self.shape), "load_s": self.load_s, "warmup_ms": self.warmup_ms,
+            "calls": [call.to_json() for call in self.calls], "memory_gib": self.memory_gib.to_json(),
+            "capture_s": self.capture_s, "compile_s": self.compile_s, "nvml": self.nvml and self.nvml.to_json(),
+            "sequences": self.sequences,
+        }  # fmt: skip
+        return {
+            "record": "round", "study": self.study, "cell_id": self.cell_id, "round": self.number,
+            "cell": self.cell.settings(), "started": self.started_s, "outcome": self.outcome, "message": self.message,
+            **(stated(measured) if self.is_good else {}),
+            "ended": self.ended_s, "environment": self.environment.to_json(), **stated(self.from_parent()),
+            **stated({"energy": self.energy and vars(self.energy), "busy": self.busy and vars(self.busy)}),
+        }  # fmt: skip
+
+    def from_parent(self) -> dict:
+        """What the worker's parent adds to its record."""
+        return {
+            "rounds": self.rounds_planned or None, "seed": self.order_seed, "order": self.order,
+            "again": self.replaces_started_s, "git": self.git, "command": self.command, "gpu": self.gpu,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was measured on a GPU beside the calls of a round, in a record of its own: that round's energy or kernels."""
+
+    study: str
+    cell_id: str
+    number: int  # of the round
+    started_s: float  # when that round began: of two rounds of a number it belongs to one
+    energy: Energy | None = None
+    busy: KernelTime | None = None
+
+    @classmethod
+    def from_json(cls, raw: dict) -> "Beside":
+        energy = Energy.from_json(raw["energy"]) if "energy" in raw else None
+        busy = KernelTime.from_json(raw["busy"]) if "busy" in raw else None
+        return cls(raw["study"], raw["cell_id"], raw["round"], raw["started"], energy, busy)
+
+    def to_json(self) -> dict:
+        head = {"record": "beside", "study": self.study, "cell_id": self.cell_id, "round": self.number}
+        parts = {"energy": self.energy and vars(self.energy), "busy": self.busy and vars(self.busy)}
+        return head | {"started": self.started_s} | stated(parts)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one scorer says of one set of texts, a value a text; None where a text has no such value."""
+
+    study: str
+    cell_id: str
+    scorer: str
+    values: dict[str, list[float | None]]  # by metric
+    cell: Settings | None = None
+    ended_s: float | None = None
+    nats: list[float] | None = None  # negative log-likelihood of each text
+    tokens: list[int] | None = None  # of each text, where nats are a judge's
+    standard_errors: list[float] | None = None  # of the nats, Monte-Carlo
+    text_bytes: list[int] | None = None  # of each text, where nats are a contestant's
+
+    @classmethod
+    def from_json(cls, raw: dict) -> "Scores":
+        names = ("study", "cell_id", "scorer", "values", "nats", "tokens", "standard_errors")
+        cell = settings_of(raw["cell"]) if "cell" in raw else None
+        values = {name: raw[name] for name in names if name in raw}
+        return cls(cell=cell, ended_s=raw.get("ended"), text_bytes=raw.get("bytes"), **values)
+
+    def to_json(self) -> dict:
+        return stated({
+            "record": "scores", "study": self.study, "cell_id": self.cell_id,
+            "cell": self.cell and self.cell.settings(), "ended": self.ended_s, "scorer": self.scorer,
+            "values": self.values, "nats": self.nats, "tokens": self.tokens, "standard_errors": self.standard_errors,
+            "bytes": self.text_bytes,
+        })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What a device can do at most on the shapes of a pair, in one precision."""
+
+    study: str
+    pair: str
+    device: str  # name of the card or processor
+    dtype: str
+    flops_per_s: Rate
+    bytes_per_s: Rate
+    host_s: dict[str, dict[str, float]]  # seconds that the host adds to a forward, by engine and model
+    started: float = 0.0  # seconds since 1970
+    git: str = ""
+    environment: dict[str, str] = field(default_factory=dict)  # versions of the packages that measured
+    verdict: str = "unknown"  # whether the card was ours alone
+    threads: int | None = None  # of the processor that torch used
+
+    @classmethod
+    def from_json(cls, raw: dict) -> "Ceilings":
+        rates = {name: Rate.from_json(raw[name]) for name in ("flops_per_s", "bytes_per_s")}
+        return cls(**known_fields(cls, raw) | rates)
+
+    def to_json(self) -> dict:
+        where = ("study", "pair", "device", "dtype", "started", "git", "environment")
+        return {
+            "record": "ceilings", **{name: getattr(self, name) for name in where},
+            "flops_per_s": vars(self.flops_per_s), "bytes_per_s": vars(self.bytes_per_s), "host_s": self.host_s,
+            "verdict": self.verdict, "threads": self.threads,
+        }  # fmt: skip
+
+
+Record = Round | Beside | Scores | Ceilings
+KINDS = {"round": Round, "beside": Beside, "scores": Scores, "ceilings": Ceilings}  # by the key `record`
+
+
+def is_record(raw: object) -> bool:
+    """Whether a line's JSON value is a record of a kind that there is."""
+    return isinstance(raw, dict) and raw.get("record") in KINDS
+
+
+def parse(raw: dict) -> Record:
+    """The record in a line's JSON object. Raises ValueError that names the field that it cannot do without."""
+    kind = raw["record"]
+    try:
+        return KINDS[kind].from_json(raw)
+    except KeyError as error:
+        raise ValueError(f"a record of kind `{kind}` without {error}") from error
+    except TypeError as error:
+        raise ValueError(f"a record of kind `{kind}` that lacks a field ({error})") from error
