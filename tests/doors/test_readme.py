@@ -45,9 +45,9 @@ OF_PYTHON = [line for line in COMMANDS if line.startswith("python -m")]
 def help_of(module: str) -> str:
     """What a door prints when it is asked for help. Asked in this process, which has torch already."""
     printed = io.StringIO()
-    with mock.patch.object(sys, "argv", [module, "--help"]), contextlib.redirect_stdout(printed):
-        with pytest.raises(SystemExit):
-            importlib.import_module(module).main()
+    asked = mock.patch.object(sys, "argv", [module, "--help"])
+    with asked, contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        importlib.import_module(module).main()
     return printed.getvalue()
 
 
