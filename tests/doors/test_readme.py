@@ -33,7 +33,7 @@ def commands(text: str) -> list[str]:
     """The lines of a page's shell blocks, without comments and with lines that end in a backslash joined."""
     blocks = re.findall(r"^ *```sh\n(.*?)```", text, re.DOTALL | re.MULTILINE)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [stripped for line in lines if (stripped := re.sub(r"\s#.*", "", line).strip())]
+    return [stripped for line in lines if (stripped := re.sub(r"(^|\s)#.*", "", line).strip())]
 
 
 COMMANDS = sorted({line for text in PAGES.values() for line in commands(text)})
