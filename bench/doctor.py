@@ -1,32 +1,25 @@
-"""Is this machine ready? One line a check, and one fix where something is amiss.
+"""Is this machine ready for a study? One line for each check, and one fix where something is amiss.
 
-Exit status 1 if a study could not run here; missing LaTeX only costs the PDF.
+    python -m bench.doctor [--device D]
+
+Looks at Python, the device, the installed packages, LaTeX and free disk space. Exit status 1 if a study could not run
+here. Without LaTeX a study runs, and only the PDF is not made.
 """
 
-import argparse
 import sys
 
 from bench.checks import machine
-from bench.checks.machine import Check
+from bench.common.cli import Parser
 from bench.common.errors import exit_code
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Is this machine ready for a study?")
-    parser.add_argument("--device", default="auto")
+    parser = Parser("bench.doctor", __doc__)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     args = parser.parse_args()
-    python = Check("python", (3, 11) <= sys.version_info[:2] <= (3, 13), sys.version.split()[0], "Python 3.11 to 3.13")
-    checks = [
-        python,
-        machine.check_device(args.device),
-        machine.check_packages(),
-        machine.check_latex(),
-        machine.check_disk(),
-    ]
+    checks = machine.checks(args.device)
     for check in checks:
-        print(f"{'ok  ' if check.good else 'FAIL' if check.needed else 'miss'}  {check.name:9} {check.finding}")
-        if not check.good:
-            print(f"      fix: {check.fix}")
+        print(check.lines)
     return 0 if all(check.good for check in checks if check.needed) else 1
 
 

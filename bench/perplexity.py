@@ -1,56 +1,43 @@
-"""Likelihood of held-out text in bits per byte, once for each model of a pair.
+"""How well does each model predict text that it never saw? Bits per byte, once for each model of a pair.
 
-python -m bench.perplexity --pair pocket --text sharegpt wikitext path/to/wiki.test.txt
+    python -m bench.perplexity --pair pocket --text sharegpt wikitext path/to/wiki.test.txt
+
+A model that predicts a text well needs few bits to encode it. The bits are counted per byte of text, not per token, so
+that models with different tokenizers can be compared. LLaMA's number is exact. LLaDA's is an upper bound, estimated
+from random maskings of the text, so its true number is lower by an unknown amount: the two must not be ranked by it.
+It does not depend on the denoising steps, and nothing is timed.
 """
 
-import argparse
 import sys
-import time
 
-from bench.common import stats
+from bench.common.cli import Parser
 from bench.common.errors import BadInput, exit_code
 from bench.devices import choose
-from bench.quality import likelihood
-from bench.spec.cell import identity
 from bench.spec.pair import fetch, read_pair
-from bench.store import disk
 from bench.store.sink import Sink
 
 
-def report(model: str, source: str, record: dict) -> str:
-    """One line for the terminal."""
-    bits = stats.bits_per_byte(record["nats"], record["bytes"]).value
-    error = stats.bits_per_byte_error(record["standard_errors"], record["bytes"])
-    kind = "exact" if model == "llama" else f"upper bound, Monte-Carlo error {error:.4f}"
-    return f"{model:6} {source:12} {bits:.4f} bits per byte ({kind}; {len(record['bytes'])} texts)"
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pair", default="pocket")
+    parser = Parser("bench.perplexity", __doc__)
+    parser.add_argument("--pair", default="pocket", help="the two models that are asked (configs/pairs)")
     parser.add_argument("--text", nargs="+", default=["sharegpt"], help="sharegpt, wikitext (hub) or a text file")
     parser.add_argument("--texts", type=int, default=64, help="passages of each")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--study", help="default: the pair's name")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--study", help="the study that keeps the records; default: the pair's name")
     args = parser.parse_args()
-    chosen = choose.choose(args.device)
+    if args.texts < 1:
+        parser.error(f"--texts {args.texts}: expected 1 or more")
+    device = choose.choose(args.device)
     pair = read_pair(args.pair)
     if not pair.metrics:
         raise BadInput(f"pair {pair.name}: random weights have no likelihood worth measuring")
+    from bench.quality import likelihood
+
     passages = {source: likelihood.read(source, args.texts) for source in args.text}
-    pair, study = fetch(pair), args.study or pair.name
-    for source, found in passages.items():
-        for kind in ("llama", "llada"):
-            cell = likelihood.cell_of(kind, pair, source, found)
-            cell_id = identity(cell)
-            known = disk.by_cell(study).get(cell_id)
-            if known is None:
-                measured = likelihood.score(getattr(pair, kind), pair.dtype, found, chosen)
-                head = {"record": "scores", "study": study, "cell_id": cell_id, "cell": cell, "ended": time.time()}
-                disk.append(disk.path(study), head | {"scorer": "likelihood", "values": {}} | measured)
-                known = disk.by_cell(study)[cell_id]
-            print(report(kind, cell["text"], known.scores["likelihood"]))
-    return 0 if Sink(study).track() else 1
+    sink = Sink(args.study or pair.name)
+    for line in likelihood.measure(fetch(pair), passages, device, sink):
+        print(line)
+    return 0 if sink.track() else 1
 
 
 if __name__ == "__main__":

@@ -1,28 +1,36 @@
-"""Records of another machine, or a published study, into MLflow.
+"""Records of another machine, or of a published study, into this machine's MLflow.
 
-python -m bench.tracking replay FILE      # records of another machine (.jsonl or .jsonl.gz) into this one's MLflow
-python -m bench.tracking restore STUDY    # the same with a published study (paper/recorded)
+    python -m bench.tracking replay FILE      # records of another machine (.jsonl or .jsonl.gz)
+    python -m bench.tracking restore STUDY    # a published study (paper/recorded)
+
+A record is one line of JSON: everything that was measured of one cell in one round. Metrics in MLflow are computed from
+records, so a study that was measured on a bare GPU machine looks here as if it had been measured here.
 """
 
 import sys
 from pathlib import Path
 
-from bench.common.errors import BadInput, exit_code
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
 from bench.store import disk
+from bench.store.sink import Sink
+
+DONE = {"replay": "replayed", "restore": "restored"}
 
 
 def main() -> int:
-    done = {"replay": "replayed", "restore": "restored"}
-    if len(sys.argv) != 3 or sys.argv[1] not in done:
-        raise BadInput("usage: python -m bench.tracking replay FILE.jsonl[.gz], or restore STUDY")
-    from bench.store.sink import Sink
-
-    what, name = sys.argv[1:]
-    studies = disk.replay(Path(name)) if what == "replay" else disk.replay(disk.published(name), name)
+    parser = Parser("bench.tracking", __doc__)
+    parser.add_argument("what", choices=sorted(DONE))
+    parser.add_argument("name", metavar="NAME", help="of replay: a file of records; of restore: a published study")
+    args = parser.parse_args()
+    if args.what == "replay":
+        studies = disk.replay(Path(args.name))
+    else:
+        studies = disk.replay(disk.published(args.name), args.name)
     tracked = True
     for study in studies:
         tracked &= Sink(study).track()
-        print(f"{done[what]} into study {study}: {len(disk.by_cell(study))} cells")
+        print(f"{DONE[args.what]} into study {study}: {len(disk.by_cell(study))} cells")
     return 0 if tracked else 1
 
 

@@ -1,49 +1,44 @@
-"""Train the pocket pair: a LLaMA and a LLaDA of the same shape, on the same rows.
+"""Train one model of the pocket pair: a LLaMA or a LLaDA of the same shape, on the same rows.
 
-make pair                                   # rows, tokenizer, both models, model card
-python -m bench.train --model llada --minutes 45 --out bench/pocket
+    make pair                                   # rows, tokenizer, both models, model card
+    python -m bench.train --model llada --minutes 45 --out bench/pocket
+
+The pocket pair is two small models that were trained alike, so that what differs between them is how they write: LLaMA
+learns to predict the next token, LLaDA to predict tokens that were masked at random. They are small enough to measure
+on a laptop, and trained enough for quality to depend on the number of denoising steps.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
-import torch
-
-from bench.common.errors import BadInput, exit_code
-from bench.models.weights import save
-from bench.training.rows import CACHE, prepare
-from bench.training.train import read_recipe, settings_of, train
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
+from bench.devices import choose
+from bench.training.recipe import MODELS, read_recipe, with_numbers
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"))
-    parser.add_argument("--model", choices=("llama", "llada"), required=True)
+    parser = Parser("bench.train", __doc__)
+    parser.add_argument("--recipe", type=Path, default=Path("configs/pocket-training.yaml"), help="shape, data, rates")
+    parser.add_argument("--model", choices=MODELS, required=True)
     parser.add_argument("--minutes", type=float, help="budget; default: the recipe's for this device")
-    parser.add_argument("--minutes-of", choices=("llama", "llada"), help="the recipe's budget of this model instead")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes-of", choices=MODELS, help="the recipe's budget of this model instead")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="numbers of the recipe's optimizer")
-    parser.add_argument("--out", type=Path, default=Path("bench/pocket"))
+    parser.add_argument("--out", type=Path, default=Path("bench/pocket"), help="the folder that holds both models")
     parser.add_argument("--start-from", type=Path, help="safetensors of a LLaMA of the same shape")
     args = parser.parse_args()
-    recipe = read_recipe(args.recipe)
-    for item in args.set:
-        name, _, value = item.partition("=")
-        if not isinstance(recipe["optimizer"].get(name), int | float):
-            raise BadInput(f"--set {item}: the recipe's optimizer has no number {name!r}")
-        recipe["optimizer"][name] = float(value)
-    prepare(recipe, CACHE)
-    minutes = args.minutes or recipe["minutes"][args.device][args.minutes_of or args.model]
-    model, progress = train(args.model, recipe, 60 * minutes, args.device, args.start_from)
-    save(model, args.out / args.model, official=args.model == "llada")
-    facts = {"minutes": minutes, "device": args.device, "steps": progress.steps, "tokens": progress.tokens}
-    facts |= {"epochs": round(progress.epochs, 2), "task_epochs": round(progress.task_epochs, 2)}
-    file = args.out / f"{args.model}-training.json"
-    stages = json.loads(file.read_text()) if file.is_file() else []  # a later stage keeps the earlier ones' facts
-    file.write_text(json.dumps([*stages, facts | {"settings": settings_of(recipe, args), "curve": progress.curve}]))
-    print(json.dumps(facts), "last held out:", progress.curve[-1:])
+    if args.minutes is not None and not args.minutes > 0:
+        parser.error(f"--minutes {args.minutes:g}: expected more than 0")
+    device = choose.choose(args.device)
+    recipe = with_numbers(read_recipe(args.recipe), args.set)
+    from bench.training.stage import Stage, run
+
+    minutes = args.minutes or recipe.minutes[device][args.minutes_of or args.model]
+    facts = run(recipe, Stage(args.model, device, minutes, args.out, args.start_from))
+    told = {name: value for name, value in facts.items() if name not in ("settings", "curve")}
+    print(json.dumps(told), "last held out:", facts["curve"][-1:])
     return 0
 
 

@@ -3,7 +3,7 @@
     python -m paper.build STUDY
 
 Works with any subset of cells: what is missing reads "not measured". Nothing is drawn again while the study
-and these sources are unchanged.
+and the sources of the report are unchanged.
 """
 
 import hashlib
@@ -15,41 +15,94 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis import comparison
-from bench.analysis.comparison import EMPTY
-from bench.analysis.scaling import scalings
-from bench.common.errors import BadInput, exit_code
-from bench.records.catalogue import unit_in_results
-from bench.render.study import print_study
+from bench.analysis import study
+from bench.analysis.comparison import EMPTY, main_of, on_other_engines
+from bench.analysis.findings import Findings, findings_of
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
+from bench.render.study import print_findings
 from bench.spec import pair
-from bench.store import mlflow_read
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
-from paper.results import cross_overs, digits, entry, likelihoods
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
-from paper.tables import latex, scaling
+from paper.tables import latex
+from paper.tables import scaling as scaling_tables
 
-HERE = Path(__file__).parent
-BUILD = HERE / "build"
+PAPER = Path(__file__).parent
+REPOSITORY = PAPER.parent
+BUILD = PAPER / "build"
+
+
+def sources(repository: Path = REPOSITORY) -> list[Path]:
+    """Every file that the report is made from: all code of the benchmark and of the report, its text and references,
+    and the files that state pairs, cards and hypotheses."""
+    paper = repository / "paper"
+    code = [*(repository / "bench").rglob("*.py"), *paper.rglob("*.py")]
+    text = [*paper.glob("*.tex"), *paper.glob("*.bib"), *paper.glob("*.yaml")]
+    return sorted([*code, *text, *(repository / "configs").rglob("*.yaml"), repository / results.POCKET_CARD])
+
+
+def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REPOSITORY) -> str:
+    """Changes when the study's runs, the pair's file or any source of the report does.
+
+    runs: a study's runs as tracked, with the digest of the records behind each.
+    """
+    parts = [name, runs.sort_values("run_id").to_csv(), str(has_latex())]
+    parts += [file.read_text() for file in (*sources(repository), pair_file)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def has_latex() -> bool:
+    """Whether a PDF can be made here."""
+    return bool(shutil.which("latexmk") and shutil.which("pdflatex"))
+
+
+def is_current(mark: str, build: Path = BUILD) -> bool:
+    """Whether the report that lies there was made from what this stamp stands for."""
+    file = build / "stamp"
+    return file.is_file() and file.read_text() == mark
 
 
 def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
-    """results.json and the same numbers as LaTeX definitions, read by \\num{name}."""
+    """results.json, and the same numbers and the words as LaTeX definitions, read by \\num{name}."""
     (BUILD / "results.json").write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
-    texts = {name: digits(number["value"]) for name, number in numbers.items()} | {
-        k: latex.escape(v).replace(PARAGRAPH, r"\par ") for k, v in words.items()
-    }
+    texts = {name: results.digits(number["value"]) for name, number in numbers.items()}
+    texts |= {name: latex.escape(text).replace(PARAGRAPH, r"\par ") for name, text in words.items()}
     lines = [f"\\expandafter\\def\\csname num@{name}\\endcsname{{{text}}}" for name, text in texts.items() if text]
     (BUILD / "numbers.tex").write_text("% written by paper/build.py\n" + "\n".join(lines) + "\n")
 
 
+def make_parts(findings: Findings) -> None:
+    """Write numbers, tables and figures anew."""
+    from paper.figures.write import write as write_figures  # drawing takes seconds to import
+
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    answers, tasks = (main_of(findings.comparisons, about) or EMPTY for about in ("answers", "tasks"))
+    on_engines = on_other_engines(answers, findings.comparisons)
+    scalings = scaling_tables.largest(findings.scalings)
+    likelihoods = results.with_card(findings.likelihoods, findings.pair.name)
+    words = facts(findings.study, tasks if answers.rows.empty else answers, outcome_words(findings.comparisons))
+    words["likelihood"] = likelihood_words(likelihoods)
+    words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(scalings))
+    numbers = results.results(answers) | results.results(tasks, "tasks.") | results.likelihood_numbers(likelihoods)
+    for comparison in on_engines:
+        numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
+    numbers |= scaling_tables.numbers(scalings) | results.cross_overs(answers) | results.cross_overs(tasks)
+    write_numbers(numbers, words)
+    comparison_tables.write(answers, tasks, BUILD / "tables", on_engines)
+    scaling_tables.write(scalings, BUILD / "tables")
+    cost_tables.write(findings, BUILD / "tables")
+    write_figures(findings, answers, tasks, on_engines, scalings, BUILD / "figures")
+
+
 def make_pdf() -> str:
     """Build report.pdf if there is a LaTeX; returns a line that says what came of it."""
-    if not (shutil.which("latexmk") and shutil.which("pdflatex")):
+    if not has_latex():
         return "no LaTeX here: all but report.pdf is written (Debian: apt install texlive-latex-recommended latexmk)"
     for name in ("main.tex", "refs.bib"):
-        shutil.copy(HERE / name, BUILD)
+        shutil.copy(PAPER / name, BUILD)
     command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-jobname=report", "main.tex"]
     done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
@@ -58,68 +111,19 @@ def make_pdf() -> str:
     return "report: paper/build/report.pdf"
 
 
-def sources() -> list[Path]:
-    """Every file that the report is made from: all code of the benchmark and of the report, text, references, and the
-    files that state pairs, cards and hypotheses."""
-    code = [*(HERE.parent / "bench").rglob("*.py"), *HERE.rglob("*.py")]
-    words = [*HERE.glob("*.tex"), *HERE.glob("*.bib"), *HERE.glob("*.yaml")]
-    return sorted([*code, *words, *(HERE.parent / "configs").rglob("*.yaml"), results.POCKET_CARD.resolve()])
-
-
-def stamp(study: str, frame: pd.DataFrame, pair_file: Path) -> str:
-    """Changes when the study's runs, the pair's file or any source of the report does."""
-    parts = [study, frame.sort_values("run_id").to_csv(), str(bool(shutil.which("latexmk")))]
-    parts += [file.read_text() for file in (*sources(), pair_file)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def make_parts(study: str, frame: pd.DataFrame) -> None:
-    """Write numbers, tables and figures anew."""
-    from paper.figures import cost as cost_figures
-    from paper.figures.write import write as write_figures
-
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    every = comparison.comparisons(frame)
-    found, tasks = (comparison.main_of(every, about) or EMPTY for about in ("answers", "tasks"))
-    beside = comparison.on_other_engines(found, every)
-    margins, bits = pair.read_pair(frame["pair"].iloc[0]).metrics, likelihoods(frame)
-    words = facts(study, found if not found.rows.empty else tasks, outcome_words(every, margins))
-    words["likelihood"] = likelihood_words(bits)
-    scaled = scaling.largest(scalings(frame))
-    words["scaling"] = PARAGRAPH.join(scaling.sentences(scaled))
-    numbers = results.results(found) | results.results(tasks, "tasks.") | bits
-    for other in beside:
-        numbers |= results.results(other, f"{other.every['engine'].iloc[0]}.")
-    numbers |= {
-        name: entry(value, unit_in_results(m), runs) for name, (value, m, runs) in scaling.numbers(scaled).items()
-    }
-    for part in (found, tasks):
-        numbers |= cross_overs(part, part.declared(margins))
-    write_numbers(numbers, words)
-    comparison_tables.write(found, tasks, BUILD / "tables", beside)
-    scaling.write(scaled, BUILD / "tables")
-    write_figures(found, tasks, scaled, BUILD / "figures", beside)
-    about = pair.read_pair(frame["pair"].iloc[0])
-    cost_tables.write(frame, about, BUILD / "tables")
-    cost_figures.write(frame, about, BUILD / "figures")
-
-
 def main() -> int:
-    if len(sys.argv) != 2:
-        raise BadInput("usage: python -m paper.build STUDY")
-    study = sys.argv[1]
-    frame = mlflow_read.frame(study)
-    if frame.empty:
-        raise BadInput(f"study {study!r} has no runs yet; run `make sweep` first")
-    current, mark = stamp(study, frame, pair.file_of(frame["pair"].iloc[0])), BUILD / "stamp"
-    if not mark.is_file() or mark.read_text() != current:
-        make_parts(study, frame)
+    parser = Parser("paper.build", __doc__)
+    parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
+    name = parser.parse_args().study
+    runs = study.runs_of(name)
+    mark = stamp(name, runs, pair.file_of(runs["pair"].iloc[0]))
+    findings = findings_of(study.with_histories(name, runs))
+    outcome = "report: nothing has changed since it was built"
+    if not is_current(mark):
+        make_parts(findings)
         outcome = make_pdf()
-        mark.write_text(current)
-    else:
-        outcome = "report: nothing has changed since it was built"
-    print_study(study)
+        (BUILD / "stamp").write_text(mark)
+    print_findings(findings)
     print(f"numbers, tables, figures: paper/build/; {outcome}")
     return 0
 

@@ -4,10 +4,14 @@ import time
 
 import pandas as pd
 
-from bench.analysis import comparison
 from bench.analysis.comparison import Comparison
+from bench.analysis.likelihood import Likelihood
+from bench.analysis.runs import temperature_of
 from bench.common import provenance
+from bench.models import kinds
 from bench.render import comparison as render_comparison
+from bench.render import wording
+from bench.render.wording import interval
 
 PARAGRAPH = "\n\n"
 POCKET_NOTE = (
@@ -25,39 +29,45 @@ POCKET_LIMITS = (
 )
 
 
-def likelihood_words(bits: dict[str, dict]) -> str:
-    """A sentence part for each text, LLaMA before LLaDA; empty where nothing is measured."""
-    parts: dict[str, list[str]] = {}
-    for name in sorted(bits, reverse=True):
-        model, text = name.removesuffix(".bits_per_byte").split(".", 1)
-        kind, number = "LLaMA" if model == "llama" else "LLaDA at most", bits[name]
-        parts.setdefault(text, []).append(f"{kind} {number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]")
-    return "; ".join(f"{text}: {', '.join(words)}" for text, words in parts.items())
+def likelihood_words(likelihoods: list[Likelihood]) -> str:
+    """A part of a sentence for each text, LLaMA before LLaDA; empty where nothing is measured."""
+    by_text: dict[str, list[str]] = {}
+    latest = {(likelihood.model, likelihood.text): likelihood for likelihood in likelihoods}
+    for _, likelihood in sorted(latest.items(), reverse=True, key=lambda item: item[0]):
+        kind = kinds.KINDS[likelihood.model]
+        name = kind.label if kind.causal else f"{kind.label} at most"
+        by_text.setdefault(likelihood.text, []).append(f"{name} {interval(likelihood.bits_per_byte, 3)}")
+    return "; ".join(f"{text}: {', '.join(parts)}" for text, parts in by_text.items())
 
 
-def facts(study: str, found: Comparison, verdict: list[str]) -> dict[str, str]:
-    """The words of the report: what was compared, where, and the outcome."""
-    rows = found.rows
-    known = {"study": study, "date": time.strftime("%Y-%m-%d"), "verdict": PARAGRAPH.join(verdict)}
+def facts(study: str, comparison: Comparison, verdict: list[str]) -> dict[str, str]:
+    """By name in paper/main.tex: what was compared, where, and the outcome."""
+    words = {"study": study, "date": time.strftime("%Y-%m-%d"), "verdict": PARAGRAPH.join(verdict)}
+    rows = comparison.rows
     if rows.empty:
-        return known
+        return words
     first = rows.iloc[0]
-    for name in ("pair", "dtype", "engine", "git", "device"):
-        known[name] = str(first.get(name, ""))
+    for name in ("pair", "dtype", "engine", "git", "device", "command"):
+        words[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
-        known[name] = f"{first[name]:.0f}"
-    heat = comparison.heat_of(first)
-    known["decoding"] = f"at temperature {heat:g}, with float64 noise" if heat else "greedily"
-    known["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
+        words[name] = f"{first[name]:.0f}"
+    temperature = temperature_of(first)
+    words["decoding"] = f"at temperature {temperature:g}, with float64 noise" if temperature else "greedily"
+    words["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
     if first.get("platform") != "cuda":
-        known["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
-    known["command"] = str(first.get("command", ""))
-    known["dirty"] = dirty_words(rows)
-    known["rounds"] = str(rows["rounds_logged"].map(lambda text: len(text.split())).min())
-    known["pair_note"], known["limits"] = (POCKET_NOTE, POCKET_LIMITS) if first["pair"] == "pocket" else ("", "")
-    if found.label:
-        known["pair_note"] = known["limits"] = RANDOM_NOTE
-    return known
+        words["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"
+    words["dirty"] = dirty_words(rows)
+    words["rounds"] = str(rows["rounds_logged"].map(lambda text: len(text.split())).min())
+    return words | notes(comparison)
+
+
+def notes(comparison: Comparison) -> dict[str, str]:
+    """What a reader must know of the pair, and what limits what follows from it."""
+    if wording.weights_label(comparison.every):
+        return {"pair_note": RANDOM_NOTE, "limits": RANDOM_NOTE}
+    if comparison.rows.iloc[0]["pair"] == "pocket":
+        return {"pair_note": POCKET_NOTE, "limits": POCKET_LIMITS}
+    return {"pair_note": "", "limits": ""}
 
 
 def dirty_words(rows: pd.DataFrame) -> str:
@@ -73,10 +83,9 @@ def dirty_words(rows: pd.DataFrame) -> str:
     return " ".join(warnings)
 
 
-def outcome_words(every: list[Comparison], margins: dict[str, float]) -> list[str]:
-    """The verdicts of all comparisons, each under what its runs have in common; tasks first, the declared metric."""
-    order = sorted(every, key=lambda found: found.about != "tasks")
-    return [
-        " ".join([f"{found.title[0].upper()}{found.title[1:]}:", *render_comparison.verdict(found, margins)])
-        for found in order
-    ]
+def outcome_words(every: list[Comparison]) -> list[str]:
+    """The verdicts of all comparisons, each under what its runs have in common; those about tasks first."""
+    ordered = sorted(every, key=lambda comparison: comparison.about != "tasks")
+    titles = [wording.capitalised(wording.comparison_title(comparison)) for comparison in ordered]
+    verdicts = [render_comparison.verdict(comparison) for comparison in ordered]
+    return [" ".join([f"{title}:", *verdict]) for title, verdict in zip(titles, verdicts, strict=True)]

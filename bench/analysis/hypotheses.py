@@ -1,7 +1,7 @@
 """What was predicted of the 8B study before it ran, and what became of it: confirmed, refuted or not measured.
 
-paper/hypotheses.yaml states each hypothesis with numbers of the cost model (bench/predictions.py) and a tolerance; a
-test recomputes them. A claim is met where the measured value lies within its factor of the predicted one.
+paper/hypotheses.yaml states each hypothesis with numbers of the cost model (bench/cost/predictions.py) and a tolerance;
+a test recomputes them. A claim is met where the measured value lies within its factor of the predicted one.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,19 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from bench.analysis import scaling
-from bench.analysis.scaling import LATENCY
+from bench.analysis.runs import with_steps, without_steps
+from bench.analysis.scaling import DEFAULTS, LATENCY, Scaling
+from bench.common.units import GIB
 from bench.common.yaml_file import Strict, read_yaml
 from bench.cost.floors import Ceilings
 from bench.cost.predictions import Models, Place
+from bench.models import kinds
 from bench.spec import grid
 from bench.spec.pair import Model, Whole, read_pair
 
 FILE = Path("paper/hypotheses.yaml")
-GIB = 1 << 30
-TIMED = ("batch", "length", "prompt", "engines")
-PROBED = ("frontier", "memory")
-WORDS = {
-    "throughput_ratio": "LLaDA's tokens/s over LLaMA's",
-    "latency_ratio": "LLaDA's latency over LLaMA's",
-    "turning_batch": "batch from which on LLaDA is slower",
-    "largest_batch": "largest batch that fits",
-    "break_even_steps": "steps at which time breaks even",
-}
+TIMED = ("batch", "length", "prompt", "engines")  # kinds of cells that tell times
+PROBED = ("frontier", "memory")  # kinds of cells that tell what fits into memory
 
 
 class Claim(Strict):
@@ -45,21 +39,9 @@ class Claim(Strict):
     value: float = Field(gt=0)
     factor: float = Field(gt=1)
 
-    @property
-    def text(self) -> str:
-        """ "LLaDA's tokens/s over LLaMA's, 128 tokens, batch 1, 4 tokens a step": what the value is of."""
-        parts = [WORDS[self.quantity], f"{self.gen_length:,} tokens"]
-        if self.quantity == "largest_batch":
-            parts.insert(0, "LLaMA" if self.model == "llama" else f"LLaDA {self.head}")
-        elif self.quantity != "turning_batch":
-            parts.append(f"batch {self.batch}")
-        if each := self.tokens_per_step:
-            parts.append(f"{each:g} token{'' if each == 1 else 's'} a step")
-        return ", ".join(parts)
-
 
 class Hypothesis(Strict):
-    """A statement; `{0:.1f}` in it stands for the value of its first claim."""
+    """A statement, in which `{0:.1f}` stands for the value of its first claim, and the engine that it is about."""
 
     statement: str
     engine: Literal["eager", "captured"]
@@ -67,11 +49,12 @@ class Hypothesis(Strict):
 
     @property
     def text(self) -> str:
+        """The statement with its claims' values."""
         return " ".join(self.statement.split()).format(*[claim.value for claim in self.claims])
 
 
 class HypothesesFile(Strict):
-    """paper/hypotheses.yaml: about which pair and card, and the ceilings that the numbers come from."""
+    """paper/hypotheses.yaml: the pair and the card that it is about, and the ceilings that the numbers come from."""
 
     pair: str
     card: str  # part of the device's name
@@ -83,16 +66,17 @@ class HypothesesFile(Strict):
 
     @property
     def ceilings(self) -> Ceilings:
+        """The ceilings as the cost model takes them."""
         return Ceilings(self.flops_per_s, self.bytes_per_s)
 
 
 def read(file: Path = FILE) -> HypothesesFile:
-    """Raises BadInput naming file, key and rule."""
+    """The hypotheses of a file. Raises BadInput naming file, key and rule."""
     return read_yaml(file, HypothesesFile, "list of hypotheses", file.parent)
 
 
 def predicted(claim: Claim, engine: str, about: HypothesesFile, models: Models) -> float:
-    """A claim's number, by the cost model."""
+    """A claim's number by the cost model."""
     place = Place(claim.batch, claim.gen_length, about.prompt_tokens, claim.head, engine)
     if claim.quantity == "largest_batch":
         return models.largest_batch(claim.model, place, about.memory_gib * GIB)
@@ -105,65 +89,70 @@ def predicted(claim: Claim, engine: str, about: HypothesesFile, models: Models) 
 
 
 def break_even(runs: pd.DataFrame, batch: float, gen_length: int, head: str) -> float | None:
-    """Steps at which LLaDA takes as long as LLaMA at a place, from its run of most steps."""
+    """Steps at which both models take equally long at a place, from the run of most steps; None where one of the
+    models was not measured there."""
     here = runs[(runs["batch_size"] == batch) & (runs["gen_length"] == gen_length)]
-    llama, llada = here[here["model"] == "llama"], here[(here["model"] == "llada") & (head_of(here) == head)]
-    if llama.empty or llada.empty:
+    autoregressive = without_steps(here)
+    diffusion = with_steps(here)
+    diffusion = diffusion[head_of(diffusion) == head]
+    if autoregressive.empty or diffusion.empty:
         return None
-    most = llada.loc[llada["steps"].idxmax()]
-    return float(llama[LATENCY].median() / (most[LATENCY] / most["steps"]))
+    most = diffusion.loc[diffusion["steps"].idxmax()]
+    return float(autoregressive[LATENCY].median() / (most[LATENCY] / most["steps"]))
 
 
 def head_of(runs: pd.DataFrame) -> pd.Series:
-    return runs["head"].fillna("official")
+    """The rung of the head of each run."""
+    return runs["head"].fillna(DEFAULTS["head"])
 
 
 def turning_batch(runs: pd.DataFrame, claim: Claim) -> float | None:
     """The batch at which time breaks even at a number of steps, on the line between measured batches in logarithms;
-    infinite where LLaDA stays ahead, the smallest batch where it never was."""
+    infinite where the diffusion model stays ahead, the smallest batch where it never was."""
     evens = {b: break_even(runs, b, claim.gen_length, claim.head) for b in sorted(runs["batch_size"].unique())}
-    known = {batch: steps for batch, steps in evens.items() if steps is not None}
-    if len(known) < 2:
+    measured_evens = {batch: steps for batch, steps in evens.items() if steps is not None}
+    if len(measured_evens) < 2:
         return None
-    batches = np.log(list(known))
-    ahead = np.log([steps * claim.tokens_per_step / claim.gen_length for steps in known.values()])
-    if ahead[0] <= 0:
-        return float(min(known))
-    below = np.flatnonzero(ahead <= 0)
-    if not len(below):
+    log_batches = np.log(list(measured_evens))
+    log_leads = np.log([steps * claim.tokens_per_step / claim.gen_length for steps in measured_evens.values()])
+    if log_leads[0] <= 0:
+        return float(min(measured_evens))
+    behind = np.flatnonzero(log_leads <= 0)
+    if not len(behind):
         return float("inf")
-    i = below[0]
-    return float(np.exp(np.interp(0, [ahead[i], ahead[i - 1]], [batches[i], batches[i - 1]])))
+    i = behind[0]
+    return float(np.exp(np.interp(0, [log_leads[i], log_leads[i - 1]], [log_batches[i], log_batches[i - 1]])))
 
 
-def largest_batch(found: list[scaling.Scaling], claim: Claim, fitting: pd.Series) -> float | None:
-    """The largest batch that was seen to fit, once the search has come to its end."""
-    for group in found:
-        rows = pd.concat([group.rows, group.left_out])
-        names = rows.loc[(rows["model"] == claim.model) & fitting.reindex(rows.index), "name"]
-        for edge in scaling.edges(group):
-            head = rows.loc[rows["name"] == edge.name].pipe(head_of).iloc[0]
-            right = claim.model == "llama" or head == claim.head
-            if edge.name in set(names) and right and edge.gen_length == claim.gen_length and edge.is_found:
+def largest_batch(groups: list[Scaling], claim: Claim, engine: str) -> float | None:
+    """The largest batch that was seen to fit on an engine, once the search has come to its end."""
+    for group in groups:
+        probes = pd.concat([group.rows, group.left_out])
+        probes = probes[(probes["model"] == claim.model) & (probes["engine"] == engine)]
+        for edge in group.edges:
+            of_line = probes[probes["line"] == edge.line]
+            if of_line.empty or edge.gen_length != claim.gen_length or not edge.is_found:
+                continue
+            if not kinds.has_steps(claim.model) or head_of(of_line).iloc[0] == claim.head:
                 return float(edge.fits or 0)
     return None
 
 
-def groups_of(frame: pd.DataFrame, about: HypothesesFile) -> list[scaling.Scaling]:
-    """A study's scaling groups in the pair's own precision, without a stated limit of memory."""
+def groups_of(scalings: list[Scaling], about: HypothesesFile) -> list[Scaling]:
+    """Of a study's scaling groups those in the pair's own precision, without a stated limit of memory."""
     dtype = read_pair(about.pair).dtype
-    groups = [group for group in scaling.scalings(frame) if group.every["limit_gib"].isna().all()]
-    return [group for group in groups if (group.every["dtype"] == dtype).all()]
+    return [
+        group for group in scalings
+        if group.every["limit_gib"].isna().all() and (group.every["dtype"] == dtype).all()
+    ]  # fmt: skip
 
 
-def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[scaling.Scaling]) -> float | None:
+def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> float | None:
     """A claim's number in a study's runs on the card; None where it was not measured."""
     if claim.quantity == "largest_batch":
-        probes = [
-            group for group in groups if group.kind in PROBED and about.card in str(group.every["device"].iloc[0])
-        ]
-        every = pd.concat([group.every for group in probes]) if probes else pd.DataFrame()
-        return largest_batch(probes, claim, every["engine"] == engine) if probes else None
+        probed = [group for group in groups if group.kind in PROBED]
+        on_card = [group for group in probed if about.card in str(group.every["device"].iloc[0])]
+        return largest_batch(on_card, claim, engine)
     timed = [group.rows for group in groups if group.kind in TIMED]
     runs = pd.concat(timed) if timed else pd.DataFrame()
     if runs.empty:
@@ -176,8 +165,8 @@ def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[scal
     steps = break_even(runs, claim.batch, claim.gen_length, claim.head)
     if steps is None or claim.quantity == "break_even_steps":
         return steps
-    ratio = claim.gen_length / claim.tokens_per_step / steps
-    return 1 / ratio if claim.quantity == "throughput_ratio" else ratio
+    latency_ratio = claim.gen_length / claim.tokens_per_step / steps
+    return 1 / latency_ratio if claim.quantity == "throughput_ratio" else latency_ratio
 
 
 @dataclass(frozen=True)
@@ -189,6 +178,7 @@ class Result:
 
     @property
     def is_met(self) -> bool | None:
+        """Whether the measured value lies within the claim's factor of the predicted one; None if it is missing."""
         if self.measured is None:
             return None
         return self.claim.value / self.claim.factor <= self.measured <= self.claim.value * self.claim.factor
@@ -204,18 +194,23 @@ class Score:
 
     @property
     def verdict(self) -> str:
+        """`confirmed`, `refuted` or `not measured`."""
         met = [result.is_met for result in self.results]
-        return "refuted" if False in met else "confirmed" if all(met) else "not measured"
+        if False in met:
+            return "refuted"
+        return "confirmed" if all(met) else "not measured"
 
 
-def scores(frame: pd.DataFrame, about: HypothesesFile) -> list[Score]:
-    """Every hypothesis as a study has it; none where the study is of another pair."""
-    if frame["pair"].iloc[0] != about.pair:
+def scores(pair: str, scalings: list[Scaling], about: HypothesesFile) -> list[Score]:
+    """Every hypothesis as a study of a pair has it; none where the hypotheses are about another pair."""
+    if pair != about.pair:
         return []
-    groups = groups_of(frame, about)
-    return [
-        Score(name, hypothesis.text, [
-            Result(claim, measured(claim, hypothesis.engine, about, groups)) for claim in hypothesis.claims
-        ])
-        for name, hypothesis in about.hypotheses.items()
-    ]  # fmt: skip
+    groups = groups_of(scalings, about)
+    return [score_of(name, hypothesis, about, groups) for name, hypothesis in about.hypotheses.items()]
+
+
+def score_of(name: str, hypothesis: Hypothesis, about: HypothesesFile, groups: list[Scaling]) -> Score:
+    """A hypothesis with what was measured of each of its claims."""
+    values = [measured(claim, hypothesis.engine, about, groups) for claim in hypothesis.claims]
+    results = [Result(claim, value) for claim, value in zip(hypothesis.claims, values, strict=True)]
+    return Score(name, hypothesis.text, results)

@@ -1,18 +1,28 @@
-"""What the scaling grids of a study say: how both models grow with batch, length, prompt and memory. Reads MLflow.
+"""What the scaling grids of a study say: how each model grows with batch, length, prompt and memory.
 
 A kind of grid is a group of runs that differ along its axis. Calls of which only a part was run stand for whole ones
 (`metrics.whole_call`); where a run made all its forwards at the same place, it is shown in their stead, and their
 ratio says how well the shortcut holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
-from bench.analysis import comparison
-from bench.analysis.noise import Noise, noise_under
+from bench.analysis.noise import JudgedStudy, Noise, noise_under
+from bench.analysis.runs import (
+    like,
+    order_of_models,
+    setting_of,
+    with_columns,
+    with_steps,
+    without_numbers,
+    without_steps,
+)
+from bench.analysis.study import Histories
 from bench.common import stats
-from bench.store import mlflow_read
+from bench.models import kinds
 
 AXES = {  # kind: what it varies
     "batch": "batch_size",
@@ -24,160 +34,30 @@ AXES = {  # kind: what it varies
     "memory": "batch_size",
     "frontier": "gen_length",
 }
-WORDS = {"batch_size": "batch {:.0f}", "gen_length": "{:.0f} tokens", "prompt_tokens": "prompts of {:.0f}"}
 TOGETHER = ["pair", "dtype", "platform", "device", "temperature", "limit_gib"]  # a group's runs share these
 PLACE = ["batch_size", "gen_length", "prompt_tokens"]  # where a run stands
 KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention", "fill"]  # what stands there
-PARTS = ["steps_timed", "tokens_timed"]
-LATENCY, RATE, STEP = "latency/latency_ms", "throughput/tokens_per_s", "latency/step_ms"
+PARTS = ["steps_timed", "tokens_timed"]  # how much of a call was run, where it was a part
+DEFAULTS = {"head": "official", "attention": "fused", "fill": "own"}  # what a setting is of a run that does not have it
+LATENCY = "latency/latency_ms"
+RATE = "throughput/tokens_per_s"
+STEP = "latency/step_ms"
 RESERVED = "memory/reserved_gib"
-PEAKS = ("memory/allocated_gib", "memory/resident_gib")
+ALLOCATED = "memory/allocated_gib"
+PEAKS = (ALLOCATED, "memory/resident_gib")  # peak memory, on a GPU and on a CPU
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """The runs of one kind on one machine, a row each, along the axis; `name` is the run's line in a figure."""
+class Line:
+    """Runs that a figure joins by a line: the model, and those settings in which its lines differ (the others are
+    None)."""
 
-    kind: str
-    rows: pd.DataFrame
-    left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
-    parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
-    noise: Noise | None = None
-
-    @property
-    def axis(self) -> str:
-        return AXES[self.kind]
-
-    @property
-    def every(self) -> pd.DataFrame:
-        """All that stands in a table, along the axis."""
-        both = pd.concat([self.rows, self.left_out])
-        by = dict.fromkeys([self.axis, *PLACE, "model", "head", "tokens_per_step", "engine", "attention", "fill"])
-        return both.sort_values(list(by), key=lambda c: c != "llama" if c.name == "model" else c, na_position="first")
-
-    @property
-    def machine(self) -> str:
-        return comparison.machine_of(self.every.iloc[0])
-
-    @property
-    def label(self) -> str:
-        return comparison.label_of(self.every)
-
-    @property
-    def title(self) -> str:
-        """ "batch: 64 tokens, prompts of 32, float32, lean head": the kind, and what its runs have in common."""
-        first, same = self.every.iloc[0], [name for name in PLACE if self.every[name].nunique(dropna=False) == 1]
-        parts = [WORDS[name].format(first[name]) for name in same if name != self.axis and pd.notna(first[name])]
-        parts.append(first["dtype"])
-        parts += [f"{first['engine']} engine"] if self.every["engine"].nunique() == 1 else []
-        heads = self.every.loc[self.every["model"] == "llada", "head"]
-        if heads.nunique(dropna=False) == 1:
-            parts.append(f"{comparison.text_of(heads.iloc[0], 'official')} head")
-        parts += [f"within {float(first['limit_gib']):g} GiB"] if pd.notna(first["limit_gib"]) else []
-        return f"{self.kind}: {', '.join(parts)}"
-
-    @property
-    def peak(self) -> str | None:
-        """The metric of peak memory that this machine has."""
-        return next((name for name in PEAKS if name in self.rows and self.rows[name].notna().any()), None)
-
-
-def scalings(frame: pd.DataFrame) -> list[Scaling]:
-    """The scaling groups of a study, in the order of `AXES`."""
-    wanted = [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"]
-    frame = frame.reindex(columns=[*frame.columns, *[c for c in dict.fromkeys(wanted) if c not in frame]])
-    frame, noises = comparison.judged(frame)
-    frame = frame[frame["kind"].isin(AXES)].copy()
-    frame["tokens_per_step"] = frame["gen_length"] / pd.to_numeric(frame["steps"])
-    groups = []
-    for kind in AXES:
-        for _, runs in frame[frame["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(group(kind, runs, noise_under(runs, noises)))
-    return groups
-
-
-def group(kind: str, runs: pd.DataFrame, noise: Noise | None = None) -> Scaling:
-    """One kind's runs with names; of a part and a whole run in the same place the whole one."""
-    runs = runs.assign(name=names_of(runs))
-    good, bad = runs[runs["reason"] == ""], runs[runs["reason"] != ""]
-    is_part = good[PARTS].notna().any(axis=1)
-    wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
-    spare = is_part & pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
-    return Scaling(kind, good[~spare], comparison.without_numbers(bad), good[spare], noise)
-
-
-def place_of(run: pd.Series) -> tuple[str, ...]:
-    """Where a run stands and what it is, whether all of its forwards were made or not."""
-    return tuple(str(run[name]) for name in [*PLACE, *KIND_OF_RUN])
-
-
-def names_of(runs: pd.DataFrame) -> list[str]:
-    """ "LLaDA, 4 tokens a step, official head": the model, and of the rest what differs between its runs."""
-    found = []
-    for _, run in runs.iterrows():
-        same_model = runs[runs["model"] == run["model"]]
-        parts = ["LLaMA" if run["model"] == "llama" else "LLaDA"]
-        if same_model["tokens_per_step"].nunique() > 1:
-            each = run["tokens_per_step"]
-            parts.append(f"{each:g} token{'' if each == 1 else 's'} a step")
-        if run["model"] == "llada" and same_model["head"].nunique(dropna=False) > 1:
-            parts.append(f"{comparison.text_of(run['head'], 'official')} head")
-        if same_model["engine"].nunique() > 1:
-            parts.append(run["engine"])
-        if same_model["attention"].nunique(dropna=False) > 1:
-            parts.append(f"{comparison.text_of(run['attention'], 'fused')} attention")
-        if same_model["fill"].nunique(dropna=False) > 1:
-            parts.append(f"{comparison.text_of(run['fill'], 'own')} weights")
-        found.append(", ".join(parts))
-    return found
-
-
-def lines_of(found: Scaling) -> list[tuple[str, pd.DataFrame]]:
-    """(name, its runs along the axis), LLaMA before LLaDA."""
-    rows = found.rows.sort_values(["model", "tokens_per_step", found.axis], kind="stable")
-    names = sorted(dict.fromkeys(rows["name"]), key=lambda name: not name.startswith("LLaMA"))
-    return [(name, rows[rows["name"] == name]) for name in names]
-
-
-def llama_at(found: Scaling, run: pd.Series) -> pd.DataFrame:
-    """LLaMA's run in the same place with the same engine and attention, at most one."""
-    llama = found.rows[found.rows["model"] == "llama"]
-    return comparison.like(llama, run, [*PLACE, "engine", "attention"]).head(1)
-
-
-def beside_llama(found: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
-    """The rounds of a LLaDA run's metric, and LLaMA's of the same place; empty where either is missing."""
-    llama = llama_at(found, run)
-    if run["model"] != "llada" or llama.empty or metric not in run or pd.isna(run[metric]):
-        return []
-    return list(zip(*mlflow_read.rounds_of(pd.concat([run.to_frame().T, llama]), metric).values(), strict=True))
-
-
-def ratio(found: Scaling, run: pd.Series) -> stats.Estimate | None:
-    """A LLaDA run's throughput over LLaMA's in the same place, paired by round; None where either is missing."""
-    rounds = beside_llama(found, run, RATE)
-    return stats.ratio_over_rounds(*rounds) if rounds else None
-
-
-def break_evens(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
-    """(run, steps at which LLaDA takes as long as LLaMA) of each place, from its run of the fewest steps."""
-    llada, result = found.rows[found.rows["model"] == "llada"], []
-    for _, runs in llada.groupby([*PLACE, "head", "engine", "attention", "block_length"], dropna=False):
-        run = runs.loc[runs["steps"].idxmin()]
-        if rounds := beside_llama(found, run, LATENCY):
-            result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
-    return result
-
-
-def beside_own(found: Scaling) -> list[tuple[pd.Series, stats.Estimate]]:
-    """(run, its step over that of the model's own weights, paired by round) of runs with weights of other values."""
-    own, same = found.rows[found.rows["fill"].isna()], [*PLACE, *(name for name in KIND_OF_RUN if name != "fill")]
-    result = []
-    for _, run in found.rows[found.rows["fill"].notna()].iterrows():
-        beside = comparison.like(own, run, same).head(1)
-        ratio = None if beside.empty else paired(pd.concat([run.to_frame().T, beside]), STEP)
-        result += [(run, ratio)] if ratio else []
-    return result
+    model: str
+    tokens_per_step: float | None = None
+    head: str | None = None
+    engine: str | None = None
+    attention: str | None = None
+    fill: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,29 +65,11 @@ class Shortcut:
     """How long a call comes out that was extrapolated from a part of it, over the same call made whole."""
 
     model: str
-    words: str  # "4 of 16 steps"
+    timed: int  # forwards that were run
+    whole: int  # forwards of the call
+    unit: str  # of both: steps or tokens
     latency: stats.Estimate | None
     peak: stats.Estimate | None
-
-
-def shortcuts(found: Scaling) -> list[Shortcut]:
-    """Each part with the whole run in its place."""
-    checks = []
-    for _, part in found.parts.iterrows():
-        same = [place_of(run) == place_of(part) for _, run in found.rows.iterrows()]
-        both = pd.concat([part.to_frame().T, found.rows[same].head(1)])
-        of = f"{part['steps_timed']:.0f} of {part['steps']:.0f} steps"
-        if part["model"] == "llama":
-            of = f"{part['tokens_timed']:.0f} of {part['gen_length']:.0f} tokens"
-        latency, peak = (paired(both, metric) for metric in (LATENCY, found.peak))
-        checks.append(Shortcut("LLaMA" if part["model"] == "llama" else "LLaDA", of, latency, peak))
-    return checks
-
-
-def paired(both: pd.DataFrame, metric: str | None) -> stats.Estimate | None:
-    """The first run's metric over the second's, paired by round."""
-    rounds = mlflow_read.rounds_of(both, metric) if metric else {}
-    return stats.ratio_over_rounds(*zip(*rounds.values(), strict=True)) if rounds else None
 
 
 @dataclass(frozen=True)
@@ -218,7 +80,7 @@ class Edge:
     freed pieces that it holds are of the wrong sizes, and then they are the wall.
     """
 
-    name: str
+    line: Line
     gen_length: int
     fits: int | None
     peak_gib: float | None
@@ -231,31 +93,186 @@ class Edge:
         return self.fails is not None and self.fails - (self.fits or 0) <= max(1, (self.fits or 0) // 32)
 
 
-def edges(found: Scaling) -> list[Edge]:
-    """The frontier of memory, from the probes of a study."""
-    probes, result = pd.concat([found.rows, found.left_out]), []
-    for (name, length), runs in probes.groupby(["name", "gen_length"], sort=False):
-        fits, fails = runs[runs["outcome"] == "ok"], runs[runs["outcome"] == "oom"]
-        largest = fits.loc[fits["batch_size"].idxmax()] if not fits.empty else None
-        least = int(fails["batch_size"].min()) if not fails.empty else None
-        peak, reserved = (
-            None if largest is None or pd.isna(largest.get(metric)) else float(largest[metric])
-            for metric in (found.peak, RESERVED)
+@dataclass(frozen=True)
+class Scaling:
+    """The runs of one kind on one machine, a row each, along the axis; `line` is the run's `Line`.
+
+    What follows from them is computed when it is first asked for, and then kept.
+    """
+
+    kind: str
+    rows: pd.DataFrame
+    left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
+    parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
+    noise: Noise | None = None
+    histories: Histories = field(default_factory=Histories)
+
+    @property
+    def axis(self) -> str:
+        """The column along which the runs differ."""
+        return AXES[self.kind]
+
+    @cached_property
+    def every(self) -> pd.DataFrame:
+        """All that stands in a table, along the axis."""
+        columns = [self.axis, *PLACE, "model", "head", "tokens_per_step", "engine", "attention", "fill"]
+        return pd.concat([self.rows, self.left_out]).sort_values(
+            list(dict.fromkeys(columns)),
+            key=lambda column: order_of_models(column) if column.name == "model" else column,
+            na_position="first",
         )
-        most = None if largest is None else int(largest["batch_size"])
-        result.append(Edge(name, int(length), most, peak, least, reserved))
-    return sorted(result, key=lambda edge: (not edge.name.startswith("LLaMA"), edge.name, edge.gen_length))
+
+    @property
+    def peak(self) -> str | None:
+        """The metric of peak memory that this machine has."""
+        return next((name for name in PEAKS if name in self.rows and self.rows[name].notna().any()), None)
+
+    @cached_property
+    def ratios(self) -> dict[str, stats.Estimate]:
+        """By run id: the throughput of a run with steps over that of the model without steps in the same place."""
+        rounds = {run["run_id"]: rounds_beside(self, run, RATE) for _, run in with_steps(self.rows).iterrows()}
+        return {run_id: stats.ratio_over_rounds(*pair) for run_id, pair in rounds.items() if pair}
+
+    @cached_property
+    def break_evens(self) -> list[tuple[pd.Series, stats.Estimate]]:
+        """(run, steps at which both models take equally long) of each place, from its run of the fewest steps."""
+        result = []
+        places = [*PLACE, "head", "engine", "attention", "block_length"]
+        for _, runs in with_steps(self.rows).groupby(places, dropna=False):
+            run = runs.loc[runs["steps"].idxmin()]
+            if rounds := rounds_beside(self, run, LATENCY):
+                result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
+        return result
+
+    @cached_property
+    def beside_own(self) -> list[tuple[pd.Series, stats.Estimate]]:
+        """(run, its step over that of the model's own weights, paired by round): runs with weights of other values."""
+        own = self.rows[self.rows["fill"].isna()]
+        settings = [*PLACE, *(name for name in KIND_OF_RUN if name != "fill")]
+        result = []
+        for _, run in self.rows[self.rows["fill"].notna()].iterrows():
+            beside = like(own, run, settings).head(1)
+            ratio = None if beside.empty else paired_ratio(self, run, beside.iloc[0], STEP)
+            if ratio:
+                result.append((run, ratio))
+        return result
+
+    @cached_property
+    def shortcuts(self) -> list[Shortcut]:
+        """Each run of a part, with the whole run in its place."""
+        return [shortcut_of(self, part) for _, part in self.parts.iterrows()]
+
+    @cached_property
+    def edges(self) -> list[Edge]:
+        """The frontier of memory by line and length, from the probes of a study."""
+        probes = pd.concat([self.rows, self.left_out])
+        result = [
+            edge_of(self, line, int(length), runs)
+            for (line, length), runs in probes.groupby(["line", "gen_length"], sort=False)
+        ]
+        return sorted(result, key=lambda edge: (kinds.has_steps(edge.line.model), edge.gen_length))
 
 
-def memory_map(found: Scaling, name: str) -> pd.DataFrame:
-    """Peak GiB of one line, batches down and lengths across; NaN where it failed or was not measured."""
-    rows = found.rows[found.rows["name"] == name]
-    return rows.pivot_table(index="batch_size", columns="gen_length", values=found.peak, aggfunc="max", dropna=False)
+def scalings(study: JudgedStudy) -> list[Scaling]:
+    """The scaling groups of a study, in the order of `AXES`."""
+    runs = with_columns(study.runs, [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"])
+    runs = runs[runs["kind"].isin(AXES)].copy()
+    runs["tokens_per_step"] = runs["gen_length"] / pd.to_numeric(runs["steps"])
+    groups = []
+    for kind in AXES:
+        for _, together in runs[runs["kind"] == kind].groupby(TOGETHER, dropna=False):
+            groups.append(scaling_of(kind, together, study))
+    return groups
 
 
-def failures(found: Scaling, name: str) -> dict[tuple[float, float], str]:
+def scaling_of(kind: str, runs: pd.DataFrame, study: JudgedStudy) -> Scaling:
+    """One kind's runs with their lines; of a part and a whole run in the same place the whole one."""
+    runs = runs.assign(line=pd.Series(lines_of_runs(runs), index=runs.index, dtype=object))
+    good = runs[runs["reason"] == ""]
+    left_out = runs[runs["reason"] != ""]
+    is_part = good[PARTS].notna().any(axis=1)
+    wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
+    has_whole = pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
+    is_spare = is_part & has_whole
+    noise = noise_under(runs, study.noises)
+    return Scaling(kind, good[~is_spare], without_numbers(left_out), good[is_spare], noise, study.histories)
+
+
+def place_of(run: pd.Series) -> tuple[str, ...]:
+    """Where a run stands and what it is, whether all of its forwards were made or not."""
+    return tuple(str(run[name]) for name in [*PLACE, *KIND_OF_RUN])
+
+
+def lines_of_runs(runs: pd.DataFrame) -> list[Line]:
+    """The line of each run: its model, and of its settings those that differ between this model's runs."""
+    differing = {model: differing_settings(same_model) for model, same_model in runs.groupby("model")}
+    result = []
+    for _, run in runs.iterrows():
+        settings = {name: setting_of(run, name, DEFAULTS.get(name, "")) for name in differing[run["model"]]}
+        if "tokens_per_step" in settings:
+            settings["tokens_per_step"] = run["tokens_per_step"]
+        result.append(Line(run["model"], **settings))
+    return result
+
+
+def differing_settings(runs: pd.DataFrame) -> list[str]:
+    """The settings of one model's runs that tell its lines apart."""
+    names = ["tokens_per_step", "engine"]
+    differing = [name for name in names if runs[name].nunique() > 1]
+    names = [name for name in DEFAULTS if name != "head" or kinds.has_steps(runs["model"].iloc[0])]
+    return differing + [name for name in names if runs[name].nunique(dropna=False) > 1]
+
+
+def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
+    """(line, its runs along the axis), models without steps first."""
+    rows = scaling.rows.sort_values(["model", "tokens_per_step", scaling.axis], kind="stable")
+    lines = sorted(dict.fromkeys(rows["line"]), key=lambda line: kinds.has_steps(line.model))
+    return [(line, rows[rows["line"] == line]) for line in lines]
+
+
+def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
+    """(values of a run with steps, values of the model without steps in the same place with the same engine and
+    attention), by round; empty where either is missing."""
+    reference = like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
+    if reference.empty or metric not in run or pd.isna(run[metric]):
+        return []
+    rounds = scaling.histories.rounds([run["run_id"], *reference["run_id"]], metric)
+    return list(zip(*rounds.values(), strict=True))
+
+
+def paired_ratio(scaling: Scaling, run: pd.Series, reference: pd.Series, metric: str | None) -> stats.Estimate | None:
+    """A run's metric over another run's, paired by round; None where they share no round of it."""
+    rounds = scaling.histories.rounds([run["run_id"], reference["run_id"]], metric) if metric else {}
+    return stats.ratio_over_rounds(*zip(*rounds.values(), strict=True)) if rounds else None
+
+
+def shortcut_of(scaling: Scaling, part: pd.Series) -> Shortcut:
+    """A run of a part of its calls beside the whole run in its place."""
+    in_its_place = [place_of(run) == place_of(part) for _, run in scaling.rows.iterrows()]
+    whole = scaling.rows[in_its_place].iloc[0]
+    latency, peak = (paired_ratio(scaling, part, whole, metric) for metric in (LATENCY, scaling.peak))
+    if kinds.has_steps(part["model"]):
+        return Shortcut(part["model"], int(part["steps_timed"]), int(part["steps"]), "steps", latency, peak)
+    return Shortcut(part["model"], int(part["tokens_timed"]), int(part["gen_length"]), "tokens", latency, peak)
+
+
+def edge_of(scaling: Scaling, line: Line, gen_length: int, probes: pd.DataFrame) -> Edge:
+    """The largest batch of some probes that fits, and the smallest that does not."""
+    fitting = probes[probes["outcome"] == "ok"]
+    failing = probes[probes["outcome"] == "oom"]
+    fails = int(failing["batch_size"].min()) if not failing.empty else None
+    if fitting.empty:
+        return Edge(line, gen_length, None, None, fails)
+    largest = fitting.loc[fitting["batch_size"].idxmax()]
+    peak_gib, reserved_gib = (
+        None if pd.isna(largest.get(metric)) else float(largest[metric]) for metric in (scaling.peak, RESERVED)
+    )
+    return Edge(line, gen_length, int(largest["batch_size"]), peak_gib, fails, reserved_gib)
+
+
+def failures(scaling: Scaling, line: Line) -> dict[tuple[float, float], str]:
     """Why a place of the memory map has no number: the outcome by (batch, length)."""
-    runs = found.left_out[found.left_out["name"] == name]
+    runs = scaling.left_out[scaling.left_out["line"] == line]
     return {
         (run["batch_size"], run["gen_length"]): run["outcome"] if run["outcome"] != "ok" else "excluded"
         for _, run in runs.iterrows()

@@ -1,23 +1,28 @@
-"""`make doctor`: is this machine ready? One line a check, and one fix where something is amiss.
-
-Exit status 1 if a study could not run here; missing LaTeX only costs the PDF.
-"""
+"""Is this machine ready for a study? Python, device, packages, LaTeX and disk, each with what to do about it."""
 
 import shutil
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.common.units import GIB
 from bench.devices import choose
 
-FREE_GIB_NEEDED = 2
+FREE_GIB_NEEDED = 2  # of disk: models, records and MLflow's files of a study
+OLDEST_PYTHON = (3, 11)
+NEWEST_PYTHON = (3, 13)  # that the pinned packages have wheels for
 REQUIREMENTS = (Path("requirements.txt"), Path("configs/requirements-nodeps.txt"))
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. `needed`: without it no study runs."""
+    """One line of the report.
+
+    name: what was looked at. good: whether it is as it should be. finding: what is there. fix: what to do if it is not
+    good. needed: whether no study runs without it.
+    """
 
     name: str
     good: bool
@@ -25,35 +30,55 @@ class Check:
     fix: str = ""
     needed: bool = True
 
+    @property
+    def lines(self) -> str:
+        """What a door prints: the finding and, where something is amiss, its fix on a line of its own."""
+        state = "ok  " if self.good else "FAIL" if self.needed else "miss"
+        finding = f"{state}  {self.name:9} {self.finding}"
+        return finding if self.good else f"{finding}\n      fix: {self.fix}"
 
-def pinned() -> dict[str, str]:
-    """Package: version, as the requirements files pin them."""
-    lines = [line.split("#")[0].strip() for file in REQUIREMENTS for line in file.read_text().splitlines()]
-    return dict(line.split("==") for line in lines if line)
+
+def checks(device: str) -> list[Check]:
+    """Every check, in the order of the report. device: auto, cpu or cuda."""
+    return [check_python(), check_device(device), check_packages(), check_latex(), check_disk()]
+
+
+def check_python() -> Check:
+    good = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
+    return Check("python", good, sys.version.split()[0], "Python 3.11 to 3.13")
 
 
 def check_device(wanted: str) -> Check:
     try:
-        chosen, gpu = choose.choose(wanted), choose.gpu()
+        chosen = choose.choose(wanted)
+        gpu = choose.gpu()
     except BadInput as error:
         return Check("device", False, str(error), "DEVICE=cpu, or install NVIDIA's driver and a CUDA build of torch")
-    return Check(
-        "device", True, f"{chosen} ({gpu[1]}, {gpu[0]})" if chosen == "cuda" else "cpu (no GPU that this torch can use)"
-    )
+    if chosen == "cuda":
+        return Check("device", True, f"{chosen} ({gpu[1]}, {gpu[0]})")
+    return Check("device", True, "cpu (no GPU that this torch can use)")
+
+
+def pinned() -> dict[str, str]:
+    """Version by package, as the requirements files pin them."""
+    lines = [line.split("#")[0].strip() for file in REQUIREMENTS for line in file.read_text().splitlines()]
+    return dict(line.split("==") for line in lines if line)
+
+
+def installed(package: str) -> str:
+    """The version that is installed, without what stands behind its `+`; `missing` where there is none."""
+    try:
+        return version(package).split("+")[0]
+    except PackageNotFoundError:
+        return "missing"
 
 
 def check_packages() -> Check:
-    wrong = []
-    for name, wanted in pinned().items():
-        try:
-            found = version(name).split("+")[0]
-        except PackageNotFoundError:
-            found = "missing"
-        if found != wanted:
-            wrong.append(f"{name} {found}, not {wanted}")
+    wanted = pinned()
+    wrong = [f"{name} {installed(name)}, not {pin}" for name, pin in wanted.items() if installed(name) != pin]
     if wrong:
         return Check("packages", False, "; ".join(wrong), "rm -rf .venv && make setup")
-    return Check("packages", True, f"all {len(pinned())} pinned packages")
+    return Check("packages", True, f"all {len(wanted)} pinned packages")
 
 
 def check_latex() -> Check:
@@ -64,5 +89,6 @@ def check_latex() -> Check:
 
 
 def check_disk() -> Check:
-    free = shutil.disk_usage(".").free / (1 << 30)
-    return Check("disk", free >= FREE_GIB_NEEDED, f"{free:.0f} GiB free", f"free {FREE_GIB_NEEDED} GiB here")
+    free_gib = shutil.disk_usage(".").free / GIB
+    fix = f"free {FREE_GIB_NEEDED} GiB here"
+    return Check("disk", free_gib >= FREE_GIB_NEEDED, f"{free_gib:.0f} GiB free", fix)

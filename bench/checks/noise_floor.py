@@ -1,8 +1,11 @@
-"""What the same cell gives twice on this machine: ratio, drift, verdict and energy of the sentinel."""
+"""What does the same cell give twice on this machine? Ratio, drift, verdict and energy of the sentinel.
+
+The sentinel is one small cell whose two twins differ in nothing. Each round measures both in processes of their own, so
+their ratio is the machine's noise, and the change from round to round its drift.
+"""
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,55 +17,74 @@ from bench.records import metrics, trust
 from bench.records.merge import CellRecords
 from bench.runner import request
 from bench.runner.loop import run
+from bench.runner.request import Request
 from bench.spec import sentinel
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
+LATENCY = "latency/latency_ms"  # the metric that is compared
+RoundMetrics = dict[int, dict[str, float]]  # by round: value by the metric's name
 
-def sentinel_work(args: argparse.Namespace) -> Work:
-    """One sentinel's twins and nothing else: of a work folder with one of each engine the eager one's."""
-    command = ["--cells", str(args.cells), "--record", "-"] if args.cells else [sentinel.GRID, "--device", args.device]
-    work, _ = request.resolve(request.parse([*command, "--rounds", str(args.rounds)]))
+
+def sentinel_work(device: str, rounds: int, folder: Path | None = None) -> Work:
+    """The twins of one sentinel and nothing else.
+
+    device: auto, cpu or cuda. folder: a work folder in place of the shipped grid; where it holds a sentinel of each
+    engine, the eager one is taken. Raises BadInput if it holds none.
+    """
+    work, _ = request.resolve(Request(grids=(sentinel.GRID,), cells=folder, device=device, rounds=rounds))
     if not (twins := [cell for cell in work.cells if cell.twin]):
-        raise BadInput(f"{args.cells}: the work folder holds no sentinel; export a grid that has one")
+        raise BadInput(f"{folder}: the work folder holds no sentinel; export a grid that has one")
     cells = tuple(cell for cell in twins if cell.engine == twins[0].engine)
-    return replace(work, rounds=args.rounds, seed=0, cells=cells)
+    return replace(work, rounds=rounds, seed=0, cells=cells)
 
 
-def sentinels(work: Work, gpu: str | None) -> list[Finding]:
-    """The sentinel twice a round in processes of its own: noise floor, drift, verdict and energy of this machine."""
+def check(work: Work, gpu: str | None) -> list[Finding]:
+    """Run the twins of `sentinel_work` and say what they show. gpu: UUID of the card, None on a CPU."""
+    entries = run_twins(work, gpu)
+    first, second = (good_rounds(entry) for entry in entries)
+    pairs = [(first[number][LATENCY], second[number][LATENCY]) for number in first if number in second]
+    return [*noise_findings(pairs), *card_findings(entries, first)]
+
+
+def run_twins(work: Work, gpu: str | None) -> list[CellRecords]:
+    """The records of each twin, all rounds measured in processes of their own."""
     with tempfile.TemporaryDirectory() as place:
-        folder, sink = Path(place), Sink("selfcheck", Path(place) / "records.jsonl")
+        folder = Path(place)
+        sink = Sink("selfcheck", folder / "records.jsonl")
         work.save(folder)
         run(work, folder, sink, gpu)
-        known = sink.known()
-    first, second = (good_rounds(known[cell.cell_id]) for cell in work.cells)
-    name = "latency/latency_ms"
-    pairs = [(first[r][name], second[r][name]) for r in first if r in second]
-    ratio = stats.ratio_over_rounds(*zip(*pairs, strict=True))
-    moved = stats.drift_of_twins(pairs)
-    bounds = "" if ratio.low is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
-    found = [Finding("noise floor", f"the same cell twice in a round: {ratio.value:.3f}{bounds}, {len(pairs)} rounds")]
-    if moved is not None:
-        over = f", more than {trust.DRIFT:.0%}: studies here are flagged" if moved > trust.DRIFT else ""
-        found.append(Finding("drift", f"{moved:.1%} between rounds{over}"))
-    return [*found, *card_findings([known[cell.cell_id] for cell in work.cells], first)]
+        records = sink.known()
+    return [records[cell.cell_id] for cell in work.cells]
 
 
-def good_rounds(entry: CellRecords) -> dict[int, dict[str, float]]:
+def good_rounds(entry: CellRecords) -> RoundMetrics:
     """The sentinel's metrics by round. Raises BadInput if it failed: nothing can be measured here then."""
     if entry.failed:
-        raise BadInput(f"the sentinel failed: {entry.failed['outcome']}: {entry.failed['message']}")
+        raise BadInput(f"the sentinel failed: {entry.failed.outcome}: {entry.failed.message}")
     return metrics.round_metrics(entry)
 
 
-def card_findings(entries: list[CellRecords], rounds: dict[int, dict[str, float]]) -> list[Finding]:
-    """What NVML said during the sentinels."""
-    verdict, reason = max((trust.verdict(entry) for entry in entries), key=lambda found: trust.VERDICTS.index(found[0]))
-    reason = reason or ("nothing vouches for a CPU" if verdict == "unknown" else "no sign of anybody else")
-    found = [Finding("exclusivity", f"{verdict}: {reason}")]
+def noise_findings(pairs: list[tuple[float, float]]) -> list[Finding]:
+    """Ratio and drift of the twins' latencies; pairs: (first twin, second twin) of each round, in ms."""
+    ratio = stats.ratio_over_rounds(*zip(*pairs, strict=True))
+    text = f"the same cell twice in a round: {ratio.text(3)}, {len(pairs)} rounds"
+    findings = [Finding("noise floor", text)]
+    drift = stats.drift_of_twins(pairs)
+    if drift is not None:
+        warning = f", more than {trust.DRIFT:.0%}: studies here are flagged" if drift > trust.DRIFT else ""
+        findings.append(Finding("drift", f"{drift:.1%} between rounds{warning}"))
+    return findings
+
+
+def card_findings(entries: list[CellRecords], rounds: RoundMetrics) -> list[Finding]:
+    """What NVML said of the card while the sentinels ran: the worst verdict with its reason, and the energy counter."""
+    verdicts = [trust.verdict(entry) for entry in entries]
+    verdict, reason = max(verdicts, key=lambda pair: trust.VERDICTS.index(pair[0]))
+    if not reason:
+        reason = "nothing vouches for a CPU" if verdict == "unknown" else "no sign of anybody else"
     values = next(iter(rounds.values()))
+    energy = "no counter here: energy is not measured"
     if "energy/power_w" in values:
-        text = f"counter answers: {values['energy/power_w']:.0f} W, {values['energy/j_per_token']:.3f} J a token"
-        return [*found, Finding("energy", text)]
-    return [*found, Finding("energy", "no counter here: energy is not measured")]
+        energy = f"counter answers: {values['energy/power_w']:.0f} W, {values['energy/j_per_token']:.3f} J a token"
+    return [Finding("exclusivity", f"{verdict}: {reason}"), Finding("energy", energy)]

@@ -150,8 +150,3 @@ def drop_reason(prompt: str, answer: str, seen_prompts: set[str], seen_answers: 
     if fingerprint(answer) in seen_answers or fingerprint(answer) in seen_prompts:
         return "answer seen before"
     return None
-
-
-if __name__ == "__main__":
-    for name, count in load_turns()[1].items():
-        print(f"{count:8,}  {name}")

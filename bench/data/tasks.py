@@ -217,10 +217,3 @@ def draw(rng: Random, name: str, level: int, test: bool, seen: set[str]) -> Item
         if is_test(item) == test and item.prompt not in seen:
             return item
     raise ValueError(f"there are no more test items of {name}, level {level}; ask for fewer prompts")
-
-
-if __name__ == "__main__":
-    shown = items(0, test=True)
-    for _ in range(len(LEVELS) * len(TASKS)):
-        item = next(shown)
-        print(f"{item.task:9} {item.level}  {item.prompt:45} {item.answer}")

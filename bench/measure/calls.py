@@ -6,34 +6,34 @@ from dataclasses import dataclass, replace
 
 from bench.adapters.contract import Adapter, Output, check
 from bench.measure.clock import Stopwatch, Timing
-from bench.spec.cell import Cell
+from bench.models import kinds
+from bench.records.types import Call
+from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
 from bench.spec.work import Work
-
-WARMUP_FORWARDS = 4  # of a warm-up pass at least
-WARMUP_PASSES = 3
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one call generates for."""
+    """The prompts that one call answers together."""
 
-    indices: list[int]  # of the prompts
-    ids: list[list[int]]  # their token ids
+    indices: list[int]  # of the prompts in the cell's prompt set
+    ids: list[list[int]]  # token ids of each prompt
 
 
 def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
     """The calls of a round: all prompts in round 1, the first few again in later rounds."""
     count = cell.prompts if round_ == 1 else min(cell.repeat_prompts, cell.prompts)
     ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[:count]]
+    indices = list(range(count))
     starts = range(0, count, cell.batch_size)
-    return [Batch(list(range(count)[i : i + cell.batch_size]), ids[i : i + cell.batch_size]) for i in starts]
+    return [Batch(indices[i : i + cell.batch_size], ids[i : i + cell.batch_size]) for i in starts]
 
 
 def short_cell(cell: Cell, forwards: int) -> Cell:
-    """The same shapes with few forwards: each is a full canvas (LLaDA), or a prefill and some decode steps."""
-    if cell.steps is None:
-        return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
-    return replace(cell, steps_timed=min(forwards, cell.forwards()))
+    """The same shapes with few forwards: each is a full canvas, or a prefill and some decode steps."""
+    if kinds.has_steps(cell.model):
+        return replace(cell, steps_timed=min(forwards, cell.forwards()))
+    return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
 
 
 def longest_of(batches: list[Batch]) -> list[list[int]]:
@@ -42,56 +42,67 @@ def longest_of(batches: list[Batch]) -> list[list[int]]:
 
 
 def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
-    """Passes over the longest batch of prompts, not counted as results; milliseconds of each.
+    """Passes over the batch with the longest prompt, not counted as results; milliseconds of each.
 
-    On a GPU the last of them is one whole call. None where memory alone is asked.
+    On a GPU the last of them is a whole call. No pass is made where memory alone is asked.
     """
     if cell.peaks_only:
         return []
-    found = []
-    passes = [short_cell(cell, WARMUP_FORWARDS)] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
-    for chosen in passes:
-        adapter.load(chosen)
+    short = short_cell(cell, WARMUP_FORWARDS)
+    passes = [short] * WARMUP_PASSES + [cell] * (cell.device == "cuda")
+    times_ms = []
+    for pass_ in passes:
+        adapter.load(pass_)
         _, timing = Stopwatch(cell.device).time(lambda mark: adapter.generate(longest_of(batches), mark))
-        found.append(round(timing.latency_ms, 3))
+        times_ms.append(round(timing.latency_ms, 3))
     adapter.load(cell)
-    return found
+    return times_ms
 
 
-def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> dict:
-    """Seconds that compiling and capturing took, never part of a timed call. Empty for an engine that does neither, and
-    where the cell before captured the same."""
+@dataclass(frozen=True)
+class Preparation:
+    """Seconds that compiling and capturing a step took, never part of a timed call; None where it was not done."""
+
+    capture_s: float | None = None
+    compile_s: float | None = None
+
+
+def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> Preparation:
+    """Let a captured engine compile and capture the cell's step, unless the cell before it captured the same."""
     if cell.engine != "captured":
-        return {}
+        return Preparation()
     start = time.perf_counter()
     compile_s = adapter.prepare([batch.ids for batch in batches])
     if compile_s is None:
-        return {}
-    found = {"capture_s": round(time.perf_counter() - start - compile_s, 3)}
-    return found | ({"compile_s": round(compile_s, 3)} if compile_s else {})
+        return Preparation()
+    capture_s = round(time.perf_counter() - start - compile_s, 3)
+    return Preparation(capture_s, round(compile_s, 3) if compile_s else None)
 
 
-def describe_call(indices: list[int], output: Output, timing: Timing) -> dict:
-    """One timed call as plain data; times in milliseconds since its start."""
-    call = {
-        "prompts": indices,
-        "latency_ms": round(timing.latency_ms, 4),
-        "marks": timing.marks,
-        "nfe": output.nfe,
-        "positions": output.positions,
-        "kept": output.kept,
-        "first_step": output.first_step,
-    }
-    if timing.device_ms is not None:
-        call["device_ms"] = round(timing.device_ms, 4)
-    return call
+def describe_call(indices: list[int], output: Output, timing: Timing) -> Call:
+    """One timed call as a record has it; times in milliseconds since its start."""
+    return Call(
+        prompts=indices,
+        latency_ms=round(timing.latency_ms, 4),
+        marks=timing.marks,
+        nfe=output.nfe,
+        positions=output.positions,
+        kept=output.kept,
+        first_step=output.first_step,
+        device_ms=None if timing.device_ms is None else round(timing.device_ms, 4),
+    )
 
 
 def timed_calls(
     adapter: Adapter, cell: Cell, batches: list[Batch], progress: Callable[[int], None] = lambda done: None
-) -> tuple[list[dict], list[list[int]]]:
-    """Every call timed and checked. Returns the calls as plain data, and the generated token ids."""
-    calls, sequences = [], []
+) -> tuple[list[Call], list[list[int]]]:
+    """Every call timed and checked. Returns the calls, and the token ids of each answer.
+
+    progress: called after each call with the number of those that are done. Raises what the adapter raises, and
+    RuntimeError (adapters.contract.check) for an output that is not what the cell asked for.
+    """
+    calls = []
+    sequences = []
     for done, batch in enumerate(batches, 1):
         output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch.ids, mark))
         check(cell, output, timing.marks, adapter.special())

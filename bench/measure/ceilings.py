@@ -12,7 +12,6 @@ MFU, MBU and predictions of its runs are made from it (bench/records/utilisation
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tempfile
 import time
@@ -25,37 +24,30 @@ import torch
 import torch.nn.functional as F
 
 from bench.adapters import registry
-from bench.models import layers
+from bench.models import kinds, layers
 from bench.models.checkpoint import Checkpoint
 from bench.models.shape import Shape
+from bench.records.machine import Rate
 from bench.spec.cell import Cell
 
-SUSTAIN_S, LOOK_S, WINDOW_S = 5.0, 0.25, 0.05  # of a ceiling; of each candidate before; of one reading
-ROWS = {"cpu": (256, 1024), "cuda": (4096, 8192)}  # of activations that meet a matrix
-MOST_BYTES = 4 << 30  # read over and over: more than any cache holds
-THIN, THIN_HEADS, THIN_TOKENS = 64, 2, 16
-STEADY = 0.9  # median over ceiling; less says that something else ran here meanwhile
+SUSTAIN_S = 5.0  # how long the fastest kernel is run again and again for a ceiling
+CANDIDATE_S = 0.25  # how long each kernel is tried before the fastest is sustained
+WINDOW_S = 0.05  # how long one reading is: as many runs of a kernel as fill it
+ROWS = {"cpu": (256, 1024), "cuda": (4096, 8192)}  # of activations that are multiplied with a matrix
+MOST_BYTES = 4 << 30  # of weights that are read over and over: more than any cache holds
+THIN_WIDTH = 64  # of the model that is too thin to compute
+THIN_HEADS = 2
+THIN_TOKENS = 16  # that it generates, one forward each
 
 
 @dataclass(frozen=True)
-class Rate:
-    """What a kernel reaches a second, from readings over some seconds: the 95th percentile, which is the ceiling and
-    hardly moves when something else runs here too; the median and the 5th, which do."""
+class Peaks:
+    """What a device reaches: FLOPs and bytes a second, and the seconds that the host adds to a forward, by engine and
+    model."""
 
-    value: float
-    median: float
-    low: float
-    kernel: str
-
-    @classmethod
-    def of(cls, rates: list[float], kernel: str) -> Rate:
-        low, median, high = np.percentile(rates, [5, 50, 95])
-        return cls(float(high), float(median), float(low), kernel)
-
-    def text(self, unit: float, name: str) -> str:
-        spread = f"median {self.median / unit:.4g}, 5th percentile {self.low / unit:.4g}"
-        unsteady = "; NOT STEADY" if self.median < STEADY * self.value else ""
-        return f"{self.value / unit:.4g} {name} ({spread}{unsteady}), {self.kernel}"
+    flops_per_s: Rate
+    bytes_per_s: Rate
+    host_s: dict[str, dict[str, float]]
 
 
 def readings(kernel: Callable[[], object], where: str, seconds: float) -> list[float]:
@@ -70,21 +62,25 @@ def readings(kernel: Callable[[], object], where: str, seconds: float) -> list[f
         return (time.perf_counter() - start) / runs
 
     timed(1)  # loads the kernel
-    runs, found, end = max(1, round(WINDOW_S / timed(2))), [], time.perf_counter() + seconds
-    while not found or time.perf_counter() < end:
-        found.append(timed(runs))
-    return found
+    runs = max(1, round(WINDOW_S / timed(2)))
+    end = time.perf_counter() + seconds
+    times_s = [timed(runs)]
+    while time.perf_counter() < end:
+        times_s.append(timed(runs))
+    return times_s
 
 
 def best(candidates: Iterator[tuple[str, float, Callable[[], object]]], where: str, seconds: float) -> Rate:
-    """The candidate (name, work of one run, kernel) that does most a second, then sustained."""
-    most, chosen = 0.0, None
+    """The candidate (name, work of one run, kernel) that does most a second, then sustained for so many seconds."""
+    most = 0.0
+    fastest = None
     for name, work, kernel in candidates:
-        reached = work / min(readings(kernel, where, min(LOOK_S, seconds)))
+        reached = work / min(readings(kernel, where, min(CANDIDATE_S, seconds)))
         if reached > most:
-            most, chosen = reached, (name, work, kernel)
-    name, work, kernel = chosen
-    return Rate.of([work / taken for taken in readings(kernel, where, seconds)], name)
+            most = reached
+            fastest = (name, work, kernel)
+    name, work, kernel = fastest
+    return Rate.of([work / taken_s for taken_s in readings(kernel, where, seconds)], name)
 
 
 def matrices(shape: Shape) -> list[tuple[int, int]]:
@@ -126,40 +122,43 @@ def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple
     yield "one row times each matrix", float(total), one_row
 
 
-def thin(found: Checkpoint) -> dict:
+def thin(model: Checkpoint) -> dict:
     """The configuration of a model of as many layers and tokens, with hardly any arithmetic."""
     names = {
         "llama": ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
         "llada": ("d_model", "mlp_hidden_size", "n_heads", "n_kv_heads", "head_dim"),
-    }[found.kind]
-    return found.config | dict(zip(names, (THIN, THIN, THIN_HEADS, THIN_HEADS, THIN // THIN_HEADS), strict=True))
+    }[model.kind]
+    sizes = (THIN_WIDTH, THIN_WIDTH, THIN_HEADS, THIN_HEADS, THIN_WIDTH // THIN_HEADS)
+    return model.config | dict(zip(names, sizes, strict=True))
 
 
-def host_s(found: Checkpoint, dtype: str, where: str, engine: str) -> float:
+def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:
     """Seconds of one forward, decoding and committing counted, of a model that is too thin to compute: the 5th
     percentile of readings."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(json.dumps(thin(found)))
+        (Path(folder) / "config.json").write_text(json.dumps(thin(model)))
         diffusion = {"steps": THIN_TOKENS, "block_length": THIN_TOKENS, "remasking": "low_confidence"}
         cell = Cell(
-            pair="ceilings", kind="ceilings", model=found.kind, weights=folder, tokenizer=folder, revision="",
+            pair="ceilings", kind="ceilings", model=model.kind, weights=folder, tokenizer=folder, revision="",
             dtype=dtype, device=where, engine=engine, gen_length=THIN_TOKENS, batch_size=1, prompts=1, prompt_hash="",
             repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=60.0, random_seed=0,
-            **(diffusion if found.kind == "llada" else {}),
+            **(diffusion if kinds.has_steps(model.kind) else {}),
         )  # fmt: skip
-        adapter = registry.create(found.kind)
+        adapter = registry.create(model.kind)
         adapter.load(cell)
         adapter.prepare([[[1, 1]]])
-        taken = readings(lambda: adapter.generate([[1, 1]], lambda kind: None), where, LOOK_S)
-    return float(np.percentile(taken, 5)) / THIN_TOKENS
+        times_s = readings(lambda: adapter.generate([[1, 1]], lambda kind: None), where, CANDIDATE_S)
+    return float(np.percentile(times_s, 5)) / THIN_TOKENS
 
 
-def measure(found: list[Checkpoint], dtype: str, where: str, seconds: float) -> dict:
-    """The ceilings as plain data: FLOPs and bytes a second with their spread, host seconds by model."""
-    shapes, kind = [one.shape for one in found], getattr(torch, dtype)
+def measure(models: list[Checkpoint], dtype: str, where: str, seconds: float) -> Peaks:
+    """The ceilings of a device on the shapes of these models. dtype: of activations. seconds: how long each of the two
+    peaks is sustained."""
+    shapes = [model.shape for model in models]
+    torch_dtype = getattr(torch, dtype)
     with torch.inference_mode():
-        flops = best(products(shapes, kind, where), where, seconds)
-        moved = best(reads(shapes, kind, where), where, seconds)
+        flops = best(products(shapes, torch_dtype, where), where, seconds)
+        moved_bytes = best(reads(shapes, torch_dtype, where), where, seconds)
     engines = ("eager", "captured") if where == "cpu" else ("eager",)
-    host = {engine: {one.kind: host_s(one, dtype, where, engine) for one in found} for engine in engines}
-    return {"flops_per_s": dataclasses.asdict(flops), "bytes_per_s": dataclasses.asdict(moved), "host_s": host}
+    host = {engine: {model.kind: host_s(model, dtype, where, engine) for model in models} for engine in engines}
+    return Peaks(flops, moved_bytes, host)

@@ -1,36 +1,33 @@
-"""Scores the generations of a study when nothing is being timed: one JSON record a line on standard output.
+"""How good are the texts of a study? Scores those that have no scores yet, one JSON record a line on standard output.
 
-python -m bench.quality STUDY ENCODER JUDGE
+    python -m bench.quality STUDY ENCODER JUDGE
+
+ENCODER: BERTScore's model, minilm or mpnet. JUDGE: smollm2, none, or a directory of a causal language model. The
+scores are explained in bench/quality/text_scores.py. Nothing is put on record: `python -m bench.run ... --score-only`
+does that. Scoring never runs while anything is timed, since it computes on the same machine.
 """
 
 import json
 import sys
 
-from tqdm import tqdm
+from bench.common.cli import Parser
+from bench.common.errors import exit_code
+from bench.quality import scoring
+from bench.quality.models import ENCODERS
+from bench.records.types import Scores
 
-from bench.common.errors import BadInput, exit_code
-from bench.quality import models, scoring
-from bench.quality.scoring import Scorers
+
+def print_record(record: Scores) -> None:
+    print(json.dumps(record.to_json()), flush=True)
 
 
 def main() -> int:
-    if len(sys.argv) != 4:
-        raise BadInput("usage: python -m bench.quality STUDY ENCODER JUDGE")
-    study, encoder, judge = sys.argv[1:]
-    todo = scoring.unscored(study, encoder, judge)
-    names = {name for item in todo for name in item.missing}
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    bert = models.BertScore(encoder) if f"bertscore-{encoder}" in names else None
-    loaded = Scorers(bert, models.Judge(judge) if f"judge-{judge}" in names else None, encoder)
-    total = sum(len(item.missing) * item.entry.cell["prompts"] for item in todo)
-    bar = tqdm(total=total, desc="scoring", unit="text", mininterval=1)
-    for item in todo:
-        for name in item.missing:
-            head = {"record": "scores", "study": study, "cell_id": item.cell_id, "cell": item.entry.cell}
-            print(json.dumps(head | loaded.score(name, item, bar)), flush=True)
-    bar.close()
+    parser = Parser("bench.quality", __doc__)
+    parser.add_argument("study", metavar="STUDY")
+    parser.add_argument("encoder", metavar="ENCODER", choices=sorted(ENCODERS))
+    parser.add_argument("judge", metavar="JUDGE")
+    args = parser.parse_args()
+    scoring.score_study(args.study, args.encoder, args.judge, print_record)
     return 0
 
 

@@ -10,7 +10,8 @@ with different tokenizers are asked about the same bytes.
 
 import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,16 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from bench.common import stats
 from bench.common.errors import BadInput
 from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
-from bench.models import weights
+from bench.models import kinds, weights
+from bench.models.kinds import KINDS
+from bench.records.settings import Likelihood
+from bench.records.types import Scores
 from bench.spec.pair import ModelFile, PairFile
+from bench.store.sink import Sink
 
 CONTEXT_CHARS, ANSWER_CHARS = 150, 320
 CANVAS_TOKENS = 128  # a whole answer's EOS padding is scored up to here
@@ -105,23 +111,59 @@ def nats_of(model, found, passage: Passage, tokenizer: str, samples: int) -> tup
     return -bound.nats, bound.standard_error
 
 
-def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> dict:
-    """Nats, their standard errors and bytes of each passage by one model: the measured part of a record."""
+@dataclass(frozen=True)
+class Nats:
+    """Negative log-likelihood of some texts by one model, a value a text."""
+
+    nats: tuple[float, ...]
+    standard_errors: tuple[float, ...]  # of the nats, Monte-Carlo; 0 where they are exact
+    text_bytes: list[int]
+
+
+def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> Nats:
+    """The likelihood of each passage's answer by one model. chosen: the device."""
     found = files.describe()
     model = weights.load(found, chosen, getattr(torch, dtype))
     torch.manual_seed(SEED)
     bar = tqdm(passages, desc=f"{found.kind} bits per byte", unit="text", mininterval=1)
     pairs = [nats_of(model, found, passage, files.tokenizer_directory, samples) for passage in bar]
     nats, errors = zip(*pairs, strict=True)
-    return {"nats": nats, "standard_errors": errors, "bytes": [len(p.answer.encode()) for p in passages]}
+    sizes = [len(passage.answer.encode()) for passage in passages]
+    return Nats(nats, errors, sizes)
 
 
-def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> dict:
-    """What was measured, flat: one run in MLflow."""
+def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> Likelihood:
+    """What was measured: one run in MLflow."""
     files: ModelFile = getattr(pair, kind)
     text = json.dumps([vars(passage) for passage in passages])
-    return {
-        "pair": pair.name, "kind": "likelihood", "model": kind, "dtype": pair.dtype,
-        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
-        "text": Path(source).name, "texts": len(passages), "text_hash": hashlib.sha256(text.encode()).hexdigest()[:12],
-    } | ({} if kind == "llama" else {"samples": SAMPLES, "canvas": CANVAS_TOKENS})  # fmt: skip
+    is_bound = kinds.has_steps(kind)
+    return Likelihood(
+        pair=pair.name, model=kind, dtype=pair.dtype,
+        revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
+        text=Path(source).name, texts=len(passages), text_hash=hashlib.sha256(text.encode()).hexdigest()[:12],
+        samples=SAMPLES if is_bound else None, canvas=CANVAS_TOKENS if is_bound else None,
+    )  # fmt: skip
+
+
+def measure(pair: PairFile, passages: dict[str, list[Passage]], device: str, sink: Sink) -> Iterator[str]:
+    """Score each source's passages by both models, where the study has no such record; yield a line for each.
+
+    pair: with local directories (bench.spec.pair.fetch). passages: by source. Each record is on disk before its line.
+    """
+    for source, of_source in passages.items():
+        for model in KINDS:
+            cell = cell_of(model, pair, source, of_source)
+            entry = sink.known().get(cell.cell_id)
+            if entry is None:
+                nats = score(getattr(pair, model), pair.dtype, of_source, device)
+                sink.take(Scores(sink.study, cell.cell_id, "likelihood", {}, cell, ended_s=time.time(), **vars(nats)))
+                entry = sink.known()[cell.cell_id]
+            yield line_of(model, cell.text, entry.scores["likelihood"])
+
+
+def line_of(model: str, source: str, record: Scores) -> str:
+    """One model's likelihood of one source in words."""
+    bits = stats.bits_per_byte(record.nats, record.text_bytes).value
+    error = stats.bits_per_byte_error(record.standard_errors, record.text_bytes)
+    quality = f"upper bound, Monte-Carlo error {error:.4f}" if kinds.has_steps(model) else "exact"
+    return f"{model:6} {source:12} {bits:.4f} bits per byte ({quality}; {len(record.text_bytes)} texts)"

@@ -1,67 +1,96 @@
 """Records of one study by cell: what counts where a round was measured twice, and which ceilings belong to a cell."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from bench.common.dtypes import float_dtype_of
+from bench.records.settings import Settings
+from bench.records.types import Beside, Ceilings, Record, Round, Scores
+from bench.spec.cell import Cell
 
 
 @dataclass
 class CellRecords:
-    """What is known of one cell: its configuration, its rounds by number, its scores by scorer, its device's ceilings.
+    """What the records say of one cell: its settings, its rounds by number, its scores by scorer, and the ceilings of
+    its device.
 
     Texts that no cell generated (the human references) and likelihoods have scores and no rounds.
     """
 
-    cell: dict
-    rounds: dict[int, dict] = field(default_factory=dict)
-    scores: dict[str, dict] = field(default_factory=dict)
-    ceilings: dict | None = None
+    cell: Settings
+    rounds: dict[int, Round] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
+    ceilings: Ceilings | None = None
 
     @property
-    def failed(self) -> dict | None:
+    def failed(self) -> Round | None:
         """The first round that did not end well, or None."""
-        return next((r for r in self.rounds.values() if r["outcome"] != "ok"), None)
+        return next((record for record in self.rounds.values() if not record.is_good), None)
+
+    @property
+    def good_rounds(self) -> dict[int, Round]:
+        """The rounds that ended well, by number, in the order of their numbers."""
+        return {number: record for number, record in sorted(self.rounds.items()) if record.is_good}
+
+    def take_round(self, record: Round) -> None:
+        """Let a round count, unless a good one of its number is there that it was not asked for in place of.
+
+        Scores of a text that is not the same any more are dropped.
+        """
+        before = self.rounds.get(record.number)
+        if before and before.is_good and record.replaces_started_s != before.started_s:
+            return
+        self.rounds[record.number] = record
+        if before and before.sequences != record.sequences:
+            self.scores.clear()
+
+    def take_beside(self, record: Beside) -> None:
+        """Let energy or kernels belong to the round that they were measured beside, if that one counts."""
+        measured = self.rounds.get(record.number)
+        if measured and measured.started_s == record.started_s:
+            energy = record.energy or measured.energy
+            self.rounds[record.number] = replace(measured, energy=energy, busy=record.busy or measured.busy)
+
+    def take_scores(self, record: Scores) -> None:
+        """Let scores count in place of earlier ones by the same scorer. The last scored comes last."""
+        self.scores.pop(record.scorer, None)
+        self.scores[record.scorer] = record
 
 
-def group(found_records: list[dict]) -> dict[str, CellRecords]:
-    """Records by cell id. Of two records of the same round the first counts, unless it failed or the later one was
-    asked for in its place: `again` is when that began. Scores of a text that is not the same any more are dropped.
+def group(records: Iterable[Record]) -> dict[str, CellRecords]:
+    """Records by cell id, in the order in which cells first appear.
+
+    Scores of a cell that is not there count where they state what they are of (references, likelihoods). Of several
+    ceilings of a device the last measured count.
     """
-    found: dict[str, CellRecords] = {}
-    for record in found_records:
-        if record["record"] == "round":
-            entry = found.setdefault(record["cell_id"], CellRecords(record["cell"]))
-            before = entry.rounds.get(record["round"])
-            if before is None or before["outcome"] != "ok" or record.get("again") == before.get("started", ""):
-                entry.rounds[record["round"]] = record
-                if before is not None and before.get("sequences") != record.get("sequences"):
-                    entry.scores.clear()
-        elif record["record"] == "beside":
-            rounds = found[record["cell_id"]].rounds if record["cell_id"] in found else {}
-            of = rounds.get(record["round"], {})
-            if of.get("started") == record["started"]:
-                rounds[record["round"]] = of | {name: record[name] for name in ("energy", "busy") if name in record}
-        elif record["record"] == "scores" and (
-            record["cell_id"] in found or "cell" in record
-        ):  # a set of texts that nothing here generated has scores only
-            entry = found.get(record["cell_id"]) or found.setdefault(record["cell_id"], CellRecords(record["cell"]))
-            entry.scores.pop(record["scorer"], None)
-            entry.scores[record["scorer"]] = record  # the last scored comes last
-    for record in found_records:
-        if record["record"] == "ceilings":
-            for entry in found.values():
+    records = list(records)
+    cells: dict[str, CellRecords] = {}
+    for record in records:
+        if isinstance(record, Round):
+            cells.setdefault(record.cell_id, CellRecords(record.cell)).take_round(record)
+        elif isinstance(record, Beside) and record.cell_id in cells:
+            cells[record.cell_id].take_beside(record)
+        elif isinstance(record, Scores):
+            if record.cell_id not in cells and record.cell is not None:
+                cells[record.cell_id] = CellRecords(record.cell)
+            if record.cell_id in cells:
+                cells[record.cell_id].take_scores(record)
+    for record in records:
+        if isinstance(record, Ceilings):
+            for entry in cells.values():
                 if is_of(record, entry):
-                    entry.ceilings = record  # the last measured counts
-    return found
+                    entry.ceilings = record
+    return cells
 
 
-def is_of(ceilings: dict, entry: CellRecords) -> bool:
+def is_of(ceilings: Ceilings, entry: CellRecords) -> bool:
     """Whether ceilings were measured where all rounds of a cell ran: same device, pair, precision and CPU threads."""
     cell = entry.cell
-    if not entry.rounds:  # texts that no cell generated
+    if not isinstance(cell, Cell) or not entry.rounds:  # texts that no cell generated
         return False
-    if (ceilings["pair"], ceilings["dtype"]) != (cell["pair"], float_dtype_of(cell["dtype"])):
+    if (ceilings.pair, ceilings.dtype) != (cell.pair, float_dtype_of(cell.dtype)):
         return False
-    places = [record["environment"] for record in entry.rounds.values()]
-    same = all(place.get("device") == ceilings["device"] for place in places)
-    return same and (cell["device"] != "cpu" or all(p.get("threads") == ceilings["threads"] for p in places))
+    places = [record.environment for record in entry.rounds.values()]
+    if any(place.device != ceilings.device for place in places):
+        return False
+    return cell.device != "cpu" or all(place.threads == ceilings.threads for place in places)

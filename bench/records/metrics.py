@@ -1,226 +1,270 @@
-"""From records to metrics: the definitions of every number that is tracked (README, "Metrics").
+"""From records to metrics: how every tracked number is computed (bench/records/catalogue.py says what each means).
 
-A round's value is the median over its calls (latencies) or total tokens over total time (throughput).
-Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that
-both timed (`stats.paired_ratio`).
+The value of a round is the median over its calls (latencies), or total tokens over total time (throughput).
+Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that both
+rounds timed (`stats.paired_ratio`).
 
-A call that ran some of its forwards alone (`steps_timed`, `tokens_timed`) is completed first (`whole_call`), by
-`stats.extrapolated`; what then still cannot be told from it is left out.
+A call that ran only some of its forwards (`steps_timed`, `tokens_timed`) is completed first (`whole_call`), by
+`stats.extrapolated`. What cannot be told from the completed call is left out.
 """
 
 import itertools
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from bench.common import stats
+from bench.common.units import GIB
+from bench.models import kinds
 from bench.records import utilisation
 from bench.records.merge import CellRecords
+from bench.records.types import Call, Round, Scores
+from bench.spec.cell import Cell
 
-GIB = 1 << 30
 
-
-def gaps(times: list[float]) -> list[float]:
-    return [b - a for a, b in itertools.pairwise(times)]
+def gaps(times_ms: list[float]) -> list[float]:
+    """Differences between neighbours, one fewer than there are times."""
+    return [later - earlier for earlier, later in itertools.pairwise(times_ms)]
 
 
 def token_gaps(marks: dict[str, list[float]]) -> list[list[float]]:
-    """Times between LLaMA's tokens, in the stretches that are free of a jump."""
-    tokens, jumps = marks["token"], marks.get("jump", [])
+    """Milliseconds between the marks of tokens, in stretches that are free of a jump (of a cache that was filled)."""
+    tokens = marks["token"]
+    jumps = marks.get("jump", [])
     if not jumps:
         return [gaps(tokens)]
-    return [gaps([t for t in tokens if t <= jumps[0]]), gaps([jumps[0], *(t for t in tokens if t > jumps[0])])]
+    before_jump = [time for time in tokens if time <= jumps[0]]
+    after_jump = [time for time in tokens if time > jumps[0]]
+    return [gaps(before_jump), gaps([jumps[0], *after_jump])]
 
 
-def timed_forwards(cell: dict) -> int | None:
-    """Forwards that stand for all of a call's; None where all were run."""
-    return cell.get("steps_timed") or cell.get("tokens_timed")
+def whole_call(call: Call, cell: Cell) -> Call:
+    """A call as it would have been with all its forwards; itself where it had them.
 
-
-def whole_call(call: dict, cell: dict) -> dict:
-    """A call as it would have been with all its forwards; itself where it had them."""
-    timed, marks, rows = timed_forwards(cell), call["marks"], len(call["kept"])
+    What is missing takes as long as as many typical forwards. Its time on the device is dropped, since that is of the
+    part that was run.
+    """
+    timed = cell.timed
     if not timed:
         return call
-    if "steps" in cell:
-        whole, pause, stretches = cell["steps"], 0.0, [gaps([0.0, *marks["step"]])]
-        positions = call["positions"] * whole // timed
+    marks = call.marks
+    rows = len(call.kept)
+    if kinds.has_steps(cell.model):
+        forwards = cell.steps
+        pause_ms = 0.0
+        stretches = [gaps([0.0, *marks["step"]])]
+        positions = call.positions * forwards // timed
     else:
-        whole, stretches = cell["gen_length"], token_gaps(marks)
-        pause = marks["jump"][0] - max(t for t in marks["token"] if t <= marks["jump"][0])
-        positions = call["positions"] + rows * (whole - timed)
-    latency = stats.extrapolated(call["latency_ms"] - pause, stretches, whole - timed)
-    known = {name: value for name, value in call.items() if name != "device_ms"}  # which is that of the part
-    return known | {"latency_ms": latency, "nfe": whole, "positions": positions, "kept": [cell["gen_length"]] * rows}
+        forwards = cell.gen_length
+        pause_ms = marks["jump"][0] - max(time for time in marks["token"] if time <= marks["jump"][0])
+        stretches = token_gaps(marks)
+        positions = call.positions + rows * (forwards - timed)
+    latency_ms = stats.extrapolated(call.latency_ms - pause_ms, stretches, forwards - timed)
+    kept = [cell.gen_length] * rows
+    return replace(call, latency_ms=latency_ms, nfe=forwards, positions=positions, kept=kept, device_ms=None)
 
 
-def calls_of(record: dict, cell: dict) -> list[dict]:
-    """A round's calls, completed where they were cut short; none where no clock is to be believed."""
-    if cell.get("peaks_only"):
+def calls_of(record: Round, cell: Cell) -> list[Call]:
+    """A round's calls, completed where they were cut short; none where memory alone was asked and no clock counts."""
+    if cell.peaks_only:
         return []
-    return [whole_call(call, cell) for call in record["calls"]]
+    return [whole_call(call, cell) for call in record.calls]
 
 
-def call_latencies(call: dict, diffusion: bool) -> dict[str, float]:
-    """Latencies of one call in milliseconds; what does not apply is left out."""
-    marks, latency = call["marks"], call["latency_ms"]
-    found = {"latency": latency}
-    if "device_ms" in call:
-        found["device"] = call["device_ms"]
-    if diffusion:
-        steps = marks["step"]
-        if call["first_step"] is not None:
-            found["ttft"] = steps[call["first_step"]]
-        if marks.get("block"):
-            found["ttfb"] = marks["block"][0]
-        found["step"] = float(np.median(gaps([0.0, *steps])))
-    else:
-        found["ttft"] = marks["token"][0]
-        if len(marks["token"]) > 1:
-            found["step"] = found["itl_p50"] = stats.time_of_a_part(token_gaps(marks))
-            if "jump" not in marks:  # the ends of a range say nothing of its tail
-                found["itl_p95"] = float(np.percentile(gaps(marks["token"]), 95))
-    tokens = max(call["kept"])
-    if "ttft" in found and tokens > 1:
-        found["tpot"] = (latency - found["ttft"]) / (tokens - 1)
-    return found
+def call_latencies(call: Call, has_steps: bool) -> dict[str, float]:
+    """Latencies of one call in milliseconds, under the names in `LATENCIES`; what does not apply is left out.
+
+    has_steps: whether its model denoises in steps, rather than generating a token a forward.
+    """
+    latencies = {"latency": call.latency_ms}
+    if call.device_ms is not None:
+        latencies["device"] = call.device_ms
+    latencies |= step_latencies(call) if has_steps else token_latencies(call)
+    tokens = max(call.kept)
+    if "ttft" in latencies and tokens > 1:
+        latencies["tpot"] = (call.latency_ms - latencies["ttft"]) / (tokens - 1)
+    return latencies
+
+
+def step_latencies(call: Call) -> dict[str, float]:
+    """Of a model that denoises in steps: TTFT, time to the first block, and time of a step."""
+    steps = call.marks["step"]
+    latencies = {}
+    if call.first_step is not None:
+        latencies["ttft"] = steps[call.first_step]
+    if call.marks.get("block"):
+        latencies["ttfb"] = call.marks["block"][0]
+    return latencies | {"step": float(np.median(gaps([0.0, *steps])))}
+
+
+def token_latencies(call: Call) -> dict[str, float]:
+    """Of a model that generates a token a forward: TTFT, percentiles of the gaps between tokens, time of a forward."""
+    tokens = call.marks["token"]
+    latencies = {"ttft": tokens[0]}
+    if len(tokens) > 1:
+        latencies["step"] = latencies["itl_p50"] = stats.time_of_a_part(token_gaps(call.marks))
+        if "jump" not in call.marks:  # the ends of a range say nothing of its tail
+            latencies["itl_p95"] = float(np.percentile(gaps(tokens), 95))
+    return latencies
 
 
 LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency", "device")
 
 
-def timing_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
+def timing_metrics(calls: list[Call], cell: Cell) -> dict[str, float]:
     """Latency and throughput of a set of calls."""
-    per_call = [call_latencies(call, "steps" in cell) for call in calls]
-    found = {}
+    latencies_of_calls = [call_latencies(call, kinds.has_steps(cell.model)) for call in calls]
+    metrics = {}
     for name in LATENCIES:
-        values = [latencies[name] for latencies in per_call if name in latencies]
+        values = [latencies[name] for latencies in latencies_of_calls if name in latencies]
         if values:
-            found[f"latency/{name}_ms"] = float(np.median(values))
-    seconds = sum(call["latency_ms"] for call in calls) / 1e3
-    found["throughput/tokens_per_s"] = sum(sum(call["kept"]) for call in calls) / seconds
-    canvas = sum(len(call["kept"]) for call in calls) * cell["gen_length"]
-    found["throughput/canvas_tokens_per_s"] = canvas / seconds
-    return found
+            metrics[f"latency/{name}_ms"] = float(np.median(values))
+    seconds = sum(call.latency_ms for call in calls) / 1e3
+    canvas_tokens = sum(len(call.kept) for call in calls) * cell.gen_length
+    metrics["throughput/tokens_per_s"] = sum(sum(call.kept) for call in calls) / seconds
+    metrics["throughput/canvas_tokens_per_s"] = canvas_tokens / seconds
+    return metrics
 
 
-def scaled_metrics(all_first: dict[str, float], first: list[dict], now: list[dict], cell: dict) -> dict[str, float]:
-    """A later round's metrics on all prompts, from the calls that it timed again.
+def scaled_metrics(of_round_1: dict[str, float], first: list[Call], now: list[Call], cell: Cell) -> dict[str, float]:
+    """A later round's metrics on all prompts, from the calls that it timed again; empty if it timed none of them.
 
-    all_first: round 1's metrics; first: round 1's calls; now: this round's.
+    of_round_1: round 1's metrics; first: round 1's calls; now: this round's calls.
     """
-    before = {tuple(call["prompts"]): call_latencies(call, "steps" in cell) for call in first}
-    pairs = [(call_latencies(call, "steps" in cell), before.get(tuple(call["prompts"]), {})) for call in now]
-    found = {}
+    has_steps = kinds.has_steps(cell.model)
+    before = {tuple(call.prompts): call_latencies(call, has_steps) for call in first}
+    pairs = [(call_latencies(call, has_steps), before.get(tuple(call.prompts), {})) for call in now]
+    metrics = {}
     for name in LATENCIES:
-        both = [(mine[name], theirs[name]) for mine, theirs in pairs if name in mine and name in theirs]
-        if both and f"latency/{name}_ms" in all_first:
-            found[f"latency/{name}_ms"] = all_first[f"latency/{name}_ms"] * stats.paired_ratio(*zip(*both, strict=True))
-    if not found:
-        return {}  # no call in common
-    slower = found["latency/latency_ms"] / all_first["latency/latency_ms"]
+        values = [(later[name], earlier[name]) for later, earlier in pairs if name in later and name in earlier]
+        if values and f"latency/{name}_ms" in of_round_1:
+            ratio = stats.paired_ratio(*zip(*values, strict=True))
+            metrics[f"latency/{name}_ms"] = of_round_1[f"latency/{name}_ms"] * ratio
+    if not metrics:
+        return {}
+    slower = metrics["latency/latency_ms"] / of_round_1["latency/latency_ms"]
     rates = ("throughput/tokens_per_s", "throughput/canvas_tokens_per_s")
-    return found | {name: all_first[name] / slower for name in rates}
+    return metrics | {name: of_round_1[name] / slower for name in rates}
 
 
-def compute_metrics(calls: list[dict], cell: dict) -> dict[str, float]:
+def compute_metrics(calls: list[Call], cell: Cell) -> dict[str, float]:
     """How much work the model did for what it gave; exact counts, so only round 1 is read.
 
     Committed tokens are those generated, post-EOS padding of the canvas included: each cost its share.
     """
-    forwards = sum(call["nfe"] for call in calls)
-    if "steps" in cell:
-        committed_per_row = cell["gen_length"] * len(calls)
-        committed = cell["gen_length"] * sum(len(call["kept"]) for call in calls)
+    forwards = sum(call.nfe for call in calls)
+    if kinds.has_steps(cell.model):
+        committed_per_row = cell.gen_length * len(calls)
+        committed = cell.gen_length * sum(len(call.kept) for call in calls)
     else:
-        committed_per_row = sum(max(call["kept"]) for call in calls)
-        committed = sum(max(call["kept"]) * len(call["kept"]) for call in calls)
+        committed_per_row = sum(max(call.kept) for call in calls)
+        committed = sum(max(call.kept) * len(call.kept) for call in calls)
     return {
         "compute/nfe": forwards / len(calls),
         "compute/tokens_per_forward": committed_per_row / forwards,
-        "compute/positions_per_token": sum(call["positions"] for call in calls) / committed,
+        "compute/positions_per_token": sum(call.positions for call in calls) / committed,
     }
 
 
-def card_metrics(record: dict) -> dict[str, float]:
-    """What only a GPU's record has: energy, memory as NVML sees it, and the time that no kernel ran."""
-    found = {}
-    if energy := record.get("energy"):
-        found["energy/j"] = energy["joules"] / energy["calls"]
-        found["energy/j_per_token"] = energy["joules"] / energy["tokens"]
-        found["energy/power_w"] = energy["joules"] / energy["seconds"]
-    if clock := record.get("nvml", {}).get("telemetry", {}).get("sm_clock_mhz"):
-        found["compute/sm_clock_mhz"] = clock[1]  # of least, mean and most
-    if busy := record.get("busy"):
-        found["compute/host_overhead"] = 1 - busy["kernel_ms"] / busy["latency_ms"]
-    if "used_bytes" in record.get("nvml", {}):
-        found["memory/device_gib"] = record["nvml"]["used_bytes"] / GIB
-        found["memory/residual_gib"] = record["nvml"]["foreign_bytes"] / GIB
-    return found
+def card_metrics(record: Round) -> dict[str, float]:
+    """What only a GPU's record has: energy, clock, memory as NVML sees it, and the share of time that no kernel ran."""
+    metrics = {}
+    if energy := record.energy:
+        metrics["energy/j"] = energy.joules / energy.calls
+        metrics["energy/j_per_token"] = energy.joules / energy.tokens
+        metrics["energy/power_w"] = energy.joules / energy.seconds
+    telemetry = record.nvml and record.nvml.telemetry
+    if telemetry and telemetry.mean_sm_clock_mhz:
+        metrics["compute/sm_clock_mhz"] = telemetry.mean_sm_clock_mhz
+    if busy := record.busy:
+        metrics["compute/host_overhead"] = 1 - busy.kernel_ms / busy.latency_ms
+    if record.nvml and record.nvml.used_bytes is not None:
+        metrics["memory/device_gib"] = record.nvml.used_bytes / GIB
+        metrics["memory/residual_gib"] = record.nvml.foreign_bytes / GIB
+    return metrics
 
 
 def is_over_ceiling(entry: CellRecords) -> bool:
     """Whether a round claims to do more than its device can: the ceiling or the model of cost is wrong."""
-    good = [record for record in entry.rounds.values() if record["outcome"] == "ok"]
-    return any(share > 1 for r in good for share in utilisation.shares(r, calls_of(r, entry.cell), entry).values())
+    rounds = entry.good_rounds.values()
+    shares = [utilisation.shares(record, calls_of(record, entry.cell), entry) for record in rounds]
+    return any(share > 1 for shares_of_round in shares for share in shares_of_round.values())
 
 
 def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
-    """The metrics of each good round, by round number."""
-    good = {number: record for number, record in sorted(entry.rounds.items()) if record["outcome"] == "ok"}
-    found = {}
+    """The metrics of each good round, by round number. Values that are not finite are left out."""
+    good = entry.good_rounds
+    rounds: dict[int, dict[str, float]] = {}
     for number, record in good.items():
         calls = calls_of(record, entry.cell)
         if not calls:
             metrics = {}
-        elif number != 1 and 1 in found:
-            metrics = scaled_metrics(found[1], calls_of(good[1], entry.cell), calls, entry.cell)
+        elif number != 1 and 1 in rounds:
+            metrics = scaled_metrics(rounds[1], calls_of(good[1], entry.cell), calls, entry.cell)
         else:
             metrics = timing_metrics(calls, entry.cell) | compute_metrics(calls, entry.cell)
         metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
-        metrics |= {f"memory/{name}_gib": value for name, value in record["memory_gib"].items()}
+        metrics |= {f"memory/{name}_gib": value for name, value in record.memory_gib.to_json().items()}
         metrics |= card_metrics(record)
-        metrics |= {f"compute/{name}": record[name] for name in ("compile_s", "capture_s") if name in record}
-        found[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return found
+        preparation = {"compute/compile_s": record.compile_s, "compute/capture_s": record.capture_s}
+        metrics |= {name: value for name, value in preparation.items() if value is not None}
+        rounds[number] = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    return rounds
 
 
 def headline(rounds: dict[int, dict[str, float]]) -> dict[str, float]:
     """Mean over rounds under the plain name, its t interval under `_ci_low` and `_ci_high` from two rounds on."""
-    found = {}
-    for name in sorted({name for metrics in rounds.values() for name in metrics}):
-        values = [metrics[name] for metrics in rounds.values() if name in metrics]
-        found |= with_interval(name, stats.mean_over_rounds(values))
-    return found
+    metrics = {}
+    for name in sorted({name for values in rounds.values() for name in values}):
+        values = [values_of_round[name] for values_of_round in rounds.values() if name in values_of_round]
+        metrics |= with_interval(name, stats.mean_over_rounds(values))
+    return metrics
 
 
 def quality_metrics(entry: CellRecords) -> dict[str, float]:
     """Quality over all prompts, with a bootstrap interval over prompts where it is a mean."""
-    found = {}
+    metrics = {}
     for scores in entry.scores.values():
-        for name, values in scores["values"].items():
-            known = [value for value in values if value is not None]
-            if not known or not all(map(math.isfinite, known)):
-                continue  # a mean over the rest would not be the prompts' mean
-            share = name.startswith("accuracy")
-            estimate = stats.proportion(int(sum(known)), len(known)) if share else stats.mean_over_prompts(known)
-            found |= with_interval(f"quality/{name}", estimate)
-        if sum(scores.get("tokens", [])):
-            # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.
-            found["quality/judge_perplexity"] = math.exp(sum(scores["nats"]) / sum(scores["tokens"]))
-        if scores.get("bytes"):
-            found |= with_interval("quality/bits_per_byte", stats.bits_per_byte(scores["nats"], scores["bytes"]))
-            found["quality/bits_per_byte_mc_error"] = stats.bits_per_byte_error(
-                scores["standard_errors"], scores["bytes"]
-            )
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+        metrics |= mean_scores(scores) | likelihood_metrics(scores)
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def mean_scores(scores: Scores) -> dict[str, float]:
+    """The mean of each of a scorer's values over the texts that have one; of right answers the share, with Wilson's
+    interval. A metric of which a value is not finite is left out: a mean of the rest would not be the prompts' mean.
+    """
+    metrics = {}
+    for name, values in scores.values.items():
+        present = [value for value in values if value is not None]
+        if not present or not all(map(math.isfinite, present)):
+            continue
+        if name.startswith("accuracy"):
+            estimate = stats.proportion(int(sum(present)), len(present))
+        else:
+            estimate = stats.mean_over_prompts(present)
+        metrics |= with_interval(f"quality/{name}", estimate)
+    return metrics
+
+
+def likelihood_metrics(scores: Scores) -> dict[str, float]:
+    """A judge's perplexity, or a contestant's bits per byte of held-out text; empty for other scorers."""
+    metrics = {}
+    if sum(scores.tokens or []):
+        # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.
+        metrics["quality/judge_perplexity"] = math.exp(sum(scores.nats) / sum(scores.tokens))
+    if scores.text_bytes:
+        metrics |= with_interval("quality/bits_per_byte", stats.bits_per_byte(scores.nats, scores.text_bytes))
+        error = stats.bits_per_byte_error(scores.standard_errors, scores.text_bytes)
+        metrics["quality/bits_per_byte_mc_error"] = error
+    return metrics
 
 
 def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
     """(name, prompt index, value) of each per-prompt score."""
     for scores in entry.scores.values():
-        for name, values in scores["values"].items():
+        for name, values in scores.values.items():
             if name.startswith("accuracy_"):
                 continue  # parts of `accuracy`
             for index, value in enumerate(values):
@@ -229,7 +273,7 @@ def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
 
 
 def with_interval(name: str, estimate: stats.Estimate) -> dict[str, float]:
-    found = {name: estimate.value}
-    if estimate.low is not None:
-        found |= {f"{name}_ci_low": estimate.low, f"{name}_ci_high": estimate.high}
-    return found
+    """An estimate as MLflow has it: the value under its name, and its bounds beside it where it has any."""
+    if estimate.low is None:
+        return {name: estimate.value}
+    return {name: estimate.value, f"{name}_ci_low": estimate.low, f"{name}_ci_high": estimate.high}

@@ -1,8 +1,8 @@
 """What stands in a record, as types with units: parsed once where a file is read, written by the same types.
 
 A study's file has one JSON object a line, of four kinds. `Round` is one cell in one round, from a worker. `Beside` is
-what was measured on a GPU beside its calls. `Scores` is the quality of one set of texts. `Ceilings` is what a device can
-do at most. `parse` makes the type from the object, and `to_json` the object from the type, with the same keys.
+what was measured on a GPU beside its calls. `Scores` is the quality of one set of texts. `Ceilings` is what a device
+can do at most. `parse` makes the type from the object, and `to_json` the object from the type, with the same keys.
 
 Old files are read as well: a field that is absent is None (or empty), and one that this code does not know is dropped.
 Times are wall-clock moments in seconds since 1970 (`_s`) or durations in the unit that their name ends in.
@@ -58,7 +58,7 @@ class Round:
     capture_s: float | None = None  # to capture a step, compiling not counted
     compile_s: float | None = None  # to compile a step
     nvml: NvmlReport | None = None  # what NVML saw of the card; None on a CPU
-    sequences: list[list[int]] | None = None  # token ids of each answer, in round 1 of cells whose answers end by choice
+    sequences: list[list[int]] | None = None  # token ids of each answer: in round 1, where answers end by themselves
     rounds_planned: int = 0
     order_seed: int | None = None  # of the shuffled order of cells
     order: int | None = None  # the cell's place in its process, from 0
@@ -115,7 +115,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Beside:
-    """What was measured on a GPU beside the calls of a round, in a record of its own: that round's energy or kernels."""
+    """Energy or kernels of a round, measured on a GPU beside its calls, in a record of its own."""
 
     study: str
     cell_id: str

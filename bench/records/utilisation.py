@@ -6,21 +6,22 @@ the model is wrong; it is not tracked, and the run is flagged.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.common.units import GIB
 from bench.cost import floors, peak_memory
-from bench.cost.floors import Ceilings, Cost
+from bench.cost.floors import Cost
+from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 from bench.records.merge import CellRecords
+from bench.records.types import Call, Round
 from bench.spec.cell import Cell
-
-NAMES = {field.name for field in fields(Cell)}
 
 
 @dataclass(frozen=True)
-class Call:
+class CostedCall:
     """A timed call as the cost model sees it: its cell at the batch that it had, and its tokens."""
 
     cell: Cell
@@ -29,80 +30,86 @@ class Call:
     seconds: float
 
 
-def calls_of(calls: list[dict], cell: dict) -> Iterator[Call]:
-    """The calls of a round; how long their prompts were follows from the rows that were pushed through the model."""
-    known = Cell(**{name: value for name, value in cell.items() if name in NAMES})
+def costed_calls(calls: list[Call], cell: Cell) -> Iterator[CostedCall]:
+    """A round's calls for the cost model. How long their prompts were follows from the rows that were pushed through
+    the model: with a cache the prompt once and then a row a token, without one the whole canvas in every forward."""
     for call in calls:
-        rows, nfe = len(call["kept"]), call["nfe"]
-        if known.steps is None:
-            prompt = call["positions"] // rows - (nfe - 1)
+        rows = len(call.kept)
+        if KINDS[cell.model].has_cache:
+            prompt_tokens = call.positions // rows - (call.nfe - 1)
         else:
-            prompt = call["positions"] // (rows * nfe * (2 if known.cfg_scale else 1)) - known.gen_length
-        yield Call(replace(known, batch_size=rows), prompt, nfe, call["latency_ms"] / 1e3)
+            forwards = call.nfe * (2 if cell.cfg_scale else 1)  # classifier-free guidance runs each twice
+            prompt_tokens = call.positions // (rows * forwards) - cell.gen_length
+        yield CostedCall(replace(cell, batch_size=rows), prompt_tokens, call.nfe, call.latency_ms / 1e3)
 
 
-def ceilings_of(entry: CellRecords) -> Ceilings | None:
-    """What the device of a cell can do at most, None where it was not measured."""
+def ceilings_of(entry: CellRecords) -> floors.Ceilings | None:
+    """What the device of a cell can do at most, as the cost model takes it; None where it was not measured."""
     if entry.ceilings is None:
         return None
-    return Ceilings(
-        entry.ceilings["flops_per_s"]["value"],
-        entry.ceilings["bytes_per_s"]["value"],
-        host_s=entry.ceilings["host_s"].get(entry.cell["engine"], {}).get(entry.cell["model"], 0.0),
-        overlaps=entry.cell["device"] != "cpu",
+    return floors.Ceilings(
+        entry.ceilings.flops_per_s.value,
+        entry.ceilings.bytes_per_s.value,
+        host_s=entry.ceilings.host_s.get(entry.cell.engine, {}).get(entry.cell.model, 0.0),
+        overlaps=entry.cell.device != "cpu",
     )
 
 
-def shares(record: dict, calls: list[dict], entry: CellRecords) -> dict[str, float]:
-    """MFU and MBU of a round's calls; empty where shape or ceilings are not known."""
+def shares(record: Round, calls: list[Call], entry: CellRecords) -> dict[str, float]:
+    """MFU and MBU of a round's calls; empty without the model's shape or the device's ceilings."""
     ceilings = ceilings_of(entry)
-    if ceilings is None or "shape" not in record or not calls:
+    if ceilings is None or record.shape is None or not calls:
         return {}
-    shape, every = Shape(**record["shape"]), list(calls_of(calls, entry.cell))
-    cost = sum((floors.call(c.cell, shape, c.prompt_tokens, c.new_tokens) for c in every), Cost(0, 0, 0))
-    seconds = sum(call.seconds for call in every)
+    costed = list(costed_calls(calls, entry.cell))
+    cost = sum((floors.call(c.cell, record.shape, c.prompt_tokens, c.new_tokens) for c in costed), Cost(0, 0, 0))
+    seconds = sum(call.seconds for call in costed)
     return {
         "compute/mfu": cost.flops / seconds / ceilings.flops_per_s,
         "compute/mbu": cost.moved_bytes / seconds / ceilings.bytes_per_s,
     }
 
 
-def metrics_of(record: dict, calls: list[dict], entry: CellRecords, first: bool) -> dict[str, float]:
+def metrics_of(record: Round, calls: list[Call], entry: CellRecords, is_first: bool) -> dict[str, float]:
     """MFU and MBU of a round, and of the first, whose calls are all prompts, what the cost model says of them.
 
     calls: the round's, each completed where a part of it was run (metrics.whole_call); none where no clock counts.
     """
-    found = {name: share for name, share in shares(record, calls, entry).items() if share <= 1}
-    if not first or "shape" not in record:
-        return found
-    shape, as_run = Shape(**record["shape"]), list(calls_of(record["calls"], entry.cell))
-    if entry.cell["device"] == "cuda":  # on a CPU nothing is allocated through torch's counters
-        peak = max((peak_memory.peak(c.cell, shape, c.prompt_tokens) for c in as_run), key=lambda peak: peak.total)
-        found["predicted/allocated_gib"] = peak.total_gib
-        found |= {f"predicted/{name}_gib": getattr(peak, name) / peak_memory.GIB for name in peak_memory.PARTS}
-    return found | predictions(list(calls_of(calls, entry.cell)), shape, ceilings_of(entry))
+    metrics = {name: share for name, share in shares(record, calls, entry).items() if share <= 1}
+    if not is_first or record.shape is None:
+        return metrics
+    if entry.cell.device == "cuda":  # on a CPU nothing is allocated through torch's counters
+        metrics |= predicted_peak(list(costed_calls(record.calls, entry.cell)), record.shape)
+    return metrics | predictions(list(costed_calls(calls, entry.cell)), record.shape, ceilings_of(entry))
 
 
-def predictions(calls: list[Call], shape: Shape, ceilings: Ceilings | None) -> dict[str, float]:
-    """Work of a mean call, and the median call's latency and step by the model."""
+def predicted_peak(calls: list[CostedCall], shape: Shape) -> dict[str, float]:
+    """GiB of the largest call's peak by the model, and of its parts. calls: as they were run."""
+    peaks = [peak_memory.peak(call.cell, shape, call.prompt_tokens) for call in calls]
+    largest = max(peaks, key=lambda peak: peak.total)
+    parts = {f"predicted/{name}_gib": getattr(largest, name) / GIB for name in peak_memory.PARTS}
+    return {"predicted/allocated_gib": largest.total_gib} | parts
+
+
+def predictions(calls: list[CostedCall], shape: Shape, ceilings: floors.Ceilings | None) -> dict[str, float]:
+    """Work of a mean call, and with ceilings the median call's latency and step by the model."""
     if not calls:
         return {}
     costs = [floors.call(c.cell, shape, c.prompt_tokens, c.new_tokens) for c in calls]
-    found = {
+    metrics = {
         "compute/gflop": float(np.mean([cost.flops for cost in costs])) / 1e9,
         "compute/gbyte": float(np.mean([cost.moved_bytes for cost in costs])) / 1e9,
     }
     if ceilings:
-        times = [floors.call_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
-        steps = [floors.step_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
-        found["predicted/latency_ms"] = 1e3 * float(np.median(times))
-        found["predicted/step_ms"] = 1e3 * float(np.median(steps))
-    return found
+        call_times_s = [floors.call_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
+        step_times_s = [floors.step_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
+        metrics["predicted/latency_ms"] = 1e3 * float(np.median(call_times_s))
+        metrics["predicted/step_ms"] = 1e3 * float(np.median(step_times_s))
+    return metrics
 
 
 def ceiling_tags(entry: CellRecords) -> dict[str, str]:
-    """The ceilings beside a run, for whoever draws it."""
-    found = ceilings_of(entry)
-    if found is None:
+    """The ceilings beside a run, for whoever draws it; empty where they were not measured."""
+    ceilings = ceilings_of(entry)
+    if ceilings is None:
         return {}
-    return {f"ceiling.{name}": f"{getattr(found, name):.6g}" for name in ("flops_per_s", "bytes_per_s", "host_s")}
+    return {f"ceiling.{name}": f"{getattr(ceilings, name):.6g}" for name in ("flops_per_s", "bytes_per_s", "host_s")}

@@ -1,54 +1,63 @@
-"""What a study says: its comparison as a table, and the verdict in words. Reads MLflow, prints to the terminal.
-
-python -m bench.report STUDY            # table and verdict
-python -m bench.report STUDY samples    # one prompt with every model's answer
-"""
+"""A comparison in the terminal: its table, and the verdict in words."""
 
 import math
 
 import pandas as pd
 
-from bench.analysis.comparison import MEASURES, Comparison, break_even, estimate_of, match, ratio_at
+from bench.analysis.comparison import Comparison, Match
+from bench.analysis.runs import estimate_of
 from bench.common import cross_over
 from bench.data import tasks
+from bench.models import kinds
+from bench.records.catalogue import columns
 from bench.render import wording
 from bench.render.wording import interval
 
-METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}
-COLUMNS = {  # metric: (heading, digits)
-    **MEASURES,
-    "quality/accuracy": ("accuracy", 3),
-    "quality/accuracy_one_answer": ("one answer", 3),
-    "quality/accuracy_many_answers": ("many answers", 3),
-    "quality/bertscore_f1": ("BERTScore", 3),
-    "quality/bertscore_f1_mpnet": ("BERT mpnet", 3),
-    "quality/judge_perplexity": ("judge ppl", 1),
-    "quality/entropy": ("entropy", 2),
-    "quality/distinct_2": ("distinct-2", 2),
-    "quality/repetition": ("repetition", 2),
-    "quality/mean_length": ("length", 0),
-}
-TASK_COLUMNS = {f"quality/accuracy_{task}": (task, 2) for task in tasks.TASKS}
+METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}  # of declared metrics, in sentences
+MEASURES = columns((  # in every table of a terminal
+    "latency/latency_ms", "latency/ttft_ms", "latency/step_ms", "throughput/tokens_per_s", "memory/allocated_gib",
+    "memory/resident_gib",
+))  # fmt: skip
+COLUMNS = MEASURES | columns((
+    "quality/accuracy", "quality/accuracy_one_answer", "quality/accuracy_many_answers", "quality/bertscore_f1",
+    "quality/bertscore_f1_mpnet", "quality/judge_perplexity", "quality/entropy", "quality/distinct_2",
+    "quality/repetition", "quality/mean_length",
+))  # fmt: skip
+TASK_COLUMNS = columns(f"quality/accuracy_{task}" for task in tasks.TASKS)
 
 
-def table(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
-    """Runs with headings, one line a run; a metric that no run has is left out."""
+def table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """Runs with headings, one line a run; a metric that no run has is left out.
+
+    metrics: (heading, digits) by metric.
+    """
     steps = rows["steps"] if "steps" in rows else [float("nan")] * len(rows)
-    found = pd.DataFrame({"model": rows["model"], "steps": [f"{s:.0f}" if s == s else "-" for s in steps]})
-    for metric, (heading, digits) in columns.items():
+    result = pd.DataFrame({"model": rows["model"], "steps": [wording.format_value(count, 0) for count in steps]})
+    for metric, (heading, digits) in metrics.items():
         if metric in rows and rows[metric].notna().any():
-            found[heading] = [wording.format_value(value, digits) for value in rows[metric]]
-    notes = [wording.note(row) for _, row in rows.iterrows()]
-    return found.assign(note=notes) if any(notes) else found
+            result[heading] = [wording.format_value(value, digits) for value in rows[metric]]
+    notes = [wording.note(run) for _, run in rows.iterrows()]
+    return result.assign(note=notes) if any(notes) else result
 
 
-def time_verdict(found: Comparison) -> str:
-    even, latency = break_even(found), f"{found.llama['latency/latency_ms'].iloc[0]:.0f} ms"
-    if even is None:
-        return f"Time: LLaMA answers in {latency}; two step counts of LLaDA are needed for a break-even."
-    if even < 1:
-        return f"Time: LLaMA answers in {latency}, less than one LLaDA step takes."
-    return f"Time: LLaMA answers in {latency}; LLaDA takes as long at about {even:.0f} steps."
+def labels(comparison: Comparison) -> tuple[str, str]:
+    """The names of the autoregressive and of the diffusion model."""
+    return (
+        wording.label_of_models(comparison.autoregressive, with_steps=False),
+        wording.label_of_models(comparison.diffusion, with_steps=True),
+    )
+
+
+def time_verdict(comparison: Comparison) -> str:
+    """One sentence on where time breaks even."""
+    autoregressive, diffusion = labels(comparison)
+    steps = comparison.break_even_steps
+    answers = f"Time: {autoregressive} answers in {comparison.autoregressive['latency/latency_ms'].iloc[0]:.0f} ms"
+    if steps is None:
+        return f"{answers}; two step counts of {diffusion} are needed for a break-even."
+    if steps < 1:
+        return f"{answers}, less than one {diffusion} step takes."
+    return f"{answers}; {diffusion} takes as long at about {steps:.0f} steps."
 
 
 def steps_text(crossing: cross_over.CrossOver, most: float) -> str:
@@ -57,44 +66,63 @@ def steps_text(crossing: cross_over.CrossOver, most: float) -> str:
     return f"{crossing.steps:.0f} [{crossing.low:.0f}, {high}]"
 
 
-def quality_verdict(found: Comparison, metric: str, margin: float) -> str:
+def quality_verdict(comparison: Comparison, metric: str) -> str:
     """One sentence on a declared metric, whatever the outcome."""
-    column, name = f"quality/{metric}", METRIC_NAMES[metric]
-    crossing = match(found, metric, margin)
-    if crossing is None:
-        return f"Quality: {name} is not measured (make score)."
-    theirs = interval(estimate_of(found.llama.iloc[0], column), 3)
-    most = found.llada["steps"].max()
-    if crossing.steps is not None:
-        where = steps_text(crossing.cross_over, most)
-        first = " (the fewest measured)" if crossing.cross_over.steps == found.llada["steps"].min() else ""
-        return (
-            f"Quality: LLaDA comes within {margin} of LLaMA's {name} of {theirs} at {where} steps{first};"
-            f" at {crossing.steps} steps an answer takes {interval(crossing.latency_ratio, 2)} times LLaMA's latency"
-            f" at {interval(crossing.throughput_ratio, 2)} times its tokens/s."
-        )
-    best = found.llada.loc[found.llada[column].idxmax()]
-    ratio = ratio_at(found, best["steps"], "latency/latency_ms")
+    match = comparison.matches[metric]
+    if match is None:
+        return f"Quality: {METRIC_NAMES[metric]} is not measured (make score)."
+    return reached_verdict(comparison, match) if match.steps is not None else missed_verdict(comparison, match)
+
+
+def reached_verdict(comparison: Comparison, match: Match) -> str:
+    """Where the diffusion model's quality is close enough, and what it costs there."""
+    autoregressive, diffusion = labels(comparison)
+    step_counts = comparison.diffusion["steps"]
+    fewest = " (the fewest measured)" if match.cross_over.steps == step_counts.min() else ""
     return (
-        f"Quality: LLaDA is not shown to come within {margin} of LLaMA's {name} of {theirs} within {most:.0f} steps"
-        f" (it does in {crossing.cross_over.p_reached:.0%} of the bootstrap replicates); its best is"
-        f" {interval(estimate_of(best, column), 3)} at {best['steps']:.0f} steps, at {interval(ratio, 2)} times the"
-        " latency."
+        f"Quality: {diffusion} comes within {match.margin} of {autoregressive}'s {reference_text(comparison, match)} at"
+        f" {steps_text(match.cross_over, step_counts.max())} steps{fewest};"
+        f" at {match.steps} steps an answer takes {interval(match.latency_ratio, 2)} times {autoregressive}'s latency"
+        f" at {interval(match.throughput_ratio, 2)} times its tokens/s."
     )
 
 
-def verdict(found: Comparison, margins: dict[str, float]) -> list[str]:
-    """The outcome of a comparison in sentences; says what is missing where it cannot be given.
+def missed_verdict(comparison: Comparison, match: Match) -> str:
+    """That the diffusion model's quality was not shown to be close enough, and what its best costs."""
+    autoregressive, diffusion = labels(comparison)
+    column = f"quality/{match.metric}"
+    best = comparison.diffusion.loc[comparison.diffusion[column].idxmax()]
+    return (
+        f"Quality: {diffusion} is not shown to come within {match.margin} of {autoregressive}'s"
+        f" {reference_text(comparison, match)} within {comparison.diffusion['steps'].max():.0f} steps"
+        f" (it does in {match.cross_over.p_reached:.0%} of the bootstrap replicates); its best is"
+        f" {interval(estimate_of(best, column), 3)} at {best['steps']:.0f} steps, at"
+        f" {interval(comparison.latency_ratios[best['steps']], 2)} times the latency."
+    )
 
-    margins: of the pair's declared metrics; empty where the weights are random and there is no quality.
-    """
-    if found.llama.empty or found.llada.empty:
-        kind, name, door = ("llama", "LLaMA", "baseline") if found.llama.empty else ("llada", "LLaDA", "sweep")
-        if not found.left_out.empty and (found.left_out["model"] == kind).any():
-            return [f"No verdict yet: {name} is left out."]
-        return [f"No verdict yet: {name} (make {door}) is not measured with these settings."]
-    mine = found.declared(margins)
-    quality = [quality_verdict(found, metric, margin) for metric, margin in mine.items()]
-    if not margins:
+
+def reference_text(comparison: Comparison, match: Match) -> str:
+    """ "accuracy of 0.900 [0.880, 0.920]": a declared metric of the autoregressive model."""
+    reference = estimate_of(comparison.autoregressive.iloc[0], f"quality/{match.metric}")
+    return f"{METRIC_NAMES[match.metric]} of {interval(reference, 3)}"
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """The outcome of a comparison in sentences; says what is missing where it cannot be given."""
+    if not comparison.has_both:
+        return [missing_verdict(comparison)]
+    quality = [quality_verdict(comparison, metric) for metric in comparison.declared]
+    if not comparison.margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(found), *quality, wording.noise_sentence(found.noise)]
+    return [time_verdict(comparison), *quality, wording.noise_sentence(comparison.noise)]
+
+
+def missing_verdict(comparison: Comparison) -> str:
+    """Which model's run a comparison lacks, and how to get it."""
+    autoregressive, diffusion = labels(comparison)
+    lacks_diffusion = not comparison.autoregressive.empty
+    name, door = (diffusion, "sweep") if lacks_diffusion else (autoregressive, "baseline")
+    left_out = comparison.left_out
+    if not left_out.empty and (left_out["model"].map(kinds.has_steps) == lacks_diffusion).any():
+        return f"No verdict yet: {name} is left out."
+    return f"No verdict yet: {name} (make {door}) is not measured with these settings."

@@ -2,49 +2,58 @@
 
 import pandas as pd
 
-from bench.analysis import comparison, cost
 from bench.analysis.cost import PREDICTED, SETTINGS
+from bench.analysis.runs import setting_of
+from bench.records.catalogue import of
+from bench.render.wording import MISSING, format_value
 
-COLUMNS = {  # metric: (heading, digits)
-    "latency/latency_ms": ("latency ms", 1),
-    "predicted/latency_ms": ("predicted", 1),
-    "latency_ratio": ("ratio", 2),
-    "latency/step_ms": ("step ms", 2),
-    "predicted/step_ms": ("predicted ", 2),
-    "step_ratio": ("ratio ", 2),
-    "memory/allocated_gib": ("alloc GiB", 2),
-    "predicted/allocated_gib": ("predicted  ", 2),
-    "memory_ratio": ("ratio  ", 3),
-    "compute/mfu": ("MFU", 3),
-    "compute/mbu": ("MBU", 3),
-}
+# Each group of columns: what was measured, what was predicted of it, and the column of their ratio with its digits.
+GROUPS = (
+    ("latency/latency_ms", "predicted/latency_ms", "latency_ratio", 2),
+    ("latency/step_ms", "predicted/step_ms", "step_ratio", 2),
+    ("memory/allocated_gib", "predicted/allocated_gib", "memory_ratio", 3),
+)
+SHARES = ("compute/mfu", "compute/mbu")
+PLACES = (("gen_length", "tokens"), ("batch_size", "batch"), ("prompt_tokens", "prompt"))  # column and heading
+RATIO_WORDS = (("latency", "Measured over predicted latency"), ("memory", "Measured over predicted peak"))
 
 
-def table(found: pd.DataFrame) -> pd.DataFrame:
-    """A line a run; columns in which nothing is known are left out."""
-    shown = pd.DataFrame({"kind": found["kind"], "model": found["model"]})
-    steps = pd.to_numeric(found["steps"])
-    shown["steps"] = [f"{value:.0f}" if value == value else "-" for value in steps]
-    for name, heading in (("gen_length", "tokens"), ("batch_size", "batch"), ("prompt_tokens", "prompt")):
-        values = pd.to_numeric(found[name])
+def columns() -> dict[str, tuple[str, int]]:
+    """(heading, digits) by metric. Spaces behind the headings of a later group keep them apart: a data frame cannot
+    tell two columns of one name."""
+    result = {}
+    for number, (measured, predicted, ratio, ratio_digits) in enumerate(GROUPS):
+        spaces = " " * number
+        result[measured] = (of(measured).heading, of(measured).digits)
+        result[predicted] = (of(predicted).heading + spaces, of(predicted).digits)
+        result[ratio] = ("ratio" + spaces, ratio_digits)
+    return result | {share: (of(share).heading, of(share).digits) for share in SHARES}
+
+
+def table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line a run; columns without any value are left out. rows: of bench/analysis/cost.py."""
+    result = pd.DataFrame({"kind": rows["kind"], "model": rows["model"]})
+    result["steps"] = [format_value(value, 0) for value in pd.to_numeric(rows["steps"])]
+    for name, heading in PLACES:
+        values = pd.to_numeric(rows[name])
         if values.notna().any():
-            shown[heading] = [f"{value:.0f}" if value == value else "-" for value in values]
+            result[heading] = [format_value(value, 0) for value in values]
     for name in SETTINGS:
-        if found[name].nunique(dropna=False) > 1:
-            shown[name] = [comparison.text_of(value, "-") for value in found[name]]
-    for metric, (heading, digits) in COLUMNS.items():
-        values = pd.to_numeric(found[metric])
+        if rows[name].nunique(dropna=False) > 1:
+            result[name] = [setting_of(run, name, MISSING) for _, run in rows.iterrows()]
+    for metric, (heading, digits) in columns().items():
+        values = pd.to_numeric(rows[metric])
         if values.notna().any():
-            shown[heading] = [f"{value:.{digits}f}" if value == value else "-" for value in values]
-    return shown
+            result[heading] = [format_value(value, digits) for value in values]
+    return result
 
 
-def sentences(found: pd.DataFrame) -> list[str]:
+def sentences(rows: pd.DataFrame) -> list[str]:
     """How far the model was from what was measured, by model, in words."""
     result = []
-    for name, words in (("latency", "Measured over predicted latency"), ("memory", "Measured over predicted peak")):
+    for name, words in RATIO_WORDS:
         parts = []
-        for model, runs in found.groupby("model", sort=False):
+        for model, runs in rows.groupby("model", sort=False):
             ratios = runs[f"{name}_ratio"].dropna()
             if len(ratios):
                 text = f"{ratios.median():.2f} ({ratios.min():.2f} to {ratios.max():.2f}, {len(ratios)} runs)"
@@ -54,9 +63,8 @@ def sentences(found: pd.DataFrame) -> list[str]:
     return result
 
 
-def lines(frame: pd.DataFrame) -> list[str]:
+def lines(rows: pd.DataFrame) -> list[str]:
     """The table in the terminal; that ceilings are missing, where they are."""
-    found = cost.rows(frame)
-    if found.empty or found[[PREDICTED["latency"], PREDICTED["memory"]]].isna().all(axis=None):
+    if rows.empty or rows[[PREDICTED["latency"], PREDICTED["memory"]]].isna().all(axis=None):
         return ["Cost model: no ceilings of this device in this study (make ceilings)."]
-    return ["\ncost model: floors at this device's ceilings", table(found).to_string(index=False), *sentences(found)]
+    return ["\ncost model: floors at this device's ceilings", table(rows).to_string(index=False), *sentences(rows)]

@@ -1,37 +1,48 @@
 """A prompt and a task with every model's answer, in the terminal."""
 
 from bench.analysis.comparison import Comparison, comparisons, main_of
+from bench.analysis.noise import judge
+from bench.analysis.study import Study
 from bench.common.errors import BadInput
 from bench.data import tasks
-from bench.store import mlflow_read
 
 
-def print_samples(study: str) -> None:
-    """A prompt and a task with LLaMA's answer and LLaDA's at every step count, as tracked."""
-    found = comparisons(mlflow_read.frame(study))
-    shown = [print_answers(c) for c in (main_of(found, "answers"), main_of(found, "tasks")) if c]
-    if not any(shown):
-        raise BadInput(f"study {study!r} has no generations here; run `make sweep` first")
+def print_samples(study: Study) -> None:
+    """A prompt and a task with each model's answer at each of its step counts. Raises BadInput if there is none."""
+    every = comparisons(judge(study))
+    chosen = [comparison for about in ("answers", "tasks") if (comparison := main_of(every, about))]
+    were_printed = [print_answers(study, comparison) for comparison in chosen]
+    if not any(were_printed):
+        raise BadInput(f"study {study.name!r} has no generations here; run `make sweep` first")
 
 
-def print_answers(found: Comparison) -> bool:
-    """One prompt of a comparison with all answers to it; of tasks the first with many right answers."""
-    shown = False
-    for _, row in found.rows.iterrows():
-        generations = mlflow_read.generations_of(row["run_id"])
+def print_answers(study: Study, comparison: Comparison) -> bool:
+    """One prompt of a comparison with all answers to it, of tasks the first with many right answers; whether there was
+    any."""
+    is_first = True
+    for _, run in comparison.rows.iterrows():
+        generations = study.generations_of(run["run_id"])
         if not generations:
             continue
-        chosen = next((g for g in generations if found.about == "answers" or is_many(g["prompt"])), generations[0])
-        if not shown:
-            print(f"PROMPT     {chosen['prompt']}\nREFERENCE  {chosen['reference']}\n")
-        steps = f" {row['steps']:.0f} steps" if row["steps"] == row["steps"] else ""
-        text = chosen["text"] or "(empty)"
-        if found.about == "tasks":
-            text += "   (valid)" if tasks.is_valid(chosen["prompt"], chosen["text"]) else "   (not valid)"
-        print(f"{(row['model'] + steps).upper()}\n{text}\n")
-        shown = True
-    return shown
+        generation = chosen_generation(generations, comparison.about)
+        if is_first:
+            print(f"PROMPT     {generation['prompt']}\nREFERENCE  {generation['reference']}\n")
+        steps = f" {run['steps']:.0f} steps" if run["steps"] == run["steps"] else ""
+        text = generation["text"] or "(empty)"
+        if comparison.about == "tasks":
+            text += "   (valid)" if tasks.is_valid(generation["prompt"], generation["text"]) else "   (not valid)"
+        print(f"{(run['model'] + steps).upper()}\n{text}\n")
+        is_first = False
+    return not is_first
 
 
-def is_many(prompt: str) -> bool:
+def chosen_generation(generations: list[dict], about: str) -> dict:
+    """The first one; of tasks the first that has many right answers, where there is one."""
+    if about == "answers":
+        return generations[0]
+    return next((generation for generation in generations if has_many_answers(generation["prompt"])), generations[0])
+
+
+def has_many_answers(prompt: str) -> bool:
+    """Whether a task has several right answers."""
     return tasks.TASKS[tasks.task_of(prompt)].many_answers

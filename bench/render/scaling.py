@@ -2,188 +2,228 @@
 
 import pandas as pd
 
-from bench.analysis import scaling
-from bench.analysis.comparison import MEASURES, text_of
-from bench.analysis.scaling import WORDS, Scaling
+from bench.analysis import scaling as analysis_scaling
+from bench.analysis.runs import setting_of, with_steps
+from bench.analysis.scaling import ALLOCATED, DEFAULTS, Edge, Line, Scaling
 from bench.common.stats import Estimate
+from bench.models import kinds
+from bench.render.comparison import MEASURES
+from bench.render.wording import (
+    MISSING,
+    PLACES,
+    format_value,
+    interval,
+    label_of_models,
+    left_out_sentence,
+    line_name,
+    noise_sentence,
+    note,
+    weights_label,
+)
 
-# Shown where they differ, and what None stands for.
-SETTINGS = {"engine": "", "head": "official", "attention": "fused", "fill": "own"}
+# The settings that stand in a table where they differ, and what a run has that does not name one.
+SETTINGS = {"engine": "", **DEFAULTS}
 HEADINGS = {"batch_size": "batch", "gen_length": "tokens", "prompt_tokens": "prompt"}
-MISSING = "-"
+CARD = (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))  # what a card tells of itself under load
 
 
-def lines(found: Scaling) -> list[str]:
+def lines(scaling: Scaling) -> list[str]:
     """Everything that a terminal shows of a group under its title."""
     tables = {"memory": map_lines, "frontier": edge_lines}
-    parts = [found.label.upper(), *tables.get(found.kind, table_lines)(found), *sentences(found)]
+    label = weights_label(scaling.every).upper()
+    parts = [label, *tables.get(scaling.kind, table_lines)(scaling), *sentences(scaling)]
     return [part for part in parts if part]
 
 
-def table_lines(found: Scaling) -> list[str]:
-    return [table(found).to_string(index=False)]
+def table_lines(scaling: Scaling) -> list[str]:
+    """The table of a group whose runs are timed."""
+    return [table(scaling).to_string(index=False)]
 
 
-def table(found: Scaling) -> pd.DataFrame:
+def table(scaling: Scaling) -> pd.DataFrame:
     """A line a run along the axis, failed ones in their places; a column that says nothing is left out."""
-    from bench.render.wording import (
-        format_value,
-        note,  # which prints these lines
-    )
-
-    runs = found.every
-    shown = pd.DataFrame({HEADINGS[found.axis]: [f"{value:.0f}" for value in runs[found.axis]]})
-    shown["model"] = runs["model"].tolist()
-    shown["steps"] = [format_value(value, 0) for value in pd.to_numeric(runs["steps"])]
+    runs = scaling.every
+    result = pd.DataFrame({HEADINGS[scaling.axis]: [f"{value:.0f}" for value in runs[scaling.axis]]})
+    result["model"] = runs["model"].tolist()
+    result["steps"] = [format_value(value, 0) for value in pd.to_numeric(runs["steps"])]
     for name, default in SETTINGS.items():
-        of_llada = [value if model == "llada" or name != "head" else None for value, model in
-                    zip([text_of(v, default) for v in runs[name]], runs["model"], strict=True)]  # fmt: skip
-        if len({value for value in of_llada if value}) > 1:
-            shown[name] = [value or MISSING for value in of_llada]
+        values = [setting_text(run, name, default) for _, run in runs.iterrows()]
+        if len({value for value in values if value}) > 1:
+            result[name] = [value or MISSING for value in values]
     for metric, (heading, digits) in MEASURES.items():
         if metric in runs and runs[metric].notna().any():
-            shown[heading] = [format_value(value, digits) for value in runs[metric]]
-    ratios = [scaling.ratio(found, run) for _, run in runs.iterrows()]
-    if any(ratios):
-        shown["x LLaMA's tokens/s"] = [ratio_text(ratio) for ratio in ratios]
+            result[heading] = [format_value(value, digits) for value in runs[metric]]
+    if scaling.ratios:
+        reference = label_of_models(runs.head(0), with_steps=False)
+        result[f"x {reference}'s tokens/s"] = [ratio_text(scaling.ratios.get(run_id)) for run_id in runs["run_id"]]
     notes = [note(run) for _, run in runs.iterrows()]
-    return shown.assign(note=notes) if any(notes) else shown
+    return result.assign(note=notes) if any(notes) else result
 
 
-def at(found: Scaling, place: float) -> str:
+def setting_text(run: pd.Series, name: str, default: str) -> str | None:
+    """A setting of a run; None for the head of a model that computes its logits in one way only."""
+    if name == "head" and not kinds.has_steps(run["model"]):
+        return None
+    return setting_of(run, name, default)
+
+
+def at(scaling: Scaling, place: float) -> str:
     """ "batch 4": a place on the axis."""
-    return WORDS[found.axis].format(place)
+    return PLACES[scaling.axis].format(place)
 
 
 def ratio_text(ratio: Estimate | None) -> str:
-    from bench.render.wording import interval
-
+    """A ratio with its interval; of small ones three digits."""
     return MISSING if ratio is None else interval(ratio, 2 if ratio.value >= 0.1 else 3)
 
 
-def map_lines(found: Scaling) -> list[str]:
+def map_lines(scaling: Scaling) -> list[str]:
     """Peak memory of each line over batch and length."""
-    if found.peak is None and found.left_out.empty:
+    if scaling.peak is None and scaling.left_out.empty:
         return ["memory was not measured here"]
-    what = "peak allocated" if found.peak == "memory/allocated_gib" else "peak resident set, libraries included"
+    peak = "peak allocated" if scaling.peak == ALLOCATED else "peak resident set, libraries included"
     result = []
-    for name in names(found):
-        result += [f"{name}: {what}, GiB", map_table(found, name).to_string()]
+    for line in lines_in_order(scaling):
+        result += [f"{line_name(line)}: {peak}, GiB", map_table(scaling, line).to_string()]
     return result
 
 
-def names(found: Scaling) -> list[str]:
-    """Lines of a group with failed ones, LLaMA first."""
-    every = found.every
-    return sorted(dict.fromkeys(every["name"]), key=lambda name: (not name.startswith("LLaMA"), name))
+def order_of_lines(line: Line) -> tuple[bool, str]:
+    """Sorts lines: models without steps first, then by name."""
+    return kinds.has_steps(line.model), line_name(line)
 
 
-def map_table(found: Scaling, name: str) -> pd.DataFrame:
+def lines_in_order(scaling: Scaling) -> list[Line]:
+    """The lines of a group, also those of which every run failed."""
+    return sorted(dict.fromkeys(scaling.every["line"]), key=order_of_lines)
+
+
+def map_table(scaling: Scaling, line: Line) -> pd.DataFrame:
     """GiB as text, batches down and lengths across; the outcome where a cell failed."""
-    values, failed, runs = {}, scaling.failures(found, name), found.every[found.every["name"] == name]
-    for _, run in runs.iterrows():
+    failed = analysis_scaling.failures(scaling, line)
+    values = {}
+    for _, run in scaling.every[scaling.every["line"] == line].iterrows():
         place = run["batch_size"], run["gen_length"]
-        known = found.peak and pd.notna(run.get(found.peak))
-        values[place] = f"{run[found.peak]:.2f}" if known else failed.get(place, MISSING)
+        is_measured = scaling.peak and pd.notna(run.get(scaling.peak))
+        values[place] = f"{run[scaling.peak]:.2f}" if is_measured else failed.get(place, MISSING)
     batches, lengths = (sorted(set(axis)) for axis in zip(*values, strict=True))
     rows = [[values.get((batch, length), MISSING) for length in lengths] for batch in batches]
     return pd.DataFrame(
-        rows, index=[f"batch {b:.0f}" for b in batches], columns=[f"{length:.0f} tokens" for length in lengths]
+        rows,
+        index=[f"batch {batch:.0f}" for batch in batches],
+        columns=[f"{length:.0f} tokens" for length in lengths],
     )
 
 
-def edge_lines(found: Scaling) -> list[str]:
-    """The largest batches that fit."""
-    return [edge_table(found).to_string(index=False)]
+def edge_lines(scaling: Scaling) -> list[str]:
+    """The table of a frontier."""
+    return [edge_table(scaling).to_string(index=False)]
 
 
-def edge_table(found: Scaling) -> pd.DataFrame:
-    edges = scaling.edges(found)
-    reserved = [gib_words(edge.reserved_gib) for edge in edges]
-    held = {"reserved then": reserved} if any(edge.reserved_gib for edge in edges) else {}
-    notes = ["" if edge.is_found else "search not at its end" for edge in edges]
-    return pd.DataFrame(
-        {
-            "line": [edge.name for edge in edges],
-            "tokens": [str(edge.gen_length) for edge in edges],
-            "largest batch that fits": [edge_words(edge.fits, "none seen") for edge in edges],
-            "its peak GiB": [gib_words(edge.peak_gib) for edge in edges],
-            **held,
-            "smallest that does not": [edge_words(edge.fails, "none tried") for edge in edges],
-            **({"note": notes} if any(notes) else {}),
-        }
-    )
+def edge_table(scaling: Scaling) -> pd.DataFrame:
+    """The largest batches that fit, a line for each line and length."""
+    edges = sorted(scaling.edges, key=lambda edge: (*order_of_lines(edge.line), edge.gen_length))
+    columns = {
+        "line": [line_name(edge.line) for edge in edges],
+        "tokens": [str(edge.gen_length) for edge in edges],
+        "largest batch that fits": [batch_text(edge.fits, "none seen") for edge in edges],
+        "its peak GiB": [gib_text(edge.peak_gib) for edge in edges],
+    }
+    if any(edge.reserved_gib for edge in edges):
+        columns["reserved then"] = [gib_text(edge.reserved_gib) for edge in edges]
+    columns["smallest that does not"] = [batch_text(edge.fails, "none tried") for edge in edges]
+    if not all(edge.is_found for edge in edges):
+        columns["note"] = [edge_note(edge) for edge in edges]
+    return pd.DataFrame(columns)
 
 
-def gib_words(gib: float | None) -> str:
+def edge_note(edge: Edge) -> str:
+    """Whether the largest batch may not be the largest yet."""
+    return "" if edge.is_found else "search not at its end"
+
+
+def gib_text(gib: float | None) -> str:
+    """GiB, a dash where they are missing."""
     return MISSING if gib is None else f"{gib:.2f}"
 
 
-def edge_words(batch: int | None, missing: str) -> str:
+def batch_text(batch: int | None, missing: str) -> str:
+    """A batch; what stands in its place where there is none."""
     return missing if batch is None else str(batch)
 
 
-def sentences(found: Scaling, with_noise: bool = True) -> list[str]:
+def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
-    from bench.render.wording import left_out_sentence, noise_sentence
-
-    if found.kind == "frontier":  # out of memory is what was looked for
+    if scaling.kind == "frontier":  # its failures are no loss: out of memory is what was looked for
         return []
-    # a call of the engines' grid has a few steps, to time one: its tokens a second say nothing
-    rates = ratio_sentences(found) if found.kind != "engines" else []
-    ratios = [*rates, *break_even_sentences(found), *value_sentences(found)]
-    noise = [noise_sentence(found.noise)] if with_noise and ratios and found.noise else []
-    return [*ratios, *shortcut_sentences(found), *noise, left_out_sentence(found)]
+    # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
+    rates = ratio_sentences(scaling) if scaling.kind != "engines" else []
+    ratios = [*rates, *break_even_sentences(scaling), *value_sentences(scaling)]
+    noise = [noise_sentence(scaling.noise)] if with_noise and ratios and scaling.noise else []
+    return [*ratios, *shortcut_sentences(scaling), *noise, left_out_sentence(scaling)]
 
 
-def ratio_sentences(found: Scaling) -> list[str]:
-    """LLaDA's throughput over LLaMA's at both ends of the axis, a sentence a line."""
+def ratio_sentences(scaling: Scaling) -> list[str]:
+    """The throughput over that of the model without steps at both ends of the axis, a sentence a line."""
+    reference = label_of_models(scaling.rows.head(0), with_steps=False)
     result = []
-    for name, runs in scaling.lines_of(found):
-        known = [(run[found.axis], scaling.ratio(found, run)) for _, run in runs.iterrows()]
-        known = [(place, ratio) for place, ratio in known if ratio]
-        if len({place for place, _ in known}) > 1:
-            ends = [f"{ratio_text(ratio)} at {at(found, place)}" for place, ratio in (known[0], known[-1])]
-            result.append(f"Throughput: of LLaMA's tokens/s {name} has {' and '.join(ends)}.")
+    for line, runs in analysis_scaling.lines_of(scaling):
+        with_ratio = runs[runs["run_id"].isin(scaling.ratios)]
+        if with_ratio[scaling.axis].nunique() > 1:
+            ends = [
+                f"{ratio_text(scaling.ratios[run['run_id']])} at {at(scaling, run[scaling.axis])}"
+                for run in (with_ratio.iloc[0], with_ratio.iloc[-1])
+            ]
+            result.append(f"Throughput: of {reference}'s tokens/s {line_name(line)} has {' and '.join(ends)}.")
     return result
 
 
-def break_even_sentences(found: Scaling) -> list[str]:
+def break_even_sentences(scaling: Scaling) -> list[str]:
     """The steps at which time breaks even, along the axis."""
-    parts: dict[str, list[str]] = {}
-    llada = found.rows[found.rows["model"] == "llada"]
-    differing = [name for name in SETTINGS if llada[name].nunique(dropna=False) > 1]
-    for run, even in scaling.break_evens(found):
-        setting = ", ".join(text_of(run[name], SETTINGS[name]) for name in differing)
-        steps = even.value
-        words = "under 1 step" if steps < 1 else f"{steps:.1f} steps" if steps < 10 else f"{steps:.0f} steps"
-        parts.setdefault(setting, []).append(f"{words} at {at(found, run[found.axis])}")
+    diffusion = with_steps(scaling.rows)
+    differing = [name for name in SETTINGS if diffusion[name].nunique(dropna=False) > 1]
+    by_setting: dict[str, list[str]] = {}
+    for run, steps in scaling.break_evens:
+        setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
+        place = at(scaling, run[scaling.axis])
+        by_setting.setdefault(setting, []).append(f"{steps_text(steps.value)} at {place}")
+    name = label_of_models(diffusion, with_steps=True)
+    reference = label_of_models(scaling.rows.head(0), with_steps=False)
     return [
-        f"Time: {setting + ': ' if setting else ''}LLaDA takes as long as LLaMA with {', '.join(words)}."
-        for setting, words in parts.items()
+        f"Time: {setting + ': ' if setting else ''}{name} takes as long as {reference} with {', '.join(parts)}."
+        for setting, parts in by_setting.items()
     ]
 
 
-def value_sentences(found: Scaling) -> list[str]:
+def steps_text(steps: float) -> str:
+    """ "9.5 steps": of few steps a digit more, since they are no whole number."""
+    if steps < 1:
+        return "under 1 step"
+    return f"{steps:.1f} steps" if steps < 10 else f"{steps:.0f} steps"
+
+
+def value_sentences(scaling: Scaling) -> list[str]:
     """What a step takes with weights of other values, over the model's own, and power and clock where a card tells."""
     parts = []
-    for run, ratio in scaling.beside_own(found):
-        own = found.rows[found.rows["fill"].isna()].iloc[0]
+    for run, ratio in scaling.beside_own:
+        own = scaling.rows[scaling.rows["fill"].isna()].iloc[0]
         card = [
             f"{own[metric]:.0f} to {run[metric]:.0f} {unit}"
-            for metric, unit in (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))
+            for metric, unit in CARD
             if metric in run and pd.notna(run[metric]) and pd.notna(own[metric])
         ]
         parts.append(f"{run['fill']} {ratio_text(ratio)}" + (f" ({', '.join(card)})" if card else ""))
     return [f"Values: a step takes, over the model's own weights, {'; '.join(parts)}."] if parts else []
 
 
-def shortcut_sentences(found: Scaling) -> list[str]:
+def shortcut_sentences(scaling: Scaling) -> list[str]:
     """What was extrapolated over what was run whole."""
     result = []
-    for check in scaling.shortcuts(found):
-        known = {"latency": check.latency, "peak memory": check.peak}
-        shown = [f"{name} {ratio_text(value)}" for name, value in known.items() if value]
-        if shown:
-            result.append(f"Shortcut: {check.model} from {check.words} over all of them: {', '.join(shown)}.")
+    for shortcut in scaling.shortcuts:
+        ratios = {"latency": shortcut.latency, "peak memory": shortcut.peak}
+        texts = [f"{name} {ratio_text(ratio)}" for name, ratio in ratios.items() if ratio]
+        part = f"{shortcut.timed} of {shortcut.whole} {shortcut.unit}"
+        if texts:
+            label = kinds.label_of(shortcut.model)
+            result.append(f"Shortcut: {label} from {part} over all of them: {', '.join(texts)}.")
     return result

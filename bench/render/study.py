@@ -2,52 +2,45 @@
 
 import pandas as pd
 
-from bench.analysis import hypotheses
-from bench.analysis.comparison import comparisons, estimate_of
-from bench.analysis.scaling import scalings
-from bench.render import comparison, cost, wording
+from bench.analysis.comparison import Comparison
+from bench.analysis.findings import Findings
+from bench.render import comparison as render_comparison
+from bench.render import cost as render_cost
 from bench.render import hypotheses as render_hypotheses
+from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
-from bench.render.comparison import COLUMNS, TASK_COLUMNS
-from bench.spec.pair import read_pair
-from bench.store import mlflow_read
+from bench.render import wording
 
 
-def likelihood_lines(frame: pd.DataFrame) -> list[str]:
-    """Bits per byte of held-out text, where `make likelihood` measured them."""
-    if "quality/bits_per_byte" not in frame:
-        return []
-    lines = []
-    for _, row in frame[frame["quality/bits_per_byte"].notna()].sort_values(["text", "model"]).iterrows():
-        kind = "exact" if row["model"] == "llama" else "upper bound"
-        value = wording.interval(estimate_of(row, "quality/bits_per_byte"), 3)
-        lines.append(f"Likelihood: {row['model']} {value} bits per byte of {row['text']} ({kind}).")
-    return lines
-
-
-def print_study(study: str) -> None:
+def print_findings(findings: Findings) -> None:
     """Tables, what failed and the verdicts of a study, on standard output."""
-    frame = mlflow_read.frame(study)
-    pair = read_pair(frame["pair"].iloc[0])
-    for found in comparisons(frame):
-        print(f"\nstudy {study}, {found.title}, on {found.machine}")
-        if found.label:
-            print(found.label.upper())
-        print(comparison.table(pd.concat([found.rows, found.human, found.left_out]), COLUMNS).to_string(index=False))
-        if found.about == "tasks":
-            print("\naccuracy by task; positions depend on each other from shuffle on")
-            print(
-                comparison.table(found.rows.assign(flags=""), TASK_COLUMNS).to_string(index=False)
-            )  # flags are of times
-        said = [
-            *comparison.verdict(found, pair.metrics),
-            wording.left_out_sentence(found),
-            wording.retry_sentence(found),
-        ]
-        print("\n".join(filter(None, said)))
-    for scaling in scalings(frame):
-        print(f"\nstudy {study}, {scaling.title}, on {scaling.machine}")
+    for comparison in findings.comparisons:
+        machine = wording.machine_of(comparison.every)
+        print(f"\nstudy {findings.study}, {wording.comparison_title(comparison)}, on {machine}")
+        print("\n".join(comparison_lines(comparison)))
+    for scaling in findings.scalings:
+        print(f"\nstudy {findings.study}, {wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}")
         print("\n".join(render_scaling.lines(scaling)))
-    scored = hypotheses.scores(frame, hypotheses.read())
-    for line in [*likelihood_lines(frame), *cost.lines(frame), *render_hypotheses.lines(scored)]:
+    for line in (
+        *render_likelihood.lines(findings.likelihoods),
+        *render_cost.lines(findings.costs),
+        *render_hypotheses.lines(findings.scores),
+    ):
         print(line)
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Everything that a terminal shows of a comparison under its title."""
+    rows = pd.concat([comparison.rows, comparison.human, comparison.left_out])
+    parts = [
+        wording.weights_label(comparison.every).upper(),
+        render_comparison.table(rows, render_comparison.COLUMNS).to_string(index=False),
+    ]
+    if comparison.about == "tasks":
+        without_flags = comparison.rows.assign(flags="")  # they are about times
+        table = render_comparison.table(without_flags, render_comparison.TASK_COLUMNS)
+        parts.append("\naccuracy by task; positions depend on each other from shuffle on")
+        parts.append(table.to_string(index=False))
+    parts += render_comparison.verdict(comparison)
+    parts += [wording.left_out_sentence(comparison), wording.retry_sentence(comparison)]
+    return [part for part in parts if part]

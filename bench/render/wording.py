@@ -1,31 +1,106 @@
-"""Words and numbers that several tables share: values with intervals, notes, noise, what was left out."""
+"""Words and numbers that several tables share: names of models, titles, notes, noise, what was left out."""
 
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.noise import Noise
+from bench.analysis.runs import setting_of, temperature_of
+from bench.analysis.scaling import DEFAULTS, PLACE, Line, Scaling
 from bench.common import stats
+from bench.models import kinds
 from bench.records import trust
 
-NOTE_LENGTH = 80
+MISSING = "-"  # where there is no number
+NOTE_LENGTH = 80  # characters of a part of a note
+RANDOM_WEIGHTS = "random weights, real shapes"
+PLACES = {"batch_size": "batch {:.0f}", "gen_length": "{:.0f} tokens", "prompt_tokens": "prompts of {:.0f}"}
 
 
-def note(row: pd.Series) -> str:
+def label_of_models(runs: pd.DataFrame, with_steps: bool) -> str:
+    """The name of the model of some runs; where there are none, of the first kind that has steps, or has none."""
+    if not runs.empty:
+        return kinds.label_of(runs["model"].iloc[0])
+    return next(kind.label for kind in kinds.KINDS.values() if kind.has_steps == with_steps)
+
+
+def weights_label(runs: pd.DataFrame) -> str:
+    """What every table and figure must say of the runs' weights; empty where there is nothing to say."""
+    made_up = not runs.empty and "weights" in runs and (runs["weights"] == "random").any()
+    return f"{RANDOM_WEIGHTS}: no quality" if made_up else ""
+
+
+def machine_of(runs: pd.DataFrame) -> str:
+    """The device of some runs; of a CPU, that nothing vouches for it."""
+    first = runs.iloc[0]
+    doubt = " (a CPU: nothing vouches that it was ours alone)" if first.get("platform") == "cpu" else ""
+    return f"{first['device']}{doubt}"
+
+
+def comparison_title(comparison: Comparison) -> str:
+    """ "180 tasks, 32 tokens, batch 1, float32, greedy": what the runs of a comparison have in common."""
+    run = comparison.every.iloc[0]
+    temperature = temperature_of(run)
+    head = setting_of(run, "head", "")
+    parts = [
+        f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
+        f"{run['gen_length']:.0f} tokens",
+        f"batch {run['batch_size']:.0f}",
+        run["dtype"],
+        f"temperature {temperature:g}" if temperature else "greedy",
+        f"{head} head" if head else "",
+        "captured" if run.get("engine") == "captured" else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def scaling_title(scaling: Scaling) -> str:
+    """ "batch: 64 tokens, prompts of 32, float32, lean head": the kind, and what its runs have in common."""
+    runs = scaling.every
+    first = runs.iloc[0]
+    common = [name for name in PLACE if runs[name].nunique(dropna=False) == 1 and name != scaling.axis]
+    parts = [PLACES[name].format(first[name]) for name in common if pd.notna(first[name])]
+    parts.append(first["dtype"])
+    if runs["engine"].nunique() == 1:
+        parts.append(f"{first['engine']} engine")
+    diffusion = runs[runs["model"].map(kinds.has_steps)]
+    if diffusion["head"].nunique(dropna=False) == 1:
+        parts.append(f"{setting_of(diffusion.iloc[0], 'head', DEFAULTS['head'])} head")
+    if pd.notna(first["limit_gib"]):
+        parts.append(f"within {float(first['limit_gib']):g} GiB")
+    return f"{scaling.kind}: {', '.join(parts)}"
+
+
+def line_name(line: Line) -> str:
+    """ "LLaDA, 4 tokens a step, official head": the model, and of the rest what differs between its lines."""
+    tokens = line.tokens_per_step
+    parts = [
+        kinds.label_of(line.model),
+        f"{tokens:g} token{'' if tokens == 1 else 's'} a step" if tokens is not None else "",
+        f"{line.head} head" if line.head else "",
+        line.engine,
+        f"{line.attention} attention" if line.attention else "",
+        f"{line.fill} weights" if line.fill else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def note(run: pd.Series) -> str:
     """What stands beside a run's numbers, or in their place."""
-    known = (row.get("reason"), row.get("flags"), part_words(row))
-    return " ".join(str(v)[:NOTE_LENGTH] for v in known if v and not pd.isna(v))
+    parts = (run.get("reason"), run.get("flags"), part_words(run))
+    return " ".join(str(part)[:NOTE_LENGTH] for part in parts if part and not pd.isna(part))
 
 
-def part_words(row: pd.Series) -> str:
-    """From what a run's times are extrapolated; empty where all forwards were made, or no time is shown."""
+def part_words(run: pd.Series) -> str:
+    """From what a run's times are extrapolated; empty where all forwards were made, or the run has no time."""
     for name, unit in (("steps_timed", "steps"), ("tokens_timed", "tokens")):
-        if pd.notna(row.get(name)) and pd.notna(row.get("latency/latency_ms")):
-            return f"extrapolated from {row[name]:.0f} {unit}"
+        if pd.notna(run.get(name)) and pd.notna(run.get("latency/latency_ms")):
+            return f"extrapolated from {run[name]:.0f} {unit}"
     return ""
 
 
 def format_value(value: float, digits: int) -> str:
-    return "-" if pd.isna(value) else f"{value:.{digits}f}"
+    """A number with so many digits behind the point, a dash where it is missing."""
+    return MISSING if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
@@ -43,23 +118,28 @@ def noise_sentence(noise: Noise | None) -> str:
         return f"{begin} not measured.{left_out}"
     drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
     flag = f" (MORE THAN {trust.DRIFT:.0%}: {noise.engine.upper()} RUNS DRIFTED)" if noise.drifted else ""
-    ratio = interval(noise.ratio, 2)
     cell = f"the same {noise.engine} cell twice in a round"
-    return f"{begin} {cell} differs by a factor of {ratio}{drift}{flag}.{left_out}"
+    return f"{begin} {cell} differs by a factor of {interval(noise.ratio, 2)}{drift}{flag}.{left_out}"
 
 
-def left_out_sentence(found: Comparison) -> str:
+def left_out_sentence(group: Comparison | Scaling) -> str:
     """How many runs stand in the table without numbers; empty where none does."""
-    if found.left_out.empty:
+    if group.left_out.empty:
         return ""
-    outcomes = found.left_out["outcome"].where(found.left_out["outcome"] != "ok", "excluded").value_counts()
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-    return f"Left out: {len(found.left_out)} of {len(found.every)} runs ({counted})."
+    outcomes = group.left_out["outcome"].where(group.left_out["outcome"] != "ok", "excluded").value_counts()
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    return f"Left out: {len(group.left_out)} of {len(group.every)} runs ({counts})."
 
 
-def retry_sentence(found: Comparison) -> str:
+def retry_sentence(comparison: Comparison) -> str:
     """How to measure again what was left out."""
-    if found.left_out.empty:
+    left_out = comparison.left_out
+    if left_out.empty:
         return ""
-    words = found.left_out["outcome"].where(found.left_out["outcome"] != "ok", found.left_out["verdict"])
+    words = left_out["outcome"].where(left_out["outcome"] != "ok", left_out["verdict"])
     return f'To measure again what was left out: RETRY="{" ".join(sorted(set(words)))}" with the same settings.'
+
+
+def capitalised(text: str) -> str:
+    """A text with a capital letter in front, the rest as it is."""
+    return text[:1].upper() + text[1:]

@@ -11,7 +11,7 @@ from bench.data.prompt import Prompt
 from bench.models import checkpoint
 from bench.records import metrics
 from bench.records.merge import CellRecords
-from bench.spec.cell import Cell
+from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
 
 SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward, however small
     "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
@@ -27,19 +27,18 @@ SAME_SHAPE = (
 CAPTURE_S = {"llama": 15.0, "llada": 4.0}
 CAPTURE_AGAIN_S = {"llama": 4.0, "llada": 1.0}
 ENERGY_S = 5.0  # of a GPU's cell whose calls are whole: the window in which its energy is read
-WARMUP_FORWARDS = 12  # of bench/measure/worker.py, which imports torch
 
 
 def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:
     """Seconds of one forward, from the rounds of cells of the same shape; None where there are none."""
-    found = [
+    step_times_s = [
         values["latency/step_ms"] / 1e3
         for entry in known.values()
-        if all(entry.cell.get(k) == getattr(cell, k) for k in SAME_SHAPE)
+        if isinstance(entry.cell, Cell) and all(getattr(entry.cell, k) == getattr(cell, k) for k in SAME_SHAPE)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]
-    return statistics.median(found) if found else None
+    return statistics.median(step_times_s) if step_times_s else None
 
 
 def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
@@ -61,7 +60,8 @@ def calls(cell: Cell, round_: int) -> int:
 def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
     """Seconds of a cell in a round: its warm-up and its calls."""
     each = call_s(cell, prompts, known)
-    warm_up = each * min(1.0, WARMUP_FORWARDS / cell.forwards()) + (each if cell.device == "cuda" else 0.0)
+    warm_up = each * min(1.0, WARMUP_PASSES * WARMUP_FORWARDS / cell.forwards())
+    warm_up += each if cell.device == "cuda" else 0.0
     capture = 0.0
     if cell.engine == "captured" and cell.device == "cuda":
         capture = (CAPTURE_S if round_ == 1 else CAPTURE_AGAIN_S)[cell.model]

@@ -1,39 +1,38 @@
-"""The frontier of memory: the largest batch that fits at each length, searched for by trying.
+"""The search for the largest batch that fits into memory, line by line (the door is bench/frontier.py).
 
-    python -m bench.frontier --pair pocket --limit-gib 2            # as on a device with so much memory
-    python -m bench.frontier --pair pocket --limit-gib 2 --plan     # tries and minutes, runs nothing
-    python -m bench.frontier --cells work/ --record out.jsonl       # on a bare machine: grid `frontier`, exported
-
-Each probe is a cell in a fresh process, and out of memory is a result like any other, recorded as such. What is on
-record is not tried again, so the same command goes on where it was stopped. The first try is where the cost model puts
-the edge. Peaks grow in a straight line with the batch, from the weights alone: the line through the last two says where
-to look then, and bisection ends it within a thirty-second of the batch. A plan goes through the same search with the
-cost model's peaks in place of tries. Imports no torch.
+A line of the frontier is one model with one head at one answer length. Each try is a cell in a fresh process, and out
+of memory is a result like any other, recorded as such. What is on record is not tried again, so the same command goes
+on where it was stopped. The first try is where the cost model puts the edge. Peaks grow in a straight line with the
+batch, from the weights alone: the line through the last two says where to look then, and bisection ends the search
+within a thirty-second of the batch (bench/runner/frontier_search.py). A plan goes through the same search with the cost
+model's peaks in place of tries (bench/runner/frontier_plan.py). Imports no torch.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.common.errors import BadInput
+from bench.common.units import GIB
 from bench.cost import peak_memory
 from bench.data.prompt import Prompt
-from bench.devices import choose
+from bench.devices import choose, lock
 from bench.models import checkpoint
 from bench.records.merge import CellRecords
-from bench.runner import frontier_search, loop, request
+from bench.runner import frontier_search, loop
 from bench.runner.frontier_search import Tries
+from bench.runner.request import is_plan_for_gpu
+from bench.spec import rules
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
 GRID = "frontier"
-FOLDER = Path(".cache/work")
+FOLDER = Path(".cache/work")  # of the work folders that workers read
 OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
 NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU"
-GIB = 1 << 30
 
 
 def peaks(cell: Cell, prompts: tuple[Prompt, ...]) -> Callable[[int], float]:
@@ -60,23 +59,25 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
     """What records say of a line at a length, and the message of a try that ended in another way than out of memory."""
     fits, fails, message = {}, set(), ""
     for cell_id, entry in known.items():
-        batch = entry.cell.get("batch_size")
+        if not isinstance(entry.cell, Cell):
+            continue
+        batch = entry.cell.batch_size
         if cell_id != at_batch(cell, batch).cell_id:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
-        if record["outcome"] == "ok":
-            peaks = record["memory_gib"]
-            fits[batch] = peaks.get("allocated", peaks.get("resident"))  # what is reserved bends where memory is short
-            fits |= {0: peaks["weights"]} if "weights" in peaks else {}
-        elif record["outcome"] == "oom":
+        if record.is_good:
+            peaks = record.memory_gib  # reserved is not read: it bends where memory is short
+            fits[batch] = peaks.resident if peaks.allocated is None else peaks.allocated
+            fits |= {} if peaks.weights is None else {0: peaks.weights}
+        elif record.outcome == "oom":
             fails.add(batch)
         else:
-            message = f"{record['outcome']}: {record['message']}"
+            message = f"{record.outcome}: {record.message}"
     return Tries(fits, frozenset(fails)), message
 
 
 def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
-    """Try batches until the edge is known; returns it in words."""
+    """Try batches of one cell until the edge is close enough; returns it in words. gpu: UUID of the card."""
     first = frontier_search.modelled(peaks(cell, work.prompts_of(cell)), limit_gib)
     while True:
         tries, message = tries_of(cell, sink.known())
@@ -100,14 +101,56 @@ def device_gib(uuid: str) -> float:
         return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid)).total / GIB
 
 
-def work_of(args: argparse.Namespace) -> Work:
-    """The cells to start from, one row each."""
-    if args.cells:
-        return Work.load(args.cells)
+@dataclass(frozen=True)
+class FrontierRequest:
+    """Which lines of the frontier are to be searched, as the user asks for it."""
+
+    pair: str = "pocket"  # name of a pair in configs/pairs, or the path of a YAML file
+    cells: Path | None = None  # a work folder in place of the pair
+    model: str | None = None  # a directory that replaces the pair's model of its kind
+    device: str = "auto"  # auto, cpu or cuda
+    study: str | None = None  # the MLflow experiment; None: the pair's name
+    limit_gib: float | None = None  # memory that a cell may have; None: what the device has
+    record: Path | None = None  # records are appended to this file and MLflow is left alone
+    plan: bool = False  # nothing will run
+
+
+def resolve(asked: FrontierRequest) -> Work:
+    """The cells to start from, one row each, with the prompts that their rows repeat. Raises BadInput."""
+    work = Work.load(asked.cells) if asked.cells else work_of_pair(asked)
+    cells = tuple(cell for cell in work.cells if cell.kind == GRID)
+    if not cells:
+        raise BadInput(f"{asked.cells}: holds no cells of grid {GRID}")
+    if asked.limit_gib is not None:
+        cells = tuple(replace(cell, limit_gib=asked.limit_gib) for cell in cells)
+    if not is_plan_for_gpu(asked.plan, asked.device):
+        rules.check_cells(cells)
+    return replace(work, cells=cells)
+
+
+def work_of_pair(asked: FrontierRequest) -> Work:
+    """The cells of grid `frontier` for a pair."""
     from bench.spec import expand, grid
     from bench.spec.pair import place_model, read_pair
 
-    pair = place_model(read_pair(args.pair), args.model)
-    where = choose.choose(args.device, here=not request.is_plan_for_gpu(args))
-    cells, sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, where, None)
-    return Work(args.study or pair.name, 1, 0, tuple(cells), sets)
+    pair = place_model(read_pair(asked.pair), asked.model)
+    device = choose.choose(asked.device, here=not is_plan_for_gpu(asked.plan, asked.device))
+    cells, prompt_sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device, None)
+    return Work(asked.study or pair.name, rounds=1, seed=0, cells=tuple(cells), prompts=prompt_sets)
+
+
+def search_all(work: Work, sink: Sink) -> Iterator[str]:
+    """Search every line under the device's lock; yield where each ends, in words. Raises BadInput.
+
+    MLflow is brought up to the records at the end: ask the sink whether it took them all.
+    """
+    first = work.cells[0]
+    if first.device == "cpu" and first.limit_gib is None:
+        raise BadInput(f"frontier: {NO_LIMIT}")
+    with lock.held(first.device, work.study) as gpu:
+        uuid = gpu and gpu[0]
+        sink.check()
+        for cell in work.cells:
+            limit_gib = cell.limit_gib or (uuid and device_gib(uuid))
+            yield f"{name_of(cell)}, {cell.gen_length} tokens: {search(work, cell, sink, uuid, limit_gib)}"
+        sink.track(again=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bench.common.units import GIB
 from bench.data.prompt import Prompt
 from bench.devices import choose
 from bench.runner import estimate, frontier, frontier_search
-from bench.runner.frontier import GIB, NO_LIMIT
+from bench.runner.frontier import NO_LIMIT
 from bench.runner.frontier_search import SPARE, Tries
 from bench.spec.cell import Cell
 from bench.spec.work import Work
@@ -34,16 +35,16 @@ def expected(cell: Cell, prompts: tuple[Prompt, ...], tries: Tries, limit_gib: f
     return batches + [tries.low] * (missed if tries.low else 0), tries.low
 
 
-def print_plan(work: Work, cells: list[Cell], sink: Sink) -> None:
+def print_plan(work: Work, sink: Sink) -> None:
     """About how many tries each line takes and how long they are, what is on record left out; where they would end."""
-    gib, whose = room(cells[0])
+    gib, whose = room(work.cells[0])
     if gib is None:
         print(f"frontier: no plan: {NO_LIMIT}")
         return
     known, count, total = sink.known(), 0, 0.0
     line = "{:26}{:>8}{:>8}{:>12}{:>7}{:>10}  {}"
     print(line.format("frontier of", "tokens", "prompt", "near batch", "tries", "est. min", "state"))
-    for cell in cells:
+    for cell in work.cells:
         (tries, message), prompts = frontier.tries_of(cell, known), work.prompts_of(cell)
         batches, end = ([], tries.low) if message else expected(cell, prompts, tries, gib)
         seconds = sum(

@@ -10,13 +10,10 @@ Never imports torch: models live in workers, one fresh process for each model an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
-import os
-import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +23,12 @@ from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.records import merge
-from bench.runner import estimate, order
+from bench.records.machine import Environment
+from bench.records.types import Beside, Round
+from bench.runner import apart, ceilings, estimate, order
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
+from bench.runner.request import Request
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
@@ -40,16 +40,15 @@ if TYPE_CHECKING:
 WORK = Path(".cache/work")
 
 
-def failure(work: Work, cell: Cell, round_: int, event: dict) -> dict:
+def failure(work: Work, cell: Cell, round_: int, event: dict) -> Round:
     """The record of a cell whose worker died or ran out of time."""
-    now = time.time()
+    now_s = time.time()
     outcome = "timeout" if event["event"] == "timeout" else "error"
     name = provenance.cpu_name() if cell.device == "cpu" else cell.device  # of a GPU its worker would have told
-    unknown = {"verdict": "unknown", "device": name}
-    return {
-        "record": "round", "study": work.study, "cell_id": cell.cell_id, "round": round_, "cell": cell.settings(),
-        "started": now, "ended": now, "outcome": outcome, "message": event["message"], "environment": unknown,
-    }  # fmt: skip
+    return Round(
+        work.study, cell.cell_id, round_, cell, outcome, event["message"], started_s=now_s, ended_s=now_s,
+        environment=Environment(device=name),
+    )  # fmt: skip
 
 
 def run_process(
@@ -74,17 +73,18 @@ def run_process(
                 elif event["event"] == "progress":
                     bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
                 elif event["event"] == "beside":
-                    sink.take(event["record"])
+                    sink.take(Beside.from_json(event["record"]))
                 else:
-                    record = event.get("record") or failure(work, waiting[cell_id], round_, event)
-                    place = {"rounds": work.rounds, "seed": work.seed, "order": len(cells) - len(waiting)}
-                    place |= {"again": before[cell_id]["started"]} if cell_id in before else {}
-                    sink.take(record | place | facts)
+                    raw = event.get("record")
+                    record = Round.from_json(raw) if raw else failure(work, waiting[cell_id], round_, event)
+                    place = {"rounds_planned": work.rounds, "order_seed": work.seed, "order": len(cells) - len(waiting)}
+                    place |= {"replaces_started_s": before[cell_id].started_s} if cell_id in before else {}
+                    sink.take(replace(record, **place, **facts))
                     bar.advance(key, 1.0)
-                    if record["outcome"] != "ok":
+                    if not record.is_good:
                         failed.add(cell_id)
                         label = waiting[cell_id].label
-                        tqdm.write(f"{label}: {record['outcome']}: {record['message']}", file=sys.stderr)
+                        tqdm.write(f"{label}: {record.outcome}: {record.message}", file=sys.stderr)
                     del waiting[cell_id]
         finally:
             worker.stop()
@@ -117,42 +117,40 @@ def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
 
 
 def score(study: str, pair: PairFile, sink: Sink) -> bool:
-    """Score generations that have no scores yet, in a process of its own; its records arrive as JSON lines.
-
-    Returns whether there was anything to score.
-    """
+    """Score generations that have no scores yet, in a process of its own; whether there was anything to score."""
     from bench.quality import scoring
 
     if not scoring.unscored(study, pair.encoder, pair.judge):
         return False
-    command = [sys.executable, "-m", "bench.quality", study, pair.encoder, pair.judge]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
-        for line in process.stdout:
-            sink.take(json.loads(line))
-    if process.returncode:
+    asked = study, pair.encoder, pair.judge, sink.take
+    if not apart.run(scoring.score_study, *asked, environment={"HF_HUB_OFFLINE": "1"}):
         raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
     return True
 
 
-def measure_ceilings(args: argparse.Namespace, work: Work) -> None:
+def measure_ceilings(asked: Request, work: Work, sink: Sink) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
-    are made from them. Raises BadInput where that fails; it has said why."""
-    dtypes = " ".join(work.float_dtypes)
-    command = [sys.executable, "-m", "bench.ceilings", "--missing", "--study", work.study, "--pair", args.pair,
-               "--device", work.cells[0].device, "--dtype", dtypes]  # fmt: skip
-    if subprocess.run(command, check=False).returncode:
+    are made from them. Raises BadInput where that fails; the process has said why."""
+    if asked.cells:
+        task = ceilings.task_of_work(work)
+    else:
+        task = ceilings.task_of_pair(asked.pair, work.study, work.cells[0].device, work.float_dtypes)
+    only_missing = True
+    if not apart.run(ceilings.run, task, sink, None, only_missing):
         raise BadInput("the ceilings of this device were not measured (see above)")
 
 
-def measure(args: argparse.Namespace, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
+def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
     """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
-    folder = args.cells or WORK / work.study
+    if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
+        measure_ceilings(asked, work, sink)
+    folder = asked.cells or WORK / work.study
     with lock.held(work.cells[0].device, work.study) as gpu:
         sink.check()
-        if not args.cells:
+        if not asked.cells:
             work.save(folder)
-        failed = 0 if args.score_only else run(work, folder, sink, gpu and gpu[0])
+        failed = 0 if asked.score_only else run(work, folder, sink, gpu and gpu[0])
         tracked = sink.track(again=True)
-        if not args.record and score(work.study, pair, sink):
+        if not asked.record and score(work.study, pair, sink):
             tracked = sink.track(again=True)
     return failed, tracked

@@ -48,7 +48,7 @@ def shuffled(cells: list[Cell], seed: str) -> list[Cell]:
 
 def is_good(cell: Cell, round_: int, known: dict[str, merge.CellRecords]) -> bool:
     """Whether a round of a cell ended well."""
-    return cell.cell_id in known and known[cell.cell_id].rounds.get(round_, {}).get("outcome") == "ok"
+    return cell.cell_id in known and round_ in known[cell.cell_id].good_rounds
 
 
 def is_done(cell: Cell, round_: int, known: dict[str, merge.CellRecords], retry: frozenset[str] = frozenset()) -> bool:
@@ -62,6 +62,6 @@ def is_done(cell: Cell, round_: int, known: dict[str, merge.CellRecords], retry:
     good = is_good(cell, round_, known)
     if good and cell.device == "cuda" and trust.round_verdicts(entry)[round_][0] in retry:
         return False
-    if entry.failed and entry.failed["outcome"] in retry:
+    if entry.failed and entry.failed.outcome in retry:
         return good
     return round_ in entry.rounds or entry.failed is not None

@@ -1,8 +1,17 @@
-"""What the command line of `bench.run` asks for: arguments into work, or one line that says what is wrong."""
+"""What a run is asked to do: a command line into a `Request`, and a `Request` into cells and prompts.
+
+A door parses its command line. A room that needs work builds a `Request` itself:
+
+    work, pair = resolve(Request(grids=("engines",), pair="pocket"))
+
+Imports neither torch nor, for a work folder, pydantic: a bare machine resolves a folder with the standard library.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,46 +28,114 @@ if TYPE_CHECKING:
 
 
 OUTCOMES = ("oom", "timeout", "error", "violated", "unknown")  # that can be run again; the last two are verdicts
-MOST_ROUNDS = 100
+MOST_ROUNDS = 100  # a limit against slips of the hand: no study needs more
+SEEDS = 1 << 31  # seeds are below this
+OVERRIDES_OF_ALSO = ("temperature", "dtype")  # all that a grid which keeps its own values takes from the command line
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="python -m bench.run", description="Run grids of cells.")
-    parser.add_argument("grids", nargs="*", metavar="GRID.yaml")
-    parser.add_argument("--also", nargs="*", default=[], metavar="GRID.yaml", help="grids that keep their own values")
-    parser.add_argument("--pair", default="pocket")
-    parser.add_argument("--steps", help='denoising steps, "16 64 256"')
-    parser.add_argument("--gen", type=int, help="tokens to generate")
-    parser.add_argument("--block", type=int, help="LLaDA's block length")
-    parser.add_argument("--prompts", type=int, help="number of prompts")
-    parser.add_argument("--prompts-file", help="JSON lines with prompt and reference")
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
-    parser.add_argument("--engine", help='eager, captured, or "eager captured"; default: the grid\'s')
-    parser.add_argument("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
-    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
-    parser.add_argument("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
-    parser.add_argument("--judge", help="smollm2, none, or a directory; default: the pair's")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of cells")
-    parser.add_argument(
-        "--retry", default="", help="run again, by outcome or verdict: oom timeout error violated unknown"
-    )
-    parser.add_argument("--ceilings", action="store_true", help="measure this device's first where the study has none")
-    parser.add_argument("--plan", action="store_true", help="print the cells and stop")
-    parser.add_argument("--score-only", action="store_true", help="run nothing, score what has no scores")
-    parser.add_argument("--no-report", action="store_true", help="do not end with table and verdict")
-    parser.add_argument("--export", type=Path, help="write the work folder and stop")
-    parser.add_argument("--cells", type=Path, help="run a work folder")
-    parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
-    args = parser.parse_args(argv)
+@dataclass(frozen=True)
+class Request:
+    """What is to be run and how, as the user or another room asks for it. Nothing in it has been looked up yet."""
+
+    grids: Sequence[str] = ()  # names of grids in configs/grids, or paths of YAML files
+    also: Sequence[str] = ()  # more grids, which keep their own values but for OVERRIDES_OF_ALSO
+    cells: Path | None = None  # a work folder in place of grids, pair and everything that shapes cells
+    pair: str = "pocket"  # name of a pair in configs/pairs, or the path of a YAML file
+    overrides: dict = field(default_factory=dict)  # values by grid key in place of the grids' own
+    model: str | None = None  # a directory that replaces the pair's model of its kind
+    prompts_file: str | None = None  # JSON lines in place of the pair's prompts
+    encoder: str | None = None  # BERTScore's model; None: the pair's
+    judge: str | None = None  # smollm2, none, or a directory; None: the pair's
+    device: str = "auto"  # auto, cpu or cuda
+    study: str | None = None  # the MLflow experiment; None: the pair's name
+    rounds: int = 3  # how often each cell is measured, each time in a fresh process
+    seed: int = 0  # of the order of cells
+    retry: frozenset[str] = frozenset()  # outcomes and verdicts (OUTCOMES) whose rounds are run again
+    record: Path | None = None  # records are appended to this file and MLflow is left alone
+    export: Path | None = None  # write the work folder here and run nothing
+    plan: bool = False  # print cells and minutes and run nothing
+    ceilings: bool = False  # measure the device's ceilings first, where the study has none
+    score_only: bool = False  # run nothing, score the generations that have no scores yet
+    report: bool = True  # end with the table and the verdict
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the device must be in this machine: neither an exported folder nor a plan for a GPU needs it."""
+        return not (self.export or is_plan_for_gpu(self.plan, self.device))
+
+
+def is_plan_for_gpu(plan: bool, device: str) -> bool:
+    """Whether nothing will run and what is planned may be for another machine, so that this one need not have it."""
+    return plan and device == "cuda"
+
+
+def parser(text: str) -> Parser:
+    """The options of `python -m bench.run`; text: what its help explains."""
+    options = Parser("bench.run", text)
+    add = options.add_argument
+    add("grids", nargs="*", metavar="GRID.yaml")
+    add("--also", nargs="*", default=[], metavar="GRID.yaml", help="grids that keep their own values")
+    add("--pair", default="pocket", help="the two models under comparison (configs/pairs)")
+    add("--steps", help='denoising steps, "16 64 256"')
+    add("--gen", type=int, help="tokens to generate")
+    add("--block", type=int, help="LLaDA's block length")
+    add("--prompts", type=int, help="number of prompts")
+    add("--prompts-file", help="JSON lines with prompt and reference")
+    add("--temperature", type=float)
+    add("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
+    add("--engine", help='eager, captured, or "eager captured"; default: the grid\'s')
+    add("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
+    add("--model", help="a directory that replaces the pair's model of its kind")
+    add("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
+    add("--judge", help="smollm2, none, or a directory; default: the pair's")
+    add("--rounds", type=int, default=3, help="how often each cell is measured, each time in a fresh process")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    add("--study", help="MLflow experiment; default: the pair's name")
+    add("--seed", type=int, default=0, help="of the order of cells")
+    add("--retry", default="", help="run again, by outcome or verdict: oom timeout error violated unknown")
+    add("--ceilings", action="store_true", help="measure this device's first where the study has none")
+    add("--plan", action="store_true", help="print the cells and stop")
+    add("--score-only", action="store_true", help="run nothing, score what has no scores")
+    add("--no-report", action="store_true", help="do not end with table and verdict")
+    add("--export", type=Path, help="write the work folder and stop")
+    add("--cells", type=Path, help="run a work folder")
+    add("--record", type=Path, help="with --cells: append records to this file, no MLflow")
+    return options
+
+
+def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
+    """The command line of `python -m bench.run` (None: this process's own) as a request. Raises BadInput."""
+    options = parser(text)
+    args = options.parse_args(argv)
     if bool(args.grids or args.also) == bool(args.cells):
-        parser.error("give grids, or a work folder with --cells")
+        options.error("give grids, or a work folder with --cells")
     if args.cells and not args.record:
-        parser.error("--cells needs --record FILE")
-    return args
+        options.error("--cells needs --record FILE")
+    same = ("cells", "pair", "model", "prompts_file", "encoder", "judge", "device", "study", "rounds", "seed", "record",
+            "export", "plan", "ceilings", "score_only")  # fmt: skip
+    return Request(
+        grids=tuple(args.grids),
+        also=tuple(args.also),
+        overrides=overrides_of(args),
+        retry=retried(args.retry),
+        report=not args.no_report,
+        **{name: getattr(args, name) for name in same},
+    )
+
+
+def overrides_of(args: argparse.Namespace) -> dict:
+    """The values that the command line puts in place of the grids' own, by grid key. Raises BadInput."""
+    numbers = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
+    numbers["temperature"] = args.temperature
+    overrides = {name: value for name, value in numbers.items() if value is not None}
+    if args.steps is not None:
+        from bench.spec import grid
+
+        overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
+    for name in ("dtype", "engine", "head"):
+        if words := getattr(args, name):
+            overrides[name] = words.replace(",", " ").split()
+    return overrides
 
 
 def retried(text: str) -> frozenset[str]:
@@ -69,60 +146,75 @@ def retried(text: str) -> frozenset[str]:
     return outcomes
 
 
-def is_plan_for_gpu(args: argparse.Namespace) -> bool:
-    """Whether nothing will run, and what is planned may be for another machine: nothing is asked of this one then."""
-    return args.plan and args.device == "cuda"
+def check_ranges(request: Request) -> None:
+    """Raises BadInput for a number of rounds or a seed outside its range."""
+    if not 1 <= request.rounds <= MOST_ROUNDS:
+        raise BadInput(f"ROUNDS={request.rounds}: expected 1 to {MOST_ROUNDS}")
+    if not 0 <= request.seed < SEEDS:
+        raise BadInput(f"--seed {request.seed}: expected 0 to {SEEDS - 1}")
 
 
-def resolve(args: argparse.Namespace) -> tuple[Work, PairFile | None]:
-    """The work that the arguments ask for, and its pair (None for a work folder). BadInput before anything loads."""
-    retried(args.retry)
-    if args.cells:
-        work = Work.load(args.cells)
-        for name in {cell.device for cell in work.cells}:
-            choose.choose(name)
-        return work, None
+def resolve(request: Request) -> tuple[Work, PairFile | None]:
+    """The cells and prompts that are asked for, and their pair (None for a work folder).
+
+    Raises BadInput before any model loads.
+    """
+    if request.cells:
+        return resolve_folder(request.cells), None
     from bench.quality import models
     from bench.spec import expand
-    from bench.spec.pair import place_model, read_pair
 
-    if not 1 <= args.rounds <= MOST_ROUNDS:
-        raise BadInput(f"ROUNDS={args.rounds}: expected 1 to {MOST_ROUNDS}")
-    if not 0 <= args.seed < 1 << 31:
-        raise BadInput(f"--seed {args.seed}: expected 0 to {(1 << 31) - 1}")
-    chosen = choose.choose(args.device, here=not (args.export or is_plan_for_gpu(args)))
-    pair = place_model(read_pair(args.pair), args.model)
-    pair = pair.model_copy(update={k: getattr(args, k) for k in ("encoder", "judge") if getattr(args, k)})
-    read = read_grids(args, pair)
-    cells, sets = expand.resolve(list(read.values()), list(read), pair, chosen, args.prompts_file)
-    if pair.metrics and not args.export:
+    check_ranges(request)
+    device = choose.choose(request.device, here=request.runs_here)
+    pair = pair_of(request)
+    grids = read_grids(request, pair)
+    cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
+    if pair.metrics and not request.export:
         models.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
     watched = [cell for cell in cells if cell.kind != sentinel.KIND]
     twins = [twin for cell in cells if cell.kind == sentinel.KIND for twin in sentinel.twins(cell, watched)]
-    name = args.study or pair.name
-    return Work(name, args.rounds, args.seed, (*watched, *twins), sets, provenance.git_state()), pair
+    work = Work(
+        study=request.study or pair.name,
+        rounds=request.rounds,
+        seed=request.seed,
+        cells=(*watched, *twins),
+        prompts=prompt_sets,
+        git=provenance.git_state(),
+    )
+    return work, pair
 
 
-def read_grids(args: argparse.Namespace, pair: PairFile) -> dict[str, GridFile]:
+def resolve_folder(folder: Path) -> Work:
+    """The work of an exported folder. Raises BadInput where there is none, or its device is not here."""
+    work = Work.load(folder)
+    for device in {cell.device for cell in work.cells}:
+        choose.choose(device)
+    return work
+
+
+def pair_of(request: Request) -> PairFile:
+    """The pair with the model, the encoder and the judge that the request puts in place of its own."""
+    from bench.spec.pair import place_model, read_pair
+
+    pair = place_model(read_pair(request.pair), request.model)
+    scorers = {"encoder": request.encoder, "judge": request.judge}
+    return pair.model_copy(update={name: value for name, value in scorers.items() if value})
+
+
+def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     """The grids by the names they were given, and last, where one of them wants it, the sentinel's on their engines."""
     from bench.spec import expand, grid
 
-    given = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
-    overrides = {k: v for k, v in (given | {"temperature": args.temperature}).items() if v is not None}
-    if args.steps is not None:
-        overrides["steps"] = grid.whole_numbers(args.steps, "STEPS")
-    for name in ("dtype", "engine", "head"):
-        if getattr(args, name):
-            overrides[name] = getattr(args, name).replace(",", " ").split()
-    read = {name: grid.read_grid(name, overrides, pair.name) for name in args.grids}
-    heat = {k: v for k, v in overrides.items() if k in ("temperature", "dtype")}
-    also = {name: grid.read_grid(name, heat, pair.name) for name in args.also}
-    if args.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
-        also = {name: found for name, found in also.items() if found.source == "pair" or "accuracy" in pair.metrics}
-    read |= also
-    watched = [found for found in read.values() if found.kind != sentinel.KIND]
-    if any(found.sentinel for found in watched):
-        engines = {engine for found in watched for engine in expand.as_list(found.engine)}
-        engine = sorted(engines, reverse=True)  # eager first: where one sentinel is taken, it is that one
-        read[sentinel.GRID] = grid.read_grid(sentinel.GRID, {"engine": engine}, pair.name)
-    return read
+    grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
+    few = {name: value for name, value in request.overrides.items() if name in OVERRIDES_OF_ALSO}
+    also = {name: grid.read_grid(name, few, pair.name) for name in request.also}
+    if request.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
+        has_tasks = "accuracy" in pair.metrics
+        also = {name: file for name, file in also.items() if file.source == "pair" or has_tasks}
+    grids |= also
+    watched = [file for file in grids.values() if file.kind != sentinel.KIND]
+    if any(file.sentinel for file in watched):
+        engines = {engine for file in watched for engine in expand.as_list(file.engine)}
+        eager_first = sorted(engines, reverse=True)  # where only one sentinel is taken, it is the eager one
+        grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, {"engine": eager_first}, pair.name)
+    return grids

@@ -12,6 +12,8 @@ from bench.common import dtypes
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
 NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts", "seed", "steps", "steps_timed",
                 "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
+WARMUP_PASSES = 3  # short passes before a cell's calls are timed
+WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
 
 
 def identity(settings: dict) -> str:

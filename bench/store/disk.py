@@ -1,8 +1,6 @@
-"""Records: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
+"""Records on disk: everything measured, one JSON object a line in `mlruns/STUDY.jsonl`, never rewritten.
 
-Four kinds: `round` (one cell in one round, from a worker), `beside` (what was measured on a GPU beside its calls:
-energy, kernels), `scores` (quality of one cell's generations) and `ceilings` (what a device can do at most, for all
-cells that ran on it).
+bench/records/types.py says what stands in a line, and makes a typed record of it here, where a file is read.
 A record is on disk before anything else is done with it, so nothing measured is ever lost.
 Published studies are in `paper/recorded/STUDY.jsonl.gz`: the same lines, gzipped, to be read and never appended to.
 """
@@ -16,11 +14,12 @@ from pathlib import Path
 
 from bench.common.errors import BadInput
 from bench.common.paths import ROOT
-from bench.records import merge
+from bench.records import merge, types
 from bench.records.merge import CellRecords
+from bench.records.types import Record
 
-PUBLISHED, PACKED = Path("paper/recorded"), ".jsonl.gz"
-KINDS = ("round", "beside", "scores", "ceilings")
+PUBLISHED = Path("paper/recorded")  # the folder of published studies
+PACKED = ".jsonl.gz"  # how their files' names end
 
 
 def path(study: str) -> Path:
@@ -28,13 +27,16 @@ def path(study: str) -> Path:
     return ROOT / f"{study}.jsonl"
 
 
-def append(file: Path, record: dict) -> None:
-    """Add a record and wait until it is on disk. A torn last line (a kill mid-write) is ended first."""
+def append(file: Path, raw: dict) -> None:
+    """Add a record's JSON object and wait until it is on disk. A torn last line (a kill mid-write) is ended first.
+
+    Raises OSError.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+b") as stream:
         if stream.tell() and not ends_with_newline(stream):
             stream.write(b"\n")
-        stream.write(json.dumps(record).encode() + b"\n")
+        stream.write(json.dumps(raw).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -50,22 +52,36 @@ def ends_with_newline(stream) -> bool:
     return stream.read(1) == b"\n"
 
 
-def read(file: Path) -> list[dict]:
-    """All whole records of a file, oldest first. A line cut by a kill was never acknowledged and is skipped.
+def read(file: Path) -> list[Record]:
+    """All whole records of a file, oldest first; empty where there is no such file.
 
-    Raises BadInput for a `.gz` that is none, or not whole.
+    Raises BadInput for a record that lacks what it cannot do without, and for a `.gz` that is none, or not whole.
+    """
+    records = []
+    for number, raw in enumerate(read_json(file), 1):
+        try:
+            records.append(types.parse(raw))
+        except ValueError as error:
+            raise BadInput(f"{file}: record {number} is {error}; remove it, or copy the file here once more") from error
+    return records
+
+
+def read_json(file: Path) -> list[dict]:
+    """The JSON objects of all whole records of a file, as they stand in it, oldest first.
+
+    A line that was cut by a kill was never acknowledged and is skipped, as is whatever is no record.
     """
     if not file.is_file():
         return []
-    found = []
+    objects = []
     for line in content(file).splitlines():
         try:
-            record = json.loads(line)
+            raw = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(record, dict) and record.get("record") in KINDS:
-            found.append(record)
-    return found
+        if types.is_record(raw):
+            objects.append(raw)
+    return objects
 
 
 def content(file: Path) -> bytes:
@@ -84,11 +100,11 @@ def is_packed(file: Path) -> bool:
 
 def published(study: str) -> Path:
     """The file of a published study. Raises BadInput that names those that there are."""
-    found = {file.name.removesuffix(PACKED): file for file in sorted(PUBLISHED.glob(f"*{PACKED}"))}
-    if study not in found:
+    files = {file.name.removesuffix(PACKED): file for file in sorted(PUBLISHED.glob(f"*{PACKED}"))}
+    if study not in files:
         what = f"STUDY={study}: no such study is recorded" if study else "restore: give the study, STUDY=NAME"
-        raise BadInput(f"{what}; {PUBLISHED} has: {', '.join(found) or 'none yet'}")
-    return found[study]
+        raise BadInput(f"{what}; {PUBLISHED} has: {', '.join(files) or 'none yet'}")
+    return files[study]
 
 
 def by_cell(study: str) -> dict[str, CellRecords]:
@@ -99,20 +115,21 @@ def by_cell(study: str) -> dict[str, CellRecords]:
 def replay(file: Path, study: str | None = None) -> list[str]:
     """Copy another machine's records into this one's studies; returns the studies. Twice changes nothing.
 
-    study: the one that all records must be of. Raises BadInput, before anything is copied, where they are not, or where
-    there are none.
+    Lines are copied as they stand, with fields that this code does not know. study: the one that all records must be
+    of. Raises BadInput, before anything is copied, where they are not, or where there are none.
     """
-    incoming = read(file)
+    incoming = read_json(file)
     if not incoming:
         raise BadInput(f"{file}: no records in it; give a file that `--record` wrote or a study's .jsonl")
-    if study and (others := sorted({record["study"] for record in incoming} - {study})):
+    if study and (others := sorted({raw["study"] for raw in incoming} - {study})):
         raise BadInput(f"{file}: has records of study {others[0]}; a published file is named after its one study")
-    known = defaultdict(set)
-    for record in incoming:
-        name, text = record["study"], json.dumps(record, sort_keys=True)
-        if name not in known:
-            known[name] = {json.dumps(r, sort_keys=True) for r in read(path(name))}
-        if text not in known[name]:
-            append(path(name), record)
-            known[name].add(text)
-    return sorted(known)
+    texts_of = defaultdict(set)  # by study: the records that it has, as canonical text
+    for raw in incoming:
+        name = raw["study"]
+        text = json.dumps(raw, sort_keys=True)
+        if name not in texts_of:
+            texts_of[name] = {json.dumps(there, sort_keys=True) for there in read_json(path(name))}
+        if text not in texts_of[name]:
+            append(path(name), raw)
+            texts_of[name].add(text)
+    return sorted(texts_of)

@@ -4,32 +4,33 @@ import json
 
 from bench.data import prompts, tokenizers
 from bench.records.merge import CellRecords
+from bench.records.types import Round
+from bench.spec.cell import Cell
 
 
-def kept_ids(record: dict) -> list[list[int]]:
-    """Token ids of a round's generations, each up to its first EOS, that one included."""
-    kept = [count for call in record["calls"] for count in call["kept"]]
-    return [row[:count] for row, count in zip(record["sequences"], kept, strict=True)]
+def kept_ids(record: Round) -> list[list[int]]:
+    """Token ids of a round's generations, each up to its first end token, that one included."""
+    kept = [count for call in record.calls for count in call.kept]
+    return [row[:count] for row, count in zip(record.sequences, kept, strict=True)]
 
 
-def decode(directory: str, record: dict) -> list[str]:
-    """Texts of a round's generations, each up to its first EOS."""
-    return [
-        text.strip()
-        for text in tokenizers.tokenizer(directory).batch_decode(kept_ids(record), skip_special_tokens=True)
-    ]
+def decode(directory: str, record: Round) -> list[str]:
+    """Texts of a round's generations, each up to its first end token. directory: of the tokenizer."""
+    texts = tokenizers.tokenizer(directory).batch_decode(kept_ids(record), skip_special_tokens=True)
+    return [text.strip() for text in texts]
 
 
 def generations(entry: CellRecords) -> str:
-    """Prompts, references and generated texts as JSON lines; empty if round 1 has not generated."""
+    """Prompts, references and generated texts as JSON lines; empty where there is no text, or only noise."""
+    cell = entry.cell
     first = entry.rounds.get(1)
-    if not first or "sequences" not in first or entry.cell.get("random_seed") is not None:
+    if not isinstance(cell, Cell) or first is None or first.sequences is None or cell.random_seed is not None:
         return ""
     lines = []
-    texts = decode(entry.cell["tokenizer"], first)
-    for prompt, text in zip(prompts.stored(entry.cell["prompt_hash"]), texts, strict=False):
+    texts = decode(cell.tokenizer, first)
+    for prompt, text in zip(prompts.stored(cell.prompt_hash), texts, strict=False):
         reference = prompt.reference
         if reference is not None:  # as long as an answer could be: what was scored against
-            reference = tokenizers.cut(entry.cell["tokenizer"], reference, entry.cell["gen_length"])
+            reference = tokenizers.cut(cell.tokenizer, reference, cell.gen_length)
         lines.append(json.dumps({"prompt": prompt.text, "reference": reference, "text": text}))
     return "\n".join(lines) + "\n"

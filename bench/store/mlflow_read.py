@@ -8,12 +8,16 @@ import pandas as pd
 from bench.common.errors import BadInput
 from bench.store import disk, mlflow_client
 
+# Settings that are whole numbers; MLflow has every parameter as text.
 WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
                  "tokens_timed")  # fmt: skip
 
 
 def frame(study: str) -> pd.DataFrame:
-    """One row a run: tags, params and metrics as MLflow has them. Raises BadInput if it has none, or fails."""
+    """One row a run: tags, params and metrics as MLflow has them.
+
+    Raises BadInput where the study is not tracked, or where MLflow does not answer.
+    """
     try:
         return runs_of(study)
     except BadInput:
@@ -24,12 +28,14 @@ def frame(study: str) -> pd.DataFrame:
 
 
 def runs_of(study: str) -> pd.DataFrame:
+    """The rows of `frame`. Raises BadInput where the study is not tracked, and whatever MLflow raises."""
     mlflow = mlflow_client.client()
     experiment = mlflow.get_experiment_by_name(study)
     if experiment is None:
         names = ", ".join(sorted(e.name for e in mlflow.search_experiments() if e.name != "Default")) or "none yet"
         raise BadInput(f"study {study!r} is not tracked here (tracked: {names}); run `make sweep` or `make restore`")
-    rows, token = [], None
+    rows = []
+    token = None  # of the next page
     while True:
         page = mlflow.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
         rows += [
@@ -55,9 +61,9 @@ def history(run_id: str, name: str) -> dict[int, float]:
 
 def rounds_of(rows: pd.DataFrame, metric: str) -> dict[int, list[float]]:
     """A metric's value in each round that all runs have, in the order of the runs."""
-    found = [history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
-    common = sorted(set.intersection(*map(set, found))) if found else []
-    return {number: [values[number] for values in found] for number in common}
+    histories = [history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
+    common = sorted(set.intersection(*map(set, histories))) if histories else []
+    return {number: [values[number] for values in histories] for number in common}
 
 
 def generations_of(run_id: str) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Where records go: to disk at once, to MLflow between workers. What MLflow does not take, the next run brings it."""
+"""Where records go: to disk at once, to MLflow between workers. What MLflow did not take, the next run gives it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from tqdm import tqdm
 
 from bench.common.errors import BadInput
 from bench.records import merge
+from bench.records.types import Record
 from bench.store import disk
 
-MOST_REFUSALS = 3  # then nothing more is tried: a locked database makes each cell wait
+MOST_REFUSALS = 3  # after as many nothing more is tried: a locked database makes each cell wait
 
 
 @dataclass
 class Sink:
     """A study's file and MLflow, or a plain file on a machine without MLflow.
 
-    retry: outcomes and verdicts to run again.
+    plain_file: the file in place of the study's own, and then no MLflow. retry: outcomes and verdicts to run again.
+    refused: whether MLflow has refused something in this process.
     """
 
     study: str
     plain_file: Path | None = None
     retry: frozenset[str] = frozenset()
-    refused: bool = False  # by MLflow, in this process
+    refused: bool = False
 
     @property
     def file(self) -> Path:
@@ -46,10 +48,10 @@ class Sink:
         except OSError as error:
             raise BadInput(f"{self.file}: records cannot be written here ({error.strerror})") from error
 
-    def take(self, record: dict) -> None:
+    def take(self, record: Record) -> None:
         """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
         try:
-            disk.append(self.file, record)
+            disk.append(self.file, record.to_json())
         except OSError as error:
             raise BadInput(
                 f"{self.file}: cannot be written ({error.strerror}); what it holds is whole. Make room, then give"
@@ -66,26 +68,30 @@ class Sink:
             return True
         if self.refused and not again:
             return False
-        refused: dict[str, Exception] = {}
-        known = self.known()
-        try:
-            from bench.store import mlflow_log
-
-            for cell_id in known:
-                try:
-                    mlflow_log.log_cell(self.study, cell_id, known[cell_id])
-                except Exception as error:  # whatever MLflow or its database raise, the record is safe
-                    refused[cell_id] = error
-                    if len(refused) == MOST_REFUSALS:
-                        break
-        except Exception as error:  # MLflow does not even load
-            refused["all"] = error
-        if refused:
-            why = " ".join(str(next(iter(refused.values()))).split())[:200]
+        errors = self.log_all()
+        if errors:
+            why = " ".join(str(errors[0]).split())[:200]
             tqdm.write(
                 f"MLflow did not take everything ({why}); nothing is lost: the records are in {self.file}, and the"
                 " next run logs them",
                 file=sys.stderr,
             )
-        self.refused = bool(refused)
-        return not refused
+        self.refused = bool(errors)
+        return not errors
+
+    def log_all(self) -> list[Exception]:
+        """Log every cell; what MLflow or its database raised meanwhile. The records are safe whatever it is."""
+        cells = self.known()
+        errors: list[Exception] = []
+        try:
+            from bench.store import mlflow_log
+        except Exception as error:  # MLflow does not even load
+            return [error]
+        for cell_id, entry in cells.items():
+            try:
+                mlflow_log.log_cell(self.study, cell_id, entry)
+            except Exception as error:
+                errors.append(error)
+                if len(errors) == MOST_REFUSALS:
+                    break
+        return errors

@@ -1,14 +1,16 @@
 """Endless shuffled batches of training rows, already on the device."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from bench.training import rows as training_rows
+from bench.training.recipe import Recipe
 from bench.training.rows import CACHE, Rows
 
-CANVASES = (160, 192)  # rows are batched by the shortest canvas that leaves room for their answer
+CANVASES = (160, 192)  # tokens; rows of text are batched by the shortest that leaves room for their answer
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Batch:
 class Batches:
     """Endless shuffled batches of rows that share a canvas, already on the device.
 
-    canvases: rows go to the shortest that leaves room for their answer. own_canvas: an answer's canvas has
-    this many tokens and ends with them, whatever the common one.
+    canvases: widths in tokens, of which a row goes to the shortest that leaves room for its answer. own_canvas: where
+    given, a row's own canvas ends this many tokens after its prompt, even where the common canvas is longer. size: rows
+    of a batch.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class Batches:
         spare = rows.ids.shape[1] - np.array(canvases)  # how much shorter than the longest prompt
         which = (rows.prompt_lengths[:, None] <= rows.prompt_lengths.max() - spare).argmax(1)
         self.buckets = [(canvas, np.flatnonzero(which == i)) for i, canvas in enumerate(canvases)]
-        self.own_canvas, self.size, self.random = own_canvas, size, np.random.default_rng(seed)
+        self.own_canvas = own_canvas
+        self.size = size
+        self.random = np.random.default_rng(seed)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         while True:
             epoch = [
                 (canvas, part)
@@ -70,17 +75,21 @@ class Data:
     heldout: Batches
 
     @classmethod
-    def load(cls, kind: str, recipe: dict, device: str) -> "Data":
-        settings, seed = recipe["optimizer"], recipe["seed"]
-        rows, task_rows = (settings[name][device][kind] for name in ("batch_rows", "task_rows"))
-        tasks = training_rows.task_rows(recipe, CACHE / "tokenizer.json")  # first: it forks, and CUDA must not be up
+    def load(cls, kind: str, recipe: Recipe, device: str) -> "Data":
+        """What a kind of model is trained on, on a device, in the batches that the recipe gives the two."""
+        rows = recipe.optimizer.batch_rows[device][kind]
+        task_rows = recipe.optimizer.task_rows[device][kind]
+        seed = recipe.seed
+        # Tasks come first, since making them forks this process, and CUDA must not be open then.
+        tasks = training_rows.task_rows(recipe, CACHE / "tokenizer.json")
         text = Batches(Rows.load(CACHE / "train.npz"), CANVASES, None, rows, device, seed)
         heldout = Batches(Rows.load(CACHE / "heldout.npz"), CANVASES, None, rows, device, seed)
         width = tasks.ids.shape[1]
-        return cls(text, Batches(tasks, (width,), recipe["task_answer_tokens"], task_rows, device, seed), heldout)
+        return cls(text, Batches(tasks, (width,), recipe.task_answer_tokens, task_rows, device, seed), heldout)
 
     def shapes(self) -> list[Batch]:
         """One batch of each shape that training meets, to compile for."""
         index = torch.arange(self.text.size, device=self.text.ids.device)
-        found = [self.text.take(canvas, index) for canvas in CANVASES]
-        return [*found, self.tasks.take(self.tasks.ids.shape[1], torch.arange(self.tasks.size, device=index.device))]
+        of_text = [self.text.take(canvas, index) for canvas in CANVASES]
+        task_index = torch.arange(self.tasks.size, device=index.device)
+        return [*of_text, self.tasks.take(self.tasks.ids.shape[1], task_index)]

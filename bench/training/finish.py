@@ -1,6 +1,6 @@
-"""Make a trained pair complete: configurations, tokenizer, likelihood, accuracy, model card.
+"""Makes a trained pair complete: configurations, tokenizer, and the facts of the model card.
 
-python -m bench.pair            # the last step of `make pair`
+The facts are likelihood on held-out text and accuracy on the generated tasks, measured by the benchmark's own code.
 """
 
 import json
@@ -12,19 +12,23 @@ import torch
 from bench.adapters import registry
 from bench.common import stats
 from bench.data import prompts, tokenizers
-from bench.models import checkpoint, weights
+from bench.models import checkpoint, kinds, weights
 from bench.quality import text_scores
 from bench.quality.likelihood import read, score
 from bench.spec import pair
 from bench.spec.cell import Cell
+from bench.training import model_card
+from bench.training.recipe import MODELS, Recipe
 from bench.training.rows import BOS, CACHE, CHAT_TEMPLATE, EOS, MASK, special_id
 from bench.training.train import new_model
 
-TASK_ITEMS, TASK_BATCH = 300, 100
-TASK_STEPS = (1, 2, 4, 8, 16, 32)
+TASK_ITEMS = 300  # test items that accuracy is measured on
+TASK_BATCH = 100  # items in one call
+TASK_STEPS = (1, 2, 4, 8, 16, 32)  # denoising steps of LLaDA
+TASK_TOKENS = 32  # of an answer, and of LLaDA's only block
 
 
-def write_configs(recipe: dict, out: Path) -> None:
+def write_configs(recipe: Recipe, out: Path) -> None:
     """config.json of both models, each in its own format, and the tokenizer that they share."""
     config = new_model(recipe, causal=True, device="meta").config
     (out / "llama" / "config.json").write_text(json.dumps(config.to_diff_dict(), indent=1, default=str) + "\n")
@@ -64,55 +68,88 @@ def write_configs(recipe: dict, out: Path) -> None:
 
 def likelihood(files: pair.ModelFile, texts: list[str], count: int, device: str) -> dict[str, dict]:
     """Bits per byte by text, with the interval over texts and the Monte-Carlo error of LLaDA's bound."""
-    found = {}
+    by_text = {}
     for source in texts:
         passages = read(source, count)
         measured = score(files, "float32", passages, device)
-        bits = stats.bits_per_byte(measured["nats"], measured["bytes"])
-        error = stats.bits_per_byte_error(measured["standard_errors"], measured["bytes"])
+        bits = stats.bits_per_byte(measured.nats, measured.text_bytes)
+        error = stats.bits_per_byte_error(measured.standard_errors, measured.text_bytes)
         name = "WikiText-2 test" if "wiki" in source else "ShareGPT" if source == "sharegpt" else Path(source).name
-        found[name] = {k: round(v, 4) for k, v in vars(bits).items()} | {"monte_carlo_error": round(error, 4)}
-        found[name]["texts"] = len(passages)
-    return found
+        interval = {part: round(value, 4) for part, value in vars(bits).items()}
+        by_text[name] = interval | {"monte_carlo_error": round(error, 4), "texts": len(passages)}
+    return by_text
 
 
 def accuracy(kind: str, out: Path, count: int, device: str) -> dict[str, dict[str, float]]:
     """Share of valid answers to `count` test items by step count (`-` for LLaMA): in all, by kind, by task."""
-    adapter, found = registry.create(kind), {}
-    asked = prompts.task_items(count)
-    ids = [tokenizers.encode(str(out / "tokenizer"), prompt) for prompt, _ in asked]
-    for steps in TASK_STEPS if kind == "llada" else (None,):
+    adapter = registry.create(kind)
+    questions = [prompt for prompt, _ in prompts.task_items(count)]
+    by_steps = {}
+    for steps in TASK_STEPS if kinds.has_steps(kind) else (None,):
         adapter.load(task_cell(kind, out, steps, count, device))
-        texts = []
-        for start in range(0, count, TASK_BATCH):
-            output = adapter.generate(ids[start : start + TASK_BATCH], lambda _: None)
-            rows = [row[:kept] for row, kept in zip(output.sequences.tolist(), output.kept, strict=True)]
-            texts += tokenizers.tokenizer(str(out / "tokenizer")).batch_decode(rows, skip_special_tokens=True)
-        values = text_scores.accuracy([prompt for prompt, _ in asked], texts)["values"]
-        means = {name: [v for v in found_ if v is not None] for name, found_ in values.items()}
-        found[str(steps or "-")] = {name: round(sum(v) / len(v), 3) for name, v in means.items()}
-    return found
+        values = text_scores.accuracy(questions, answers(adapter, questions, str(out / "tokenizer")))["values"]
+        by_steps[str(steps or "-")] = {name: mean_of_scored(scores) for name, scores in values.items()}
+    return by_steps
+
+
+def answers(adapter: registry.Adapter, questions: list[str], tokenizer: str) -> list[str]:
+    """The texts that a loaded adapter answers with, in batches. tokenizer: its directory."""
+    ids = [tokenizers.encode(tokenizer, question) for question in questions]
+    texts = []
+    for start in range(0, len(ids), TASK_BATCH):
+        output = adapter.generate(ids[start : start + TASK_BATCH], lambda kind: None)
+        rows = [row[:kept] for row, kept in zip(output.sequences.tolist(), output.kept, strict=True)]
+        texts += tokenizers.tokenizer(tokenizer).batch_decode(rows, skip_special_tokens=True)
+    return texts
+
+
+def mean_of_scored(scores: list[float | None]) -> float:
+    """Mean of the items that were scored, to three digits; None stands for an item of another task."""
+    scored = [score for score in scores if score is not None]
+    return round(sum(scored) / len(scored), 3)
 
 
 def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) -> Cell:
     """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
-    diffusion = {"steps": steps, "block_length": 32, "remasking": "low_confidence"} if steps else {}
+    diffusion = {"steps": steps, "block_length": TASK_TOKENS, "remasking": "low_confidence"} if steps else {}
     return Cell(
         pair="pocket", kind="tasks", model=kind, weights=str(out / kind), tokenizer=str(out / "tokenizer"), revision="",
-        dtype="float32", device=device, engine="eager", gen_length=32, batch_size=TASK_BATCH, prompts=count,
+        dtype="float32", device=device, engine="eager", gen_length=TASK_TOKENS, batch_size=TASK_BATCH, prompts=count,
         prompt_hash="", repeat_prompts=1, stop="eos", temperature=0.0, seed=0, time_limit_s=3600.0, **diffusion,
     )  # fmt: skip
 
 
 def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> dict:
-    """What the card says of one model."""
+    """What the card says of one model. texts, count: what likelihood is measured on, and passages of each."""
     model = weights.load(checkpoint.read(out / kind), "cpu", torch.bfloat16)
+    files = pair.ModelFile(weights=str(out / kind), tokenizer=str(out / "tokenizer"))
     return {
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "bytes": (out / kind / "model.safetensors").stat().st_size,
         "stages": json.loads((out / f"{kind}-training.json").read_text()),
-        "bits_per_byte": likelihood(
-            pair.ModelFile(weights=str(out / kind), tokenizer=str(out / "tokenizer")), texts, count, device
-        ),
+        "bits_per_byte": likelihood(files, texts, count, device),
         "accuracy": accuracy(kind, out, TASK_ITEMS, device),
     }
+
+
+def complete(recipe: Recipe, out: Path, equal_budget: Path | None, texts: list[str], count: int, device: str) -> Path:
+    """Write what the trained pair in `out` still lacks; returns the model card's place.
+
+    equal_budget: directory of a LLaDA that was trained from scratch for LLaMA's budget, which the card compares. texts:
+    sources of held-out text (bench/perplexity.py); count: passages of each.
+    """
+    write_configs(recipe, out)
+    facts_of = {"recipe": recipe.as_dict(), "data": json.loads((CACHE / "counts.json").read_text())}
+    for kind in MODELS:
+        facts_of[kind] = facts(kind, out, texts, count, device)
+    if equal_budget:
+        for name in ("llada/config.json", "tokenizer"):
+            copy = shutil.copytree if (out / name).is_dir() else shutil.copy
+            if not (equal_budget / name).exists():
+                copy(out / name, equal_budget / name)
+        facts_of["llada_equal_budget"] = facts("llada", equal_budget, texts, count, device)
+    (out / "card.json").write_text(json.dumps(facts_of, indent=1) + "\n")
+    (out / "README.md").write_text(model_card.text(facts_of))
+    for kind in MODELS:
+        (out / f"{kind}-training.json").unlink()
+    return out / "README.md"

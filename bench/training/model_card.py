@@ -1,11 +1,6 @@
-"""The model card of the pocket pair, written from what was measured (`bench/pair.py`).
+"""The model card of the pocket pair in Markdown, from the facts that bench/training/finish.py measured."""
 
-python -m bench.card            # bench/pocket/README.md anew from bench/pocket/card.json
-"""
-
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 from bench.data import tasks
 
@@ -19,6 +14,7 @@ def models(facts: dict) -> list[tuple[str, str, dict]]:
 
 
 def size_rows(facts: dict) -> str:
+    """A line of the table of training for each model and stage."""
     lines = []
     for _, name, model in models(facts):
         for number, run in enumerate(model["stages"], 1):
@@ -31,6 +27,7 @@ def size_rows(facts: dict) -> str:
 
 
 def likelihood_rows(facts: dict) -> str:
+    """A line of the table of bits per byte for each model and text."""
     lines = []
     for key, name, model in models(facts):
         for text, bits in model["bits_per_byte"].items():
@@ -41,18 +38,19 @@ def likelihood_rows(facts: dict) -> str:
 
 
 def accuracy_rows(facts: dict) -> str:
-    """One line a model and step count, one column a task."""
-    shown = ["accuracy", "accuracy_one_answer", "accuracy_many_answers", *(f"accuracy_{task}" for task in tasks.TASKS)]
+    """The table of accuracy: a line for each model and step count, a column for each task."""
+    columns = ["accuracy", "accuracy_one_answer", "accuracy_many_answers"]
+    columns += [f"accuracy_{task}" for task in tasks.TASKS]
     heads = ["all", "one answer", "many answers", *tasks.TASKS]
     lines = [f"| model | steps | {' | '.join(heads)} |", "|" + "---|" * (len(heads) + 2)]
-    for _, name, model in models(facts):
+    for _, label, model in models(facts):
         for steps, values in model["accuracy"].items():
-            lines.append(f"| {name} | {steps} | {' | '.join(f'{values[n]:.2f}' for n in shown)} |")
+            lines.append(f"| {label} | {steps} | {' | '.join(f'{values[name]:.2f}' for name in columns)} |")
     return "\n".join(lines)
 
 
 def stage_lines(facts: dict, words: Callable[[dict], str]) -> str:
-    """One line a training stage, with what `words` says of it."""
+    """A line for each training stage, with what `words` says of it."""
     return "\n".join(
         f"- {name}, stage {number}: {words(run)}"
         for _, name, model in models(facts)
@@ -61,12 +59,14 @@ def stage_lines(facts: dict, words: Callable[[dict], str]) -> str:
 
 
 def curve(run: dict) -> str:
+    """The held-out losses of a stage, in the order of training."""
     return ", ".join(f"{point['heldout_nats_per_token']:.2f}" for point in run["curve"])
 
 
 def settings(run: dict) -> str:
     """How a stage was trained, as the trainer recorded it."""
-    return ", ".join(f"{k} {v}" for k, v in run.get("settings", {}).items() if v is not None) or "as in the recipe"
+    recorded = run.get("settings", {}).items()
+    return ", ".join(f"{name} {value}" for name, value in recorded if value is not None) or "as in the recipe"
 
 
 def text(facts: dict) -> str:
@@ -149,8 +149,3 @@ inside a long answer. No text of it is stored. The other half are generated task
 
 `make samples` prints what it writes.
 """
-
-
-if __name__ == "__main__":
-    folder = Path("bench/pocket")
-    (folder / "README.md").write_text(text(json.loads((folder / "card.json").read_text())))

@@ -1,12 +1,13 @@
 """Tokenizer and training rows of the pocket pair, from ShareGPT and generated tasks (`bench/data`).
 
-A row is a prompt and an answer. Three kinds: a question with the start of its answer, in the chat form that
-the benchmark uses; plain text, where 64 tokens inside a long answer are followed by the next 128; and a
-generated task with one right answer. Stored in `.cache/pair/`, never committed: the text is not ours.
+A row is a prompt and an answer. There are three kinds: a question with the start of its answer, in the chat form that
+the benchmark uses; plain text, where 64 tokens inside a long answer are followed by the next 128; and a generated task
+with a right answer. Rows are stored in `.cache/pair/` and never committed, since the text is not ours.
 """
 
 import itertools
 import json
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +18,28 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 
 from bench.data import sharegpt, tasks
+from bench.training.recipe import Recipe
 
-BOS, EOS, MASK, USER, ASSISTANT = "<|startoftext|>", "<|endoftext|>", "<|mask|>", "<|user|>", "<|assistant|>"
-SPECIALS = [BOS, EOS, MASK, USER, ASSISTANT]
-TASK_CHUNK = 20_000  # items a process makes from one seed
+CACHE = Path(".cache/pair")  # where `prepare` writes and training reads
+BOS = "<|startoftext|>"
+EOS = "<|endoftext|>"
+MASK = "<|mask|>"
+USER = "<|user|>"
+ASSISTANT = "<|assistant|>"
+SPECIALS = [BOS, EOS, MASK, USER, ASSISTANT]  # the trainer numbers special tokens in this order, from 0
+TASK_CHUNK = 20_000  # items that a process makes from one seed
 TOKENIZER_ITEMS = 30_000  # task items among the text that the tokenizer learns from
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ bos_token if loop.first }}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
 )
+
+
+Example = tuple[list[int], list[int], int]  # prompt ids, answer ids, UTF-8 bytes of the answer (0: not counted)
+
+
+def special_id(name: str) -> int:
+    """The token id of a special token."""
+    return SPECIALS.index(name)
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ def train_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
 
 
 def chat_text(prompt: str) -> str:
+    """A prompt in the pair's chat form, up to where the answer begins."""
     return f"{BOS}{USER}{prompt}{ASSISTANT}"
 
 
@@ -74,8 +90,10 @@ def chat_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
     return tokenizer.encode(chat_text(prompt), add_special_tokens=False).ids
 
 
-def examples_of(turn: sharegpt.Turn, tokenizer: Tokenizer, prompt_tokens: int, answer_tokens: int, width: int):
-    """Yield (prompt ids, answer ids, answer bytes) of one turn: the chat row, then windows of a long answer."""
+def examples_of(
+    turn: sharegpt.Turn, tokenizer: Tokenizer, prompt_tokens: int, answer_tokens: int, width: int
+) -> Iterator[Example]:
+    """The examples of one turn: the chat row, then windows of a long answer, its text before the window as a prompt."""
     eos = tokenizer.token_to_id(EOS)
     answer = tokenizer.encode(turn.answer, add_special_tokens=False).ids
     answer.append(eos)
@@ -92,62 +110,73 @@ def examples_of(turn: sharegpt.Turn, tokenizer: Tokenizer, prompt_tokens: int, a
         start += answer_tokens
 
 
-def padded(found: list[tuple[list[int], list[int], int]], width: int, eos: int) -> Rows:
-    """Rows of (prompt ids, answer ids, answer bytes), EOS-padded to `width`."""
-    ids = np.full((len(found), width), eos, dtype=np.uint16)
-    for row, (prompt, answer, _) in enumerate(found):
+def padded(examples: list[Example], width: int, eos: int) -> Rows:
+    """Rows of examples, EOS-padded to `width`."""
+    ids = np.full((len(examples), width), eos, dtype=np.uint16)
+    for row, (prompt, answer, _) in enumerate(examples):
         ids[row, : len(prompt) + len(answer)] = prompt + answer
-    lengths = [np.array([len(f[i]) for f in found], dtype=np.int32) for i in (0, 1)]
-    return Rows(ids, *lengths, np.array([f[2] for f in found], dtype=np.int32))
+    return Rows(
+        ids,
+        prompt_lengths=np.array([len(prompt) for prompt, _, _ in examples], dtype=np.int32),
+        answer_lengths=np.array([len(answer) for _, answer, _ in examples], dtype=np.int32),
+        answer_bytes=np.array([count for _, _, count in examples], dtype=np.int32),
+    )
 
 
 def pack(turns: list[sharegpt.Turn], tokenizer: Tokenizer, prompt_tokens: int, answer_tokens: int) -> Rows:
     """All rows of the turns, EOS-padded to prompt_tokens + answer_tokens."""
     width = prompt_tokens + answer_tokens
-    found = []
+    examples: list[Example] = []
     for turn in tqdm(turns, desc="rows", unit="turn", mininterval=2):
-        found.extend(examples_of(turn, tokenizer, prompt_tokens, answer_tokens, width))
-    return padded(found, width, tokenizer.token_to_id(EOS))
+        examples.extend(examples_of(turn, tokenizer, prompt_tokens, answer_tokens, width))
+    return padded(examples, width, tokenizer.token_to_id(EOS))
 
 
-def task_chunk(tokenizer_file: str, recipe: dict, seed: int) -> Rows:
-    """TASK_CHUNK training items of one seed, rows of the recipe's prompt and answer tokens."""
-    prompt_tokens, answer_tokens = recipe["task_prompt_tokens"], recipe["task_answer_tokens"]
+def task_chunk(tokenizer_file: str, recipe: Recipe, seed: int) -> Rows:
+    """TASK_CHUNK training items of one seed, rows of the recipe's prompt and answer tokens.
+
+    Raises ValueError if an item is longer than these: the recipe would cut its answer.
+    """
     tokenizer = Tokenizer.from_file(tokenizer_file)
     eos = tokenizer.token_to_id(EOS)
-    items = list(itertools.islice(tasks.items(seed, test=False, shares=recipe["task_shares"]), TASK_CHUNK))
+    items = list(itertools.islice(tasks.items(seed, test=False, shares=recipe.task_shares), TASK_CHUNK))
     prompts = tokenizer.encode_batch([chat_text(item.prompt) for item in items])
     answers = tokenizer.encode_batch([item.answer for item in items])
-    found = [(p.ids, [*a.ids, eos], len(i.answer)) for p, a, i in zip(prompts, answers, items, strict=True)]
-    if max(len(p) for p, _, _ in found) > prompt_tokens or max(len(a) for _, a, _ in found) > answer_tokens:
+    examples: list[Example] = [
+        (prompt.ids, [*answer.ids, eos], len(item.answer))
+        for prompt, answer, item in zip(prompts, answers, items, strict=True)
+    ]
+    longest_prompt = max(len(prompt) for prompt, _, _ in examples)
+    longest_answer = max(len(answer) for _, answer, _ in examples)
+    if longest_prompt > recipe.task_prompt_tokens or longest_answer > recipe.task_answer_tokens:
         raise ValueError("a task item is longer than the recipe's task_prompt_tokens or task_answer_tokens")
-    return padded(found, prompt_tokens + answer_tokens, eos)
+    return padded(examples, recipe.task_prompt_tokens + recipe.task_answer_tokens, eos)
 
 
-def task_rows(recipe: dict, tokenizer_file: Path) -> Rows:
+def task_rows(recipe: Recipe, tokenizer_file: Path) -> Rows:
     """The recipe's count of generated training items, made by all processors; the same rows on any machine."""
     make = partial(task_chunk, str(tokenizer_file), recipe)
-    chunks = recipe["task_items"] // TASK_CHUNK
+    chunks = recipe.task_items // TASK_CHUNK
     with ProcessPoolExecutor() as pool:
         return Rows.join(list(tqdm(pool.map(make, range(1, chunks + 1)), desc="tasks", total=chunks, mininterval=2)))
 
 
-def prepare(recipe: dict, folder: Path) -> None:
+def prepare(recipe: Recipe, folder: Path) -> None:
     """Write tokenizer.json, train.npz, heldout.npz and counts.json to `folder`, once."""
     if (folder / "counts.json").is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
     turns, counts = sharegpt.load_turns()
-    train = [t for t in turns if not sharegpt.is_test(t.conversation)]
-    heldout = [t for t in turns if t.first and sharegpt.is_test(t.conversation)]
-    texts = [text for t in train for text in (t.prompt, t.answer)]
-    texts += [f"{i.prompt}\n{i.answer}" for i in itertools.islice(tasks.items(0, test=False), TOKENIZER_ITEMS)]
-    tokenizer = train_tokenizer(texts, recipe["vocabulary"])
+    train = [turn for turn in turns if not sharegpt.is_test(turn.conversation)]
+    heldout = [turn for turn in turns if turn.first and sharegpt.is_test(turn.conversation)]
+    texts = [text for turn in train for text in (turn.prompt, turn.answer)]
+    items = itertools.islice(tasks.items(0, test=False), TOKENIZER_ITEMS)
+    texts += [f"{item.prompt}\n{item.answer}" for item in items]
+    tokenizer = train_tokenizer(texts, recipe.vocabulary)
     tokenizer.save(str(folder / "tokenizer.json"))
-    size = recipe["prompt_tokens"], recipe["answer_tokens"]
     for name, part in (("train", train), ("heldout", heldout)):
-        rows = pack(part, tokenizer, *size)
-        if name == "heldout":  # chat rows only: the text that the benchmark asks for
+        rows = pack(part, tokenizer, recipe.prompt_tokens, recipe.answer_tokens)
+        if name == "heldout":  # chat rows alone, since that is what the benchmark asks for
             keep = rows.answer_bytes > 0
             rows = Rows(*(array[keep] for array in vars(rows).values()))
         rows.save(folder / f"{name}.npz")
@@ -155,10 +184,3 @@ def prepare(recipe: dict, folder: Path) -> None:
         counts[f"{name} chat rows"] = int((rows.answer_bytes > 0).sum())
         counts[f"{name} answer tokens"] = int(rows.answer_lengths.sum())
     (folder / "counts.json").write_text(json.dumps(counts, indent=1))
-
-
-CACHE = Path(".cache/pair")
-
-
-def special_id(name: str) -> int:
-    return SPECIALS.index(name)  # the trainer numbers special tokens in this order

@@ -13,25 +13,27 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.analysis.comparison import estimate_of
+from bench.analysis.runs import estimate_of
 from bench.common import stats
+from bench.models.kinds import KINDS
 
-NAMES = {"llama": "LLaMA", "llada": "LLaDA"}
-
-TITLE_LETTERS = 14  # an inch
-COLORS = dict(zip(("llama", "llada"), sns.color_palette("colorblind", 2), strict=True))
-LINE_STYLES = ("-", "--", "-.", ":")  # of LLaDA in several precisions
+TITLE_LETTERS = 14  # of a title, an inch
+COLORS = dict(zip(KINDS, sns.color_palette("colorblind"), strict=False))  # of the models, the same in every figure
+LINE_STYLES = ("-", "--", "-.", ":")  # of the same model in several precisions or on several engines
+DOTS_PER_INCH = 150
+MARGIN = 1.6  # factor that a logarithmic axis goes beyond its values
 
 
 def estimates(rows: pd.DataFrame, metric: str) -> list[stats.Estimate]:
-    found = [estimate_of(row, metric) for _, row in rows.iterrows()]
-    return [estimate if estimate is not None else stats.Estimate(float("nan")) for estimate in found]
+    """A metric of each run; NaN where it was not measured."""
+    values = [estimate_of(run, metric) for _, run in rows.iterrows()]
+    return [value if value is not None else stats.Estimate(float("nan")) for value in values]
 
 
-def bars(found: list[stats.Estimate]) -> list[list[float]]:
+def bars(values: list[stats.Estimate]) -> list[list[float]]:
     """Error bars [below, above]; zero where there is no interval."""
-    below = [e.value - e.low if e.low is not None else 0.0 for e in found]
-    above = [e.high - e.value if e.high is not None else 0.0 for e in found]
+    below = [e.value - e.low if e.low is not None else 0.0 for e in values]
+    above = [e.high - e.value if e.high is not None else 0.0 for e in values]
     return [below, above]
 
 
@@ -50,10 +52,17 @@ def plain_log(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def fit_to_values(axes: Axes, values: list[float]) -> None:
+    """Limit a logarithmic y axis to the values: an interval from few rounds can be endless, and is cut."""
+    numbers = [value for value in values if value == value]
+    if numbers:
+        axes.set_ylim(min(numbers) / MARGIN, max(numbers) * MARGIN)
+
+
 def save(figure: plt.Figure, folder: Path, name: str) -> None:
     """Write a figure as PDF, without the time of its making, and as PNG; then let go of it."""
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in ("pdf", "png"):
         metadata = {} if suffix == "png" else {"CreationDate": None}
-        figure.savefig(folder / f"{name}.{suffix}", dpi=150, metadata=metadata)
+        figure.savefig(folder / f"{name}.{suffix}", dpi=DOTS_PER_INCH, metadata=metadata)
     plt.close(figure)

@@ -1,38 +1,87 @@
 """Draws every figure for which there is data."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import seaborn as sns
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
-from paper.figures import comparison, scaling, style
-from paper.figures.comparison import FIGURES, TASK_FIGURES
-from paper.figures.style import TITLE_LETTERS
+from bench.render import wording
+from paper.figures import comparison as comparison_figures
+from paper.figures import cost as cost_figures
+from paper.figures import scaling as scaling_figures
+from paper.figures.style import TITLE_LETTERS, save
+
+Drawing = tuple[str, str, Callable[[], plt.Figure | None]]  # (name of the file, title, how it is drawn)
 
 
 def write(
-    found: Comparison, tasks: Comparison, scaled: dict[str, Scaling], folder: Path, beside: Sequence[Comparison] = ()
-) -> list[str]:
-    """Draw what there is data for; returns the names of the figures written. scaled: scaling groups by kind. beside:
-    the first comparison on other engines."""
+    findings: Findings,
+    answers: Comparison,
+    tasks: Comparison,
+    on_engines: Sequence[Comparison],
+    scalings: dict[str, Scaling],
+    folder: Path,
+) -> None:
+    """Draw what there is data for.
+
+    answers, tasks: the comparisons that the report shows. on_engines: the first of them on other engines. scalings: the
+    groups that the report shows, by kind.
+    """
+    write_drawings(comparison_drawings(answers, tasks, on_engines), folder)
+    write_drawings(scaling_drawings(scalings), folder)
+    write_drawings(cost_drawings(findings), folder)
+
+
+def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:
+    """The figures of the comparisons."""
+    figures = comparison_figures.FIGURES | {"step_time": partial(comparison_figures.step_time, on_engines=on_engines)}
+    return [
+        (name, wording.weights_label(comparison.every), partial(draw, comparison))
+        for group, comparison in ((figures, answers), (comparison_figures.TASK_FIGURES, tasks))
+        for name, draw in group.items()
+    ]
+
+
+def scaling_drawings(scalings: dict[str, Scaling]) -> list[Drawing]:
+    """The figures of the scaling groups, each with what its runs have in common in the title."""
+    return [
+        (name, scaling_title(scalings[kind]), partial(draw, scalings[kind]))
+        for name, (kind, draw) in scaling_figures.FIGURES.items()
+        if kind in scalings
+    ]
+
+
+def scaling_title(scaling: Scaling) -> str:
+    """What a group's runs have in common, where they ran, and what must be said of their weights."""
+    place = f"{wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}"
+    return "; ".join(filter(None, [place, wording.weights_label(scaling.every)]))
+
+
+def cost_drawings(findings: Findings) -> list[Drawing]:
+    """The figures of the cost model."""
+    label = wording.RANDOM_WEIGHTS if findings.pair.llada.random_seed is not None else ""
+    return [
+        ("roofline", label, lambda: cost_figures.roofline(findings.costs)),
+        ("surface", label, lambda: cost_figures.surface(findings.surface())),
+    ]
+
+
+def write_drawings(drawings: list[Drawing], folder: Path) -> None:
+    """Draw figures and write each, where there is data for it, as PDF and PNG."""
     sns.set_theme(style="whitegrid", context="paper")
     folder.mkdir(parents=True, exist_ok=True)
-    with_others = FIGURES | {"step_time": lambda part: comparison.step_time(part, beside)}
-    parts = [(name, draw, part) for figures, part in ((with_others, found), (TASK_FIGURES, tasks))
-             for name, draw in figures.items()]  # fmt: skip
-    parts += [(name, draw, scaled[kind]) for name, (kind, draw) in scaling.FIGURES.items() if kind in scaled]
-    drawn = {}
-    for name, draw, part in parts:
-        figure = drawn[name] = draw(part)
+    for name, title, draw in drawings:
+        figure = draw()
         if figure is None:
             continue
-        where = f"{part.title}, on {part.machine}" if isinstance(part, Scaling) else ""
-        if head := "; ".join(filter(None, [where, part.label])):
-            figure.suptitle(textwrap.fill(head, int(TITLE_LETTERS * figure.get_figwidth())), fontsize=9)
+        if title:
+            figure.suptitle(textwrap.fill(title, int(TITLE_LETTERS * figure.get_figwidth())), fontsize=9)
         if figure.get_layout_engine() is None:
             figure.tight_layout()
-        style.save(figure, folder, name)
-    return [name for name, figure in drawn.items() if figure is not None]
+        save(figure, folder, name)

@@ -5,136 +5,138 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.comparison import Comparison, estimate_of, text_of
+from bench.analysis.comparison import Comparison
+from bench.analysis.runs import estimate_of, setting_of
+from bench.analysis.scaling import DEFAULTS
 from bench.common import stats
 from bench.data import tasks
+from bench.models import kinds
+from bench.records.catalogue import paper_columns, paper_columns_with_units
 from bench.render import wording
 from paper.tables.latex import cell_text, escape, latex
 
-TIMED = ("latency/", "throughput/", "memory/", "energy/")
+TIMED = ("latency/", "throughput/", "memory/", "energy/")  # namespaces of metrics that a run's flags are about
 TOPICS = {  # file: (caption, {metric: (heading, digits)})
     "latency": (
         "Latency of one answer in milliseconds, mean over rounds with its 95\\,\\% interval. TTFT: first output"
         " position final (for LLaDA, whose positions become final in any order, it may come late); first block:"
         " when a reader can start; step: one forward.",
-        {
-            "latency/latency_ms": ("total", 1),
-            "latency/ttft_ms": ("TTFT", 1),
-            "latency/ttfb_ms": ("first block", 1),
-            "latency/itl_p50_ms": ("ITL p50", 2),
-            "latency/itl_p95_ms": ("ITL p95", 2),
-            "latency/step_ms": ("step", 2),
-        },
+        paper_columns((
+            "latency/latency_ms", "latency/ttft_ms", "latency/ttfb_ms", "latency/itl_p50_ms", "latency/itl_p95_ms",
+            "latency/step_ms",
+        )),
     ),
     "throughput": (
         "Throughput and work. Tokens are kept tokens, up to the first end token; canvas tokens count the padding"
         " behind it as well. Positions: rows pushed through the model for each committed token. Host overhead: share of"
         " a call in which no kernel ran, traced in a pass of its own (GPU only).",
-        {
-            "throughput/tokens_per_s": ("tokens/s", 1),
-            "throughput/canvas_tokens_per_s": ("canvas tokens/s", 1),
-            "compute/nfe": ("forwards", 1),
-            "compute/tokens_per_forward": ("tokens/forward", 2),
-            "compute/positions_per_token": ("positions/token", 1),
-            "compute/host_overhead": ("host overhead", 2),
-        },
+        paper_columns((
+            "throughput/tokens_per_s", "throughput/canvas_tokens_per_s", "compute/nfe", "compute/tokens_per_forward",
+            "compute/positions_per_token", "compute/host_overhead",
+        )),
     ),
     "energy": (
         "Energy by the card's counter, over windows of at least 5 s: joules for an answer and for a kept token, and"
         " mean power.",
-        {
-            "energy/j": ("J/answer", 1),
-            "energy/j_per_token": ("J/token", 3),
-            "energy/power_w": ("W", 0),
-        },
+        paper_columns(("energy/j", "energy/j_per_token", "energy/power_w")),
     ),
     "memory": (
         "Memory in GiB: weights; peak allocated and reserved by torch on a GPU, peak in use as NVML counts it, and what"
         " of that neither torch nor the CUDA context explains; peak resident set of the process on a CPU, libraries"
         " included.",
-        {
-            "memory/weights_gib": ("weights", 4),
-            "memory/allocated_gib": ("allocated", 3),
-            "memory/reserved_gib": ("reserved", 3),
-            "memory/device_gib": ("device", 3),
-            "memory/residual_gib": ("residual", 3),
-            "memory/resident_gib": ("resident", 3),
-        },
+        paper_columns((
+            "memory/weights_gib", "memory/allocated_gib", "memory/reserved_gib", "memory/device_gib",
+            "memory/residual_gib", "memory/resident_gib",
+        )),
     ),
     "quality": (
         "Quality of the same texts that were timed, with bootstrap intervals over prompts. Judge perplexity is low"
         " for degenerate text, so it is read only beside the columns after it; entropy is that of a text's token"
         " frequencies, in nats. Human: the references themselves, cut to the same length.",
-        {
-            "quality/bertscore_f1": ("BERTScore F1", 3),
-            "quality/bertscore_f1_mpnet": ("BERTScore mpnet", 3),
-            "quality/judge_perplexity": ("judge ppl.", 1),
-            "quality/entropy": ("entropy", 2),
-            "quality/distinct_2": ("distinct-2", 2),
-            "quality/repetition": ("repetition", 2),
-            "quality/mean_length": ("length", 0),
-        },
+        paper_columns((
+            "quality/bertscore_f1", "quality/bertscore_f1_mpnet", "quality/judge_perplexity", "quality/entropy",
+            "quality/distinct_2", "quality/repetition", "quality/mean_length",
+        )),
     ),
-}
-
-
+}  # fmt: skip
 TASK_TOPICS = {
     "accuracy": (
         "Valid answers to generated tasks, checked by rule, with Wilson intervals. One answer: the prompt fixes every"
         " token. Many answers: positions depend on each other.",
         {
-            "quality/accuracy": ("all", 2),
-            "quality/accuracy_one_answer": ("one answer", 2),
-            "quality/accuracy_many_answers": ("many answers", 2),
-            "latency/latency_ms": ("latency ms", 1),
-            "throughput/tokens_per_s": ("tokens/s", 1),
+            **paper_columns(("quality/accuracy", "quality/accuracy_one_answer", "quality/accuracy_many_answers")),
+            **paper_columns_with_units(("latency/latency_ms", "throughput/tokens_per_s")),
         },
     ),
     "accuracy_by_task": (
         "Valid answers by task (intervals are in \\texttt{results.json}); from shuffle on, many answers are right.",
-        {f"quality/accuracy_{task}": (task, 2) for task in tasks.TASKS},
+        paper_columns(f"quality/accuracy_{task}" for task in tasks.TASKS),
     ),
 }
 
 
-def model_name(row: pd.Series) -> str:
-    return {"llama": "LLaMA", "human": "human"}.get(row["model"]) or f"LLaDA, {row['steps']:.0f} steps"
+def model_name(run: pd.Series) -> str:
+    """ "LLaDA, 16 steps", "LLaMA" or "human"."""
+    steps = f", {run['steps']:.0f} steps" if kinds.has_steps(run["model"]) else ""
+    return f"{kinds.label_of(run['model'])}{steps}"
 
 
-def engine_name(row: pd.Series) -> str:
-    """ "LLaDA, 16 steps, captured, lean head": with what a comparison's others differ in."""
-    head = f", {text_of(row.get('head'), 'official')} head" if row["model"] == "llada" else ""
-    return f"{model_name(row)}, {row['engine']}{head}"
+def engine_name(run: pd.Series) -> str:
+    """ "LLaDA, 16 steps, captured, lean head": also the settings in which comparisons on other engines differ."""
+    has_head = kinds.has_steps(run["model"])
+    head = f", {setting_of(run, 'head', DEFAULTS['head'])} head" if has_head else ""
+    return f"{model_name(run)}, {run['engine']}{head}"
 
 
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:
-    """Rows by model, columns by metric; a column that no run has is left out. Notes come last, where there are any."""
+    """Rows by model, columns by metric; a column that no run has is left out. Notes come last, where there are any.
+
+    metrics: (heading, digits) by metric. intervals: whether numbers have theirs behind them.
+    """
     columns = {}
     for metric, (heading, digits) in metrics.items():
-        found = [estimate_of(row, metric) for _, row in rows.iterrows()]
+        estimates = [estimate_of(run, metric) for _, run in rows.iterrows()]
         if not intervals:
-            found = [estimate and stats.Estimate(estimate.value) for estimate in found]
-        if any(estimate is not None for estimate in found):
-            columns[heading] = [cell_text(estimate, digits) for estimate in found]
-    notes = [escape(wording.note(row)) for _, row in rows.iterrows()]
+            estimates = [estimate and stats.Estimate(estimate.value) for estimate in estimates]
+        if any(estimate is not None for estimate in estimates):
+            columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
+    notes = [escape(wording.note(run)) for _, run in rows.iterrows()]
     if columns and any(notes):
         columns["note"] = [f"{{\\scriptsize {note}}}" for note in notes]
     name = engine_name if "engine" in rows and rows["engine"].nunique() > 1 else model_name
-    return pd.DataFrame(columns, index=[name(row) for _, row in rows.iterrows()])
+    return pd.DataFrame(columns, index=[name(run) for _, run in rows.iterrows()])
 
 
-def write(found: Comparison, about_tasks: Comparison, folder: Path, beside: Sequence[Comparison] = ()) -> None:
-    """Write every table to `folder`; one that has no data says so. beside: the first comparison on other engines."""
+def write(answers: Comparison, about_tasks: Comparison, folder: Path, on_engines: Sequence[Comparison] = ()) -> None:
+    """Write every table to `folder`; one that has no data says so. on_engines: the first comparison on other engines,
+    whose runs stand in the same tables."""
     folder.mkdir(parents=True, exist_ok=True)
-    for topics, part in ((TOPICS, found), (TASK_TOPICS, about_tasks)):
-        for name, (caption, metrics) in topics.items():
-            caption += f" ({part.label.capitalize()}.)" if part.label else ""
-            caption += f" {wording.left_out_sentence(part)}".rstrip()
-            human = part.human if name == "quality" else part.human.head(0)
-            others = [other.every for other in beside] if topics is TOPICS and name != "quality" else []
-            rows = pd.concat([part.rows, human, part.left_out, *others])
-            if not any(metric.startswith(TIMED) for metric in metrics):
-                rows = rows.assign(flags="")  # they are of times
-            (folder / f"{name}.tex").write_text(
-                latex(name, caption, topic_table(rows, metrics, intervals=name != "accuracy_by_task"))
-            )
+    for name, (caption, metrics) in TOPICS.items():
+        beside = [comparison.every for comparison in on_engines] if name != "quality" else []
+        human = answers.human if name == "quality" else answers.human.head(0)
+        rows = pd.concat([answers.rows, human, answers.left_out, *beside])
+        write_topic(folder, name, full_caption(caption, answers), rows, metrics)
+    for name, (caption, metrics) in TASK_TOPICS.items():
+        rows = pd.concat([about_tasks.rows, about_tasks.left_out])
+        write_topic(folder, name, full_caption(caption, about_tasks), rows, metrics, name != "accuracy_by_task")
+
+
+def full_caption(caption: str, comparison: Comparison) -> str:
+    """A topic's caption with what must be said of the weights and of what is left out."""
+    label = wording.weights_label(comparison.every)
+    parts = [caption, f"({label.capitalize()}.)" if label else "", wording.left_out_sentence(comparison)]
+    return " ".join(filter(None, parts))
+
+
+def write_topic(
+    folder: Path,
+    name: str,
+    caption: str,
+    rows: pd.DataFrame,
+    metrics: dict[str, tuple[str, int]],
+    intervals: bool = True,
+) -> None:
+    """Write one table."""
+    if not any(metric.startswith(TIMED) for metric in metrics):
+        rows = rows.assign(flags="")  # they are about times and memory
+    (folder / f"{name}.tex").write_text(latex(name, caption, topic_table(rows, metrics, intervals)))

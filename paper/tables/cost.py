@@ -4,111 +4,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis import cost, hypotheses
-from bench.analysis.comparison import text_of
+from bench.analysis.findings import Findings
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.runs import setting_of
 from bench.cost import predictions
 from bench.cost.cards import devices
 from bench.cost.predictions import Models
+from bench.models import kinds
+from bench.records.catalogue import paper_columns_with_units
+from bench.render.hypotheses import claim_text
 from bench.spec.pair import PairFile, read_pair
-from paper.figures.style import NAMES
 from paper.tables.latex import escape, latex
 
 PAGE = 45  # rows of a table that fit on a page
-
-
-def digits(value: float) -> str:
-    """Three digits, or all of a large number."""
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
-
-
+SHAPES = "8b-shapes"  # the pair whose shapes the table of cards is of, where the study's own has trained weights
 TIMES = {  # metric: (heading, digits)
-    "latency/latency_ms": ("latency ms", 1),
-    "predicted/latency_ms": ("predicted", 1),
+    **paper_columns_with_units(("latency/latency_ms", "predicted/latency_ms")),
     "latency_ratio": ("ratio", 2),
-    "latency/step_ms": ("step ms", 2),
-    "predicted/step_ms": ("predicted", 2),
+    **paper_columns_with_units(("latency/step_ms", "predicted/step_ms")),
     "step_ratio": ("ratio", 2),
-    "compute/mfu": ("MFU", 3),
-    "compute/mbu": ("MBU", 3),
+    **paper_columns_with_units(("compute/mfu", "compute/mbu")),
 }
 PEAKS = {
-    "memory/allocated_gib": ("allocated GiB", 2),
-    "predicted/allocated_gib": ("predicted", 2),
+    **paper_columns_with_units(("memory/allocated_gib", "predicted/allocated_gib")),
     "memory_ratio": ("ratio", 3),
 }
-
-
-def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
-    """A line a run that was measured and predicted: what it is, where it stands (batch, prompt, output tokens), the
-    numbers. Where the same was run in part and whole, the whole run stands for both."""
-    ratio = next(metric for metric in columns if metric.endswith("_ratio"))
-    known = rows[rows[ratio].notna()] if not rows.empty else rows
-    if known.empty:
-        return pd.DataFrame()
-    names = known.apply(what, axis=1) + known.apply(where, axis=1)
-    known = known.assign(part=known.reindex(columns=["steps_timed", "tokens_timed"]).notna().any(axis=1), line=names)
-    whole_first = known.sort_values("part", kind="stable").drop_duplicates("line")
-    known = known[known.index.isin(whole_first.index)]
-    lines = [[escape(where(run)), *(number(run[metric], digits) for metric, (_, digits) in columns.items())]
-             for _, run in known.iterrows()]  # fmt: skip
-    headings = ["batch, prompt, tokens", *(heading for heading, _ in columns.values())]
-    return pd.DataFrame(lines, columns=headings, index=[escape(what(run)) for _, run in known.iterrows()])
-
-
-def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default."""
-    steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
-    settings = [text_of(run.get(name), "") for name in ("head", "engine", "attention", "fill")]
-    return ", ".join(filter(None, [f"{run['kind']}: {NAMES[run['model']]}{steps}", *settings]))
-
-
-def where(run: pd.Series) -> str:
-    """ "1, 128, 512": batch, prompt tokens, output tokens."""
-    places = (run["batch_size"], run["prompt_tokens"], run["gen_length"])
-    return ", ".join("-" if pd.isna(place) else f"{float(place):,.0f}" for place in places)
-
-
-def number(value: float, places: int) -> str:
-    return "--" if pd.isna(value) else f"{float(value):,.{places}f}"
-
-
-def hypotheses_table(found: list[hypotheses.Score]) -> pd.DataFrame:
-    """A line a claim: predicted, tolerance, measured, what became of it, and of its hypothesis."""
-    lines = [
-        {
-            "claim": escape(part.claim.text),
-            "predicted": digits(part.claim.value),
-            "within": f"$\\times {part.claim.factor:g}$",
-            "measured": "--" if part.measured is None else digits(part.measured),
-            "met": {None: "--", True: "yes", False: "no"}[part.is_met],
-            "hypothesis": score.verdict,
-        }
-        for score in found
-        for part in score.results
-    ]
-    names = [score.name for score in found for _ in score.results]
-    return pd.DataFrame(lines, index=names)
-
-
-def write(frame: pd.DataFrame, pair: PairFile, folder: Path) -> None:
-    """Write the tables of the cost model to `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = cost.rows(frame)
-    times, peaks = (beside_model(rows, columns) for columns in (TIMES, PEAKS))
-    shapes = pair if pair.llada.random_seed is not None else read_pair("8b-shapes")
-    cards = predictions.table(Models.of(shapes), devices(), predictions.PROMPT_TOKENS)
-    cards = cards.set_index("card").rename_axis(None).map(digits)
-    for name, caption, table in (
-        ("cost", COST, times),
-        ("cost_memory", COST_MEMORY, peaks),
-        ("predictions", CARDS, cards),
-        ("hypotheses", HYPOTHESES, hypotheses_table(hypotheses.scores(frame, hypotheses.read()))),
-    ):
-        parts = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
-        texts = [latex(f"{name}{i or ''}", caption if not i else "Continued.", part) for i, part in enumerate(parts)]
-        (folder / f"{name}.tex").write_text("\n".join(texts))
-
-
+MET = {None: "--", True: "yes", False: "no"}  # whether a claim was met
 COST = (
     "The cost model's time beside what was measured. Predicted: each forward takes as long as its arithmetic or its"
     " bytes at this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too"
@@ -124,3 +45,88 @@ HYPOTHESES = (
     "Hypotheses stated from the cost model before the 8B study ran (\\texttt{paper/hypotheses.yaml}); a claim is met if"
     " the measurement lies within its factor of the prediction; one that is not refutes its hypothesis."
 )
+
+
+def digits(value: float) -> str:
+    """Three digits, or all of a large number."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """A line a run that was measured and predicted: what it is, where it stands (batch, prompt, output tokens), the
+    numbers. Where the same was run in part and whole, the whole run stands for both."""
+    ratio = next(metric for metric in columns if metric.endswith("_ratio"))
+    compared = rows[rows[ratio].notna()] if not rows.empty else rows
+    if compared.empty:
+        return pd.DataFrame()
+    lines = compared.apply(what, axis=1) + compared.apply(where, axis=1)
+    is_part = compared.reindex(columns=["steps_timed", "tokens_timed"]).notna().any(axis=1)
+    whole_first = compared.assign(part=is_part, line=lines).sort_values("part", kind="stable").drop_duplicates("line")
+    compared = compared[compared.index.isin(whole_first.index)]
+    cells = [
+        [escape(where(run)), *(number(run[metric], places) for metric, (_, places) in columns.items())]
+        for _, run in compared.iterrows()
+    ]
+    headings = ["batch, prompt, tokens", *(heading for heading, _ in columns.values())]
+    return pd.DataFrame(cells, columns=headings, index=[escape(what(run)) for _, run in compared.iterrows()])
+
+
+def what(run: pd.Series) -> str:
+    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default."""
+    steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
+    settings = [setting_of(run, name, "") for name in ("head", "engine", "attention", "fill")]
+    return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *settings]))
+
+
+def where(run: pd.Series) -> str:
+    """ "1, 128, 512": batch, prompt tokens, output tokens."""
+    places = (run["batch_size"], run["prompt_tokens"], run["gen_length"])
+    return ", ".join("-" if pd.isna(place) else f"{float(place):,.0f}" for place in places)
+
+
+def number(value: float, places: int) -> str:
+    """A number with so many decimal places, a dash where it is missing."""
+    return "--" if pd.isna(value) else f"{float(value):,.{places}f}"
+
+
+def hypotheses_table(scores: list[Score]) -> pd.DataFrame:
+    """A line a claim: predicted, tolerance, measured, what became of it, and of its hypothesis."""
+    lines = [claim_line(score, result) for score in scores for result in score.results]
+    return pd.DataFrame(lines, index=[score.name for score in scores for _ in score.results])
+
+
+def claim_line(score: Score, result: Result) -> dict[str, str]:
+    """A line of the table of hypotheses."""
+    return {
+        "claim": escape(claim_text(result.claim)),
+        "predicted": digits(result.claim.value),
+        "within": f"$\\times {result.claim.factor:g}$",
+        "measured": "--" if result.measured is None else digits(result.measured),
+        "met": MET[result.is_met],
+        "hypothesis": score.verdict,
+    }
+
+
+def cards_table(pair: PairFile) -> pd.DataFrame:
+    """What the cost model says of the published cards, a line a card and place."""
+    has_random_weights = pair.llada.random_seed is not None
+    shapes = pair if has_random_weights else read_pair(SHAPES)
+    cards = predictions.table(Models.of(shapes), devices(), predictions.PROMPT_TOKENS)
+    return cards.set_index("card").rename_axis(None).map(digits)
+
+
+def write(findings: Findings, folder: Path) -> None:
+    """Write the tables of the cost model to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_pages(folder, "cost", COST, beside_model(findings.costs, TIMES))
+    write_pages(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
+    write_pages(folder, "predictions", CARDS, cards_table(findings.pair))
+    write_pages(folder, "hypotheses", HYPOTHESES, hypotheses_table(findings.scores))
+
+
+def write_pages(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:
+    """Write a table that may be longer than a page, as one table a page."""
+    pages = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
+    texts = [latex(name, caption, pages[0])]
+    texts += [latex(f"{name}{i}", "Continued.", page) for i, page in enumerate(pages[1:], start=1)]
+    (folder / f"{name}.tex").write_text("\n".join(texts))

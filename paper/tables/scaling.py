@@ -4,21 +4,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis import scaling as analysis_scaling
-from bench.analysis.comparison import estimate_of, text_of
-from bench.analysis.scaling import AXES, PARTS, Scaling, beside_own, break_evens, edges, shortcuts
+from bench.analysis.runs import estimate_of, setting_of
+from bench.analysis.scaling import AXES, DEFAULTS, PARTS, Scaling
 from bench.common import stats
-from bench.render import scaling, wording
+from bench.models import kinds
+from bench.records.catalogue import paper_columns_with_units, unit_in_results
+from bench.render import scaling as render_scaling
+from bench.render import wording
+from paper.results import NO_UNIT, entry
 from paper.tables.latex import cell_text, escape, latex, short
 
-COLUMNS = {  # metric: (heading, digits)
-    "latency/latency_ms": ("latency ms", 1),
-    "latency/step_ms": ("step ms", 2),
-    "throughput/tokens_per_s": ("tokens/s", 1),
-    "memory/allocated_gib": ("allocated GiB", 2),
-    "memory/resident_gib": ("resident GiB", 2),
-}
-CARD = {"energy/power_w": ("power W", 0), "compute/sm_clock_mhz": ("clock MHz", 0)}
+COLUMNS = paper_columns_with_units((
+    "latency/latency_ms", "latency/step_ms", "throughput/tokens_per_s", "memory/allocated_gib", "memory/resident_gib",
+))  # fmt: skip
+CARD = paper_columns_with_units(("energy/power_w", "compute/sm_clock_mhz"))  # of weights of other values
 ABOUT = {  # what a table of the kind shows, before what all say
     "batch": "Throughput over the batch",
     "length": "Latency over the length of the answer",
@@ -33,131 +32,153 @@ PART = (
     "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
     " first and last tokens, were run, and a typical forward stands for each of the others."
 )
-METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")
+PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
+METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
+PLACES = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}  # letters of a place in results.json's names
 
 
-def largest(found: list[Scaling]) -> dict[str, Scaling]:
+def largest(scalings: list[Scaling]) -> dict[str, Scaling]:
     """Of each kind the group with the most runs."""
-    ordered = sorted(found, key=lambda group: len(group.every))
-    return {group.kind: group for group in ordered}
+    ordered = sorted(scalings, key=lambda scaling: len(scaling.every))
+    return {scaling.kind: scaling for scaling in ordered}
 
 
-def write(found: dict[str, Scaling], folder: Path) -> None:
+def write(scalings: dict[str, Scaling], folder: Path) -> None:
     """A table of every kind; one that has no data says so."""
     for kind in AXES:
-        group = found.get(kind)
-        text = latex(f"scaling_{kind}", caption(group), table(group)) if group else missing(kind)
-        (folder / f"scaling_{kind}.tex").write_text(text)
+        scaling = scalings.get(kind)
+        about, lines = (caption(scaling), table(scaling)) if scaling else ("", pd.DataFrame())
+        (folder / f"scaling_{kind}.tex").write_text(latex(f"scaling_{kind}", about, lines))
 
 
-def missing(kind: str) -> str:
-    return latex(f"scaling_{kind}", "", pd.DataFrame())
-
-
-def caption(found: Scaling) -> str:
+def caption(scaling: Scaling) -> str:
     """What a table shows, where it was measured, what was left out, and what the shortcut is worth."""
-    part = PART if found.every[PARTS].notna().any(axis=None) and found.kind not in PEAK_KINDS else ""
-    label = f"({found.label.capitalize()}.)" if found.label else ""
-    words = [
-        f"{ABOUT[found.kind]}.", f"{upper(escape(found.title.split(': ', 1)[1]))}, on {escape(found.machine)}.",
-        part, *map(escape, scaling.shortcut_sentences(found)), label, wording.left_out_sentence(found),
-    ]  # fmt: skip
-    return " ".join(filter(None, words))
+    has_parts = scaling.every[PARTS].notna().any(axis=None) and scaling.kind not in PEAK_KINDS
+    title = wording.scaling_title(scaling).split(": ", 1)[1]
+    label = wording.weights_label(scaling.every)
+    parts = [
+        f"{ABOUT[scaling.kind]}.",
+        f"{wording.capitalised(escape(title))}, on {escape(wording.machine_of(scaling.every))}.",
+        PART if has_parts else "",
+        *map(escape, render_scaling.shortcut_sentences(scaling)),
+        f"({label.capitalize()}.)" if label else "",
+        wording.left_out_sentence(scaling),
+    ]
+    return " ".join(filter(None, parts))
 
 
-PEAK_KINDS = ("memory", "frontier")
+def table(scaling: Scaling) -> pd.DataFrame:
+    """The table of a group, by its kind."""
+    if scaling.kind == "frontier":
+        return render_scaling.edge_table(scaling).set_index("line").map(escape).rename_axis(None)
+    if scaling.kind == "memory":
+        return memory_table(scaling)
+    return run_table(scaling)
 
 
-def table(found: Scaling) -> pd.DataFrame:
-    if found.kind == "frontier":
-        return scaling.edge_table(found).set_index("line").map(escape).rename_axis(None)
-    if found.kind == "memory":
-        return memory_table(found)
-    return run_table(found)
-
-
-def memory_table(found: Scaling) -> pd.DataFrame:
+def memory_table(scaling: Scaling) -> pd.DataFrame:
     """A row a line and batch, a column a length."""
-    parts = {name: scaling.map_table(found, name) for name in scaling.names(found)}
-    whole = pd.concat({escape(name): part for name, part in parts.items()}).fillna(scaling.MISSING)
+    lines = render_scaling.lines_in_order(scaling)
+    parts = {escape(wording.line_name(line)): render_scaling.map_table(scaling, line) for line in lines}
+    whole = pd.concat(parts).fillna(wording.MISSING)
     return whole.set_axis([f"{name}, {batch}" for name, batch in whole.index])
 
 
-def run_table(found: Scaling) -> pd.DataFrame:
+def run_table(scaling: Scaling) -> pd.DataFrame:
     """A row a run along the axis, with intervals; failed runs stand there with their reason."""
-    runs = found.every
-    columns = {scaling.HEADINGS[found.axis]: [f"{value:.0f}" for value in runs[found.axis]]}
+    runs = scaling.every
+    columns = {render_scaling.HEADINGS[scaling.axis]: [f"{value:.0f}" for value in runs[scaling.axis]]}
     for metric, (heading, digits) in COLUMNS.items():
         estimates = [estimate_of(run, metric) for _, run in runs.iterrows()]
+        if metric.startswith("memory/"):  # peaks hardly vary: they stand without their intervals
+            estimates = [estimate and stats.Estimate(estimate.value) for estimate in estimates]
         if any(estimates):
-            peaks = metric.startswith("memory/")  # they hardly vary
-            columns[heading] = [cell_text(e and stats.Estimate(e.value) if peaks else e, digits) for e in estimates]
-    ratios = [analysis_scaling.ratio(found, run) for _, run in runs.iterrows()]
-    if any(ratios):
-        columns["of LLaMA's tokens/s"] = [cell_text(ratio, 3) for ratio in ratios]
-    if others := {run["run_id"]: ratio for run, ratio in beside_own(found)}:
-        columns["step over own"] = [cell_text(others.get(run_id), 3) for run_id in runs["run_id"]]
-    for metric, (heading, digits) in CARD.items() if found.kind == "values" else ():
+            columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
+    if scaling.ratios:
+        reference = wording.label_of_models(runs.head(0), with_steps=False)
+        columns[f"of {reference}'s tokens/s"] = [cell_text(scaling.ratios.get(run_id), 3) for run_id in runs["run_id"]]
+    if over_own := {run["run_id"]: ratio for run, ratio in scaling.beside_own}:
+        columns["step over own"] = [cell_text(over_own.get(run_id), 3) for run_id in runs["run_id"]]
+    for metric, (heading, digits) in CARD.items() if scaling.kind == "values" else ():
         if metric in runs and runs[metric].notna().any():
             columns[heading] = [cell_text(estimate_of(run, metric), digits) for _, run in runs.iterrows()]
     if runs[PARTS].notna().any(axis=None):
-        columns["timed"] = [wording.part_words(run).removeprefix("extrapolated from ") or "all" for _, run in
-                            runs.iterrows()]  # fmt: skip
+        columns["timed"] = [timed_text(run) for _, run in runs.iterrows()]
     notes = [escape(wording.note(run.drop(PARTS))) for _, run in runs.iterrows()]
     if any(notes):
         columns["note"] = [f"{{\\scriptsize {note}}}" if note else "" for note in notes]
-    return pd.DataFrame(columns).set_axis(list(map(escape, runs["name"])), axis=0)
+    return pd.DataFrame(columns).set_axis([escape(wording.line_name(line)) for line in runs["line"]], axis=0)
 
 
-def sentences(found: dict[str, Scaling]) -> list[str]:
+def timed_text(run: pd.Series) -> str:
+    """ "4 steps", "16 tokens" or "all": how much of a call was run."""
+    return wording.part_words(run).removeprefix("extrapolated from ") or "all"
+
+
+def sentences(scalings: dict[str, Scaling]) -> list[str]:
     """What the groups say, each under what its runs have in common; then the noise, once for each engine."""
-    said = {kind: " ".join(filter(None, scaling.sentences(group, with_noise=False))) for kind, group in
-            found.items()}  # fmt: skip
-    noises = [found[kind].noise for kind in AXES if said.get(kind) and found[kind].noise]
+    texts = {
+        kind: " ".join(filter(None, render_scaling.sentences(scaling, with_noise=False)))
+        for kind, scaling in scalings.items()
+    }
+    kinds_with_text = [kind for kind in AXES if texts.get(kind)]
+    noises = [noise for kind in kinds_with_text if (noise := scalings[kind].noise)]
     by_engine = {noise.none_ran or noise.engine: wording.noise_sentence(noise) for noise in reversed(noises)}
-    shown = [f"{upper(found[kind].title)}. {said[kind]}" for kind in AXES if said.get(kind)]
-    return [*shown, *(by_engine[engine] for engine in sorted(by_engine))]
+    titles = [wording.capitalised(wording.scaling_title(scalings[kind])) for kind in kinds_with_text]
+    paragraphs = [f"{title}. {texts[kind]}" for title, kind in zip(titles, kinds_with_text, strict=True)]
+    return [*paragraphs, *(by_engine[engine] for engine in sorted(by_engine))]
 
 
-def upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def numbers(found: dict[str, Scaling]) -> dict[str, tuple[stats.Estimate, str, list[str]]]:
-    """(value, metric, runs) of everything, by name: `KIND.LINE.PLACE.METRIC`."""
+def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:
+    """Everything that the groups say, as results.json has it, by name: `KIND.LINE.PLACE.METRIC`."""
     result = {}
-    for group in found.values():
-        for _, run in group.rows.iterrows():
-            for metric in (column for column in run.index if column.split("/")[-1] in METRICS):
-                if not metric.startswith("rounds/") and (estimate := estimate_of(run, metric)):
-                    result[f"{name_of(group, run)}.{short(metric)}"] = estimate, metric, [run["run_id"]]
-            for metric in CARD if group.kind == "values" else ():
-                if estimate := estimate_of(run, metric):
-                    result[f"{name_of(group, run)}.{short(metric)}"] = estimate, metric, [run["run_id"]]
-            if ratio := analysis_scaling.ratio(group, run):
-                result[f"{name_of(group, run)}.throughput_ratio"] = ratio, "1", [run["run_id"]]
-        for run, ratio in beside_own(group):
-            result[f"{name_of(group, run)}.step_over_own"] = ratio, "1", [run["run_id"]]
-        for run, steps in break_evens(group):
-            where = name_of(group, run.drop("steps"))
-            result[f"{where}.break_even_steps"] = steps, "steps", [run["run_id"]]
-        for edge in edges(group) if group.kind == "frontier" else []:
-            if edge.fits:
-                line = edge.name.lower().replace(", ", ".").replace(" ", "-")
-                result[f"frontier.{line}.l{edge.gen_length}.largest_batch"] = stats.Estimate(edge.fits), "1", []
-        for check in shortcuts(group):
-            if check.latency:
-                name = f"{group.kind}.shortcut.{check.model.lower()}.latency_ratio"
-                result[name] = check.latency, "1", group.parts["run_id"].tolist()
+    for scaling in scalings.values():
+        result |= measured_numbers(scaling) | derived_numbers(scaling)
     return result
 
 
-def name_of(found: Scaling, run: pd.Series) -> str:
+def measured_numbers(scaling: Scaling) -> dict[str, dict]:
+    """What was measured of each run of a group."""
+    metrics = [column for column in scaling.rows if column.split("/")[-1] in METRICS]
+    metrics += CARD if scaling.kind == "values" else ()
+    result = {}
+    for _, run in scaling.rows.iterrows():
+        for metric in metrics:
+            if estimate := estimate_of(run, metric):
+                name = f"{name_of(scaling, run)}.{short(metric)}"
+                result[name] = entry(estimate, unit_in_results(metric), [run["run_id"]])
+    return result
+
+
+def derived_numbers(scaling: Scaling) -> dict[str, dict]:
+    """Ratios, break-evens, largest batches and what the shortcut is worth."""
+    result = {}
+    for _, run in scaling.rows.iterrows():
+        if ratio := scaling.ratios.get(run["run_id"]):
+            result[f"{name_of(scaling, run)}.throughput_ratio"] = entry(ratio, NO_UNIT, [run["run_id"]])
+    for run, ratio in scaling.beside_own:
+        result[f"{name_of(scaling, run)}.step_over_own"] = entry(ratio, NO_UNIT, [run["run_id"]])
+    for run, steps in scaling.break_evens:
+        name = f"{name_of(scaling, run.drop('steps'))}.break_even_steps"
+        result[name] = entry(steps, NO_UNIT, [run["run_id"]])
+    for edge in scaling.edges if scaling.kind == "frontier" else ():
+        if edge.fits:
+            line = wording.line_name(edge.line).lower().replace(", ", ".").replace(" ", "-")
+            name = f"frontier.{line}.l{edge.gen_length}.largest_batch"
+            result[name] = entry(stats.Estimate(edge.fits), NO_UNIT, [])
+    for shortcut in scaling.shortcuts:
+        if shortcut.latency:
+            name = f"{scaling.kind}.shortcut.{shortcut.model}.latency_ratio"
+            result[name] = entry(shortcut.latency, NO_UNIT, scaling.parts["run_id"].tolist())
+    return result
+
+
+def name_of(scaling: Scaling, run: pd.Series) -> str:
     """ "batch.llada.16.lean.captured.b8.l64.p32": what a run is, and where it stands."""
-    parts = [found.kind, run["model"]]
-    if run["model"] == "llada":
+    parts = [scaling.kind, run["model"]]
+    if kinds.has_steps(run["model"]):
         parts += [f"{run['steps']:.0f}"] if "steps" in run else []
-        parts.append(text_of(run["head"], "official"))
-    parts += [run["engine"], *(run[name] for name in ("attention", "fill") if text_of(run[name], ""))]
-    places = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}
-    return ".".join(parts + [f"{letter}{run[name]:.0f}" for letter, name in places.items() if pd.notna(run[name])])
+        parts.append(setting_of(run, "head", DEFAULTS["head"]))
+    parts += [run["engine"], *(run[name] for name in ("attention", "fill") if setting_of(run, name, ""))]
+    places = [f"{letter}{run[column]:.0f}" for letter, column in PLACES.items() if pd.notna(run[column])]
+    return ".".join(parts + places)

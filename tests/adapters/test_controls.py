@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from bench import verify
 from bench.adapters.contract import kept_tokens
 from bench.adapters.llada import LladaAdapter
 from bench.checks import golden
@@ -95,7 +96,7 @@ def failed(folder, group: str) -> list[golden.Result]:
 
 
 def test_the_right_model_passes_every_golden_vector(capsys):
-    assert golden.verify(GOLDEN) == 0
+    assert verify.verify_golden(GOLDEN) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "golden: 42/42"
 
 
@@ -145,7 +146,7 @@ def test_a_wrong_generation_names_step_position_and_token(tmp_path):
 
 def test_an_empty_directory_of_vectors_does_not_pass(tmp_path, capsys):
     (tmp_path / "tiny").symlink_to(GOLDEN / "tiny-llada")
-    assert golden.verify(tmp_path) == 1
+    assert verify.verify_golden(tmp_path) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "golden: 0/0"
 
 

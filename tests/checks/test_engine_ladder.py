@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.checks import engine_ladder
+from bench.checks.finding import all_met
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.spec.work import Work
@@ -26,7 +27,7 @@ def work() -> Work:
 
 
 def test_every_cell_is_timed_once_a_repeat_on_shared_weights(work):
-    ready = engine_ladder.adapters_of(work)
+    ready = engine_ladder.adapters_of(work, print)
     assert len({id(adapter.model) for adapter, _ in ready.values()}) == 2
     times = engine_ladder.step_times(work, ready, 3)
     assert [len(values) for values in times.values()] == [3] * 8
@@ -34,12 +35,19 @@ def test_every_cell_is_timed_once_a_repeat_on_shared_weights(work):
 
 
 def test_the_harness_is_compared_with_as_many_bare_steps(work):
-    cell = engine_ladder.one(work.cells, engine="captured", head="lean")
-    adapter, prompts = engine_ladder.adapters_of(work)[cell.cell_id]
+    cell = engine_ladder.cell_with(work.cells, engine="captured", head="lean")
+    adapter, prompts = engine_ladder.adapters_of(work, print)[cell.cell_id]
     made, step = [], adapter.captured(prompts).step
     step.replay = (lambda real: lambda: made.append(1) or real())(step.replay)
-    assert engine_ladder.harness_share(cell, adapter, prompts, 6).value > 0
+    assert engine_ladder.harness_ratio(cell, adapter, prompts, 6).value > 0
     assert len(made) == 6 * 2 * cell.steps
+
+
+def print_steps(work: Work, times: engine_ladder.Times, floors_ms: dict[str, float]) -> bool:
+    """Print the ladder as `make engines` does; whether every target is met."""
+    findings = engine_ladder.step_findings(work, times, floors_ms)
+    print(*map(engine_ladder.line_of, findings), sep="\n")
+    return all_met(findings)
 
 
 def test_targets_are_of_the_captured_lean_step(work, capsys):
@@ -49,11 +57,11 @@ def test_targets_are_of_the_captured_lean_step(work, capsys):
             c.cell_id: [3.0 if c.engine == "eager" else 2.0] * 6 for c in work.cells if c.model == "llama"
         }
 
-    assert engine_ladder.print_steps(work, times(25.0), {})
+    assert print_steps(work, times(25.0), {})
     printed = capsys.readouterr().out
     assert "1.80 [1.80, 1.80] x eager lean   3.60 [3.60, 3.60] x captured lean, target 1.8: ok" in printed
     assert "llama, eager                      3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
-    assert not engine_ladder.print_steps(work, times(12.0), {})
+    assert not print_steps(work, times(12.0), {})
     assert "1.20 [1.20, 1.20] x captured lean, target 1.25: MISSED" in capsys.readouterr().out
 
 
@@ -61,7 +69,7 @@ def test_targets_on_a_gpu_are_floors_at_batch_1(work, capsys):
     def printed_of(cells: tuple) -> tuple[bool, str]:
         ours = [c for c in cells if c.engine == "captured" and (c.model == "llama" or c.head == "lean")]
         times = {c.cell_id: [{"llama": 2.0}.get(c.model, 10.0)] * 6 for c in cells}
-        met = engine_ladder.print_steps(replace(work, cells=cells), times, {cell.cell_id: 1.7 for cell in ours})
+        met = print_steps(replace(work, cells=cells), times, {cell.cell_id: 1.7 for cell in ours})
         return met, capsys.readouterr().out
 
     cells = tuple(replace(cell, device="cuda") for cell in work.cells)
@@ -76,16 +84,16 @@ def test_targets_on_a_gpu_are_floors_at_batch_1(work, capsys):
 
 def test_on_a_cpu_llada_has_a_floor_and_no_target_of_it(work, capsys, monkeypatch):
     monkeypatch.setattr(engine_ladder, "CEILING_S", 0.05)
-    found = engine_ladder.floors(work)
-    assert list(found) == [engine_ladder.one(work.cells, engine="captured", head="lean").cell_id]
-    assert min(found.values()) > 0
+    floors_ms = engine_ladder.floors(work, print)
+    assert list(floors_ms) == [engine_ladder.cell_with(work.cells, engine="captured", head="lean").cell_id]
+    assert min(floors_ms.values()) > 0
     ours = {("eager", "lean"): 20.0, ("captured", "lean"): 10.0}
     times = {cell.cell_id: [ours.get((cell.engine, cell.head), 25.0)] * 6 for cell in work.cells}
     capsys.readouterr()
-    assert engine_ladder.print_steps(work, times, dict.fromkeys(found, 4.0))
+    assert print_steps(work, times, dict.fromkeys(floors_ms, 4.0))
     assert "10.00 ms   2.50 x its floor of 4.00 ms\n" in capsys.readouterr().out
 
 
 def test_work_without_the_cells_is_bad_input(work):
     with pytest.raises(BadInput, match="no cell of model llada, engine captured, head lean"):
-        engine_ladder.one(work.cells[:3], model="llada", engine="captured", head="lean")
+        engine_ladder.cell_with(work.cells[:3], model="llada", engine="captured", head="lean")

@@ -56,7 +56,7 @@ def records(folder) -> list[dict]:
 
 
 def frame(folder) -> list[dict]:
-    code = "import sys; from bench import tracking; print(tracking.frame('tiny').to_json(orient='records'))"
+    code = "from bench.store import mlflow_read; print(mlflow_read.frame('tiny').to_json(orient='records'))"
     env = {"PYTHONPATH": str(REPO)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=os.environ | env, capture_output=True, text=True, check=True

@@ -86,8 +86,8 @@ def entry(**cell) -> CellRecords:
 
 def unscored(monkeypatch, found: CellRecords, reference: str | None, judge: str = "smollm2") -> dict[str, list[str]]:
     prompt = type("P", (), {"reference": reference})
-    monkeypatch.setattr(text_scores.records, "by_cell", lambda study: {"c": found})
-    monkeypatch.setattr(text_scores.prompts, "stored", lambda name: (prompt,))
+    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": found})
+    monkeypatch.setattr(scoring, "stored", lambda name: (prompt,))
     return {item.entry.cell["kind"]: item.missing for item in scoring.unscored("s", "minilm", judge)}
 
 

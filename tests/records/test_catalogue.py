@@ -10,7 +10,8 @@ from bench.quality import text_scores
 from bench.records import catalogue, merge, metrics
 from bench.records.merge import CellRecords
 from bench.store import disk
-from tests.conftest import REPO
+from tests.conftest import REPO, make_cell
+from tests.support.records import scores_of
 
 RECORDED = REPO / "paper/recorded/h100-8b-shapes.jsonl.gz"
 # What results.json has said since the first study was published: the unit by the ending of a metric's name.
@@ -30,14 +31,15 @@ def scores_of_all_scorers() -> CellRecords:
     items = itertools.islice(tasks.items(0, test=True), len(tasks.TASKS))
     asked, answers = zip(*((item.prompt, item.answer) for item in items), strict=True)
     ids = [[1, 2, 3, 4, 1, 2, 3, 4]] * len(asked)
+    nats = [3.0, 4.0]
     scores = {
-        "tasks": text_scores.accuracy(asked, answers),
-        "diversity": text_scores.diversity(["a b c"] * len(asked), ids),
-        "bertscore": {"values": {"bertscore_f1": [0.5, 0.6], "bertscore_f1_mpnet": [0.5, 0.6]}},
-        "judge": {"values": {}, "nats": [3.0, 4.0], "tokens": [2, 2]},
-        "likelihood": {"values": {}, "nats": [3.0, 4.0], "standard_errors": [0.1, 0.1], "bytes": [9, 9]},
+        "tasks": scores_of(text_scores.accuracy(asked, answers)["values"]),
+        "diversity": scores_of(text_scores.diversity(["a b c"] * len(asked), ids)["values"]),
+        "bertscore": scores_of({"bertscore_f1": [0.5, 0.6], "bertscore_f1_mpnet": [0.5, 0.6]}),
+        "judge": scores_of({}, nats=nats, tokens=[2, 2]),
+        "likelihood": scores_of({}, nats=nats, standard_errors=[0.1, 0.1], text_bytes=[9, 9]),
     }
-    return CellRecords({}, scores=scores)
+    return CellRecords(make_cell("llada"), scores=scores)
 
 
 def test_no_metric_is_there_twice():

@@ -1,40 +1,45 @@
 """Verdicts over rounds and the flags beside a cell's numbers, on made-up records."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.records import trust
+from bench.records.machine import Environment, NvmlReport, Telemetry
 from bench.records.merge import CellRecords
+from bench.records.types import Call
+from tests.conftest import make_cell
+from tests.support.records import entry_of, watched_by
 
 MIB = 1 << 20
-LLADA = {"steps": 2, "gen_length": 4}
+LLADA = make_cell("llada", steps=2, gen_length=4, block_length=4)
 
 
-def call(step_ms: float, positions: int = 200) -> dict:
+def call(step_ms: float, positions: int = 200) -> Call:
     """A call of two forwards of `step_ms` each over `positions / 2` rows."""
     marks = {"step": [step_ms, 2 * step_ms], "block": [2 * step_ms]}
-    return {"prompts": [0], "latency_ms": 2 * step_ms, "marks": marks, "nfe": 2, "positions": positions, "kept": [4],
-            "first_step": 0}  # fmt: skip
+    return Call([0], 2 * step_ms, marks, nfe=2, positions=positions, kept=[4], first_step=0)
 
 
-def entry(*rounds: list[dict], **changes) -> CellRecords:
-    """A cell whose rounds have these calls; changes go into every record."""
-    records = {
-        number: {"outcome": "ok", "calls": calls, "memory_gib": {}, "environment": {"verdict": "consistent"}} | changes
-        for number, calls in enumerate(rounds, 1)
-    }
-    return CellRecords(LLADA, records)
+def entry(*calls_of_rounds: list[Call], verdict: str = "consistent") -> CellRecords:
+    """A cell whose rounds have these calls, all with one verdict."""
+    return entry_of(LLADA, *calls_of_rounds, environment=Environment(verdict=verdict))
 
 
-def look(verdict="consistent", context=500 * MIB, foreign=0, **more) -> dict:
-    found = {"verdict": verdict, "signs": [], "doubts": [], "context_bytes": context, "foreign_bytes": foreign}
-    return found | {"used_bytes": 10_000 * MIB} | more
+def look(verdict="consistent", context=500 * MIB, foreign=0, **more) -> NvmlReport:
+    """A report of a card with 10,000 MiB in use."""
+    fields = {"verdict": verdict, "context_bytes": context, "foreign_bytes": foreign, "used_bytes": 10_000 * MIB}
+    return NvmlReport(**fields | more)
 
 
-def watched(*looks: dict) -> CellRecords:
-    found = entry(*[[call(10.0)]] * len(looks))
-    for record, one in zip(found.rounds.values(), looks, strict=True):
-        record |= {"nvml": one, "environment": {"verdict": one["verdict"]}}
-    return found
+def watched(*reports: NvmlReport) -> CellRecords:
+    """A cell with one call in each round, of which NVML reported this."""
+    return watched_by(*reports, cell=LLADA, calls=[call(10.0)])
+
+
+def in_place(measured: CellRecords, number: int, environment: Environment) -> None:
+    """Let a round have run somewhere else."""
+    measured.rounds[number] = replace(measured.rounds[number], environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +56,17 @@ def test_the_worst_round_gives_the_verdict(rounds, worst):
 
 
 def test_the_reasons_of_all_rounds_are_given_once():
-    found = watched(
+    measured = watched(
         look("violated", signs=["9 % busy"]), look("unknown", doubts=["MIG is on"]), look(signs=["9 % busy"])
     )
-    assert trust.verdict(found) == ("violated", "9 % busy; MIG is on")
+    assert trust.verdict(measured) == ("violated", "9 % busy; MIG is on")
 
 
 def test_a_tenant_that_hides_in_one_rounds_warm_up_shows_between_rounds():
     assert trust.verdict(watched(look(context=500 * MIB), look(context=563 * MIB)))[0] == "consistent"
-    found = watched(look(context=500 * MIB), look(context=700 * MIB), look(context=580 * MIB))
-    assert trust.verdict(found) == ("violated", "200 MiB more beside our tensors than in another round")
-    assert {number: word for number, (word, _) in trust.round_verdicts(found).items()} == {
+    measured = watched(look(context=500 * MIB), look(context=700 * MIB), look(context=580 * MIB))
+    assert trust.verdict(measured) == ("violated", "200 MiB more beside our tensors than in another round")
+    assert {number: word for number, (word, _) in trust.round_verdicts(measured).items()} == {
         1: "consistent", 2: "violated", 3: "consistent",
     }  # fmt: skip
 
@@ -72,31 +77,31 @@ def test_a_tenant_that_comes_while_the_context_opens_shows_between_rounds():
 
 
 def test_a_round_that_was_not_alone_spoils_no_other():
-    found = watched(look("violated", opened_bytes=-1500 * MIB), look(opened_bytes=600 * MIB))
-    assert [word for word, _ in trust.round_verdicts(found).values()] == ["violated", "consistent"]
+    measured = watched(look("violated", opened_bytes=-1500 * MIB), look(opened_bytes=600 * MIB))
+    assert [word for word, _ in trust.round_verdicts(measured).values()] == ["violated", "consistent"]
 
 
 def test_each_card_has_a_context_of_its_own():
-    found = watched(look(opened_bytes=300 * MIB), look(opened_bytes=600 * MIB))
-    for number, record in found.rounds.items():
-        record["environment"]["card"] = {"uuid": f"GPU-{number}"}
-    assert trust.verdict(found)[0] == "consistent"
-    assert trust.flags(found) == ["two machines"]
+    measured = watched(look(opened_bytes=300 * MIB), look(opened_bytes=600 * MIB))
+    for number in (1, 2):
+        in_place(measured, number, Environment(verdict="consistent", card={"uuid": f"GPU-{number}"}))
+    assert trust.verdict(measured)[0] == "consistent"
+    assert trust.flags(measured) == ["two machines"]
 
 
 def test_rounds_on_two_machines_are_flagged():
-    here, there = ({"environment": {"verdict": "unknown", "host": host, "device": "Zen"}} for host in "ab")
-    found = entry([call(10.0)], [call(10.1)])
-    found.rounds[1] |= here
-    found.rounds[2] |= here
-    assert trust.flags(found) == []
-    found.rounds[2] |= there
-    assert trust.flags(found) == ["two machines"]
+    here, there = (Environment(host=host, device="Zen") for host in "ab")
+    measured = entry([call(10.0)], [call(10.1)])
+    in_place(measured, 1, here)
+    in_place(measured, 2, here)
+    assert trust.flags(measured) == []
+    in_place(measured, 2, there)
+    assert trust.flags(measured) == ["two machines"]
 
 
 def test_a_cpu_is_unknown_without_reason():
-    found = entry([call(10.0)], environment={"verdict": "unknown"})
-    assert trust.verdict(found) == ("unknown", "")
+    measured = entry([call(10.0)], verdict="unknown")
+    assert trust.verdict(measured) == ("unknown", "")
 
 
 def test_steady_calls_raise_no_flag():
@@ -126,7 +131,7 @@ def test_a_slow_first_call_in_every_round_is_a_cold_start():
 
 
 def test_heat_and_unexplained_memory_are_flagged():
-    hot = look(telemetry={"throttled": ["power brake"]})
+    hot = look(telemetry=Telemetry(throttled=["power brake"]))
     assert trust.flags(watched(look(), hot)) == ["throttled"]
     assert trust.flags(watched(look(foreign=-201 * MIB))) == ["memory"]
     assert trust.flags(watched(look(foreign=199 * MIB))) == []

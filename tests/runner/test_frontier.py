@@ -143,7 +143,7 @@ def planned(tmp_path, capsys, known: list[dict], limit: float | None) -> list[st
     cell = replace(LINE, limit_gib=limit)
     for record in known:
         disk.append(tmp_path / "out.jsonl", record)
-    frontier_plan.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), [cell], Sink("s", tmp_path / "out.jsonl"))
+    frontier_plan.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), Sink("s", tmp_path / "out.jsonl"))
     return capsys.readouterr().out.splitlines()
 
 

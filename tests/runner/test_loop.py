@@ -7,8 +7,9 @@ import pytest
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.records import merge
-from bench.runner import loop, request
+from bench.runner import ceilings, loop, request
 from bench.runner import order as runner_order
+from bench.runner.request import Request
 from bench.spec import sentinel
 from bench.spec.work import Work
 from bench.store import disk
@@ -244,20 +245,22 @@ def test_cells_of_one_captured_step_stay_together_in_random_order():
     assert len(seen) > 10  # among themselves they are shuffled
 
 
-def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stops(work, monkeypatch):
-    asked, code = [], 0
+def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stops(work, tmp_path, monkeypatch):
+    started, ends_well = [], True
 
-    class Done:
-        def __init__(self, command, check):
-            asked.append(dict(zip(command[4::2], command[5::2], strict=True)))
-            self.returncode = code
+    def run(function, *arguments):
+        started.append((function, arguments))
+        return ends_well
 
-    monkeypatch.setattr(loop.subprocess, "run", Done)
+    monkeypatch.setattr(loop.apart, "run", run)
     cells = (*work.cells, make_cell("llama", dtype="int8"), make_cell("llada", dtype="float16", twin="a"))
-    args = request.parse(["smoke", "--pair", "mine", "--ceilings"])
-    loop.measure_ceilings(args, replace(work, cells=cells))
-    told = {"--study": "s", "--pair": "mine", "--device": "cpu", "--dtype": "bfloat16 float32"}
-    assert asked == [told]
-    code = 2
+    asked = Request(grids=("smoke",), ceilings=True)
+    sink = loop.Sink("s", tmp_path / "records.jsonl")
+    loop.measure_ceilings(asked, replace(work, cells=cells), sink)
+    [(function, (task, its_sink, seconds, only_missing))] = started
+    assert function is ceilings.run
+    assert (task.study, task.pair, task.device, task.dtypes) == ("s", "pocket", "cpu", ("bfloat16", "float32"))
+    assert (its_sink, seconds, only_missing) == (sink, None, True)
+    ends_well = False
     with pytest.raises(BadInput, match="ceilings of this device were not measured"):
-        loop.measure_ceilings(args, work)
+        loop.measure_ceilings(asked, work, sink)

@@ -1,7 +1,5 @@
 """The sentinel's cells: on which engines it runs, in which order, under which names."""
 
-import argparse
-
 import pytest
 
 from bench.checks import noise_floor
@@ -73,5 +71,5 @@ def test_a_plan_tells_them_apart(tmp_path, capsys):
 @pytest.mark.parametrize(("cells", "engine"), [(BOTH, "eager"), (BOTH[2:], "captured")])
 def test_selfcheck_takes_one_sentinel_of_a_work_folder_the_eager_one_if_there_is_one(tmp_path, cells, engine):
     Work("s", 2, 0, (*WATCHED, *cells), {"h": ()}).save(tmp_path)
-    work = noise_floor.sentinel_work(argparse.Namespace(cells=tmp_path, device="cpu", rounds=3))
+    work = noise_floor.sentinel_work("cpu", 3, tmp_path)
     assert [(cell.engine, cell.twin) for cell in work.cells] == [(engine, "a"), (engine, "b")]

@@ -1,0 +1,81 @@
+"""What every analysis asks of runs, the rows of a data frame: which model, whether it counts, its values, its likes."""
+
+import pandas as pd
+
+from bench.common import stats
+from bench.models import kinds
+from bench.records import trust
+
+
+def with_columns(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The runs with all of these columns; one that no run has is empty."""
+    return runs.reindex(columns=[*runs.columns, *[name for name in dict.fromkeys(names) if name not in runs]])
+
+
+def with_steps(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of models that denoise in a chosen number of steps."""
+    return runs[runs["model"].map(kinds.has_steps).astype(bool)]
+
+
+def without_steps(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of models that generate one token a forward; human references are no model."""
+    is_model = runs["model"].isin(list(kinds.KINDS))
+    return runs[is_model & ~runs["model"].map(kinds.has_steps).astype(bool)]
+
+
+def order_of_models(models: pd.Series) -> pd.Series:
+    """Sorts models: those without steps come first, since the others are compared with them."""
+    return models.map(kinds.has_steps)
+
+
+def temperature_of(run: pd.Series) -> float:
+    """A run's sampling temperature; 0, greedy, where it says nothing."""
+    value = run.get("temperature")
+    return 0.0 if pd.isna(value) else float(value)
+
+
+def setting_of(run: pd.Series, name: str, default: str) -> str:
+    """A setting of a run as text; the default where the run does not have it."""
+    value = run.get(name)
+    return default if pd.isna(value) or not value else str(value)
+
+
+def estimate_of(run: pd.Series, metric: str) -> stats.Estimate | None:
+    """A run's tracked value with its interval, None if it was not measured."""
+    value = run.get(metric)
+    if value is None or pd.isna(value):
+        return None
+    bounds = (run.get(f"{metric}_ci_{side}") for side in ("low", "high"))
+    return stats.Estimate(value, *(None if bound is None or pd.isna(bound) else bound for bound in bounds))
+
+
+def like(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFrame:
+    """Those of some runs that share settings with a run; as text, so that what neither says is equal too."""
+    return runs[runs[settings].map(str).eq(run[settings].map(str)).all(axis=1)]
+
+
+def reason_left_out(run: pd.Series) -> str:
+    """Why a run's numbers are not shown, empty where they are: it failed, or the card was not shown to be ours alone.
+
+    A CPU has no verdict to pass; its study is labelled instead.
+    """
+    if run["outcome"] != "ok":
+        return f"{run['outcome']}: {run.get('message', '')}".removesuffix(": ")
+    if run.get("platform") == "cuda" and run["verdict"] not in trust.PRINTED:
+        return f"excluded, {run['verdict']}: {run.get('verdict_reason', '')}".removesuffix(": ")
+    return ""
+
+
+def without_numbers(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs that are left out, with nothing that was measured of them."""
+    return runs.assign(**{column: float("nan") for column in runs if "/" in column})
+
+
+def devices_of(runs: pd.DataFrame) -> list[str]:
+    """Each run's device. A worker that failed to open or died has not told it: then that of the study's other runs."""
+    good = runs[runs["outcome"] == "ok"].groupby("platform")["device"].unique()
+    only_device = {platform: names[0] for platform, names in good.items() if len(names) == 1}
+    return [
+        only_device.get(run["platform"], run["device"]) if run["outcome"] != "ok" else run["device"]
+        for _, run in runs.iterrows()
+    ]

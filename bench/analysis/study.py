@@ -1,0 +1,93 @@
+"""A study as it was tracked, read once: its runs, and the values of each run by round and by prompt.
+
+The doors call `read` and pass what it returns down. The other modules of this room, of bench/render and of paper/ work
+on that and never ask MLflow themselves, so a report cannot show two states of a study that is still running.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import get_args
+
+import pandas as pd
+
+from bench.common.errors import BadInput
+from bench.spec.pair import Metric
+from bench.store import mlflow_read
+
+ROUNDS = "rounds/"  # before a metric's name: its value in each round
+PER_PROMPT = "per_prompt/"  # before a metric's name: its value for each prompt
+METRICS_BY_ROUND = (  # of which ratios are made that are paired by round
+    "latency/latency_ms",
+    "latency/step_ms",
+    "throughput/tokens_per_s",
+    "memory/allocated_gib",
+    "memory/resident_gib",
+)
+METRICS_BY_PROMPT = get_args(Metric)  # which a pair can declare, with a margin
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Values of metrics by round and by prompt.
+
+    values: by run id and tracked name (`rounds/latency/latency_ms`, `per_prompt/accuracy`); each maps the number of a
+    round or prompt to the value.
+    """
+
+    values: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+
+    def scores(self, run_id: str, metric: str) -> dict[int, float]:
+        """A quality metric of a run for each prompt; empty where the run was not scored."""
+        return self.values.get((run_id, PER_PROMPT + metric), {})
+
+    def rounds(self, run_ids: Iterable[str], metric: str) -> dict[int, list[float]]:
+        """By number of the round: a metric's value of each of these runs, of the rounds that all of them have."""
+        by_run = [self.values.get((run_id, ROUNDS + metric), {}) for run_id in run_ids]
+        if not by_run:
+            return {}
+        shared_rounds = sorted(set.intersection(*map(set, by_run)))
+        return {number: [values[number] for values in by_run] for number in shared_rounds}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories."""
+
+    name: str
+    runs: pd.DataFrame
+    histories: Histories = field(default_factory=Histories)
+
+    def generations_of(self, run_id: str) -> list[dict]:
+        """The texts that a run generated, with prompts and references. They are read when asked for: they are large,
+        and most reports show none."""
+        return mlflow_read.generations_of(run_id)
+
+
+def runs_of(name: str) -> pd.DataFrame:
+    """A study's runs alone, a row each. Raises BadInput if it is not tracked here or has no runs."""
+    runs = mlflow_read.frame(name)
+    if runs.empty:
+        raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
+    return runs
+
+
+def read(name: str) -> Study:
+    """Read a study from MLflow. Raises BadInput if it is not tracked here or has no runs."""
+    return with_histories(name, runs_of(name))
+
+
+def with_histories(name: str, runs: pd.DataFrame) -> Study:
+    """A study from its runs as tracked; their histories are read here, each once.
+
+    MLflow's client has no call for several histories at once. So those alone are asked for that a run has, which its
+    row tells: it holds the last value of each. These columns are dropped then, since nobody reads last values.
+    """
+    tracked_names = [*(ROUNDS + metric for metric in METRICS_BY_ROUND), *(PER_PROMPT + m for m in METRICS_BY_PROMPT)]
+    values = {
+        (run_id, tracked_name): mlflow_read.history(run_id, tracked_name)
+        for tracked_name in tracked_names
+        if tracked_name in runs
+        for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
+    }
+    last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
+    return Study(name, runs.drop(columns=last_values), Histories(values))

@@ -1,0 +1,70 @@
+"""The cost model in the report: figures and tables of made-up studies."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from bench.analysis import cost
+from bench.analysis.findings import findings_of
+from bench.analysis.hypotheses import Claim, Result, Score
+from paper.figures import cost as figures_cost
+from paper.figures.write import cost_drawings, write_drawings
+from paper.tables import cost as tables_cost
+from tests.support.made_up_cost import run, study_of
+
+
+def test_the_surface_shows_the_break_even_of_measured_places():
+    findings = findings_of(study_of([run("llama"), run("llada", **{"latency/latency_ms": 800.0})]))
+    figure = figures_cost.surface(findings.surface())
+    assert "[6]" in " ".join(text.get_text() for text in figure.axes[0].texts)
+    plt.close(figure)
+
+
+def test_points_of_the_roofline_lie_at_what_was_reached():
+    rows = cost.rows(pd.DataFrame([run("llama")]))
+    figure = figures_cost.roofline(rows)
+    (points,) = figure.axes[0].collections
+    assert points.get_offsets().tolist() == [[10.0, 50.0]]  # 20 over 2 FLOP a byte; half of 100 GFLOP/s
+    plt.close(figure)
+    assert figures_cost.roofline(rows.drop(columns="ceiling.flops_per_s")) is None
+
+
+def test_the_roofline_shows_all_that_lies_under_it():
+    rows = cost.rows(pd.DataFrame([run("llama", **{"compute/mfu": 0.0001}), run("llada")]))
+    axes = figures_cost.roofline(rows).axes[0]
+    low, high = axes.get_ylim()
+    assert 0 < low < 0.01 < 100 < high  # GFLOP/s
+    assert low > 1e-4
+    plt.close(axes.figure)
+
+
+def test_a_whole_run_stands_for_its_part_in_the_table():
+    runs = pd.DataFrame([run("llada", steps_timed=4, **{"latency/latency_ms": 999.0}), run("llada")])
+    table = tables_cost.beside_model(cost.rows(runs), tables_cost.TIMES)
+    assert table.index.tolist() == ["batch: LLaDA 16, lean, captured"]
+    assert table["batch, prompt, tokens"].tolist() == ["4, 32, 64"]
+    assert table["latency ms"].tolist() == ["300.0"]
+    assert tables_cost.beside_model(cost.rows(runs), tables_cost.PEAKS).empty
+
+
+def test_a_claim_that_is_met_is_no_refuted_one():
+    claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
+    score = Score("H3", "Memory.", [Result(claim, 10.5), Result(claim, 7.0), Result(claim, None)])
+    table = tables_cost.hypotheses_table([score])
+    assert table["met"].tolist() == ["yes", "no", "--"]
+    assert set(table["hypothesis"]) == {"refuted"}
+
+
+@pytest.mark.parametrize("pair", ["pocket", "8b-shapes"])
+def test_everything_is_written_with_and_without_ceilings(pair, tmp_path):
+    bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
+    studies = {"with": [run("llama", pair=pair), run("llada", pair=pair)], "without": [run("llama", pair=pair, **bare)]}
+    for name, rows in studies.items():
+        findings = findings_of(study_of(rows))
+        tables_cost.write(findings, tmp_path / name / "tables")
+        write_drawings(cost_drawings(findings), tmp_path / name / "figures")
+        for part in ("tables/cost.tex", "tables/predictions.tex", "tables/hypotheses.tex", "figures/surface.png"):
+            assert (tmp_path / name / part).stat().st_size > 0
+    assert (tmp_path / "with/figures/roofline.pdf").is_file()
+    assert not (tmp_path / "without/figures/roofline.pdf").is_file()
+    assert "not measured" in (tmp_path / "without/tables/cost.tex").read_text()

@@ -1,0 +1,41 @@
+"""What must never change without being meant: which cells the shipped grids span, and what an exported folder means.
+
+tests/golden/cell_ids.json and tests/golden/old_work were written by the code of commit cc70d9f9de85. A cell_id names a
+measurement on record; a cell whose id changes is measured again, and is never compared with its own earlier rounds.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.runner.request import Request, resolve
+from bench.spec.work import Work
+from tests.conftest import GOLDEN
+
+CELL_IDS: dict[str, dict[str, str]] = json.loads((GOLDEN / "cell_ids.json").read_text())  # by pair and grid
+OLD_WORK = GOLDEN / "old_work"  # two cells of LLaDA and one of LLaMA, with the first 3 of 180 prompts
+
+
+@pytest.mark.parametrize(("pair", "grid"), [(pair, grid) for pair, grids in CELL_IDS.items() for grid in grids])
+def test_a_shipped_grid_spans_the_same_cells_in_the_same_order(pair, grid):
+    asked = Request(grids=(grid,), pair=pair, device="cpu", export=Path("nowhere"))
+    work, _ = resolve(asked)
+    assert [cell.cell_id for cell in work.cells] == CELL_IDS[pair][grid].split()
+
+
+def test_every_shipped_grid_is_pinned():
+    shipped = {file.stem for file in Path("configs/grids").glob("*.yaml")}
+    assert set(CELL_IDS["pocket"]) == shipped
+    assert set(CELL_IDS["8b-shapes"]) == shipped - {"tasks"}  # made-up weights solve no tasks
+
+
+def test_a_folder_that_older_code_exported_still_loads():
+    work = Work.load(OLD_WORK)
+    assert (work.study, work.rounds, work.seed) == ("pocket", 3, 0)
+    assert (work.git, work.code) == ("cc70d9f9de85", "0cafd44ad61eb515")
+    assert {cell.cell_id for cell in work.cells} <= set(CELL_IDS["pocket"]["tasks"].split())
+    for cell in work.cells:
+        prompt = work.prompts_of(cell)[0]
+        assert (prompt.text, prompt.reference) == ("Copy: z j x f d", "z j x f d")
+        assert len(prompt.ids[cell.model]) > 0

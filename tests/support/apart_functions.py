@@ -1,0 +1,29 @@
+"""Functions for tests/runner/test_apart.py to call in a process of their own; without torch, which takes seconds."""
+
+import os
+import time
+from pathlib import Path
+
+from bench.common.errors import BadInput
+
+LONG_S = 60.0  # no test waits for so long
+
+
+def write_place(file: Path, parent: int) -> bool:
+    """Say in a file whether this is another process, and what a variable holds here."""
+    file.write_text(f"{os.getpid() != parent} {os.environ.get('GREETING')}")
+    return True
+
+
+def give_up() -> bool:
+    return False
+
+
+def refuse() -> bool:
+    raise BadInput("nothing to do")
+
+
+def wait_long(file: Path) -> bool:
+    file.write_text(str(os.getpid()))
+    time.sleep(LONG_S)
+    return True
