@@ -235,7 +235,7 @@ def paper_columns_with_units(names: Iterable[str]) -> Columns:
 
 
 def markdown_table() -> str:
-    """The table of metrics that bench/records/README.md has, in Markdown: one line a metric, the tasks' accuracies in one."""
+    """The table of bench/records/README.md, in Markdown: a line for each metric, one line for all tasks' accuracies."""
     tasks = {f"quality/accuracy_{task}" for task in TASKS}
     lines = ["| name | unit | meaning | formula |", "|---|---|---|---|"]
     for metric in METRICS:

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from unittest import mock
 
@@ -127,6 +128,13 @@ def test_the_table_of_metrics_is_the_generated_one():
 def test_the_tree_names_every_room():
     rooms = {str(file.parent.relative_to(REPO)) for file in (REPO / "bench").glob("*/__init__.py")}
     assert rooms <= set(re.findall(r"^(bench/\w+) +\w", PAGES["README.md"], re.MULTILINE))
+
+
+def test_the_call_tree_of_diffusion_names_what_is_there():
+    steps = re.findall(r"^[ │├└─]*(\w+)\.(\w+(?:\.\w+)?)(?:\(| {2})", PAGES["bench/diffusion/README.md"], re.MULTILINE)
+    assert len(steps) >= 8
+    for module, name in steps:
+        attrgetter(name)(importlib.import_module(f"bench.diffusion.{module}"))
 
 
 @pytest.mark.parametrize("page", PAGES)
