@@ -32,7 +32,7 @@ class Estimate:
 def mean_over_rounds(values: Sequence[float]) -> Estimate:
     """Mean of the rounds' values with Student's t interval; no interval from one round.
 
-    The spread lives between processes, so rounds are the sample, not calls (README, "Measuring").
+    The spread lives between processes, so rounds are the sample, not calls (bench/measure/README.md).
     """
     from scipy import stats as scipy_stats
 
