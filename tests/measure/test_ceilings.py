@@ -33,14 +33,14 @@ def test_a_rate_is_the_best_that_is_sustained_and_says_when_something_else_ran()
 
 def test_the_fastest_of_some_kernels_is_found_at_its_rate():
     candidates = iter([("slow", 10.0, lambda: time.sleep(0.02)), ("fast", 10.0, lambda: time.sleep(0.005))])
-    found = ceilings.best(candidates, "cpu", 0.3)
-    assert found.kernel == "fast"
-    assert 1200 < found.value <= 2000  # 10 in 5 ms, and what a sleep takes longer
+    measured = ceilings.best(candidates, "cpu", 0.3)
+    assert measured.kernel == "fast"
+    assert 1200 < measured.value <= 2000  # 10 in 5 ms, and what a sleep takes longer
 
 
 def test_matrices_are_all_that_a_row_meets():
-    found = ceilings.matrices(SMALL)
-    assert sum(a * b for a, b in found) == SMALL.layers * SMALL.layer_matrices + SMALL.width * SMALL.vocabulary
+    measured = ceilings.matrices(SMALL)
+    assert sum(a * b for a, b in measured) == SMALL.layers * SMALL.layer_matrices + SMALL.width * SMALL.vocabulary
 
 
 def test_reads_are_as_many_bytes_as_the_weights_and_no_more_than_the_limit(monkeypatch):
@@ -54,10 +54,10 @@ def test_reads_are_as_many_bytes_as_the_weights_and_no_more_than_the_limit(monke
 @pytest.mark.parametrize("engine", ["eager", "captured"])
 @pytest.mark.parametrize("kind", ["llama", "llada"])
 def test_the_host_is_measured_on_as_many_layers_without_arithmetic(kind, engine):
-    found = checkpoint.read(REPO / "bench/pocket" / kind)
-    config = ceilings.thin(found)
-    assert config.get("n_layers", config.get("num_hidden_layers")) == found.shape.layers
-    assert 1e-5 < ceilings.host_s(found, "float32", "cpu", engine) < 1
+    measured = checkpoint.read(REPO / "bench/pocket" / kind)
+    config = ceilings.thin(measured)
+    assert config.get("n_layers", config.get("num_hidden_layers")) == measured.shape.layers
+    assert 1e-5 < ceilings.host_s(measured, "float32", "cpu", engine) < 1
 
 
 def ceilings_record(**changes) -> Ceilings:
@@ -115,10 +115,10 @@ def test_measured_end_to_end_into_a_file(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.jsonl"
     monkeypatch.setattr("sys.argv", ["ceilings", "--seconds", "0.02", "--device", "cpu", "--record", str(out)])
     assert ceilings_door.main() == 0
-    found = json.loads(out.read_text())
-    assert found["flops_per_s"]["value"] > found["bytes_per_s"]["value"] > 0
-    assert found["host_s"].keys() == {"eager", "captured"}
-    assert set(found["host_s"]["eager"]) == {"llama", "llada"}
+    measured = json.loads(out.read_text())
+    assert measured["flops_per_s"]["value"] > measured["bytes_per_s"]["value"] > 0
+    assert measured["host_s"].keys() == {"eager", "captured"}
+    assert set(measured["host_s"]["eager"]) == {"llama", "llada"}
     monkeypatch.setattr("sys.argv", [*["ceilings", "--missing", "--device", "cpu", "--record", str(out)]])
     assert ceilings_door.main() == 0  # at once: it is there
     assert len(out.read_text().splitlines()) == 1

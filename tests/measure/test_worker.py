@@ -91,9 +91,9 @@ def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
 
 def test_batches_hold_all_prompts_once():
     cell = make_cell("llada", prompts=4, batch_size=3)
-    found = calls.batches_of(work_of(cell), cell, 1)
-    assert [batch.indices for batch in found] == [[0, 1, 2], [3]]
-    assert [len(batch.ids) for batch in found] == [3, 1]
+    batches = calls.batches_of(work_of(cell), cell, 1)
+    assert [batch.indices for batch in batches] == [[0, 1, 2], [3]]
+    assert [len(batch.ids) for batch in batches] == [3, 1]
 
 
 def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
