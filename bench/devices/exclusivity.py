@@ -3,8 +3,8 @@
 It fails closed: where something could not be read, there is no good verdict. Three signs, which do not depend on each
 other, say that somebody else is there: the process lists, memory that nobody here accounts for, and utilisation while
 we do nothing. A sign makes the verdict `violated`; whatever could not be read makes it `unknown`. Without either it is
-`consistent`, or `exclusive` where no process could hide (README, "Exclusivity"). Imports no torch. A CPU has no such
-witness and is always `unknown`.
+`consistent`, or `exclusive` where no process could hide (bench/measure/README.md). Imports no torch. A CPU has no
+such witness and is always `unknown`.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def test_a_card_that_works_before_us_is_a_violation(machine):
 
 def test_two_new_entries_where_one_is_ours_are_a_violation(machine):
     report = work(machine, opening=machine.comes, warming=machine.goes)
-    both = ", ".join(map(str, sorted([4242, os.getpid()])))
+    pids = ", ".join(map(str, sorted([4242, os.getpid()])))
     assert said(report) == ("violated", f"2 processes appeared where one is ours: {both}")
 
 
