@@ -146,13 +146,13 @@ def step_findings(work: Work, times: Times, floors_ms: dict[str, float]) -> list
     """A finding for each cell: its step in ms and, where they apply, three ratios.
 
     Its step over the step of its own engine's lean head (what the head costs); that of an eager cell over the captured
-    engine's lean head (what engine and head cost together); and over its floor, where that is known.
+    engine's lean head (what engine and head cost together); and over its floor, where it has one.
     """
     return [step_finding(cell, work.cells, times, floors_ms.get(cell.cell_id)) for cell in work.cells]
 
 
 def step_finding(cell: Cell, cells: Iterable[Cell], times: Times, floor_ms: float | None) -> Finding:
-    """The finding of one cell among all. floor_ms: the least that its step can take, where that is known."""
+    """The finding of one cell among all. floor_ms: the least that its step can take; None without a floor."""
     step_ms = times[cell.cell_id]
     lean = "lean" if has_head(cell) else None
     alike = {"model": cell.model, "head": lean, "batch_size": cell.batch_size}

@@ -1,5 +1,4 @@
-"""Which device to run on and whether it has a precision's arithmetic, found without importing torch, and the lock that
-keeps two studies off it."""
+"""Which device to run on, and whether it computes in a precision. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from types import ModuleType
 from bench.common.dtypes import float_dtype_of
 from bench.common.errors import BadInput
 
-BFLOAT16_SINCE = (8, 0)  # compute capability; on older cards torch emulates it: times would be of the emulation
+BFLOAT16_SINCE = (8, 0)  # compute capability; older cards emulate bfloat16, and times would be of the emulation
 
 
 def choose(wanted: str, here: bool = True) -> str:
@@ -24,10 +23,10 @@ def choose(wanted: str, here: bool = True) -> str:
         raise BadInput(f"DEVICE={wanted}: expected auto, cpu or cuda")
     if wanted == "cpu" or not here:
         return "cpu" if wanted == "cpu" else "cuda"
-    found = gpu()
-    if wanted == "cuda" and not found:
+    card = gpu()
+    if wanted == "cuda" and not card:
         raise BadInput("DEVICE=cuda: no GPU that this torch can use; `make doctor` says why, DEVICE=cpu runs without")
-    return "cuda" if found else "cpu"
+    return "cuda" if card else "cpu"
 
 
 def gpu() -> tuple[str, str] | None:
@@ -54,7 +53,7 @@ def gpu() -> tuple[str, str] | None:
         pynvml.nvmlShutdown()
 
 
-def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
+def pick(pynvml: ModuleType, visible: str | None) -> tuple[str, str] | None:
     """The GPU that CUDA_VISIBLE_DEVICES names first; the first of all where it is not set, None where it is empty."""
     cards = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
     uuids = [pynvml.nvmlDeviceGetUUID(card) for card in cards]
@@ -63,20 +62,20 @@ def pick(pynvml, visible: str | None) -> tuple[str, str] | None:
     wanted = (visible or "0").split(",")[0].strip()
     if wanted.startswith("MIG-"):
         return wanted, "a MIG slice"
-    found = [i for i, uuid in enumerate(uuids) if wanted == str(i) or uuid.startswith(wanted)]
+    fitting = [index for index, uuid in enumerate(uuids) if wanted == str(index) or uuid.startswith(wanted)]
     names = [pynvml.nvmlDeviceGetName(card) for card in cards]
-    if len(found) != 1:
+    if len(fitting) != 1:
         there = ", ".join(f"{i}: {name} ({uuid})" for i, (name, uuid) in enumerate(zip(names, uuids, strict=True)))
         raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: no such GPU; there are {there}")
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
     if wanted.isdecimal() and visible and len(set(names)) > 1 and not by_bus:
         raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: an index is ambiguous among different GPUs; give {uuids[0]}")
-    return uuids[found[0]], names[found[0]]
+    return uuids[fitting[0]], names[fitting[0]]
 
 
 @contextmanager
 def nvml() -> Iterator[ModuleType]:
-    """NVML, open. Raises its NVMLError where it cannot be."""
+    """NVML, opened for a question and closed after it. Raises NVMLError where it cannot be opened."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -98,14 +97,14 @@ def compute_capability(uuid: str) -> tuple[int, int] | None:
 
 
 def check_dtype(dtype: str, where: str) -> None:
-    """Whether the GPU here computes in a precision. Raises BadInput, from `where`, if it is too old for it.
+    """Raise BadInput, its line beginning with `where`, if the GPU here is too old to compute in a precision.
 
-    What cannot be known is not refused: no GPU here, or one that does not tell.
+    What cannot be known is not refused: no GPU is here, or it does not tell.
     """
-    found = gpu() if float_dtype_of(dtype) == "bfloat16" else None
-    known = compute_capability(found[0]) if found else None
-    if known and known < BFLOAT16_SINCE:
+    card = gpu() if float_dtype_of(dtype) == "bfloat16" else None
+    capability = compute_capability(card[0]) if card else None
+    if capability and capability < BFLOAT16_SINCE:
         raise BadInput(
             f"{where}: dtype {dtype} needs a GPU of compute capability {'.'.join(map(str, BFLOAT16_SINCE))} or more,"
-            f" whose arithmetic is bfloat16; {found[1]} has {'.'.join(map(str, known))}; use float32 or float16"
+            f" whose arithmetic is bfloat16; {card[1]} has {'.'.join(map(str, capability))}; use float32 or float16"
         )

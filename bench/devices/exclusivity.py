@@ -1,9 +1,10 @@
-"""Was the card ours alone? NVML's view of it before, during and after what is timed. Fails closed.
+"""Was the card ours alone? NVML's view of it before, during and after what is timed.
 
-Three signs that do not depend on each other: the process lists, the memory that nobody here accounts for, and
-utilisation while we do nothing. A sign makes the verdict `violated`; whatever could not be read makes it
-`unknown`. Without either it is `consistent`, or `exclusive` where no process could hide (bench/measure/README.md).
-Imports no torch; a CPU has no such witness and is always `unknown`.
+It fails closed: where something could not be read, there is no good verdict. Three signs, which do not depend on each
+other, say that somebody else is there: the process lists, memory that nobody here accounts for, and utilisation while
+we do nothing. A sign makes the verdict `violated`; whatever could not be read makes it `unknown`. Without either it is
+`consistent`, or `exclusive` where no process could hide (bench/measure/README.md). Imports no torch. A CPU has no
+such witness and is always `unknown`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import pynvml
 
 from bench.devices.nvml import CannotTell, Card, Look
 
-MIB = 1 << 20
-IDLE_FLOOR = 64 * MIB  # in use on a card that nobody uses, the driver's own reserve not counted
-CONTEXT_LIMIT = 1536 * MIB  # a CUDA context with its kernels
-GROWN_LIMIT = 256 * MIB  # of that context since it was opened, as kernels are loaded; 68 to 80 were seen on an H100
-FOREIGN_LIMIT = 256 * MIB  # memory that appears and is not ours
-IDLE_WAIT_S = 2.0  # NVML's utilisation looks back up to a second
-PERIOD_S = 0.2
-FEWEST_LOOKS = 0.5  # of those that a region should have had; with fewer a tenant could have come and gone
+MIB = 1 << 20  # bytes
+IDLE_FLOOR = 64 * MIB  # at most in use on a card that nobody uses, the driver's own reserve not counted
+CONTEXT_LIMIT = 1536 * MIB  # what a CUDA context with its kernels takes at most
+GROWN_LIMIT = 256 * MIB  # by which a context grows at most as kernels are loaded; 68 to 80 MiB were seen on an H100
+FOREIGN_LIMIT = 256 * MIB  # of memory that appears and is not ours; beyond it somebody else is there
+IDLE_WAIT_S = 2.0  # how long a card may take to be idle: NVML's utilisation looks back up to a second
+PERIOD_S = 0.2  # between two looks during a region
+FEWEST_LOOKS = 0.5  # share of the looks that a region should have had; with fewer a tenant could have come and gone
 HARDWARE_REASONS = {
     "hardware slowdown": pynvml.nvmlClocksThrottleReasonHwSlowdown,
     "software thermal slowdown": pynvml.nvmlClocksThrottleReasonSwThermalSlowdown,
@@ -42,6 +43,7 @@ class Findings:
     doubts: list[str] = field(default_factory=list)
 
     def verdict(self, nobody_can_hide: bool) -> str:
+        """`violated` by a sign, else `unknown` by a doubt, else `exclusive`, or `consistent` where some can hide."""
         if self.signs:
             return "violated"
         if self.doubts:
@@ -79,6 +81,7 @@ class Watch:
             self.findings.signs.append(f"{busy} % busy before us")
 
     def still_busy(self) -> int:
+        """Percent that the card is busy after the wait; 0 if it is idle, or does not tell (which becomes a doubt)."""
         try:
             return self.card.idle_within(IDLE_WAIT_S)
         except CannotTell as reason:
@@ -114,11 +117,15 @@ class Region:
     """One timed region. Its thread looks five times a second; its report has verdict, telemetry and energy."""
 
     def __init__(self, watch: Watch):
-        self.watch, self.card = watch, watch.card
+        self.watch = watch
+        self.card = watch.card
         self.findings = Findings(list(watch.findings.signs), list(watch.findings.doubts))
         self.samples: list[dict[str, float]] = []
-        self.cpu_s = self.seconds = 0.0
-        self.context = self.foreign = self.peak_used = 0
+        self.cpu_s = 0.0  # processor time of the thread that looks
+        self.seconds = 0.0  # of the region
+        self.context = 0  # bytes beside our tensors when the region begins: our context
+        self.foreign = 0  # bytes that are neither, when it is over
+        self.peak_used = 0  # bytes in use of the whole card
         self.strangers: frozenset[int] = frozenset()
         self.looks_over_limit = 0
         self.joules: float | None = None
@@ -127,6 +134,7 @@ class Region:
 
     @property
     def blind(self) -> bool:
+        """Whether something could not be read, so that the verdict cannot become good any more."""
         return bool(self.findings.doubts)
 
     def __enter__(self) -> Region:
@@ -150,11 +158,13 @@ class Region:
         return self
 
     def stop_looking(self) -> None:
+        """End the thread, if it was started."""
         self.over.set()
         if self.thread.ident:
             self.thread.join()
 
     def sample(self) -> None:
+        """What the thread does: a glance and a reading of telemetry each period, until the region is over."""
         while not self.over.wait(PERIOD_S):
             try:
                 self.glance()
@@ -179,6 +189,7 @@ class Region:
         self.note(look)
 
     def note(self, look: Look) -> None:
+        """Keep the most memory in use, and processes that are neither ours nor were there before us."""
         self.peak_used = max(self.peak_used, look.used)
         self.strangers |= look.pids - self.watch.own - self.watch.before.pids
 
@@ -216,7 +227,7 @@ class Region:
 
     def report(self) -> dict:
         """The record's part on the card. Without samples (a short region) telemetry is left out."""
-        found = {
+        report = {
             "verdict": self.findings.verdict(not self.watch.can_hide),
             "signs": self.findings.signs,
             "doubts": self.findings.doubts,
@@ -226,21 +237,25 @@ class Region:
             "seconds": round(self.seconds, 3),
         }
         if not self.blind:
-            found |= {"opened_bytes": self.watch.opened_bytes, "context_bytes": self.context}
-            found |= {"foreign_bytes": self.foreign, "used_bytes": self.peak_used}
-        found |= {} if self.joules is None else {"joules": round(self.joules, 3)}
-        return found | ({"telemetry": summary(self.samples)} if self.samples else {})
+            report |= {"opened_bytes": self.watch.opened_bytes, "context_bytes": self.context}
+            report |= {"foreign_bytes": self.foreign, "used_bytes": self.peak_used}
+        if self.joules is not None:
+            report["joules"] = round(self.joules, 3)
+        if self.samples:
+            report["telemetry"] = summary(self.samples)
+        return report
 
 
 def summary(samples: list[dict[str, float]]) -> dict:
     """Least, mean and most of each quantity; all reasons that were ever given for the clocks, in words."""
-    found = {"samples": len(samples)}
+    telemetry: dict = {"samples": len(samples)}
     for name in ("sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_w"):
         values = [sample[name] for sample in samples]
-        found[name] = [min(values), round(sum(values) / len(values), 2), max(values)]
+        telemetry[name] = [min(values), round(sum(values) / len(values), 2), max(values)]
     bits = 0
     for sample in samples:
         bits |= sample["reasons"]
-    found["throttled"] = [name for name, bit in HARDWARE_REASONS.items() if bits & bit]
-    found["power_capped_share"] = round(sum(bool(s["reasons"] & POWER_CAP) for s in samples) / len(samples), 3)
-    return found
+    telemetry["throttled"] = [name for name, bit in HARDWARE_REASONS.items() if bits & bit]
+    capped = sum(bool(sample["reasons"] & POWER_CAP) for sample in samples)
+    telemetry["power_capped_share"] = round(capped / len(samples), 3)
+    return telemetry

@@ -13,8 +13,8 @@ from pathlib import Path
 from bench.common.errors import BadInput
 from bench.devices.choose import gpu
 
-LOCKS = "LLADA_BENCH_LOCKS"  # environment: another place for them, for tests
-LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of a cluster's node
+LOCKS = "LLADA_BENCH_LOCKS"  # environment variable: another folder for the locks, for tests
+LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of one node of a cluster
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def lock(name: str, study: str) -> Iterator[None]:
         except BlockingIOError:
             raise BadInput(f"device {name} is in use by {holder(stream.read())}; wait for it, or stop it") from None
         note = {"pid": os.getpid(), "study": study, "since": time.strftime("%H:%M"), "in": os.getcwd()}
-        with suppress(OSError):  # on a full disk it is held without a name
+        with suppress(OSError):  # on a full disk the lock is held without a name
             stream.truncate(0)
             stream.write(json.dumps(note))
             stream.flush()
@@ -48,19 +48,20 @@ def lock(name: str, study: str) -> Iterator[None]:
 def held(where: str, study: str, here: bool = False) -> Iterator[tuple[str, str] | None]:
     """Hold the device to run on, `cpu` or `cuda`; (UUID, name) of a GPU, None for the CPU.
 
-    here: this process computes on it too, and shall see no other GPU.
+    study: the name that others are told. here: whether this process computes on the device too; it then sees no other
+    GPU. Raises BadInput naming who has the device.
     """
-    found = gpu() if where == "cuda" else None
-    with lock(found[0] if found else "cpu", study):
-        if found and here:
-            os.environ["CUDA_VISIBLE_DEVICES"] = found[0]  # torch reads it at its first use of a device
-        yield found
+    card = gpu() if where == "cuda" else None
+    with lock(card[0] if card else "cpu", study):
+        if card and here:
+            os.environ["CUDA_VISIBLE_DEVICES"] = card[0]  # torch reads it at its first use of a device
+        yield card
 
 
 def holder(text: str) -> str:
-    """Who holds a lock, from what they wrote into it."""
+    """Who holds a lock, from what the holder wrote into it."""
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError:  # it has only just taken it
+        note = json.loads(text)
+    except json.JSONDecodeError:  # the holder has only just taken it and not yet written
         return "another study"
-    return f"study {found['study']} (process {found['pid']}, since {found['since']}, in {found['in']})"
+    return f"study {note['study']} (process {note['pid']}, since {note['since']}, in {note['in']})"

@@ -33,16 +33,16 @@ class Look:
 def asked(call: Callable, *arguments: object) -> object:
     """What NVML answers. Raises CannotTell where it fails or answers nothing."""
     try:
-        found = call(*arguments)
+        answer = call(*arguments)
     except FAILURES as error:
         raise CannotTell(f"{call.__name__}: {error}") from error
-    if found is None:
+    if answer is None:
         raise CannotTell(f"{call.__name__}: no answer")
-    return found
+    return answer
 
 
 def asked_if_supported(call: Callable, *arguments: object, otherwise: object) -> object:
-    """The same, with an answer for cards that lack the feature altogether."""
+    """What NVML answers; `otherwise` for a card that lacks the feature altogether. Raises CannotTell where it fails."""
     try:
         return call(*arguments)
     except pynvml.NVMLError_NotSupported:
@@ -52,7 +52,7 @@ def asked_if_supported(call: Callable, *arguments: object, otherwise: object) ->
 
 
 class Card:
-    """One card by its UUID: NVML's index is not CUDA's."""
+    """A card by its UUID, since NVML may count cards in another order than CUDA. Raises CannotTell if it is shared."""
 
     def __init__(self, uuid: str):
         asked_init()
@@ -70,6 +70,7 @@ class Card:
             raise CannotTell("a virtual GPU: other machines may share the card")
 
     def look(self) -> Look:
+        """A reading of the card now. Raises CannotTell where any part of it cannot be had, or MPS hides processes."""
         if asked_if_supported(pynvml.nvmlDeviceGetMPSComputeRunningProcesses, self.handle, otherwise=[]):
             raise CannotTell("MPS is on: its processes share one context")
         memory = asked(pynvml.nvmlDeviceGetMemoryInfo, self.handle, pynvml.nvmlMemory_v2)
@@ -98,9 +99,9 @@ class Card:
         return pid_namespace() == HOST_PID_NAMESPACE and own == {os.getpid()}
 
     def energy_j(self) -> float | None:
-        """The card's energy counter; None where it has none."""
-        found = asked_if_supported(pynvml.nvmlDeviceGetTotalEnergyConsumption, self.handle, otherwise=None)
-        return None if found is None else found / 1e3
+        """The card's energy counter in joules; None where it has none."""
+        millijoules = asked_if_supported(pynvml.nvmlDeviceGetTotalEnergyConsumption, self.handle, otherwise=None)
+        return None if millijoules is None else millijoules / 1e3
 
     def telemetry(self) -> dict[str, float]:
         """Clocks (MHz), temperature (C), power (W), and why the clocks are where they are (bits)."""
@@ -125,6 +126,7 @@ class Card:
 
 
 def asked_init() -> None:
+    """Open NVML for this process. Raises CannotTell where it cannot be opened."""
     asked_if_supported(pynvml.nvmlInit, otherwise=None)
 
 

@@ -93,9 +93,9 @@ def end(machine: Machine) -> None:
     machine.books = 0
 
 
-def hide_others(machine: Machine, shown: str) -> None:
+def hide_others(machine: Machine, lists: str) -> None:
     """We are in a container."""
-    machine.shown, machine.namespace = shown, ELSEWHERE
+    machine.lists, machine.namespace = lists, ELSEWHERE
 
 
 def trusted(*reports: dict) -> tuple[str, str]:
@@ -150,10 +150,10 @@ def test_our_process_under_a_foreign_number_is_no_stranger(machine):
     assert not report["lists_hidden"]
 
 
-@pytest.mark.parametrize("shown", ["none", "host"])
-def test_a_first_namespace_does_not_vouch_for_lists_without_us(machine, shown):
+@pytest.mark.parametrize("lists", ["none", "host"])
+def test_a_first_namespace_does_not_vouch_for_lists_without_us(machine, lists):
     # a virtual machine whose card is its host's: the first namespace of its own kernel, the lists of the host
-    machine.shown = shown
+    machine.lists = lists
     assert said(work(machine)) == ("consistent", "")
 
 
@@ -205,9 +205,9 @@ def test_a_card_that_is_not_there_is_unknown(machine):
 
 
 @pytest.mark.parametrize("shown_in", ["compute", "graphics"])
-@pytest.mark.parametrize(("shown", "pid"), [("all", 4242), ("host", 104242)])
-def test_a_listed_process_before_us_is_a_violation(machine, shown_in, shown, pid):
-    machine.shown = shown
+@pytest.mark.parametrize(("lists", "pid"), [("all", 4242), ("host", 104242)])
+def test_a_listed_process_before_us_is_a_violation(machine, shown_in, lists, pid):
+    machine.lists = lists
     report = work(machine, before=lambda: machine.comes(shown_in=shown_in))
     assert said(report) == ("violated", f"held before us by process {pid}")
 
@@ -225,8 +225,8 @@ def test_a_card_that_works_before_us_is_a_violation(machine):
 
 def test_two_new_entries_where_one_is_ours_are_a_violation(machine):
     report = work(machine, opening=machine.comes, warming=machine.goes)
-    both = ", ".join(map(str, sorted([4242, os.getpid()])))
-    assert said(report) == ("violated", f"2 processes appeared where one is ours: {both}")
+    pids = ", ".join(map(str, sorted([4242, os.getpid()])))
+    assert said(report) == ("violated", f"2 processes appeared where one is ours: {pids}")
 
 
 # a tenant that comes during the warm-up
@@ -299,10 +299,10 @@ def test_a_watch_that_hardly_looked_does_not_know(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("shown_in", ["compute", "graphics"])
-@pytest.mark.parametrize(("shown", "pid"), [("all", 4242), ("host", 104242)])
+@pytest.mark.parametrize(("lists", "pid"), [("all", 4242), ("host", 104242)])
 @pytest.mark.parametrize("stays", [True, False])
-def test_a_listed_tenant_during_the_run_is_a_violation(machine, shown_in, shown, pid, stays):
-    hide_others(machine, shown)
+def test_a_listed_tenant_during_the_run_is_a_violation(machine, shown_in, lists, pid, stays):
+    hide_others(machine, lists)
     ending = nothing if stays else machine.goes
     report = work(machine, timed=lambda: machine.comes(shown_in=shown_in), ending=ending)
     assert said(report) == ("violated", f"not ours, during the run: process {pid}")
@@ -315,25 +315,25 @@ def test_a_listed_tenant_that_comes_as_a_short_region_ends_is_a_violation(machin
     assert said(region.report()) == ("violated", "not ours, during the run: process 4242")
 
 
-@pytest.mark.parametrize("shown", ["own", "none"])
-def test_a_hidden_tenant_during_the_run_shows_by_its_memory_alone(machine, shown):
-    hide_others(machine, shown)
+@pytest.mark.parametrize("lists", ["own", "none"])
+def test_a_hidden_tenant_during_the_run_shows_by_its_memory_alone(machine, lists):
+    hide_others(machine, lists)
     report = work(machine, timed=lambda: machine.comes(GIB))
     assert report["signs"] == ["memory that is not ours came into use during the run", "1024 MiB more in use than ours"]
     assert (report["verdict"], report["foreign_bytes"]) == ("violated", GIB)
 
 
-@pytest.mark.parametrize("shown", ["own", "none"])
-def test_a_hidden_tenant_that_leaves_before_the_end_shows_by_its_memory_alone(machine, shown):
-    hide_others(machine, shown)
+@pytest.mark.parametrize("lists", ["own", "none"])
+def test_a_hidden_tenant_that_leaves_before_the_end_shows_by_its_memory_alone(machine, lists):
+    hide_others(machine, lists)
     report = work(machine, timed=lambda: machine.comes(GIB), ending=machine.goes)
     assert said(report) == ("violated", "memory that is not ours came into use during the run")
     assert (report["foreign_bytes"], report["used_bytes"]) == (0, CONTEXT + 3 * GIB)
 
 
-@pytest.mark.parametrize("shown", ["own", "none"])
-def test_a_hidden_tenant_that_goes_on_after_us_shows_by_utilisation_alone(machine, shown):
-    hide_others(machine, shown)
+@pytest.mark.parametrize("lists", ["own", "none"])
+def test_a_hidden_tenant_that_goes_on_after_us_shows_by_utilisation_alone(machine, lists):
+    hide_others(machine, lists)
     report = work(machine, timed=lambda: machine.comes(20 * MIB, busy=60))
     assert said(report) == ("violated", "60 % busy after our work had ended")
 

@@ -43,8 +43,8 @@ class Accounting(TorchDispatchMode):
                 parts = func.decompose(*args, **(kwargs or {}))
                 if parts is not NotImplemented:
                     return parts
-        found = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(found):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor):
                 self.hold(tensor)
-        return found
+        return result

@@ -45,7 +45,7 @@ class Machine:
         self.cards = [Card(OURS)]
         self.ours, self.tenant = Process(os.getpid()), Process(4242)
         self.books = 0  # what our framework holds
-        self.shown = "all"  # or own: no other process; none; host: all, by numbers of another namespace
+        self.lists = "all"  # or own: no other process; none; host: all, by numbers of another namespace
         self.namespace = nvml.HOST_PID_NAMESPACE
         self.initialised = False
         for name in dir(self):
@@ -85,8 +85,8 @@ class Machine:
         self.patch.setattr(pynvml, name, call)
 
     def entries(self, card: Card, shown_in: str) -> list[SimpleNamespace]:
-        seen = {"all": card.processes, "host": card.processes, "own": [self.ours], "none": []}[self.shown]
-        shift = 100_000 if self.shown == "host" else 0
+        seen = {"all": card.processes, "host": card.processes, "own": [self.ours], "none": []}[self.lists]
+        shift = 100_000 if self.lists == "host" else 0
         there = [process for process in tuple(card.processes) if process in seen and process.shown_in == shown_in]
         return [SimpleNamespace(pid=process.pid + shift, usedGpuMemory=process.bytes) for process in there]
 
