@@ -88,7 +88,7 @@ BIG = {
     "lean, float32": (big_cell("llada", batch_size=2, gen_length=128, steps=16, head="lean", dtype="float32"), 128),
     "padded": (big_cell("llada", batch_size=4, gen_length=1024, steps=128, head="lean"), 1024),
     "llama, prefill": (big_cell("llama", batch_size=32, gen_length=3), 2048),
-    "llama, decode": (big_cell("llama", batch_size=64, gen_length=60), 4),
+    "llama, decode": (big_cell("llama", batch_size=64, gen_length=24), 4),
     "llama, noise": (big_cell("llama", batch_size=64, gen_length=4, temperature=1.0), 2),
     "captured": (
         big_cell("llada", batch_size=32, gen_length=512, steps=64, head="lean", engine="captured"), 128),
