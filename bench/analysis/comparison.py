@@ -38,7 +38,7 @@ class Comparison:
     """A run of an autoregressive model and the runs of a diffusion model that differ from each other in steps alone.
 
     Data frames have one row a run. What follows from them is computed when it is first asked for, and then kept: a
-    cross-over takes a bootstrap of thousands of replicates, and the terminal and the paper show the same one.
+    cross-over takes a bootstrap of thousands of replicates, and the terminal and the paper need the same.
     """
 
     about: str  # answers (open-ended) or tasks
@@ -84,7 +84,7 @@ class Comparison:
 
     @cached_property
     def latency_ratios(self) -> dict[float, stats.Estimate]:
-        """By steps: the latency of the diffusion model over that of the autoregressive one."""
+        """By steps: the diffusion model's latency over the autoregressive model's."""
         if self.autoregressive.empty:
             return {}
         return {steps: ratio_at(self, steps, LATENCY) for steps in self.diffusion.get("steps", [])}
@@ -124,7 +124,7 @@ def groups_of(runs: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     groups = []
     for _, diffusion in with_steps(runs).groupby(SAME, dropna=False):
         same = like(autoregressive, diffusion.iloc[0], SHARED)
-        same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # a good one, if any
+        same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # good runs first
         groups.append((same.head(1), diffusion.sort_values("steps")))
     used = {run_id for chosen, _ in groups for run_id in chosen["run_id"]}
     nothing = with_steps(runs).head(0)

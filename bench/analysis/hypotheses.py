@@ -1,7 +1,7 @@
 """What was predicted of the 8B study before it ran, and what became of it: confirmed, refuted or not measured.
 
 paper/hypotheses.yaml states each hypothesis with numbers of the cost model (bench/cost/predictions.py) and a tolerance;
-a test recomputes them. A claim is met where the measured value lies within its factor of the predicted one.
+a test recomputes them. A claim is met where the measured value lies within the claim's factor of its own.
 """
 
 from dataclasses import dataclass

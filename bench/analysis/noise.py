@@ -70,7 +70,8 @@ def noises_of(runs: pd.DataFrame, histories: Histories) -> Noises:
 def noise_of(sentinels: pd.DataFrame, engine: str, histories: Histories) -> Noise:
     """The sentinels of one engine: A/A over the rounds of all of them, and the largest drift of any.
 
-    Each stretch of cells has its own sentinel, maybe of another model or other prompts: drift is within one.
+    Each stretch of cells has its own sentinel, maybe of another model or other prompts: so a drift is that of
+    a single sentinel.
     """
     first_latencies: list[float] = []
     second_latencies: list[float] = []

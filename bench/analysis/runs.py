@@ -55,7 +55,8 @@ def like(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFram
 
 
 def reason_left_out(run: pd.Series) -> str:
-    """Why a run's numbers are not shown, empty where they are: it failed, or the card was not shown to be ours alone.
+    """Why a run's numbers stand in no table, empty where they do: it failed, or nothing vouches that the card was ours
+    alone.
 
     A CPU has no verdict to pass; its study is labelled instead.
     """

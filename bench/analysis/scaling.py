@@ -186,7 +186,7 @@ def scalings(study: JudgedStudy) -> list[Scaling]:
 
 
 def scaling_of(kind: str, runs: pd.DataFrame, study: JudgedStudy) -> Scaling:
-    """One kind's runs with their lines; of a part and a whole run in the same place the whole one."""
+    """The runs of a kind with their lines; of a part and a whole in the same place, `rows` has the whole."""
     runs = runs.assign(line=pd.Series(lines_of_runs(runs), index=runs.index, dtype=object))
     good = runs[runs["reason"] == ""]
     left_out = runs[runs["reason"] != ""]

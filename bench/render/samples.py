@@ -37,7 +37,7 @@ def print_answers(study: Study, comparison: Comparison) -> bool:
 
 
 def chosen_generation(generations: list[dict], about: str) -> dict:
-    """The first one; of tasks the first that has many right answers, where there is one."""
+    """The first generation; of tasks the first with many right answers, where a task has them."""
     if about == "answers":
         return generations[0]
     return next((generation for generation in generations if has_many_answers(generation["prompt"])), generations[0])

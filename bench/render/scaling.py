@@ -21,7 +21,7 @@ from bench.render.wording import (
     weights_label,
 )
 
-# The settings that stand in a table where they differ, and what a run has that does not name one.
+# The settings that stand in a table where they differ, and what stands there for a run that has no such setting.
 SETTINGS = {"engine": "", **DEFAULTS}
 HEADINGS = {"batch_size": "batch", "gen_length": "tokens", "prompt_tokens": "prompt"}
 CARD = (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))  # what a card tells of itself under load

@@ -104,7 +104,7 @@ def format_value(value: float, digits: int) -> str:
 
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
-    """ "0.41 [0.38, 0.44]": a value with its interval, if it has one."""
+    """ "0.41 [0.38, 0.44]": a value, with its interval where there is any."""
     return estimate.text(digits, unit)
 
 

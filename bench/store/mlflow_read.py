@@ -59,13 +59,6 @@ def history(run_id: str, name: str) -> dict[int, float]:
     return {m.step: m.value for m in mlflow_client.client().get_metric_history(run_id, name)}
 
 
-def rounds_of(rows: pd.DataFrame, metric: str) -> dict[int, list[float]]:
-    """A metric's value in each round that all runs have, in the order of the runs."""
-    histories = [history(run_id, f"rounds/{metric}") for run_id in rows["run_id"]]
-    common = sorted(set.intersection(*map(set, histories))) if histories else []
-    return {number: [values[number] for values in histories] for number in common}
-
-
 def generations_of(run_id: str) -> list[dict]:
     """The generations that a run carries, or none if its artifacts were moved or never written."""
     mlflow = mlflow_client.client()

@@ -50,7 +50,7 @@ def reference_line(axes: Axes, runs: pd.DataFrame, metric: str, label: str, styl
 
 
 def points(axes: Axes, runs: pd.DataFrame, metric: str, **style) -> None:
-    """A model's runs, quality against latency, with intervals of both."""
+    """A model's runs, quality against latency, with the intervals of quality and latency."""
     if runs.empty:
         return
     x = estimates(runs, LATENCY)

@@ -54,7 +54,7 @@ def digits(value: float) -> str:
 
 def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
     """A line a run that was measured and predicted: what it is, where it stands (batch, prompt, output tokens), the
-    numbers. Where the same was run in part and whole, the whole run stands for both."""
+    numbers. Where the same was run in part and whole, only the whole run stands here."""
     ratio = next(metric for metric in columns if metric.endswith("_ratio"))
     compared = rows[rows[ratio].notna()] if not rows.empty else rows
     if compared.empty:

@@ -5,16 +5,15 @@ import pandas as pd
 from bench.common import stats
 
 NOT_MEASURED = "not measured"
+ESCAPED = {char: f"\\{char}" for char in "&%$#_{}"}  # characters with a meaning in LaTeX, and how they are printed
+ESCAPED |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}
+# Before a table: it is shrunk to the width of the line where it is wider.
 FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
 
 
 def escape(text: str) -> str:
-    """Plain text for LaTeX."""
-    for char in "\\&%$#_{}~^":
-        text = text.replace(
-            char, {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}.get(char, "\\" + char)
-        )
-    return text.replace("--", "-{}-")  # no dash of it
+    """Plain text for LaTeX: what is a command there is written so that it prints as itself."""
+    return text.translate(str.maketrans(ESCAPED)).replace("--", "-{}-")  # LaTeX would join two hyphens to a dash
 
 
 def short(metric: str) -> str:
@@ -24,7 +23,7 @@ def short(metric: str) -> str:
 
 
 def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
-    """A number, with its interval in small print if it has one."""
+    """A number, with its interval in small print where there is any."""
     if estimate is None:
         return "--"
     text = f"{estimate.value:.{digits}f}"

@@ -28,7 +28,7 @@ class MadeUp:
         margins: dict[str, float] = MARGINS,
         **changes,
     ) -> Comparison:
-        """The comparison of a LLaMA run, if there is one, and of LLaDA runs by steps; changes: of every run."""
+        """The comparison of a LLaMA run, if it is given, and of LLaDA runs by steps; changes: of every run."""
         rows = [self.row(None, *llama) | changes] if llama else []
         rows += [self.row(steps, *values) | changes for steps, values in llada.items()]
         [comparison] = self.comparisons(pd.DataFrame(rows), margins)
