@@ -6,10 +6,10 @@ from typing import Protocol
 import torch
 
 from bench.diffusion import samplers
+from bench.diffusion.choices import HEAD_ROWS
 from bench.diffusion.samplers import Sampling
 
 Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
-HEAD_ROWS = 1024  # of logits at a time, for the lean head
 
 
 class Body(Protocol):

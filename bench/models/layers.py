@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-FEED_FORWARD_ROWS = 16384  # at a time: all at once, the wide rows between its matrices would be the peak of memory
+from bench.models.shape import FEED_FORWARD_ROWS
 
 
 class Dims(NamedTuple):

@@ -14,6 +14,7 @@ from bench.adapters.base import attention_kernel
 from bench.adapters.captured import Decoder, Decoding, StaticBody
 from bench.adapters.llada import LladaBody
 from bench.cost import peak_memory
+from bench.cost.workload import Workload
 from bench.diffusion import head
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import gumbel_scores
@@ -173,7 +174,14 @@ def test_peak_is_within_five_percent_of_what_a_card_measured(cell, measured):
 
 
 def test_rows_at_a_time_are_those_of_the_code():
-    assert (peak_memory.HEAD_ROWS, peak_memory.FEED_FORWARD_ROWS) == (head.HEAD_ROWS, models_layers.FEED_FORWARD_ROWS)
+    assert peak_memory.HEAD_ROWS == head.HEAD_ROWS
+    assert peak_memory.FEED_FORWARD_ROWS == models_layers.FEED_FORWARD_ROWS
+
+
+def test_a_workload_has_the_peak_of_its_cell():
+    for cell, prompt_tokens in BIG.values():
+        peaks = [peak_memory.peak(call, shape_of(cell), prompt_tokens) for call in (cell, Workload.of(cell))]
+        assert peaks[0] == peaks[1]
 
 
 def test_the_split_says_what_fills_the_card():

@@ -47,7 +47,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(models, model, head):
     place, limit = Place(1, 1024, 128, head, "eager"), 78 * 2**30
     most = models.largest_batch(model, place, limit)
     peaks = [
-        peak_memory.peak(models.cell(model, replace(place, batch=batch)), models.shapes[model], 128).total
+        peak_memory.peak(models.workload(model, replace(place, batch=batch)), models.shapes[model], 128).total
         for batch in (most, most + 1)
     ]
     assert peaks[0] <= limit < peaks[1]
