@@ -41,7 +41,7 @@ MOST_MASKS = 0.01
 
 @dataclass(frozen=True)
 class Special:
-    """Token ids with a meaning of their own. ends: they end an answer. mask: a diffusion model's mask token, or None."""
+    """Token ids with a meaning of their own. ends: those that end an answer. mask: the mask token, if any."""
 
     ends: tuple[int, ...]
     mask: int | None = None

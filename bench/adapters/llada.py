@@ -9,11 +9,10 @@ from transformers import LlamaForCausalLM
 from bench.adapters import captured
 from bench.adapters.base import ModelAdapter, left_pad
 from bench.adapters.contract import Mark, Output, Special, kept_tokens
-from bench.diffusion import choices
-from bench.diffusion.choices import refuse_unknown
 from bench.diffusion.denoising import Denoised, denoise, run
 from bench.diffusion.samplers import Sampling
 from bench.models import checkpoint, layers
+from bench.spec import rules
 from bench.spec.cell import Cell
 
 
@@ -21,8 +20,7 @@ class LladaAdapter(ModelAdapter):
     """Blockwise denoising without a cache, as the authors run it."""
 
     def load(self, cell: Cell) -> None:
-        refuse_unknown("sampler", cell.sampler or "fixed", choices.SAMPLERS)
-        refuse_unknown("cache", cell.cache or "none", choices.CACHES)
+        rules.check_choices(cell.sampler, cell.cache, f"{cell.kind} cell {cell.cell_id}")
         super().load(cell)
         # The end-of-turn token of a model that was taught to chat; read here, since generating is timed.
         self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
@@ -63,8 +61,7 @@ class LladaAdapter(ModelAdapter):
         )
 
     def shape_of(self, prompts: list[list[int]]) -> tuple:
-        """What a captured step depends on, in the order in which `captured.Denoiser` takes it. It does not depend on the
-        number of steps."""
+        """What a captured step depends on, as `captured.Denoiser` takes it. The number of steps is not part of it."""
         options, longest = replace(self.options(), steps=0), max(map(len, prompts))
         padded = any(len(prompt) < longest for prompt in prompts)
         whole = any(options.mask_id in prompt for prompt in prompts)
