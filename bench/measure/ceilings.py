@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.adapters import registry
-from bench.models import kinds, layers
+from bench.models import checkpoint, kinds, layers
 from bench.models.checkpoint import Checkpoint
 from bench.models.shape import Shape
 from bench.records.machine import Rate
@@ -124,12 +124,9 @@ def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple
 
 def thin(model: Checkpoint) -> dict:
     """The configuration of a model of as many layers and tokens, with hardly any arithmetic."""
-    names = {
-        "llama": ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
-        "llada": ("d_model", "mlp_hidden_size", "n_heads", "n_kv_heads", "head_dim"),
-    }[model.kind]
-    sizes = (THIN_WIDTH, THIN_WIDTH, THIN_HEADS, THIN_HEADS, THIN_WIDTH // THIN_HEADS)
-    return model.config | dict(zip(names, sizes, strict=True))
+    keys = checkpoint.FORMATS[model.kind]
+    wide = {keys.width: THIN_WIDTH, keys.feed_forward: THIN_WIDTH, keys.heads: THIN_HEADS, keys.kv_heads: THIN_HEADS}
+    return model.config | wide | {"head_dim": THIN_WIDTH // THIN_HEADS}
 
 
 def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:

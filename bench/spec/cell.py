@@ -98,7 +98,7 @@ class Cell:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def forwards(self) -> int:
-        """Forwards of one generation call as it is run: an upper bound for a model without steps, which may stop early."""
+        """Forwards of one generation call as it is run: an upper bound where a text may end early."""
         return self.timed or self.steps or self.gen_length
 
     @property

@@ -30,7 +30,7 @@ def check_cells(cells: Iterable[Cell]) -> None:
 
 
 def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
-    """Whether there are a sampler and a cache of these names (bench/diffusion/choices.py); None stands for the default."""
+    """Whether a sampler and a cache have these names (bench/diffusion/choices.py); None stands for the default."""
     for key, name, names in (("sampler", sampler, choices.SAMPLERS), ("cache", cache, choices.CACHES)):
         if name is not None and name not in names:
             raise BadInput(f"{where}: there is no {key} {name!r}; there are: {', '.join(names)}")
