@@ -146,7 +146,7 @@ class Checkpoint:
 
     @property
     def full_precision_rope(self) -> bool:
-        """Whether rotations are computed in float32 whatever the dtype, as official LLaDA does unless told otherwise."""
+        """Whether rotations are computed in float32 whatever the dtype, which is the default of official LLaDA."""
         return KINDS[self.kind].rotates_in_float32 and bool(self.config.get("rope_full_precision", True))
 
 

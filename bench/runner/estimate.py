@@ -7,6 +7,7 @@ import statistics
 
 from bench.cost import floors
 from bench.cost.floors import Ceilings
+from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
 from bench.models import checkpoint
 from bench.records import metrics
@@ -47,7 +48,7 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords
         return cell.forwards() * measured
     prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    whole = floors.call_s(cell.whole(), shape, SPEEDS[cell.device], round(prompt))
+    whole = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt))
     return whole * cell.forwards() / cell.whole().forwards()
 
 

@@ -113,8 +113,8 @@ def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) 
     """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
     diffusion = {"steps": steps, "block_length": TASK_TOKENS, "remasking": "low_confidence"} if steps else {}
     return unlisted_cell(
-        "tasks", kind, device, pair="pocket", weights=str(out / kind), tokenizer=str(out / "tokenizer"), gen_length=TASK_TOKENS,
-        batch_size=TASK_BATCH, prompts=count, stop="eos", **diffusion,
+        "tasks", kind, device, pair="pocket", weights=str(out / kind), tokenizer=str(out / "tokenizer"),
+        gen_length=TASK_TOKENS, batch_size=TASK_BATCH, prompts=count, stop="eos", **diffusion,
     )  # fmt: skip
 
 
