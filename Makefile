@@ -1,28 +1,54 @@
-# Every door of the benchmark. `make` alone prints this help. Variables are set with `=`, so the environment
-# never leaks in; give them on the command line: make sweep STEPS="16 64 256" PROMPTS=16
+# Every door of the benchmark. `make` alone prints this help, which is made from this file: a line `##@` begins a group
+# of doors, `##` after a door says what it does, and a line of `##` before a variable says what it means.
+#
+# Variables are set with `=`, so that a variable of the shell never replaces one of these. Give them on the command line:
+#     make sweep STEPS="16 64 256" PROMPTS=16
 
+## models to compare: pocket, 8b, 8b-base, 8b-shapes, or a pair's YAML file
 PAIR = pocket
+## denoising steps of LLaDA, one cell for each number
 STEPS = 4 8 16 32 64 128
+## tokens of an answer
 GEN = 128
+## tokens of a block: it divides GEN, and GEN / BLOCK divides each of STEPS
 BLOCK = 32
+## how many prompts each model answers
 PROMPTS = 32
+## rounds: in each, a fresh process for each model runs every cell once
 ROUNDS = 3
+## where to run: auto, cpu or cuda
 DEVICE = auto
+## 0 is greedy; above 0 tokens are sampled with float64 noise
 TEMPERATURE = 0
+## precision in place of the pair's: float32 bfloat16 float16 int8
 DTYPE =
+## of baseline and sweep: eager, or captured (prompts of one length)
 ENGINE =
+## LLaDA's output head: official, official-old, lean
 HEAD =
+## MLflow experiment that holds the runs; the pair's name if not given
 STUDY =
+## directory of your model, in place of the pair's of its kind
 MODEL =
+## your prompts: JSON lines with "prompt" and "reference"
 PROMPTS_FILE =
+## mpnet: BERTScore with a larger encoder than minilm
 ENCODER =
+## judge of the text: none, or a directory that replaces SmolLM2
 JUDGE =
+## run again what ended as: oom, timeout, error, violated, unknown
 RETRY =
+## of likelihood: sharegpt, wikitext (from the hub), text files
 TEXT = sharegpt
+## of frontier: search as on a device with so much memory
 LIMIT_GIB =
+## 1: scaling doors and frontier print their minutes and run nothing
 PLAN =
+## of verify: the directory of golden vectors
 GOLDEN = tests/golden
+## the Python from which setup makes .venv, 3.11 to 3.13
 PYTHON = python3
+## the Python that runs everything; another one is used without setup
 PY = .venv/bin/python
 
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -30,7 +56,9 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: help setup plan smoke baseline sweep tasks study scaling batch length prompt memory attention values frontier likelihood score restore paper samples ui pair verify doctor selfcheck tenant-check ceilings predictions engines test lint clean
+.PHONY: study baseline sweep tasks smoke plan score likelihood \
+	scaling batch length prompt attention values memory frontier engines ceilings predictions \
+	paper samples ui restore verify doctor selfcheck tenant-check help setup pair test lint clean
 
 # A .venv that is there keeps its Python, unless another is asked for.
 wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
@@ -40,38 +68,128 @@ options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROU
 	$(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
 	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
 	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)") --ceilings
-diffusion = --steps "$(STEPS)" --block "$(BLOCK)"
-baseline = configs/grids/baseline.yaml
-sweep = configs/grids/sweep.yaml
-tasks = configs/grids/tasks.yaml
-# Tasks keep their own lengths, steps and prompts; a pair that was not taught them goes without.
-# Scaling grids have their own values as well; memory is asked once, since peaks do not vary.
-timed = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
-memory = configs/grids/memory.yaml
-planned = $(if $(PLAN),--plan)
-frontier = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
+diffusion_options = --steps "$(STEPS)" --block "$(BLOCK)"
+plan_option = $(if $(PLAN),--plan)
+baseline_grid = configs/grids/baseline.yaml
+sweep_grid = configs/grids/sweep.yaml
+# Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
+tasks_grid = configs/grids/tasks.yaml
+timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
+# Peak memory does not vary from round to round, so this grid runs in one.
+memory_grid = configs/grids/memory.yaml
+study_cells = $(baseline_grid) $(sweep_grid) $(options) $(diffusion_options) --also $(tasks_grid)
+frontier_command = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
 	$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
-everything = $(baseline) $(sweep) $(options) $(diffusion) --also $(tasks)
+
+# For the help: the variables above, each as one would type it, with its present value.
+this_file = $(firstword $(MAKEFILE_LIST))
+variables = $(shell sed -n 's/^\([A-Z_]*\) =.*/\1/p' $(this_file))
+value_of = $(if $(filter STUDY,$(1)),$(study_name),$($(1)))
+quoted = '$(subst ','\'',$(1))'
+typed = $(1)=$(if $(word 2,$(value_of)),"$(value_of)",$(value_of))
+
+##@ Study: what both models cost and how good their text is
+
+study: setup ## the whole study: baseline, sweep and tasks, scored, with the report
+	@$(PY) -m bench.run $(study_cells) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(PY) -m paper.build "$(study_name)"
+
+baseline: setup ## LLaMA: latency, throughput, memory, quality
+	@$(PY) -m bench.run $(baseline_grid) $(options)
+
+sweep: setup ## LLaDA at each number of denoising steps in STEPS
+	@$(PY) -m bench.run $(sweep_grid) $(options) $(diffusion_options)
+
+tasks: setup ## both models on generated tasks that are checked by rule
+	@$(PY) -m bench.run --also $(tasks_grid) $(options)
+
+smoke: setup ## two small cells in a minute: does everything work here?
+	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
+
+plan: setup ## the cells of study and scaling and their minutes; runs nothing
+	@$(PY) -m bench.run $(study_cells) --plan
+	@echo
+	@$(PY) -m bench.run --also $(timed_grids) $(options) --plan
+	@echo
+	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 --plan
+	@echo
+	@$(frontier_command) --plan
+
+score: setup ## score the texts that have no scores yet
+	@$(PY) -m bench.run $(study_cells) --score-only
+
+likelihood: setup ## bits per byte of held-out text (TEXT), once for each model
+	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+
+##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
+
+scaling: setup ## all of batch, length, prompt, attention, engines, values, memory
+	@$(PY) -m bench.run --also $(timed_grids) $(options) $(or $(plan_option),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 $(plan_option) || [ $$? -eq 1 ]
+
+batch length prompt attention values: setup
+	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(plan_option)
+batch: ## throughput over the batch
+length: ## latency over the length of the answer
+prompt: ## latency over the length of the prompt
+attention: ## fused attention against plain products, which need quadratic memory
+values: ## do the values of the weights matter for time?
+
+memory: setup ## peak memory over batch and length, out of memory included
+	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 $(plan_option)
+
+frontier: setup ## the largest batch that fits at each length
+	@$(frontier_command) $(plan_option)
+
+engines: setup ## one forward on each engine and output head, side by side
+	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
+
+ceilings: setup ## the most that this device can do: products, reads, host
+	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") $(if $(DTYPE),--dtype "$(DTYPE)")
+
+predictions: setup ## what the cost model says of published cards; runs nothing
+	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"
+
+##@ Results: what has been measured
+
+paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
+	@$(PY) -m paper.build "$(study_name)"
+
+samples: setup ## a prompt and a task with the answers of every model
+	@$(PY) -m bench.report "$(study_name)" samples
+
+ui: setup ## MLflow's pages at http://127.0.0.1:5000
+	@$(PY) -m mlflow ui --host 127.0.0.1 --port 5000
+
+restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLflow
+	@$(PY) -m bench.tracking restore "$(STUDY)"
+
+##@ Trust: can code, machine and numbers be believed?
+
+verify: setup ## golden vectors of the official LLaDA (PAIR=8b: real weights)
+	@$(PY) -m bench.verify --golden "$(GOLDEN)" --pair "$(PAIR)" --device "$(DEVICE)"
+
+doctor: setup ## is this machine ready? one line and one fix each
+	@$(PY) -m bench.doctor --device "$(DEVICE)"
+
+selfcheck: setup ## can the numbers of this machine be believed?
+	@$(PY) -m bench.selfcheck --device "$(DEVICE)" --rounds "$(ROUNDS)"
+
+tenant-check: setup ## does the verdict notice a second process on the GPU?
+	@$(PY) -m bench.tenant --pair "$(PAIR)"
+
+##@ Upkeep
 
 help: ## this help
 	@echo "LLaDA against LLaMA: what does a diffusion language model cost at inference?"
-	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-21s%s\n", $$1, $$2}'
-	@echo
-	@echo "Variables, with what they are now:"
-	@echo '  PAIR=$(PAIR)  STEPS="$(STEPS)"  GEN=$(GEN)  BLOCK=$(BLOCK)  PROMPTS=$(PROMPTS)  ROUNDS=$(ROUNDS)'
-	@echo '  DEVICE=$(DEVICE) (auto, cpu, cuda)  TEMPERATURE=$(TEMPERATURE)  STUDY=$(study_name) (MLflow experiment)'
-	@echo '  DTYPE="bfloat16 int8"  precision in place of the pair'"'"'s; int8: weights alone, through torchao'
-	@echo '  ENGINE=captured  of baseline and sweep, in place of eager (prompts of one length); HEAD="official lean" of LLaDA'
-	@echo '  MODEL=DIR        your model in place of the pair'"'"'s of the same kind (llama or llada)'
-	@echo '  PROMPTS_FILE=F   your prompts: JSON lines with "prompt" and "reference"'
-	@echo '  RETRY="oom error" run again, by outcome (oom, timeout, error) or verdict (violated, unknown)'
-	@echo '  ENCODER=mpnet    BERTScore with a larger encoder; JUDGE=none, or a directory: another judge'
-	@echo '  TEXT="sharegpt wikitext FILE"   what likelihood is measured on: held-out answers, the hub'"'"'s WikiText, a file'
-	@echo '  LIMIT_GIB=24     of frontier: as on a device with so much memory; PLAN=1: scaling doors and frontier print minutes'
-	@echo '  PY=python3       use this Python as it is, without setting up .venv'
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(this_file)
+	@printf '\nVariables with their present values, to be given after the door: make sweep STEPS="16 64"\n'
+	@{ $(foreach name,$(variables),echo $(call quoted,$(call typed,$(name)));) } | awk ' \
+		NR == FNR {typed[NR] = $$0; next} \
+		/^## / {meaning = substr($$0, 4)} \
+		/^[A-Z_]+ =/ {printf "  %-25s %s\n", typed[++seen], meaning}' - $(this_file)
 
-setup: ## .venv with the pinned packages; every other door does this when it is stale
+setup: ## make .venv with the pinned packages; the other doors do this too
 ifeq ($(PY),.venv/bin/python)
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; give PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@fresh=".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; "$(wanted_python)" -V; } | cksum | tr -d ' ')"; \
@@ -85,102 +203,20 @@ ifeq ($(PY),.venv/bin/python)
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 
-plan: setup ## the cells of a study and of the scaling grids, the frontier's tries, with estimated minutes; runs nothing
-	@$(PY) -m bench.run $(everything) --plan
-	@echo
-	@$(PY) -m bench.run --also $(timed) $(options) --plan
-	@echo
-	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 --plan
-	@echo
-	@$(frontier) --plan
-
-smoke: setup ## two small cells, a minute: does everything work here?
-	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
-
-baseline: setup ## LLaMA: latency, throughput, memory, quality
-	@$(PY) -m bench.run $(baseline) $(options)
-
-sweep: setup ## LLaDA over the denoising steps STEPS
-	@$(PY) -m bench.run $(sweep) $(options) $(diffusion)
-
-tasks: setup ## both models on generated tasks, checked by rule (own lengths, steps and prompts)
-	@$(PY) -m bench.run --also $(tasks) $(options)
-
-study: setup ## baseline, sweep, tasks and report: the whole study
-	@$(PY) -m bench.run $(everything) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
-	@$(PY) -m paper.build "$(study_name)"
-
-scaling: setup ## batch, length, prompt, attention, engines, values and memory: how both models grow (PLAN=1: minutes alone)
-	@$(PY) -m bench.run --also $(timed) $(options) $(or $(planned),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
-	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned) || [ $$? -eq 1 ]
-
-batch length prompt attention values: setup
-	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(planned)
-batch: ## throughput over the batch (own lengths and prompts, like all scaling grids)
-length: ## latency over the length of the answer
-prompt: ## latency over the length of the prompt
-attention: ## fused attention against plain products: the quadratic memory
-values: ## do the values of the weights matter for time? the model's own, heavy tails, zeros
-
-memory: setup ## peak memory over batch and length, out of memory included
-	@$(PY) -m bench.run --also $(memory) $(options) --rounds 1 $(planned)
-
-frontier: setup ## the largest batch that fits at each length (LIMIT_GIB: as on a device with so much)
-	@$(frontier) $(planned)
-
-score: setup ## score generations that have no scores yet
-	@$(PY) -m bench.run $(everything) --score-only
-
-likelihood: setup ## bits per byte of held-out text, once for each model (TEXT)
-	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
-
-restore: setup ## a published study (paper/recorded) back into MLflow, for paper and ui; STUDY=NAME, never the pair's
-	@$(PY) -m bench.tracking restore "$(STUDY)"
-
-paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
-	@$(PY) -m paper.build "$(study_name)"
-
-samples: setup ## a prompt and a task with every model's answer, from the tracked runs
-	@$(PY) -m bench.report "$(study_name)" samples
-
-ui: setup ## MLflow's pages at http://127.0.0.1:5000
-	@$(PY) -m mlflow ui --host 127.0.0.1 --port 5000
-
-pair: setup ## train the pocket pair anew (minutes on a GPU, over an hour on a CPU)
+pair: setup ## train the pocket pair anew (minutes on a GPU, hours on a CPU)
 	@rm -rf .cache/equal bench/pocket/*-training.json
 	@$(PY) -m bench.train --model llama
 	@$(PY) -m bench.train --model llada --minutes-of llama --out .cache/equal
 	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama/model.safetensors
 	@$(PY) -m bench.pair --equal-budget .cache/equal
 
-verify: setup ## golden vectors of the official model and sampler, token for token (PAIR=8b: real weights)
-	@$(PY) -m bench.verify --golden "$(GOLDEN)" --pair "$(PAIR)" --device "$(DEVICE)"
-
-doctor: setup ## device, packages, LaTeX, disk: one line and one fix each
-	@$(PY) -m bench.doctor --device "$(DEVICE)"
-
-selfcheck: setup ## can the numbers of this machine be believed? clock, overhead, coverage, noise, energy
-	@$(PY) -m bench.selfcheck --device "$(DEVICE)" --rounds "$(ROUNDS)"
-
-tenant-check: setup ## does the verdict notice a second process on the GPU? (needs one)
-	@$(PY) -m bench.tenant --pair "$(PAIR)"
-
-ceilings: setup ## what this device can do at most: matrix peak, read bandwidth, host; for MFU, MBU and predictions
-	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") $(if $(DTYPE),--dtype "$(DTYPE)")
-
-predictions: setup ## what the cost model says of published cards, before anything runs (PAIR=8b-shapes)
-	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"
-
-engines: setup ## what engines and the rungs of LLaDA's head cost: one forward each, side by side
-	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
-
 test: setup ## the tests that take minutes; `pytest -m slow` has the others
 	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"
 
-lint: setup ## style
+lint: setup ## check the style
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
-clean: ## remove what was built and cached; measurements (mlruns, mlflow.db) and .venv stay
+clean: ## remove what was built or cached; measurements and .venv stay
 	@rm -rf paper/build .cache/work .cache/prompts .pytest_cache .ruff_cache .hypothesis
 	@find bench paper tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "cleaned; measurements are in mlruns/ and mlflow.db, delete them by hand"

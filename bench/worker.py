@@ -1,6 +1,8 @@
-"""One model, one round: cells in, JSON lines out. Started by the parent, a fresh process each time.
+"""One model, one round: cells in, JSON lines out. Started by bench/runner/launch.py, a fresh process each time.
 
-python -m bench.worker WORK_FOLDER ROUND
+    python -m bench.worker WORK_FOLDER ROUND
+
+bench/measure/worker.py says what comes in on standard input and goes out on standard output.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from bench.spec.work import Work
 
 
 def main() -> None:
+    """Read the cell ids, measure each cell and write its events; what libraries print goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent
-    lines = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    folder, round_ = Path(sys.argv[1]), int(sys.argv[2])
+    lines = os.fdopen(os.dup(1), "w")  # the parent's pipe
+    os.dup2(2, 1)  # libraries that print to standard output print to standard error now
+    folder = Path(sys.argv[1])
+    round_ = int(sys.argv[2])
     cell_ids = json.loads(sys.stdin.readline())
     threading.Thread(target=worker.end_with_parent, daemon=True).start()
 
@@ -32,7 +36,8 @@ def main() -> None:
 
     work = Work.load(folder)
     cells = [work.cell(cell_id) for cell_id in cell_ids]
-    adapter, opened = registry.create(cells[0].model), open_device(cells[0].device)
+    adapter = registry.create(cells[0].model)
+    opened = open_device(cells[0].device)
     worker.run_cells(adapter, work, cells, round_, emit, opened)
 
 

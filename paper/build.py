@@ -16,7 +16,6 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis import study
-from bench.analysis.comparison import EMPTY, main_of, on_other_engines
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
@@ -24,6 +23,7 @@ from bench.render.study import print_findings
 from bench.spec import pair
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
+from paper.selection import select
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
 from paper.tables import latex
@@ -58,7 +58,7 @@ def has_latex() -> bool:
     return bool(shutil.which("latexmk") and shutil.which("pdflatex"))
 
 
-def is_current(mark: str, build: Path = BUILD) -> bool:
+def is_current(mark: str, build: Path) -> bool:
     """Whether the report that lies there was made from what this stamp stands for."""
     file = build / "stamp"
     return file.is_file() and file.read_text() == mark
@@ -75,26 +75,19 @@ def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
 
 def make_parts(findings: Findings) -> None:
     """Write numbers, tables and figures anew."""
-    from paper.figures.write import write as write_figures  # drawing takes seconds to import
+    from paper.figures.write import write as write_figures  # what draws takes seconds to import
 
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
-    answers, tasks = (main_of(findings.comparisons, about) or EMPTY for about in ("answers", "tasks"))
-    on_engines = on_other_engines(answers, findings.comparisons)
-    scalings = scaling_tables.largest(findings.scalings)
-    likelihoods = results.with_card(findings.likelihoods, findings.pair.name)
-    words = facts(findings.study, tasks if answers.rows.empty else answers, outcome_words(findings.comparisons))
-    words["likelihood"] = likelihood_words(likelihoods)
-    words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(scalings))
-    numbers = results.results(answers) | results.results(tasks, "tasks.") | results.likelihood_numbers(likelihoods)
-    for comparison in on_engines:
-        numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
-    numbers |= scaling_tables.numbers(scalings) | results.cross_overs(answers) | results.cross_overs(tasks)
-    write_numbers(numbers, words)
-    comparison_tables.write(answers, tasks, BUILD / "tables", on_engines)
-    scaling_tables.write(scalings, BUILD / "tables")
+    selection = select(findings)
+    words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
+    words["likelihood"] = likelihood_words(selection.likelihoods)
+    words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(selection.scalings))
+    write_numbers(selection.numbers(), words)
+    comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)
+    scaling_tables.write(selection.scalings, BUILD / "tables")
     cost_tables.write(findings, BUILD / "tables")
-    write_figures(findings, answers, tasks, on_engines, scalings, BUILD / "figures")
+    write_figures(selection, BUILD / "figures")
 
 
 def make_pdf() -> str:
@@ -119,7 +112,7 @@ def main() -> int:
     mark = stamp(name, runs, pair.file_of(runs["pair"].iloc[0]))
     findings = findings_of(study.with_histories(name, runs))
     outcome = "report: nothing has changed since it was built"
-    if not is_current(mark):
+    if not is_current(mark, BUILD):
         make_parts(findings)
         outcome = make_pdf()
         (BUILD / "stamp").write_text(mark)

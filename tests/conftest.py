@@ -4,6 +4,10 @@ import json
 import os
 from pathlib import Path
 
+# Before torch is imported, here and in the processes that tests start: the pocket models are so small that a second
+# thread only waits for the first, which costs the whole suite several times its processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 

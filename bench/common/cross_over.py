@@ -7,6 +7,8 @@ import numpy as np
 
 from bench.common.stats import LEVEL, REPLICATES
 
+ROUNDING = 1e-12  # two sums of the same scores in another order differ by less
+
 
 def monotone_fit(values: np.ndarray) -> np.ndarray:
     """Isotonic least-squares fit along the last axis, equal weights. Shape kept.
@@ -32,15 +34,15 @@ def first_reach(curves: np.ndarray, targets: np.ndarray, steps: Sequence[int]) -
     Straight lines over log steps between the measured ones; the fewest measured where the first reaches already.
     """
     log_steps = np.log2(np.asarray(steps, dtype=float))
-    reached = curves >= targets[:, None] - 1e-12  # sums of the same scores differ in their last bits
+    reached = curves >= targets[:, None] - ROUNDING
     first = reached.argmax(1)
     after = np.minimum(np.clip(first, 1, None), len(steps) - 1)
     rows = np.arange(len(curves))
     low, high = curves[rows, after - 1], curves[rows, after]
     share = np.clip((targets - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
-    found = np.exp2(log_steps[after - 1] + share * (log_steps[after] - log_steps[after - 1]))
-    found = np.where(first == 0, float(steps[0]), found)
-    return np.where(reached.any(1), found, np.inf)
+    meets = np.exp2(log_steps[after - 1] + share * (log_steps[after] - log_steps[after - 1]))
+    meets = np.where(first == 0, float(steps[0]), meets)
+    return np.where(reached.any(1), meets, np.inf)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class CrossOver:
     """Where a rising quality meets a target. `steps` and the bounds are inf where the steps did not suffice."""
 
     p_reached: float  # share of bootstrap replicates that reach at the most steps
-    reached: bool  # shown at 95 %, one-sided
+    reached: bool  # whether that share is enough to say so at 95 %, one-sided
     steps: float  # of the fit to the data
     low: float
     high: float
@@ -73,8 +75,8 @@ def cross_over(
 
     def reach(rows: np.ndarray) -> np.ndarray:
         targets, means = reference[rows].mean(1) - margin, scores[:, rows].mean(2).T
-        found = first_reach(monotone_fit(means), targets, steps)
-        return np.where(means[:, -1] >= targets - 1e-12, found, np.inf)
+        meets = first_reach(monotone_fit(means), targets, steps)
+        return np.where(means[:, -1] >= targets - ROUNDING, meets, np.inf)
 
     def widened(tail: float) -> float:
         return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
@@ -97,7 +99,7 @@ def share_not_inferior(differences: np.ndarray, margin: float) -> float:
     if np.isin(differences, (-1.0, 0.0, 1.0)).all():
         differences = np.append(differences, (-1.0, 1.0))
     chosen = np.random.default_rng(1).integers(0, len(differences), (REPLICATES, count))
-    return float((differences[chosen].mean(1) >= -margin - 1e-12).mean())
+    return float((differences[chosen].mean(1) >= -margin - ROUNDING).mean())
 
 
 def next_admissible(steps: float, blocks: int) -> int:

@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 
+# What a disk says that takes nothing: it is full, over its quota, read-only, or not ours.
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 

@@ -12,4 +12,4 @@ def write(file: Path, text: str) -> None:
     part.replace(file)
 
 
-ROOT = Path("mlruns")
+ROOT = Path("mlruns")  # records, used prompt sets, and MLflow's files

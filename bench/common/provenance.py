@@ -23,11 +23,11 @@ def git_state() -> str:
 
 def code() -> str:
     """Hash of the code that measures: equal where the same files run, whatever a machine's repository calls them."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     bench = Path(__file__).parents[1]
     for file in sorted(bench.rglob("*.py")):
-        found.update(file.relative_to(bench).as_posix().encode() + file.read_bytes())
-    return found.hexdigest()[:16]
+        digest.update(file.relative_to(bench).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def state_of(work_git: str, work_code: str) -> str:
@@ -42,17 +42,17 @@ def command_line() -> str:
 
 def packages() -> dict[str, str]:
     """Versions of the packages that measure."""
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def cpu_name() -> str:
     """The processor as its vendor names it, where the system says (Linux)."""
     file = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", file.read_text() if file.exists() else "")
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    line = re.search(r"model name\s*: (.+)", file.read_text() if file.exists() else "")
+    return line.group(1).strip() if line else platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
-"""Every formula that a table prints. Pure functions on numbers.
+"""Every formula that a table prints, as pure functions on numbers.
 
-scipy is imported where it is used: a bare GPU machine runs cells without it.
+scipy is imported where it is used, since a bare GPU machine runs cells without it.
 """
 
 import math
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 0.95
-REPLICATES = 2000
+LEVEL = 0.95  # of every interval
+REPLICATES = 2000  # of every bootstrap
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Estimate:
 
     def text(self, digits: int, unit: str = "") -> str:
         """ "0.41 [0.38, 0.44]": the value with its interval, if it has one."""
-        found = f"{self.value:.{digits}f}"
+        words = f"{self.value:.{digits}f}"
         if self.low is not None:
-            found += f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-        return found + unit
+            words += f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return words + unit
 
 
 def mean_over_rounds(values: Sequence[float]) -> Estimate:
     """Mean of the rounds' values with Student's t interval; no interval from one round.
 
-    The spread lives between processes, so rounds are the sample, not calls (README, "Measuring").
+    The spread lives between processes, so rounds are the sample, not calls (bench/measure/README.md).
     """
     from scipy import stats as scipy_stats
 
@@ -58,7 +58,9 @@ def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Es
     than six pairs give none.
     """
     ratios = np.sort(np.asarray(numerator) / np.asarray(denominator))
-    count, below, outside = len(ratios), 0, 0.5 ** len(ratios)
+    count = len(ratios)
+    below = 0  # k - 1: how many ratios lie below the interval
+    outside = 0.5**count  # probability of at most `below` heads
     while outside <= (1 - LEVEL) / 2:
         below += 1
         outside += math.comb(count, below) * 0.5**count
@@ -73,7 +75,7 @@ def drift(values: Sequence[float]) -> float:
 
 def drift_of_twins(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Drift of the sentinel's rounds, each the geometric mean of its two runs; None from one round."""
-    return drift([(one * other) ** 0.5 for one, other in pairs]) if len(pairs) > 1 else None
+    return drift([(before * after) ** 0.5 for before, after in pairs]) if len(pairs) > 1 else None
 
 
 def has_two_modes(values: Sequence[float]) -> bool:
@@ -101,10 +103,10 @@ def mean_over_prompts(values: Sequence[float]) -> Estimate:
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or np.ptp(values) == 0:
         return Estimate(float(values.mean()))
-    found = scipy_stats.bootstrap(
+    resampled = scipy_stats.bootstrap(
         (values,), np.mean, confidence_level=LEVEL, n_resamples=REPLICATES, method="percentile", rng=0
     )
-    return Estimate(float(values.mean()), *map(float, found.confidence_interval))
+    return Estimate(float(values.mean()), *map(float, resampled.confidence_interval))
 
 
 def paired_ratio(now: Sequence[float], before: Sequence[float]) -> float:

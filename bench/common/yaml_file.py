@@ -10,11 +10,16 @@ from bench.common.errors import BadInput
 
 
 class Strict(BaseModel):
+    """What a file may say: unknown keys are refused, and nothing can be changed afterwards."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
-    """A validated YAML file. Raises BadInput naming file, key and rule."""
+    """A validated YAML file. what: its name in messages, such as `grid`. where: the folder that holds such files.
+
+    Raises BadInput naming file, key and rule.
+    """
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
         raise BadInput(f"{file}: no such {what}; there are: {names}")

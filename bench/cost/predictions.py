@@ -18,13 +18,13 @@ from bench.models import kinds
 from bench.models.shape import Shape
 from bench.spec.pair import PairFile
 
-MOST_BATCH = 1 << 20
-PROMPT_TOKENS = 128  # of a prompt, where nobody says how long prompts are
+MOST_BATCH = 1 << 20  # the largest batch that a search looks at
+PROMPT_TOKENS = 128  # tokens of a prompt, where no length is given
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where both models are compared: rows, prompt and output tokens, LLaDA's head, the engine of both."""
+    """A point at which the models are compared: batch, tokens, LLaDA's head, and the engine that runs them."""
 
     batch: float
     gen_length: int
@@ -56,7 +56,7 @@ class Models:
         return replace(call, steps=steps, block_length=block_length, head=place.head)
 
     def seconds(self, model: str, place: Place, ceilings: Ceilings) -> float:
-        """Of LLaMA's whole call, or of one step of LLaDA's."""
+        """Seconds of LLaMA's whole call, or of one denoising step of LLaDA's."""
         own = replace(ceilings, host_s=self.host_s.get(model, 0.0), overlaps=self.device != "cpu")
         return floors.call_s(self.workload(model, place), self.shapes[model], own, place.prompt_tokens)
 
@@ -70,7 +70,8 @@ class Models:
 
     def turning_batch(self, place: Place, ceilings: Ceilings, tokens_per_step: float) -> float:
         """The batch from which on LLaDA is the slower one; 1 if it always is, infinite if it never is."""
-        low, high = 1.0, float(MOST_BATCH)
+        low = 1.0
+        high = float(MOST_BATCH)
         ratio = lambda batch: self.latency_ratio(at_batch(place, batch), ceilings, tokens_per_step)  # noqa: E731
         if ratio(low) >= 1 or ratio(high) < 1:
             return low if ratio(low) >= 1 else float("inf")

@@ -20,7 +20,8 @@ from bench.common.errors import BadInput
 from bench.data import sharegpt, tasks
 from bench.data.prompt import Prompt
 
-CACHE = Path(".cache/prompts")
+CACHE = Path(".cache/prompts")  # of held-out questions, since to read the package takes seconds
+CHARS_PER_TOKEN = 4  # a guess at how much text to join; more is added where it falls short
 
 
 def heldout_questions() -> list[tuple[str, str]]:
@@ -46,7 +47,7 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
     """(prompt, reference or None) of a JSON-lines file. Raises BadInput naming the first bad line."""
     if not file.is_file():
         raise BadInput(f"{file}: prompt file not found; give PROMPTS_FILE= a JSON-lines file")
-    found = []
+    prompts = []
     try:
         text = file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,8 +66,15 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
             raise BadInput(
                 f"{file}, line {number}: prompt and reference must be text that is not empty, or no reference"
             )
-        found.append((prompt, reference))
-    return found
+        prompts.append((prompt, reference))
+    return prompts
+
+
+def candidates_of(source: str, count: int) -> list[tuple[str, str | None]]:
+    """(prompt, reference or None) of a source, in its order; of tasks `count`."""
+    if source == "sharegpt":
+        return heldout_questions()
+    return task_items(count) if source == "tasks" else read_file(Path(source))
 
 
 def select(
@@ -77,26 +85,26 @@ def select(
     source: "sharegpt", "tasks" or the path of a JSON-lines file; the last two are taken as they are: a prompt of
     theirs is never dropped. Raises BadInput if none is left, or fewer than asked for.
     """
-    own_file, filtered = source not in ("sharegpt", "tasks"), source == "sharegpt"
-    candidates = read_file(Path(source)) if own_file else heldout_questions() if filtered else task_items(count)
-    found: list[Prompt] = []
+    is_filtered = source == "sharegpt"
+    is_own_file = source not in ("sharegpt", "tasks")
+    candidates = candidates_of(source, count)
+    chosen: list[Prompt] = []
     for text, reference in candidates:
-        if filtered and len(reference) < min_reference:
+        if is_filtered and len(reference) < min_reference:
             continue
         ids = {model: to_ids(text) for model, to_ids in encoders.items()}
-        if filtered and max_tokens and max(map(len, ids.values())) > max_tokens:
+        if is_filtered and max_tokens and max(map(len, ids.values())) > max_tokens:
             continue
-        found.append(Prompt(text, reference, ids))
-        if len(found) == count:
+        chosen.append(Prompt(text, reference, ids))
+        if len(chosen) == count:
             break
-    if not found:
+    if not chosen:
         raise BadInput(f"{source}: the prompt set is empty; no prompt passes the pair's limits")
-    if len(found) < count and not own_file:
-        raise BadInput(f"{source}: only {len(found)} prompts pass the pair's limits; set PROMPTS={len(found)} or less")
-    return tuple(found)
-
-
-CHARS_PER_TOKEN = 4  # a guess at how much text to join; more is added where it falls short
+    if len(chosen) < count and not is_own_file:
+        raise BadInput(
+            f"{source}: only {len(chosen)} prompts pass the pair's limits; set PROMPTS={len(chosen)} or less"
+        )
+    return tuple(chosen)
 
 
 def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[str], list[int]]]) -> tuple[Prompt, ...]:
@@ -108,22 +116,22 @@ def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[st
     form has, or no prompts.
     """
     questions = heldout_questions() if source == "sharegpt" else read_file(Path(source))
-    known = [text[: CHARS_PER_TOKEN * tokens] for text, _ in questions]
-    if not known:
+    beginnings = [text[: CHARS_PER_TOKEN * tokens] for text, _ in questions]
+    if not beginnings:
         raise BadInput(f'{source}: holds no prompts; give JSON lines with a text under "prompt"')
-    texts = itertools.cycle(known)
+    texts = itertools.cycle(beginnings)
     endings = {model: chat_ending(to_ids) for model, to_ids in encoders.items()}
     if tokens < (least := max(len(to_ids("a")) for to_ids in encoders.values())):
         raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
-    found = []
+    prompts = []
     for _ in range(count):
         text, ids = "", {model: [] for model in encoders}
         while min(map(len, ids.values())) < tokens:
             text += joined(texts, CHARS_PER_TOKEN * tokens)
             ids = {model: to_ids(text) for model, to_ids in encoders.items()}
         cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
-        found.append(Prompt(text, None, cut_ids))
-    return tuple(found)
+        prompts.append(Prompt(text, None, cut_ids))
+    return tuple(prompts)
 
 
 def joined(texts: Iterator[str], least: int) -> str:
@@ -136,9 +144,11 @@ def joined(texts: Iterator[str], least: int) -> str:
 
 def chat_ending(to_ids: Callable[[str], list[int]]) -> list[int]:
     """What the chat form puts behind any message; empty for a model that has none."""
-    one, other = to_ids("a"), to_ids("1")
-    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one[::-1], other[::-1])))  # noqa: B905
-    return one[len(one) - same :]
+    of_letter = to_ids("a")
+    of_digit = to_ids("1")
+    backwards = zip(reversed(of_letter), reversed(of_digit), strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda ids: ids[0] == ids[1], backwards))
+    return of_letter[len(of_letter) - shared :]
 
 
 def keep(prompts: tuple[Prompt, ...], with_ids: bool = False) -> str:

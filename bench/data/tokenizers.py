@@ -11,10 +11,10 @@ def tokenizer_directory(name: str) -> str:
     """A directory as it is; `package:NAME` is the directory of an installed package."""
     if not name.startswith("package:"):
         return name
-    found = find_spec(name.removeprefix("package:"))
-    if found is None:
+    package = find_spec(name.removeprefix("package:"))
+    if package is None:
         raise BadInput(f"{name}: the package is not installed; run `make setup`")
-    return str(Path(found.origin).parent)
+    return str(Path(package.origin).parent)
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.common.errors import BadInput
 from bench.models import hub
 
-WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")
+WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")  # repository on the hub, configuration
 
 
 def paragraphs_of(source: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Three signs that do not depend on each other: the process lists, the memory that nobody here accounts for, and
 utilisation while we do nothing. A sign makes the verdict `violated`; whatever could not be read makes it
-`unknown`. Without either it is `consistent`, or `exclusive` where no process could hide (README, "Exclusivity").
+`unknown`. Without either it is `consistent`, or `exclusive` where no process could hide (bench/measure/README.md).
 Imports no torch; a CPU has no such witness and is always `unknown`.
 """
 

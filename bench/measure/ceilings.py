@@ -85,10 +85,12 @@ def best(candidates: Iterator[tuple[str, float, Callable[[], object]]], where: s
 
 def matrices(shape: Shape) -> list[tuple[int, int]]:
     """(inputs, outputs) of every matrix that a row of activations meets in a forward, in order."""
-    q, kv = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    wide, deep = shape.width, shape.feed_forward
-    layer = [(wide, q), (wide, kv), (wide, kv), (q, wide), (wide, deep), (wide, deep), (deep, wide)]
-    return [*layer * shape.layers, (wide, shape.vocabulary)]
+    width = shape.width
+    queries = shape.heads * shape.head_width
+    keys = shape.kv_heads * shape.head_width  # values are as wide
+    attention = [(width, queries), (width, keys), (width, keys), (queries, width)]
+    feed_forward = [(width, shape.feed_forward), (width, shape.feed_forward), (shape.feed_forward, width)]
+    return [*(attention + feed_forward) * shape.layers, (width, shape.vocabulary)]
 
 
 def products(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
@@ -96,15 +98,19 @@ def products(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tu
     for wide, out in sorted({matrix for shape in shapes for matrix in matrices(shape)}):
         weight = torch.randn(out, wide, device=where, dtype=dtype)
         for rows in ROWS[where]:
-            x, ready = torch.randn(rows, wide, device=where, dtype=dtype), layers.pack(weight, rows)
-            yield f"{rows} x {wide} x {out}", 2.0 * rows * wide * out, lambda x=x, ready=ready: layers.linear(x, ready)
+            x = torch.randn(rows, wide, device=where, dtype=dtype)
+            ready = layers.pack(weight, rows)
+            flops = 2.0 * rows * wide * out
+            yield f"{rows} x {wide} x {out}", flops, lambda x=x, ready=ready: layers.linear(x, ready)
 
 
 def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
     """Kernels that read as many bytes as a forward of one row reads of weights, or as the limit allows."""
     size = dtype.itemsize
     shape = max(shapes, key=lambda shape: sum(a * b for a, b in matrices(shape)))
-    weights, rows, total = [], [], 0
+    weights = []
+    rows = []  # one row of activations for each matrix
+    total = 0  # bytes of the matrices
     for wide, out in reversed(matrices(shape)):
         if weights and total + wide * out * size > MOST_BYTES:
             break

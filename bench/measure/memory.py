@@ -12,7 +12,7 @@ from bench.common.units import GIB
 def limit_memory(device: str, gib: float | None) -> None:
     """Let this process have no more memory than a stated limit: torch's pool on a GPU, private pages on a CPU.
 
-    None lifts nothing and limits nothing. Beyond it an allocation fails as on a smaller device.
+    Beyond the limit an allocation fails as on a smaller device. gib: None limits nothing.
     """
     if gib is None:
         return
@@ -61,6 +61,6 @@ def reset_resident_peak() -> bool:
 
 
 def resident_peak_bytes() -> int:
-    """The resident high-water mark since the last reset."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found.group(1)) * 1024
+    """The resident high-water mark since the last reset (Linux)."""
+    line = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line.group(1)) * 1024

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -149,8 +150,9 @@ def measure(
         message = f"{type(error).__name__}: {error}"[:500]
     record = Round(
         work.study, cell.cell_id, round_, cell, outcome, message, started_s=started_s, ended_s=time.time(),
-        environment=environment(cell, watch, measured.get("nvml")), **measured,
+        **measured,
     )  # fmt: skip
+    record = replace(record, environment=environment(cell, watch, record.nvml))
     emit({"event": "record", "record": record.to_json()})
     return record
 

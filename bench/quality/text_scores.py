@@ -1,6 +1,4 @@
-"""Scores the generations of a study when nothing is being timed: one JSON record a text set on standard output.
-
-    python -m bench.quality STUDY ENCODER JUDGE
+"""What each score of a text means, and the scores that need no model.
 
 - accuracy: share of valid answers to generated tasks (`bench/data/tasks.py`), in all, by kind and by task.
 - BERTScore F1 against the reference answer (Zhang et al., arXiv 1904.09675).
@@ -53,7 +51,10 @@ def diversity(texts: list[str], ids: list[list[int]]) -> dict:
 
 
 def accuracy(asked: list[str], answers: list[str]) -> dict:
-    """1 for a valid answer, 0 for another; by kind and task as well, None where a prompt is of another one."""
+    """Whether each answer is valid, 1 or 0: over all tasks, by kind of task, and by task.
+
+    asked: the prompts. A prompt of another kind or task has None in a list.
+    """
     valid = [float(tasks.is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
     names = [tasks.task_of(prompt) for prompt in asked]
     many = [tasks.TASKS[name].many_answers for name in names]

@@ -1,6 +1,6 @@
 """Every metric that the benchmark tracks, once: its name, unit, headings, digits, meaning and formula.
 
-Tables take their headings from here, `paper/build/results.json` its units, and the README its table of metrics. A
+Tables take their headings from here, `paper/build/results.json` its units, and bench/records/README.md its table. A
 metric's value is computed in bench/records/metrics.py and utilisation.py; a test holds that whatever they can log has
 an entry here. MLflow has three further forms of a name, which `of` understands: `rounds/NAME` (the value of each
 round), `NAME_ci_low` and `NAME_ci_high` (the bounds of its 95 % interval).
@@ -235,7 +235,7 @@ def paper_columns_with_units(names: Iterable[str]) -> Columns:
 
 
 def markdown_table() -> str:
-    """The table of metrics that the README has, in Markdown: one line a metric, the tasks' accuracies in one."""
+    """The table of bench/records/README.md, in Markdown: a line for each metric, one line for all tasks' accuracies."""
     tasks = {f"quality/accuracy_{task}" for task in TASKS}
     lines = ["| name | unit | meaning | formula |", "|---|---|---|---|"]
     for metric in METRICS:

@@ -1,6 +1,6 @@
 """How far a cell's numbers can be trusted: was the card ours alone, and what else a reader must know of them.
 
-Reads records alone; the README's "Measuring" has the rules.
+Reads records alone; bench/measure/README.md has the rules.
 """
 
 import statistics

@@ -200,6 +200,12 @@ class Ceilings:
 
 Record = Round | Beside | Scores | Ceilings
 KINDS = {"round": Round, "beside": Beside, "scores": Scores, "ceilings": Ceilings}  # by the key `record`
+NEEDED = {  # keys that a record of a kind cannot do without
+    "round": ("study", "cell_id", "round", "cell", "outcome"),
+    "beside": ("study", "cell_id", "round", "started"),
+    "scores": ("study", "cell_id", "scorer", "values"),
+    "ceilings": ("study", "pair", "device", "dtype", "flops_per_s", "bytes_per_s", "host_s"),
+}
 
 
 def is_record(raw: object) -> bool:
@@ -208,11 +214,12 @@ def is_record(raw: object) -> bool:
 
 
 def parse(raw: dict) -> Record:
-    """The record in a line's JSON object. Raises ValueError that names the field that it cannot do without."""
+    """The record in a line's JSON object. Raises ValueError that names what it cannot do without."""
     kind = raw["record"]
+    missing = [name for name in NEEDED[kind] if name not in raw]
+    if missing:
+        raise ValueError(f"a record of kind `{kind}` without `{missing[0]}`")
     try:
         return KINDS[kind].from_json(raw)
-    except KeyError as error:
-        raise ValueError(f"a record of kind `{kind}` without {error}") from error
-    except TypeError as error:
-        raise ValueError(f"a record of kind `{kind}` that lacks a field ({error})") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a record of kind `{kind}` of which a part cannot be read ({error})") from error

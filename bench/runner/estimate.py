@@ -1,6 +1,7 @@
-"""How long cells will take, for `make plan` and the progress bar. Estimates, never reported as results.
+"""How long cells will take, for `make plan` and the progress bar. These are estimates, never reported as results.
 
-From the time of a forward in this study's records where there are any, else from rough speeds of the device.
+A forward's time comes from this study's records where a cell of the same shape was measured, otherwise from the cost
+model at rough speeds of the device.
 """
 
 import statistics
@@ -14,59 +15,80 @@ from bench.records import metrics
 from bench.records.merge import CellRecords
 from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
 
-SPEEDS = {  # what small forwards reach, not peaks; host_s: of one eager forward, however small
+# What small forwards reach, which is less than a device's peaks. host_s: Python's part of one eager forward.
+SPEEDS = {
     "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
     "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
 }
-START_S = {"cpu": 8.0, "cuda": 20.0}  # a fresh process: imports, weights, warm-up
-
-
+START_S = {"cpu": 8.0, "cuda": 20.0}  # what a fresh process needs for imports, weights and warm-up
+# Cells that agree in these take the same time for a forward.
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
 )  # fmt: skip
-# On an H100 at 8B shapes: to compile and capture a step, once a shape (engine captured); later rounds find the kernels.
+# On an H100 at 8B shapes, once for each shape: how long it takes to compile and capture a step (engine captured).
 CAPTURE_S = {"llama": 15.0, "llada": 4.0}
-CAPTURE_AGAIN_S = {"llama": 4.0, "llada": 1.0}
-ENERGY_S = 5.0  # of a GPU's cell whose calls are whole: the window in which its energy is read
+CAPTURE_AGAIN_S = {"llama": 4.0, "llada": 1.0}  # the same in later rounds, which find the compiled kernels on disk
+ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are whole
 
 
-def measured_forward_s(cell: Cell, known: dict[str, CellRecords]) -> float | None:
+def measured_forward_s(cell: Cell, on_record: dict[str, CellRecords]) -> float | None:
     """Seconds of one forward, from the rounds of cells of the same shape; None where there are none."""
     step_times_s = [
         values["latency/step_ms"] / 1e3
-        for entry in known.values()
-        if isinstance(entry.cell, Cell) and all(getattr(entry.cell, k) == getattr(cell, k) for k in SAME_SHAPE)
+        for entry in on_record.values()
+        if isinstance(entry.cell, Cell) and has_same_shape(entry.cell, cell)
         for values in metrics.round_metrics(entry).values()
         if "latency/step_ms" in values
     ]
     return statistics.median(step_times_s) if step_times_s else None
 
 
-def call_s(cell: Cell, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of one generation call, at its longest: from measured forwards, else from what it must cost."""
-    if measured := measured_forward_s(cell, known):
-        return cell.forwards() * measured
-    prompt = statistics.mean(len(p.ids[cell.model]) for p in prompts[: cell.prompts])
+def has_same_shape(first: Cell, second: Cell) -> bool:
+    """Whether a forward of both cells takes the same time."""
+    return all(getattr(first, name) == getattr(second, name) for name in SAME_SHAPE)
+
+
+def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRecords]) -> float:
+    """Seconds of one generation call, if it generates all its tokens.
+
+    prompts: those of the cell, whose mean length the cost model takes. on_record: the study's records by cell id.
+    """
+    if forward_s := measured_forward_s(cell, on_record):
+        return cell.forwards() * forward_s
+    prompt_tokens = statistics.mean(len(prompt.ids[cell.model]) for prompt in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    whole = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt))
-    return whole * cell.forwards() / cell.whole().forwards()
+    whole_s = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt_tokens))
+    return whole_s * cell.forwards() / cell.whole().forwards()
 
 
 def calls(cell: Cell, round_: int) -> int:
-    """Calls of a cell in a round."""
-    count = cell.prompts if round_ == 1 else cell.repeat_prompts
-    return -(-count // cell.batch_size)
+    """Calls of a cell in a round: later rounds repeat some of the prompts."""
+    prompts = cell.prompts if round_ == 1 else cell.repeat_prompts
+    return -(-prompts // cell.batch_size)
 
 
-def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], known: dict[str, CellRecords]) -> float:
-    """Seconds of a cell in a round: its warm-up and its calls."""
-    each = call_s(cell, prompts, known)
-    warm_up = each * min(1.0, WARMUP_PASSES * WARMUP_FORWARDS / cell.forwards())
-    warm_up += each if cell.device == "cuda" else 0.0
-    capture = 0.0
-    if cell.engine == "captured" and cell.device == "cuda":
-        capture = (CAPTURE_S if round_ == 1 else CAPTURE_AGAIN_S)[cell.model]
-        if round_ == 1 and not cell.timed and not cell.peaks_only:
-            capture += CAPTURE_AGAIN_S[cell.model]  # to trace its kernels, when all cells have been timed
-    energy = ENERGY_S if cell.device == "cuda" and not cell.timed and not cell.peaks_only else 0.0
-    return each * calls(cell, round_) + (0.0 if cell.peaks_only else warm_up) + capture + energy
+def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], on_record: dict[str, CellRecords]) -> float:
+    """Seconds of a cell in a round: its calls, its warm-up, and what a GPU adds."""
+    one_call_s = call_s(cell, prompts, on_record)
+    timed_s = one_call_s * calls(cell, round_)
+    if cell.peaks_only:
+        return timed_s + capture_s(cell, round_)
+    warm_up_s = one_call_s * min(1.0, WARMUP_PASSES * WARMUP_FORWARDS / cell.forwards())
+    if cell.device == "cuda":
+        warm_up_s += one_call_s
+    return timed_s + warm_up_s + capture_s(cell, round_) + energy_s(cell)
+
+
+def capture_s(cell: Cell, round_: int) -> float:
+    """Seconds that a GPU takes to capture a cell's step, and in the first round to trace its kernels."""
+    if cell.engine != "captured" or cell.device != "cuda":
+        return 0.0
+    if round_ > 1:
+        return CAPTURE_AGAIN_S[cell.model]
+    is_traced = not cell.timed and not cell.peaks_only
+    return CAPTURE_S[cell.model] + (CAPTURE_AGAIN_S[cell.model] if is_traced else 0.0)
+
+
+def energy_s(cell: Cell) -> float:
+    """Seconds in which the energy of a cell is read, after all cells have been timed."""
+    return ENERGY_S if cell.device == "cuda" and not cell.timed else 0.0

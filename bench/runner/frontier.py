@@ -37,7 +37,7 @@ NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a
 
 
 def peaks(cell: Cell, prompts: tuple[Prompt, ...]) -> Callable[[int], float]:
-    """The cost model's peak GiB of a batch."""
+    """The cost model's peak GiB as a function of the batch."""
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
     prompt_tokens = max(len(prompt.ids[cell.model]) for prompt in prompts)
 
@@ -61,10 +61,12 @@ def probe(work: Work, cell: Cell, batch: int) -> Work:
     return replace(work, rounds=1, cells=(tried,), prompts={cell.prompt_hash: rows})
 
 
-def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
-    """What records say of a line at a length, and the message of a try that ended in another way than out of memory."""
-    fits, fails, message = {}, set(), ""
-    for cell_id, entry in known.items():
+def tries_of(cell: Cell, on_record: dict[str, CellRecords]) -> tuple[Tries, str]:
+    """What records say of a line at a length, and why a try failed that did not run out of memory (else "")."""
+    fits: dict[int, float | None] = {}
+    fails: set[int] = set()
+    message = ""
+    for cell_id, entry in on_record.items():
         if not isinstance(entry.cell, Cell):
             continue
         batch = entry.cell.batch_size
@@ -72,7 +74,7 @@ def tries_of(cell: Cell, known: dict[str, CellRecords]) -> tuple[Tries, str]:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
         if record.is_good:
-            peaks = record.memory_gib  # reserved is not read: it bends where memory is short
+            peaks = record.memory_gib  # `reserved` is not read: it is no straight line where memory is short
             fits[batch] = peaks.resident if peaks.allocated is None else peaks.allocated
             fits |= {} if peaks.weights is None else {0: peaks.weights}
         elif record.outcome == "oom":
@@ -98,11 +100,12 @@ def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float
 
 
 def name_of(cell: Cell) -> str:
+    """A line of the frontier in words: the model and its head."""
     return f"{cell.model}, {cell.head} head" if cell.head else cell.model
 
 
 def device_gib(uuid: str) -> float:
-    """What a card has."""
+    """GiB of memory that a card has; uuid: its name for NVML."""
     with choose.nvml() as pynvml:
         return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid)).total / GIB
 

@@ -1,4 +1,7 @@
-"""A worker process as a stream of events. Its death or a passed time limit is an event too."""
+"""A worker process as a stream of events: start, progress, record, beside (energy or kernels of a cell), end.
+
+The worker's death, or a time limit that has passed, is an event too.
+"""
 
 import contextlib
 import json
@@ -11,12 +14,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "bench.worker")
-STARTUP_LIMIT_S = 900  # imports and weights, before the first cell is announced
+COMMAND = (sys.executable, "-m", "bench.worker")  # and the work folder and the round
+STARTUP_LIMIT_S = 900  # for imports and weights before the first cell, and for what is done between two cells
 
 
 class Worker:
-    """One fresh process for a list of cells of one model in one round. gpu: the UUID of the only card it sees."""
+    """One fresh process for a list of cells of one model in one round.
+
+    folder: where the work is saved. log: the file that takes what it prints. gpu: the UUID of the only card it sees.
+    """
 
     def __init__(self, folder: Path, round_: int, cell_ids: list[str], log: Path, gpu: str | None = None):
         self.log = log
@@ -39,6 +45,7 @@ class Worker:
             self.process.stdin.flush()
 
     def read(self) -> None:
+        """Put the worker's lines into the queue, and None behind the last (a thread of its own does this)."""
         for line in self.process.stdout:
             self.lines.put(line)
         self.lines.put(None)
@@ -49,18 +56,21 @@ class Worker:
         limits_s: seconds that each cell may take in this round. Without such a last event cells may be left too, for
         another worker: this one cannot use its device any more, or came to its end between two cells.
         """
-        running, deadline = None, time.monotonic() + STARTUP_LIMIT_S
-        unowned = True  # is an end outside a cell the next cell's? until the first record: else nothing would go on
+        running: str | None = None  # the cell that the worker is on
+        deadline = time.monotonic() + STARTUP_LIMIT_S
+        # Until the first record an end that no cell is running for counts as the next cell's: a worker that dies at its
+        # start would otherwise be started again for ever.
+        has_no_record = True
         while True:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                if running or unowned:
+                if running or has_no_record:
                     yield {"event": "timeout", "cell_id": running, "message": "no end within the time limit"}
                 return
             if line is None or not line.endswith(b"\n"):  # the end, or a line that was cut off by it
-                if running or unowned:
+                if running or has_no_record:
                     yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
                 return
             event = json.loads(line)
@@ -68,9 +78,12 @@ class Worker:
                 self.stop()  # all is said: however it would end, nothing can be lost
                 return
             if event["event"] == "start":
-                running, deadline = event["cell_id"], time.monotonic() + limits_s[event["cell_id"]]
+                running = event["cell_id"]
+                deadline = time.monotonic() + limits_s[running]
             elif event["event"] == "record":
-                running, deadline, unowned = None, time.monotonic() + STARTUP_LIMIT_S, False
+                running = None
+                deadline = time.monotonic() + STARTUP_LIMIT_S
+                has_no_record = False
             elif event["event"] == "beside":
                 deadline = time.monotonic() + STARTUP_LIMIT_S
             yield event

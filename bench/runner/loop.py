@@ -1,11 +1,7 @@
-"""The parent loop: resolve grids to cells, run what is not done, record, track, score.
+"""The parent: runs in worker processes what is not done yet, puts every record on disk, tracks and scores.
 
-    python -m bench.run configs/grids/sweep.yaml --steps "16 64 256" --pair pocket
-    python -m bench.run configs/grids/sweep.yaml --plan              # cells and minutes, runs nothing
-    python -m bench.run configs/grids/sweep.yaml --export work/      # a work folder for a bare GPU machine ...
-    python -m bench.run --cells work/ --record out.jsonl             # ... run there, with torch alone
-
-Never imports torch: models live in workers, one fresh process for each model and round.
+Never imports torch: models live in workers, one fresh process for each model and round. Ceilings and scores, which need
+torch too, are functions that run in a process of their own (bench/runner/apart.py).
 """
 
 from __future__ import annotations
@@ -13,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +18,8 @@ from tqdm import tqdm
 from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.devices import lock
-from bench.records import merge
 from bench.records.machine import Environment
+from bench.records.merge import CellRecords
 from bench.records.types import Beside, Round
 from bench.runner import apart, ceilings, estimate, order
 from bench.runner.launch import Worker
@@ -37,11 +33,11 @@ if TYPE_CHECKING:
     from bench.spec.pair import PairFile
 
 
-WORK = Path(".cache/work")
+WORK = Path(".cache/work")  # of the work folders that workers read, by study
 
 
 def failure(work: Work, cell: Cell, round_: int, event: dict) -> Round:
-    """The record of a cell whose worker died or ran out of time."""
+    """The record of a cell whose worker died or ran out of time; event: the worker's last (bench/runner/launch.py)."""
     now_s = time.time()
     outcome = "timeout" if event["event"] == "timeout" else "error"
     name = provenance.cpu_name() if cell.device == "cpu" else cell.device  # of a GPU its worker would have told
@@ -51,69 +47,106 @@ def failure(work: Work, cell: Cell, round_: int, event: dict) -> Round:
     )  # fmt: skip
 
 
-def run_process(
-    work: Work, folder: Path, round_: int, cells: list[Cell], sink: Sink, bar: Bar, facts: dict,
-    known: dict[str, merge.CellRecords],
-) -> set[str]:  # fmt: skip
-    """Run cells in one worker; if it dies, that costs the cell it was on, and a new worker goes on.
+@dataclass
+class Process:
+    """The cells of one model in one round, which one worker runs; if it dies, another goes on with those left.
 
-    facts: what every record says of where it comes from. known: what there was before this run. Returns the ids of the
-    cells that failed: later rounds leave them out.
+    facts: what every record says of where it comes from (git, command, and the UUID of a GPU). before: the round as it
+    was on record before this run, by cell id. waiting: cells that have no record yet. failed: ids of cells that failed.
     """
-    before = {cell_id: entry.rounds[round_] for cell_id, entry in known.items() if round_ in entry.rounds}
-    waiting, failed = {cell.cell_id: cell for cell in cells}, set()
-    while waiting:
-        worker = Worker(folder, round_, list(waiting), folder / "worker.log", facts.get("gpu"))
-        try:
-            for event in worker.events({cell_id: cell.time_limit_s for cell_id, cell in waiting.items()}):
-                cell_id = event.get("cell_id") or event.get("record", {}).get("cell_id") or next(iter(waiting))
-                key = (cell_id, round_)
-                if event["event"] == "start":
-                    bar.describe(waiting[cell_id], round_)
-                elif event["event"] == "progress":
-                    bar.advance(key, event["done"] / estimate.calls(waiting[cell_id], round_))
-                elif event["event"] == "beside":
-                    sink.take(Beside.from_json(event["record"]))
-                else:
-                    raw = event.get("record")
-                    record = Round.from_json(raw) if raw else failure(work, waiting[cell_id], round_, event)
-                    place = {"rounds_planned": work.rounds, "order_seed": work.seed, "order": len(cells) - len(waiting)}
-                    place |= {"replaces_started_s": before[cell_id].started_s} if cell_id in before else {}
-                    sink.take(replace(record, **place, **facts))
-                    bar.advance(key, 1.0)
-                    if not record.is_good:
-                        failed.add(cell_id)
-                        label = waiting[cell_id].label
-                        tqdm.write(f"{label}: {record.outcome}: {record.message}", file=sys.stderr)
-                    del waiting[cell_id]
-        finally:
-            worker.stop()
-    sink.track()
-    return failed
+
+    work: Work
+    folder: Path
+    round: int
+    cells: list[Cell]
+    facts: dict[str, str]
+    before: dict[str, Round]
+    sink: Sink
+    bar: Bar
+    waiting: dict[str, Cell] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    def run(self) -> set[str]:
+        """Run all cells. Returns the ids of those that failed: later rounds leave them out."""
+        self.waiting = {cell.cell_id: cell for cell in self.cells}
+        while self.waiting:
+            worker = Worker(
+                self.folder, self.round, list(self.waiting), self.folder / "worker.log", self.facts.get("gpu")
+            )
+            limits_s = {cell_id: cell.time_limit_s for cell_id, cell in self.waiting.items()}
+            try:
+                for event in worker.events(limits_s):
+                    self.take(event)
+            finally:
+                worker.stop()
+        self.sink.track()
+        return self.failed
+
+    def take(self, event: dict) -> None:
+        """Act on what a worker said, or on its death, which costs the cell that it was on."""
+        record = event.get("record", {})
+        cell_id = event.get("cell_id") or record.get("cell_id") or next(iter(self.waiting))
+        if event["event"] == "start":
+            self.bar.describe(self.waiting[cell_id], self.round)
+        elif event["event"] == "progress":
+            self.bar.advance((cell_id, self.round), event["done"] / estimate.calls(self.waiting[cell_id], self.round))
+        elif event["event"] == "beside":
+            self.sink.take(Beside.from_json(record))
+        else:
+            cell = self.waiting[cell_id]
+            self.end(cell, Round.from_json(record) if record else failure(self.work, cell, self.round, event))
+
+    def end(self, cell: Cell, record: Round) -> None:
+        """Put a cell's round on record, however it ended."""
+        place = {
+            "rounds_planned": self.work.rounds,
+            "order_seed": self.work.seed,
+            "order": len(self.cells) - len(self.waiting),
+        }
+        if cell.cell_id in self.before:
+            place["replaces_started_s"] = self.before[cell.cell_id].started_s
+        self.sink.take(replace(record, **place, **self.facts))
+        self.bar.advance((cell.cell_id, self.round), 1.0)
+        if not record.is_good:
+            self.failed.add(cell.cell_id)
+            tqdm.write(f"{cell.label}: {record.outcome}: {record.message}", file=sys.stderr)
+        del self.waiting[cell.cell_id]
 
 
 def run(work: Work, folder: Path, sink: Sink, gpu: str | None = None) -> int:
-    """Run all rounds that are not done. Returns the number of failed cells of this work.
+    """Run all rounds that are not done. Returns the number of cells of this work that have failed, now or earlier.
 
-    gpu: UUID of the card that workers see.
+    folder: where the work is saved. gpu: UUID of the only card that workers see.
     """
-    known = sink.known()
-    processes = order.rounds_to_do(work, known, sink.retry)
-    if processes:
-        seconds = {
-            (cell.cell_id, round_): estimate.round_s(cell, round_, work.prompts_of(cell), known)
-            for round_, cells in processes
-            for cell in cells
-        }
-        facts = {"git": provenance.state_of(work.git, work.code), "command": provenance.command_line()}
-        facts |= {"gpu": gpu} if gpu else {}
-        failed: set[str] = set()
-        with contextlib.closing(Bar(work, seconds)) as bar:
-            for round_, cells in processes:
-                left = [cell for cell in cells if cell.cell_id not in failed]
-                failed |= run_process(work, folder, round_, left, sink, bar, facts, known)
-    known = sink.known()
-    return sum(known[cell.cell_id].failed is not None for cell in work.cells if cell.cell_id in known)
+    on_record = sink.known()
+    if processes := order.rounds_to_do(work, on_record, sink.retry):
+        run_processes(work, folder, sink, gpu, processes, on_record)
+        on_record = sink.known()
+    return sum(on_record[cell.cell_id].failed is not None for cell in work.cells if cell.cell_id in on_record)
+
+
+def run_processes(
+    work: Work, folder: Path, sink: Sink, gpu: str | None, processes: list[tuple[int, list[Cell]]],
+    on_record: dict[str, CellRecords],
+) -> None:  # fmt: skip
+    """Run the cells of each (round, cells) in turn; a cell that fails is left out of later rounds.
+
+    on_record: the study's records by cell id, before this run.
+    """
+    seconds = {
+        (cell.cell_id, round_): estimate.round_s(cell, round_, work.prompts_of(cell), on_record)
+        for round_, cells in processes
+        for cell in cells
+    }
+    facts = {"git": provenance.state_of(work.git, work.code), "command": provenance.command_line()}
+    if gpu:
+        facts["gpu"] = gpu
+    failed: set[str] = set()
+    with contextlib.closing(Bar(work, seconds)) as bar:
+        for round_, cells in processes:
+            left = [cell for cell in cells if cell.cell_id not in failed]
+            before = {cell_id: entry.rounds[round_] for cell_id, entry in on_record.items() if round_ in entry.rounds}
+            failed |= Process(work, folder, round_, left, facts, before, sink, bar).run()
 
 
 def score(study: str, pair: PairFile, sink: Sink) -> bool:

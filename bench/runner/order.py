@@ -4,62 +4,70 @@ from __future__ import annotations
 
 import random
 
-from bench.records import merge, trust
+from bench.records import trust
+from bench.records.merge import CellRecords
 from bench.spec import sentinel
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 
+NOTHING: frozenset[str] = frozenset()
+
 
 def rounds_to_do(
-    work: Work, known: dict[str, merge.CellRecords], retry: frozenset[str] = frozenset()
+    work: Work, on_record: dict[str, CellRecords], retry: frozenset[str] = NOTHING
 ) -> list[tuple[int, list[Cell]]]:
-    """(round, cells of one model in seeded shuffled order) for each process to start; done and failed cells left out.
+    """(round, cells in seeded shuffled order) for each process to start; what is done or has failed is left out.
 
-    Models alternate from round to round, so that a slow drift of the machine does not favour one. The sentinel runs
-    before and after them, in a process of its own each time; where it runs on both engines, in the same order twice.
+    The cells of a process are of one model. Models alternate from round to round, so that a slow drift of the machine
+    favours none. The sentinel runs before and after them, in a process of its own each time; where it runs on two
+    engines, in the same order twice. on_record: the study's records by cell id. retry: see `is_done`.
     """
-    found = []
+    processes = []
     twins = [cell for cell in work.cells if cell.twin]
-    begun = any(twin.cell_id in known for twin in twins)  # they began to watch these cells, and end it too
+    has_begun = any(twin.cell_id in on_record for twin in twins)  # these sentinels watch these cells, and end it too
     for round_ in range(1, work.rounds + 1):
-        todo = [cell for cell in work.cells if not is_done(cell, round_, known, retry)]
-        if any(is_good(cell, round_, known) for cell in todo):  # measured, and asked for again: so is what watches it
+        todo = [cell for cell in work.cells if not is_done(cell, round_, on_record, retry)]
+        if any(is_good(cell, round_, on_record) for cell in todo):  # a good round is asked for again: watch it again
             todo = [cell for cell in work.cells if cell.twin or cell in todo]
         models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
-        watched = models or begun or len(twins) == len(work.cells)  # a sentinel has something to watch
+        has_something_to_watch = models or has_begun or len(twins) == len(work.cells)
         before, after = sentinel.TWINS
-        for process in (before, *models, after) if watched else ():
+        for process in (before, *models, after) if has_something_to_watch else ():
             cells = [cell for cell in todo if process == (cell.twin or cell.model)]
             if cells:
                 name = sentinel.KIND if cells[0].twin else process
-                found.append((round_, shuffled(cells, f"{work.seed} {round_} {name}")))
-    return found
+                processes.append((round_, shuffled(cells, f"{work.seed} {round_} {name}")))
+    return processes
 
 
 def shuffled(cells: list[Cell], seed: str) -> list[Cell]:
-    """Cells in a random order; those that are to come first do. What replays one captured step stays together, since
-    to capture it again can take longer than the cell."""
-    cells, place = list(cells), {}
+    """Cells in a random order; those that are marked `first` come first.
+
+    Cells that replay the same captured step stay together, since to capture it again can take longer than the cell.
+    """
+    cells = list(cells)
     random.Random(seed).shuffle(cells)
+    place: dict[str, int] = {}  # of each captured step: where its first cell came to stand
     for cell in cells:
         place.setdefault(cell.capture, len(place))
     return sorted(cells, key=lambda cell: (not cell.first, place[cell.capture]))
 
 
-def is_good(cell: Cell, round_: int, known: dict[str, merge.CellRecords]) -> bool:
+def is_good(cell: Cell, round_: int, on_record: dict[str, CellRecords]) -> bool:
     """Whether a round of a cell ended well."""
-    return cell.cell_id in known and round_ in known[cell.cell_id].good_rounds
+    return cell.cell_id in on_record and round_ in on_record[cell.cell_id].good_rounds
 
 
-def is_done(cell: Cell, round_: int, known: dict[str, merge.CellRecords], retry: frozenset[str] = frozenset()) -> bool:
-    """Whether a round is in, or the cell failed: a failure is a result, tried again if its outcome is in `retry`.
+def is_done(cell: Cell, round_: int, on_record: dict[str, CellRecords], retry: frozenset[str] = NOTHING) -> bool:
+    """Whether a round is on record, or the cell failed in any round: a failure is a result.
 
-    So is a round whose verdict is; not on a CPU, whose verdict never changes.
+    retry: outcomes and verdicts that do not count as done. A failed round whose outcome is among them is tried again,
+    and so is a GPU's good round whose verdict is; a CPU's verdict never changes.
     """
-    entry = known.get(cell.cell_id)
+    entry = on_record.get(cell.cell_id)
     if entry is None:
         return False
-    good = is_good(cell, round_, known)
+    good = is_good(cell, round_, on_record)
     if good and cell.device == "cuda" and trust.round_verdicts(entry)[round_][0] in retry:
         return False
     if entry.failed and entry.failed.outcome in retry:

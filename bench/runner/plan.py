@@ -1,34 +1,50 @@
-"""The cells of a request with estimated minutes."""
+"""The plan of a request: its cells with estimated minutes, and what is done already."""
 
 from __future__ import annotations
 
+from bench.records.merge import CellRecords
 from bench.runner import estimate, order
+from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
+LINE = "{:14}{:11}{:21}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
+HEADINGS = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed", "est. min", "state")
+
 
 def print_plan(work: Work, sink: Sink) -> None:
-    """The cells with estimated minutes, and what is done already."""
-    known = sink.known()
-    processes = order.rounds_to_do(work, known, sink.retry)
-    total = 0.0
-    line = "{:14}{:11}{:21}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
-    heads = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed")
-    print(line.format(*heads, "est. min", "state"))
+    """Print a line for each cell, and the minutes to go in all."""
+    on_record = sink.known()
+    processes = order.rounds_to_do(work, on_record, sink.retry)
+    print(LINE.format(*HEADINGS))
+    to_go_s = len(processes) * estimate.START_S[work.cells[0].device]
     for cell in work.cells:
-        left = [round_ for round_, cells in processes if cell in cells]
-        counted = left or range(1, work.rounds + 1)
-        seconds = sum(estimate.round_s(cell, round_, work.prompts_of(cell), known) for round_ in counted)
-        state = (
-            "to do" if len(left) == work.rounds else f"{len(left)} of {work.rounds} rounds to do" if left else "done"
-        )
-        total += seconds if left else 0.0
-        shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
-        captured = "captured" if cell.engine == "captured" else None
-        name = " ".join(filter(None, (cell.model, cell.twin, cell.head, captured, cell.attention)))
-        print(line.format(cell.cell_id, cell.kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state))
-    starts = len(processes) * estimate.START_S[work.cells[0].device]
+        rounds_left = [round_ for round_, cells in processes if cell in cells]
+        seconds = estimated_s(work, cell, rounds_left or range(1, work.rounds + 1), on_record)
+        if rounds_left:
+            to_go_s += seconds
+        print(line_of(cell, seconds, state_of(len(rounds_left), work.rounds)))
     print(
         f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
-        f" about {(total + starts) / 60:.1f} min to go, scoring not counted (estimates)"
+        f" about {to_go_s / 60:.1f} min to go, scoring not counted (estimates)"
     )
+
+
+def estimated_s(work: Work, cell: Cell, rounds: list[int] | range, on_record: dict[str, CellRecords]) -> float:
+    """Seconds of a cell in these rounds together."""
+    return sum(estimate.round_s(cell, round_, work.prompts_of(cell), on_record) for round_ in rounds)
+
+
+def state_of(left: int, rounds: int) -> str:
+    """How many of a cell's rounds are left to do, in words."""
+    if left == 0:
+        return "done"
+    return "to do" if left == rounds else f"{left} of {rounds} rounds to do"
+
+
+def line_of(cell: Cell, seconds: float, state: str) -> str:
+    """A cell's line of the plan."""
+    captured = "captured" if cell.engine == "captured" else None
+    name = " ".join(filter(None, (cell.model, cell.twin, cell.head, captured, cell.attention)))
+    shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
+    return LINE.format(cell.cell_id, cell.kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state)

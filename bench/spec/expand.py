@@ -1,5 +1,8 @@
-"""How a grid spans cells: the product of its lists, on which prompts, which come first, and which run whole where
-others run a part."""
+"""How a grid spans cells: the product of its lists, and the prompts that each cell runs on.
+
+Beside the product it says which cells come first in a round, and which run all their forwards where the others run only
+a part of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from bench.common.errors import BadInput
 from bench.data import prompts
 from bench.data.prompt import Prompt
 from bench.data.prompts import keep
+from bench.models import kinds
+from bench.models.kinds import KINDS
 from bench.spec import rules
 from bench.spec.cell import Cell
 from bench.spec.grid import GridFile
@@ -24,32 +29,33 @@ if TYPE_CHECKING:
 def resolve(
     grids: list[GridFile], where: list[str], pair: PairFile, device: str, prompts_file: str | None
 ) -> tuple[list[Cell], dict[str, tuple[Prompt, ...]]]:
-    """All cells of some grids on one pair, and the prompt sets that they run on by hash. Raises BadInput.
+    """All cells of some grids on one pair, without duplicates, and the prompt sets that they run on by hash.
 
-    where: the grids' names for messages. Cells with fewer prompts run on the first of the longest set.
+    where: the grids' names for messages. prompts_file: JSON lines in place of the pair's prompts. Cells with fewer
+    prompts run on the first of the longest set. Raises BadInput.
     """
     pair = fetch(pair)
     longest = prompts_for([part for grid in grids for part in by_prompts(grid)], pair, prompts_file)
     cells: dict[str, Cell] = {}
     sets: dict[str, tuple[Prompt, ...]] = {}
     for grid, name in zip(grids, where, strict=True):
-        found = []
+        of_grid = []
         for part in by_prompts(grid):
             chosen = longest[part.source, part.prompt_tokens][: part.prompts]
             prompt_hash = keep(chosen, with_ids=part.prompt_tokens is not None)
             sets[prompt_hash] = chosen
-            found += cells_of(part, pair, device, chosen, prompt_hash, name)
-        for cell in in_order(grid, [*(whole_cells(found) if grid.whole else ()), *found]):
+            of_grid += cells_of(part, pair, device, chosen, prompt_hash, name)
+        for cell in in_order(grid, [*(whole_cells(of_grid) if grid.whole else ()), *of_grid]):
             cells.setdefault(cell.cell_id, cell)
     return list(cells.values()), sets
 
 
-Wanted = tuple[str, int | None]  # which prompts: the source, and the tokens that they are cut to
+Wanted = tuple[str, int | None]  # which prompts: their source, and the tokens that they are cut to (None: uncut)
 
 
 def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
     """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
-    encoders = {"llama": pair.llama.encode, "llada": pair.llada.encode}
+    encoders = {kind: getattr(pair, kind).encode for kind in KINDS}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
     names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
     counts: dict[Wanted, int] = {}
@@ -104,13 +110,13 @@ def points(grid: GridFile, where: str) -> Iterator[Point]:
 
 
 def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prompt, ...], where: str) -> None:
-    """Raises BadInput for the first rule that a place breaks. LLaDA's do not bind LLaMA."""
+    """Raises BadInput for the first rule that a place breaks. Rules of denoising bind models with steps alone."""
     rules.check_dtype(point.dtype, where)
     rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
     if point.engine == "captured":
         rules.check_one_shape([prompt.ids[point.model] for prompt in prompt_set], point.batch_size, where)
         rules.check_attention(point.attention, where)
-    if point.model == "llada":
+    if kinds.has_steps(point.model):
         rules.check_choices(grid.sampler, grid.cache, where)
         rules.check_divisibility(point.gen_length, point.block_length, point.steps, where)
         rules.check_end_of_turn(grid.confidence_eos_eot, files, where)
@@ -123,15 +129,15 @@ def cells_of(
 
     Raises BadInput for a rule that is broken (bench/spec/rules.py).
     """
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for point in points(grid, where):
         files: ModelFile = getattr(pair, point.model).filled(point.fill)
         check(point, grid, files, prompt_set, where)
         asked = {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
         cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
-        found.setdefault(cell.cell_id, cell)
-    return list(found.values())
+        cells.setdefault(cell.cell_id, cell)
+    return list(cells.values())
 
 
 def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
@@ -162,7 +168,7 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
 
 def own_settings(point: Point, grid: GridFile) -> dict:
     """The fields of a cell that only its model has."""
-    if point.model == "llama":
+    if not kinds.has_steps(point.model):
         return {"tokens_timed": shorter(grid.tokens_timed, point.gen_length)}
     return {
         "steps": point.steps,
@@ -185,23 +191,31 @@ def whole_batches(grid: GridFile, batch: int) -> int:
 
 
 def shorter(timed: int | None, whole: int) -> int | None:
-    """How many forwards to time where that is fewer than all."""
+    """How many forwards to time where that is fewer than all; None where all are timed."""
     return timed if timed and timed < whole else None
 
 
 def whole_cells(cells: list[Cell]) -> list[Cell]:
-    """Of each model the cheapest cell that runs some of its forwards alone, with all of them: it shows whether what
-    the others extrapolate is right."""
-    found = {}
+    """For each model the cheapest of the cells that run only some of their forwards, but with all of them.
+
+    It shows whether what the others extrapolate is right.
+    """
+    cheapest: dict[str, Cell] = {}
     for cell in cells:
-        size = cell.batch_size * (cell.gen_length + (cell.prompt_tokens or 0)), cell.whole().forwards()
-        if cell.timed and not cell.attention and (cell.model not in found or size < found[cell.model][0]):
-            found[cell.model] = size, cell.whole()
-    return [cell for _, cell in found.values()]
+        if not cell.timed or cell.attention:
+            continue
+        if cell.model not in cheapest or cost_of_whole(cell) < cost_of_whole(cheapest[cell.model]):
+            cheapest[cell.model] = cell
+    return [cell.whole() for cell in cheapest.values()]
+
+
+def cost_of_whole(cell: Cell) -> tuple[int, int]:
+    """What makes a cell with all its forwards long, to compare cells by: positions in all rows, then forwards."""
+    return cell.batch_size * (cell.gen_length + (cell.prompt_tokens or 0)), cell.whole().forwards()
 
 
 def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
-    """The grid's first cells marked, and before the others."""
+    """The cells, with those that the grid names first marked and before the others."""
     if not grid.first:
         return cells
     is_first = [all(getattr(cell, name) in values for name, values in grid.first.items()) for cell in cells]
@@ -210,4 +224,5 @@ def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
 
 
 def as_list(value: object) -> list:
+    """The values of an axis: a list as it is, a single value as a list of that value."""
     return list(value) if isinstance(value, list) else [value]

@@ -1,8 +1,8 @@
-"""YAML grids and pairs into validated cells, before any model loads: what the files may say, and who reads them.
+"""What the file of a grid may say.
 
-A grid spans the product of its lists (bench/spec/expand.py, by the rules of bench/spec/rules.py). Overrides (from the
-command line) replace a grid's values. A rule that is broken is one line naming file, key and rule; nothing is ever
-changed silently.
+A grid spans cells: the product of its lists (bench/spec/expand.py), by rules that concern several values together
+(bench/spec/rules.py). Overrides from the command line replace a grid's values. A broken rule is one line that names
+file, key and rule; nothing is ever changed silently.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml, validate
 from bench.spec.pair import Float, Model, Whole
 
-GRIDS = Path("configs/grids")
-Axis = Whole | Annotated[list[Whole], Field(min_length=1)]
+GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
+Axis = Whole | Annotated[list[Whole], Field(min_length=1)]  # a value, or several to span
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
 Engine = Literal["eager", "captured"]
@@ -65,6 +65,7 @@ class GridFile(Strict):
 
     @model_validator(mode="after")
     def scaling_is_not_scored(self) -> "GridFile":
+        """Refuse settings under which text has no quality where answers are free to end, since they would be scored."""
         for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
             if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
@@ -74,6 +75,7 @@ class GridFile(Strict):
 
     @model_validator(mode="after")
     def pairs_have_known_keys(self) -> "GridFile":
+        """Refuse a misspelt key in the values of a pair."""
         for pair, values in self.pairs.items():
             if unknown := sorted(set(values) - set(type(self).model_fields)):
                 raise ValueError(f"pairs.{pair}: {unknown[0]} is no key of a grid")
@@ -88,7 +90,10 @@ def read_grid(name: str, overrides: dict, pair: str | None = None) -> GridFile:
 
 
 def whole_numbers(text: str, key: str) -> list[int]:
-    """ "16 64 256" as a list. Raises BadInput for anything else."""
+    """The numbers of a text such as "16 64 256", sorted and distinct. key: its name on the command line.
+
+    Raises BadInput for anything but whole numbers above 0.
+    """
     words = text.replace(",", " ").split()
     if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')

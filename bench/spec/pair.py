@@ -9,17 +9,18 @@ from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml
 from bench.data import tokenizers
 from bench.models import checkpoint, hub
+from bench.models.kinds import KINDS
 
-PAIRS = Path("configs/pairs")
+PAIRS = Path("configs/pairs")  # where pairs are stated, a YAML file each
 
-Whole = Annotated[int, Field(ge=1, strict=True)]
+Whole = Annotated[int, Field(ge=1, strict=True)]  # a whole number above 0
 Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
 Float = Literal["float32", "bfloat16", "float16"]
 
 
 class ModelFile(Strict):
-    """Where a model of a pair lies."""
+    """Where a model of a pair lies and how prompts become its token ids."""
 
     weights: str  # directory with config.json and safetensors, or a name on the hub
     tokenizer: str | None = None  # directory, or package:NAME; default: that of the weights
@@ -28,6 +29,7 @@ class ModelFile(Strict):
 
     @property
     def tokenizer_directory(self) -> str:
+        """The directory that holds tokenizer.json. Raises BadInput for a package that is not installed."""
         return tokenizers.tokenizer_directory(self.tokenizer or self.weights)
 
     def encode(self, text: str) -> list[int]:
@@ -40,15 +42,16 @@ class ModelFile(Strict):
         return self if fill == "own" else self.model_copy(update={"random_seed": self.random_seed or 0})
 
     def describe(self) -> checkpoint.Checkpoint:
+        """What the weights' directory holds: kind, shape, special tokens, revision. Loads no weights."""
         return checkpoint.read(self.weights, self.random_seed)
 
 
 class PromptFile(Strict):
-    """Which prompts a pair is asked."""
+    """Which prompts the models of a pair are asked."""
 
-    source: str = "sharegpt"
-    max_prompt_tokens: Whole | None = None
-    min_reference_chars: int = 0
+    source: str = "sharegpt"  # or the path of a JSON-lines file
+    max_prompt_tokens: Whole | None = None  # longer prompts are left out
+    min_reference_chars: int = 0  # prompts with a shorter reference are left out
 
 
 class PairFile(Strict):
@@ -70,11 +73,12 @@ class PairFile(Strict):
     @property
     def metrics(self) -> dict[str, float]:
         """The margin of each declared metric, the primary one first."""
-        both = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))
-        return {metric: margin for metric, margin in both if metric}
+        declared = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))
+        return {metric: margin for metric, margin in declared if metric}
 
     @model_validator(mode="after")
     def metrics_apply(self) -> "PairFile":
+        """Refuse a metric of quality for texts that are noise, or that were not free to end."""
         made_up = self.llama.random_seed is not None or self.llada.random_seed is not None
         if self.metrics and (made_up or self.stop == "length"):
             raise ValueError("primary_metric does not apply: random weights, or answers of forced length")
@@ -105,10 +109,10 @@ def place_model(pair: PairFile, model: str | None) -> PairFile:
 
 def fetch(pair: PairFile) -> PairFile:
     """The pair with hub names replaced by local directories. Raises BadInput for a model of the wrong kind."""
-    for kind in ("llama", "llada"):
+    for kind in KINDS:
         files: ModelFile = getattr(pair, kind)
         pair = pair.model_copy(update={kind: files.model_copy(update={"weights": hub.locate(files.weights)})})
-        found = getattr(pair, kind).describe().kind
-        if found != kind:
-            raise BadInput(f"{files.weights}: holds a {found} model where pair {pair.name} wants a {kind}")
+        actual = getattr(pair, kind).describe().kind
+        if actual != kind:
+            raise BadInput(f"{files.weights}: holds a {actual} model where pair {pair.name} wants a {kind}")
     return pair

@@ -1,6 +1,7 @@
 """Rules that a cell must keep, beyond what the schemas of bench/spec/grid.py ask of each value.
 
-A rule that is broken is one line naming the grid, what is wrong and what to do. `where` is the grid's name for it.
+Each function raises BadInput for a broken rule: one line that names the grid, what is wrong and what to do. `where`
+is the grid as the user named it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def check_cells(cells: Iterable[Cell]) -> None:
-    """Whether the GPU here computes in the precisions of cells. Raises BadInput naming the grid of the first it lacks.
+    """The GPU here must compute in the precisions of the cells.
 
-    Not for a grid that runs on another machine. Of the sentinel nothing is asked: it is compared with itself alone.
+    Not to be asked of cells that run on another machine. The sentinel may have any: it is compared with itself alone.
     """
     asked = ((cell.dtype, cell.kind) for cell in cells if cell.device == "cuda" and not cell.twin)
     for dtype, kind in dict.fromkeys(asked):
@@ -50,7 +51,7 @@ def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:
 
 
 def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where: str) -> None:
-    """Whether a prompt of known length and its answer fit into the model."""
+    """A prompt of known length and its answer must fit into the model's positions."""
     most = files.describe().max_positions
     if prompt_tokens and prompt_tokens + gen > most:
         raise BadInput(
@@ -75,19 +76,22 @@ def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None
 
 
 def check_attention(attention: str, where: str) -> None:
-    """The captured decode step is plain products in any case: beside it `math` would compare nothing."""
+    """Attention `math` needs the eager engine.
+
+    A captured step of LLaMA computes its attention as plain products in any case, so that `math` would compare nothing.
+    """
     if attention == "math":
         raise BadInput(f"{where}: attention math is compared on transformers' own modules; give engine: eager")
 
 
 def check_dtype(dtype: str | None, where: str) -> None:
-    """int8 needs torchao, which carries its products."""
+    """int8 needs torchao, which has its matrix products."""
     if dtype == "int8" and importlib.util.find_spec("torchao") is None:
         raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
 
 
 def steps_for(gen: int, tokens_per_step: int, where: str) -> int:
-    """Steps of an answer that commits so many tokens in each."""
+    """The steps of an answer of `gen` tokens that commits `tokens_per_step` in each."""
     if gen % tokens_per_step:
         raise BadInput(f"{where}: gen_length {gen} is not a multiple of tokens_per_step {tokens_per_step}")
     return gen // tokens_per_step

@@ -1,4 +1,7 @@
-"""The work folder: cells and the prompts they run on, all that a worker needs besides weights."""
+"""The work folder: cells and the prompts they run on, which is all that a worker needs beside weights.
+
+It has two files, cells.json and prompts.json. A bare machine reads them with the standard library alone.
+"""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -11,30 +14,34 @@ from bench.spec.cell import Cell
 
 @dataclass(frozen=True)
 class Work:
-    """Cells and the prompts they run on: all that a worker needs besides weights."""
+    """Cells, the prompts they run on, and how often and in which order they are to run."""
 
-    study: str
-    rounds: int
-    seed: int
+    study: str  # the MLflow experiment
+    rounds: int  # how often each cell is measured, each time in a fresh process
+    seed: int  # of the order of cells
     cells: tuple[Cell, ...]
     prompts: dict[str, tuple[Prompt, ...]]  # by prompt hash
-    git: str = ""  # commit of the code that resolved it: a machine it is taken to may have no repository,
-    code: str = ""  # or another name for the same code (provenance.code)
+    # Commit and hash (provenance.code) of the code that resolved it. A machine that it is taken to may have no
+    # repository, or another name for the same code.
+    git: str = ""
+    code: str = ""
 
     def cell(self, cell_id: str) -> Cell:
+        """The cell of this id."""
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
 
     @property
     def float_dtypes(self) -> tuple[str, ...]:
-        """Of the cells that are compared; the sentinel's where there are no others."""
+        """The dtypes of activations, sorted: of the cells that are compared, or of the sentinel where it is alone."""
         compared = [cell for cell in self.cells if not cell.twin] or self.cells
         return tuple(sorted({cell.float_dtype for cell in compared}))
 
     def prompts_of(self, cell: Cell) -> tuple[Prompt, ...]:
+        """The longest prompt set that the cell's prompts are the first of."""
         return self.prompts[cell.prompt_hash]
 
     def save(self, folder: Path) -> None:
-        """Write cells.json and prompts.json."""
+        """Write both files, and the folder where it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
         head = {"study": self.study, "rounds": self.rounds, "seed": self.seed, "git": self.git, "code": self.code}
         cells = [cell.settings() for cell in self.cells]
@@ -44,13 +51,17 @@ class Work:
 
     @classmethod
     def load(cls, folder: Path) -> "Work":
-        """Raises BadInput where there is none."""
+        """The work in a folder. A folder that older code wrote loads too: fields that cells no longer have are dropped.
+
+        Raises BadInput where there is none.
+        """
         if not (folder / "cells.json").is_file():
             raise BadInput(f"{folder}: no work folder (cells.json is missing); make one with bench.run --export")
         head = json.loads((folder / "cells.json").read_text())
-        known = {field.name for field in fields(Cell)}
-        cells = tuple(Cell(**{k: v for k, v in cell.items() if k in known}) for cell in head["cells"])
+        names = {field.name for field in fields(Cell)}
+        cells = tuple(Cell(**{k: v for k, v in cell.items() if k in names}) for cell in head["cells"])
         sets = json.loads((folder / "prompts.json").read_text())
-        prompts = {name: tuple(Prompt(**prompt) for prompt in found) for name, found in sets.items()}
-        origin = head.get("git", ""), head.get("code", "")
-        return cls(head["study"], head["rounds"], head["seed"], cells, prompts, *origin)
+        prompts = {name: tuple(Prompt(**prompt) for prompt in prompt_set) for name, prompt_set in sets.items()}
+        return cls(
+            head["study"], head["rounds"], head["seed"], cells, prompts, head.get("git", ""), head.get("code", "")
+        )

@@ -12,8 +12,8 @@ import zlib
 from collections import defaultdict
 from pathlib import Path
 
+from bench.common import paths
 from bench.common.errors import BadInput
-from bench.common.paths import ROOT
 from bench.records import merge, types
 from bench.records.merge import CellRecords
 from bench.records.types import Record
@@ -24,7 +24,7 @@ PACKED = ".jsonl.gz"  # how their files' names end
 
 def path(study: str) -> Path:
     """The file of a study's records."""
-    return ROOT / f"{study}.jsonl"
+    return paths.ROOT / f"{study}.jsonl"
 
 
 def append(file: Path, raw: dict) -> None:

@@ -16,26 +16,16 @@ from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures.style import TITLE_LETTERS, save
+from paper.selection import Selection
 
 Drawing = tuple[str, str, Callable[[], plt.Figure | None]]  # (name of the file, title, how it is drawn)
 
 
-def write(
-    findings: Findings,
-    answers: Comparison,
-    tasks: Comparison,
-    on_engines: Sequence[Comparison],
-    scalings: dict[str, Scaling],
-    folder: Path,
-) -> None:
-    """Draw what there is data for.
-
-    answers, tasks: the comparisons that the report shows. on_engines: the first of them on other engines. scalings: the
-    groups that the report shows, by kind.
-    """
-    write_drawings(comparison_drawings(answers, tasks, on_engines), folder)
-    write_drawings(scaling_drawings(scalings), folder)
-    write_drawings(cost_drawings(findings), folder)
+def write(selection: Selection, folder: Path) -> None:
+    """Draw what there is data for."""
+    write_drawings(comparison_drawings(selection.answers, selection.tasks, selection.on_engines), folder)
+    write_drawings(scaling_drawings(selection.scalings), folder)
+    write_drawings(cost_drawings(selection.findings), folder)
 
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:

@@ -61,8 +61,8 @@ def test_it_is_run_checked_and_measured(cell):
     adapter.load(cell)
     timed, sequences = calls.timed_calls(adapter, cell, [PROMPTS])
     assert sequences == [[1] * 16]
-    found = metrics.timing_metrics(timed, cell)
-    assert {"latency/latency_ms", "latency/step_ms", "latency/ttft_ms"} <= set(found)
+    values = metrics.timing_metrics(timed, cell)
+    assert {"latency/latency_ms", "latency/step_ms", "latency/ttft_ms"} <= set(values)
 
 
 def test_a_forward_that_it_does_not_mark_is_refused(cell):

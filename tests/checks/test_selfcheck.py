@@ -11,7 +11,8 @@ from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.measure import memory
 from bench.measure.clock import covered
-from bench.records.merge import CellRecords
+from tests.conftest import make_cell
+from tests.support.records import entry_of
 
 TRIES = 3  # a neighbour on a shared machine disturbs some; what is really slow is so each time
 
@@ -95,4 +96,4 @@ def test_overlapping_kernels_are_counted_once():
 
 def test_a_failed_sentinel_is_said():
     with pytest.raises(BadInput, match="the sentinel failed: error: gone"):
-        noise_floor.good_rounds(CellRecords({}, {1: {"outcome": "error", "message": "gone"}}))
+        noise_floor.good_rounds(entry_of(make_cell("llada"), [], outcome="error", message="gone"))

@@ -89,7 +89,7 @@ BIG = {
     "lean, float32": (big_cell("llada", batch_size=2, gen_length=128, steps=16, head="lean", dtype="float32"), 128),
     "padded": (big_cell("llada", batch_size=4, gen_length=1024, steps=128, head="lean"), 1024),
     "llama, prefill": (big_cell("llama", batch_size=32, gen_length=3), 2048),
-    "llama, decode": (big_cell("llama", batch_size=64, gen_length=60), 4),
+    "llama, decode": (big_cell("llama", batch_size=64, gen_length=24), 4),
     "llama, noise": (big_cell("llama", batch_size=64, gen_length=4, temperature=1.0), 2),
     "captured": (
         big_cell("llada", batch_size=32, gen_length=512, steps=64, head="lean", engine="captured"), 128),
@@ -133,9 +133,9 @@ def test_peak_of_8b_shapes_is_what_their_tensors_hold(name, tmp_path):
         adapter = registry.create(cell.model)
         adapter.load(cell)
         run = one_step if cell.model == "llada" else decoding
-        found = counted(adapter, lambda: run(adapter, cell, prompt_tokens, padded))
+        counted_bytes = counted(adapter, lambda: run(adapter, cell, prompt_tokens, padded))
     expected = peak_memory.peak(cell, shape_of(cell), prompt_tokens, padded)
-    beyond = found - expected.weights  # the weights would hide any error in the rest
+    beyond = counted_bytes - expected.weights  # the weights would hide any error in the rest
     assert expected.total - expected.weights == pytest.approx(beyond, rel=0.02)
 
 
@@ -153,8 +153,8 @@ POCKET = [
 def test_peak_of_whole_calls_of_the_pocket_pair(cell):
     adapter = registry.create(cell.model)
     adapter.load(cell)
-    found = counted(adapter, lambda: adapter.generate([[7] * 11] * cell.batch_size, lambda kind: None))
-    assert peak_memory.peak(cell, shape_of(cell), 11).total == pytest.approx(found, rel=0.05)
+    counted_bytes = counted(adapter, lambda: adapter.generate([[7] * 11] * cell.batch_size, lambda kind: None))
+    assert peak_memory.peak(cell, shape_of(cell), 11).total == pytest.approx(counted_bytes, rel=0.05)
 
 
 ON_H100 = [  # GiB allocated at the peak on an H100, torch 2.11: prompt 128
@@ -186,8 +186,8 @@ def test_a_workload_has_the_peak_of_its_cell():
 
 def test_the_split_says_what_fills_the_card():
     old, _ = BIG["official-old"]
-    found = peak_memory.peak(old, shape_of(old), 128)
-    assert found.logits == 32 * 640 * 126_464 * (2 + 8 + 8)  # bfloat16, its float64 copy, the softmax
-    assert found.kv_cache == 0
+    peak = peak_memory.peak(old, shape_of(old), 128)
+    assert peak.logits == 32 * 640 * 126_464 * (2 + 8 + 8)  # bfloat16, its float64 copy, the softmax
+    assert peak.kv_cache == 0
     llama = big_cell("llama", gen_length=129, batch_size=2)
     assert peak_memory.peak(llama, shape_of(llama), 1).kv_cache == 2 * 32 * 129 * 2 * (8 * 128 * 2)

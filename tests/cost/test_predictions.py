@@ -62,9 +62,9 @@ def test_the_host_adds_to_each_forward_of_its_model(models):
 
 
 def test_a_surface_has_a_number_for_each_place(models):
-    found = models.surface(H100, [1, 8], [128, 512], 128)
-    assert list(found.index) == [8, 1]
-    assert found.loc[1, 512] == models.break_even_steps(Place(1, 512, 128), H100)
+    surface = models.surface(H100, [1, 8], [128, 512], 128)
+    assert list(surface.index) == [8, 1]
+    assert surface.loc[1, 512] == models.break_even_steps(Place(1, 512, 128), H100)
 
 
 def test_every_card_has_a_source_and_a_row(models):

@@ -202,6 +202,8 @@ def test_questions_are_first_turns_of_heldout_conversations(tmp_path, monkeypatc
 
 def test_heldout_prompts_are_never_training_text(tmp_path, monkeypatch):
     monkeypatch.setattr(prompts, "CACHE", tmp_path)
+    conversations = list(sharegpt.stream_conversations())  # unpacked once, read twice
+    monkeypatch.setattr(sharegpt, "stream_conversations", lambda: iter(conversations))
     training = [turn for turn in sharegpt.load_turns()[0] if not sharegpt.is_test(turn.conversation)]
     asked = {sharegpt.fingerprint(turn.prompt) for turn in training}
     answered = {sharegpt.fingerprint(turn.answer) for turn in training}

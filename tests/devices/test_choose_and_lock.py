@@ -8,13 +8,10 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from bench import run
-from bench.checks import engine_ladder
+from bench import ceilings, frontier, ladder, run
 from bench.common import paths
 from bench.common.errors import BadInput
 from bench.devices import choose, lock
-from bench.measure import ceilings
-from bench.runner import frontier, loop
 from bench.spec import rules
 from bench.spec.work import Work
 from tests.conftest import make_cell
@@ -185,15 +182,15 @@ SHAPES = ["--pair", "8b-shapes"]
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments", "where"),
-    [(loop, BFLOAT16, "grid smoke"), (loop, [*BFLOAT16, "--plan"], "grid smoke"), (frontier, SHAPES, "grid frontier"),
-     (engine_ladder, SHAPES, "grid engines"), (ceilings, SHAPES, "pair 8b-shapes"),
+    ("door", "arguments", "where"),
+    [(run, BFLOAT16, "grid smoke"), (run, [*BFLOAT16, "--plan"], "grid smoke"), (frontier, SHAPES, "grid frontier"),
+     (ladder, SHAPES, "grid engines"), (ceilings, SHAPES, "pair 8b-shapes"),
      (ceilings, ["--dtype", "float32 bfloat16"], 'DTYPE="float32 bfloat16"')],
 )  # fmt: skip
-def test_every_door_that_takes_time_refuses_an_emulation(t4, monkeypatch, module, arguments, where):
+def test_every_door_that_takes_time_refuses_an_emulation(t4, monkeypatch, door, arguments, where):
     monkeypatch.setattr(sys, "argv", ["door", *arguments])
     with pytest.raises(BadInput) as refused:
-        module.main()
+        door.main()
     assert str(refused.value) == f"{where}: {lacks('bfloat16')}"
 
 
@@ -201,10 +198,10 @@ def test_a_work_folder_of_another_machine_is_refused_where_it_would_run(t4, monk
     cells = (make_cell("llama", dtype="bfloat16", device="cuda"),)
     Work("s", 1, 0, cells, {"h": ()}).save(tmp_path / "work")
     arguments = ["--cells", str(tmp_path / "work"), "--record", str(tmp_path / "out.jsonl")]
-    for module in (loop, ceilings):
+    for door in (run, ceilings):
         monkeypatch.setattr(sys, "argv", ["door", *arguments])
         with pytest.raises(BadInput, match=r"^grid test: dtype bfloat16 needs a GPU"):
-            module.main()
+            door.main()
     assert not (tmp_path / "out.jsonl").exists()
 
 

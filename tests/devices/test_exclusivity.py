@@ -11,8 +11,9 @@ import pytest
 
 from bench.devices import exclusivity, nvml
 from bench.records import trust
-from bench.records.merge import CellRecords
+from bench.records.machine import NvmlReport
 from tests.support.fake_nvml import CONTEXT, ELSEWHERE, GIB, MIB, OTHER, OURS, Card, Machine, Process
+from tests.support.records import watched_by
 
 NEEDED = {  # without these nothing vouches for the card
     "nvmlInit", "nvmlDeviceGetHandleByUUID", "nvmlSystemGetDriverVersion", "nvmlDeviceGetMaxClockInfo",
@@ -99,8 +100,7 @@ def hide_others(machine: Machine, shown: str) -> None:
 
 def trusted(*reports: dict) -> tuple[str, str]:
     """The verdict over rounds."""
-    rounds = {i: {"environment": {"verdict": r["verdict"]}, "nvml": r} for i, r in enumerate(reports, 1)}
-    return trust.verdict(CellRecords({}, rounds))
+    return trust.verdict(watched_by(*map(NvmlReport.from_json, reports)))
 
 
 def test_the_fake_knows_every_call_that_is_made():

@@ -40,22 +40,54 @@ def test_plain_make_prints_every_door():
     assert (done.returncode, done.stderr) == (0, "")
     printed = re.findall(r"^  make ([\w-]+) +\S", done.stdout, re.MULTILINE)
     assert set(DOORS) <= set(printed)
-    phony = re.search(r"^\.PHONY: (.*)$", Path("Makefile").read_text(), re.MULTILINE)[1].split()
+    makefile = Path("Makefile").read_text().replace("\\\n", " ")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
     assert sorted(printed) == sorted(phony)
     assert done.stdout == make("help").stdout
 
 
 def test_help_shows_the_variables_as_they_are():
     assert f'STEPS="{DEFAULT_STEPS}"' in make().stdout
-    shown = make("help", "STEPS=16 64", "PAIR=mine").stdout
-    assert 'STEPS="16 64"' in shown
-    assert "STUDY=mine" in shown
+    help_text = make("help", "STEPS=16 64", "PAIR=mine", "MODEL=my model's").stdout
+    assert 'STEPS="16 64"' in help_text
+    assert "STUDY=mine" in help_text
+    assert """MODEL="my model's\"""" in help_text
+
+
+def variables() -> list[str]:
+    """The names that the Makefile gives a value, in its order."""
+    return re.findall(r"^(\w+) =", Path("Makefile").read_text(), re.MULTILINE)
+
+
+def test_help_has_one_line_for_each_variable_with_its_value_and_meaning():
+    for_users = [name for name in variables() if name.isupper()]
+    explained = re.findall(r'^  ([A-Z_]+)=("[^"]+"|\S*) +\S.*$', make().stdout, re.MULTILINE)
+    assert [name for name, _ in explained] == for_users
+    assert ("ROUNDS", "3") in explained
+    assert ("MODEL", "") in explained
+
+
+def test_no_variable_is_called_like_a_target():
+    targets = re.findall(r"^([a-z][\w -]*):(?!=)", Path("Makefile").read_text(), re.MULTILINE)
+    assert not set(variables()) & {target for line in targets for target in line.split()}
+
+
+def test_help_groups_the_doors():
+    printed = make().stdout
+    groups = re.findall(r"^(\w+)[^\n]*\n  make ", printed, re.MULTILINE)
+    assert groups == ["Study", "Scaling", "Results", "Trust", "Upkeep"]
+    assert printed.index("Study:") < printed.index("make study ") < printed.index("Scaling")
+    assert printed.index("Trust:") < printed.index("make selfcheck ") < printed.index("Upkeep")
+
+
+def test_help_fits_into_100_columns():
+    assert max(map(len, make().stdout.splitlines())) <= 100
 
 
 def test_steps_are_one_argument():
-    found = options(dry("sweep", "STEPS=16 64 256", "PY=python3"))
-    assert found["--steps"] == "16 64 256"
-    assert found["--block"] == "32"
+    passed = options(dry("sweep", "STEPS=16 64 256", "PY=python3"))
+    assert passed["--steps"] == "16 64 256"
+    assert passed["--block"] == "32"
 
 
 def test_every_variable_reaches_the_command():
@@ -64,8 +96,8 @@ def test_every_variable_reaches_the_command():
         "TEMPERATURE": "0.5", "STUDY": "night run", "MODEL": "my models/x", "PROMPTS_FILE": "my prompts.jsonl",
         "RETRY": "oom error",
     }  # fmt: skip
-    found = options(dry("sweep", "PY=python3", *(f"{key}={value}" for key, value in given.items())))
-    assert found == {f"--{key.lower().replace('_', '-')}": value for key, value in given.items()}
+    passed = options(dry("sweep", "PY=python3", *(f"{key}={value}" for key, value in given.items())))
+    assert passed == {f"--{key.lower().replace('_', '-')}": value for key, value in given.items()}
 
 
 def test_unset_study_model_and_prompts_file_are_left_out():

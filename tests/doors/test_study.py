@@ -19,7 +19,7 @@ GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
 
 
 def command(folder, *arguments: str) -> subprocess.CompletedProcess:
-    own = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    own = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
     env = os.environ | own | {lock.LOCKS: str(folder)}  # a study may be running on this machine
     line = [sys.executable, "-m", *arguments]
     return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ import torch
 from bench import ceilings as ceilings_door
 from bench.common.errors import BadInput
 from bench.measure import ceilings
-from bench.measure.ceilings import Rate
 from bench.models import checkpoint
 from bench.models.shape import Shape
 from bench.records import merge
+from bench.records.machine import Environment, Rate
+from bench.records.types import Ceilings, Round
 from bench.runner import ceilings as runner_ceilings
-from tests.conftest import REPO
+from tests.conftest import REPO, make_cell
+from tests.support.records import round_of
 
 SMALL = Shape(layers=2, width=8, heads=2, kv_heads=1, head_width=4, feed_forward=16, vocabulary=10, tied=False)
 
@@ -57,27 +60,27 @@ def test_the_host_is_measured_on_as_many_layers_without_arithmetic(kind, engine)
     assert 1e-5 < ceilings.host_s(found, "float32", "cpu", engine) < 1
 
 
-def ceilings_record(**changes) -> dict:
-    rate = {"value": 1.0, "median": 1.0, "low": 1.0, "kernel": "k"}
-    head = {"record": "ceilings", "study": "s", "pair": "pocket", "device": "A", "dtype": "float32", "threads": 1}
-    return head | {"flops_per_s": rate, "bytes_per_s": rate, "host_s": {"eager": {"llama": 0.1}}} | changes
+def ceilings_record(**changes) -> Ceilings:
+    rate = Rate(1.0, 1.0, 1.0, "k")
+    record = Ceilings("s", "pocket", "A", "float32", rate, rate, {"eager": {"llama": 0.1}}, threads=1)
+    return replace(record, **changes)
 
 
-def round_of(device: str = "A", threads: int = 1, platform: str = "cpu") -> dict:
-    cell = {"pair": "pocket", "dtype": "float32", "device": platform}
-    place = {"device": device, "threads": threads}
-    return {"record": "round", "cell_id": "c", "round": 1, "outcome": "ok", "cell": cell, "environment": place}
+def run_on(device: str = "A", threads: int = 1, platform: str = "cpu") -> Round:
+    """A round of a cell of the shipped pair, on this device."""
+    cell = make_cell("llama", device=platform)
+    return round_of(cell, [], environment=Environment(device=device, threads=threads))
 
 
 @pytest.mark.parametrize(
     ("run", "ceiling", "same"),
     [
-        (round_of(), ceilings_record(), True),
-        (round_of(device="B"), ceilings_record(), False),
-        (round_of(threads=2), ceilings_record(), False),
-        (round_of(threads=2, platform="cuda"), ceilings_record(), True),  # a GPU does not care
-        (round_of(), ceilings_record(dtype="bfloat16"), False),
-        (round_of(), ceilings_record(pair="8b"), False),
+        (run_on(), ceilings_record(), True),
+        (run_on(device="B"), ceilings_record(), False),
+        (run_on(threads=2), ceilings_record(), False),
+        (run_on(threads=2, platform="cuda"), ceilings_record(), True),  # a GPU does not care
+        (run_on(), ceilings_record(dtype="bfloat16"), False),
+        (run_on(), ceilings_record(pair="8b"), False),
     ],
 )
 def test_runs_find_the_ceilings_of_their_own_device(run, ceiling, same):
@@ -87,7 +90,7 @@ def test_runs_find_the_ceilings_of_their_own_device(run, ceiling, same):
 
 def test_the_last_measured_ceilings_count():
     later = ceilings_record(threads=1, started=2)
-    assert merge.group([ceilings_record(), later, round_of()])["c"].ceilings == later
+    assert merge.group([ceilings_record(), later, run_on()])["c"].ceilings == later
 
 
 def test_a_record_in_words():
@@ -107,7 +110,7 @@ def test_bad_input_is_refused_before_anything_is_measured(arguments, monkeypatch
 
 
 def test_measured_end_to_end_into_a_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ceilings, "LOOK_S", 0.01)
+    monkeypatch.setattr(ceilings, "CANDIDATE_S", 0.01)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     out = tmp_path / "out.jsonl"
     monkeypatch.setattr("sys.argv", ["ceilings", "--seconds", "0.02", "--device", "cpu", "--record", str(out)])

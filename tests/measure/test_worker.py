@@ -6,7 +6,10 @@ import torch
 from bench.adapters.contract import Output, Special
 from bench.data.prompt import Prompt
 from bench.measure import calls, energy_and_kernels, watch, worker
-from bench.records import merge
+from bench.records import merge, types
+from bench.records.machine import NvmlReport
+from bench.records.types import Call
+from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES
 from bench.spec.work import Work
 from tests.conftest import make_cell
 
@@ -52,11 +55,11 @@ def measure(adapter, cell, round_=1) -> tuple[dict, list[dict]]:
 def test_a_good_cell_times_every_prompt_after_a_warm_up_at_the_longest_canvas():
     adapter, cell = Fake(), make_cell("llada", prompts=4, steps=8)
     record, events = measure(adapter, cell)
-    warm = [(4, 16, [6])] * calls.WARMUP_PASSES
+    warm = [(WARMUP_FORWARDS, 16, [6])] * WARMUP_PASSES
     assert adapter.asked == warm + [(8, 16, [n]) for n in (3, 4, 5, 6)]
     assert record["outcome"] == "ok"
     assert [call["prompts"] for call in record["calls"]] == [[0], [1], [2], [3]]
-    assert len(record["warmup_ms"]) == calls.WARMUP_PASSES
+    assert len(record["warmup_ms"]) == WARMUP_PASSES
     assert record["memory_gib"]["weights"] == 1
     assert len(record["sequences"]) == 4
     assert [e["event"] for e in events] == ["start", *["progress"] * 4, "record"]
@@ -81,7 +84,7 @@ def test_capturing_comes_before_the_warm_up_and_is_timed_apart():
     adapter = Capturing()
     record, _ = measure(adapter, make_cell("llada", prompts=4, steps=8, batch_size=2, engine="captured"))
     assert adapter.asked[0] == ("prepare", [[3, 4], [5, 6]])
-    assert len(adapter.asked) == 1 + calls.WARMUP_PASSES + 2
+    assert len(adapter.asked) == 1 + WARMUP_PASSES + 2
     assert record["capture_s"] >= 0
     assert "capture_s" not in measure(Fake(), make_cell("llada", prompts=4, steps=8))[0]
 
@@ -94,8 +97,8 @@ def test_batches_hold_all_prompts_once():
 
 
 def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
-    cell = calls.short_cell(make_cell("llama", gen_length=100), calls.WARMUP_FORWARDS)
-    assert (cell.gen_length, cell.stop) == (calls.WARMUP_FORWARDS, "length")
+    cell = calls.short_cell(make_cell("llama", gen_length=100), WARMUP_FORWARDS)
+    assert (cell.gen_length, cell.stop) == (WARMUP_FORWARDS, "length")
 
 
 @pytest.mark.parametrize(
@@ -145,11 +148,12 @@ def run_cells(adapter, *cells, opened=None) -> list[dict]:
 
 def test_a_gpus_record_names_the_allocators_settings(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
-    cell, nvml = make_cell("llada", device="cuda"), {"verdict": "exclusive"}
-    assert "allocator" not in worker.environment(cell, Alone(), nvml)
+    cell = make_cell("llada", device="cuda")
+    report = NvmlReport("exclusive")
+    assert worker.environment(cell, Alone(), report).allocator is None
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-    assert worker.environment(cell, Alone(), nvml)["allocator"] == "expandable_segments:True"
-    assert "allocator" not in worker.environment(make_cell("llada"), None, None)
+    assert worker.environment(cell, Alone(), report).allocator == "expandable_segments:True"
+    assert worker.environment(make_cell("llada"), None, None).allocator is None
 
 
 def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
@@ -163,8 +167,8 @@ def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
     for record, trace in zip((first, second), traces, strict=True):
         assert trace["busy"]["latency_ms"] > 0
         assert trace["busy"]["kernel_ms"] == 7.0
-        entry = merge.group([record, trace])[record["cell_id"]]
-        assert entry.rounds[1]["busy"] == trace["busy"]
+        entry = merge.group(map(types.parse, [record, trace]))[record["cell_id"]]
+        assert entry.rounds[1].busy.kernel_ms == 7.0
 
 
 @pytest.mark.parametrize("part", ["kernel_ms", "Stopwatch"])
@@ -177,11 +181,12 @@ def test_what_fails_beside_a_cell_costs_nothing(part, monkeypatch, capsys):
 
 
 def test_a_traced_call_is_short():
-    assert (
-        energy_and_kernels.forwards_to_trace([{"nfe": 100, "latency_ms": 1000.0}]) == energy_and_kernels.TRACED_FORWARDS
-    )
-    assert energy_and_kernels.forwards_to_trace([{"nfe": 10, "latency_ms": 5000.0}]) == 4
-    assert energy_and_kernels.forwards_to_trace([{"nfe": 1, "latency_ms": 9000.0}]) == 1
+    def forwards(nfe: int, latency_ms: float) -> int:
+        return energy_and_kernels.forwards_to_trace([Call([0], latency_ms, {}, nfe, nfe, [1])])
+
+    assert forwards(100, 1000.0) == energy_and_kernels.TRACED_FORWARDS
+    assert forwards(10, 5000.0) == 4
+    assert forwards(1, 9000.0) == 1
 
 
 def test_a_lost_device_ends_the_worker_and_leaves_the_rest_to_another(monkeypatch):
@@ -205,5 +210,5 @@ def test_a_card_without_room_for_a_context_is_out_of_memory(monkeypatch):
 @pytest.mark.parametrize(("steps", "timed", "made"), [(64, None, 4), (64, 16, 4), (64, 2, 2), (2, None, 2)])
 def test_a_llada_warms_up_with_a_few_steps_of_its_own_canvas_however_many_blocks_it_has(steps, timed, made):
     cell = make_cell("llada", gen_length=64, block_length=32 if steps == 2 else 4, steps=steps, steps_timed=timed)
-    short = calls.short_cell(cell, calls.WARMUP_FORWARDS)
+    short = calls.short_cell(cell, WARMUP_FORWARDS)
     assert (short.forwards(), short.gen_length, short.steps) == (made, 64, steps)

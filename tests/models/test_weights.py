@@ -140,11 +140,11 @@ def test_the_8b_shapes_have_the_published_parameter_counts():
 
 LOAD = """
 import sys, torch
-from bench import checkpoint, models
-from bench.profiler import reset_resident_peak, resident_peak_bytes
+from bench.models import checkpoint, weights
+from bench.measure.memory import reset_resident_peak, resident_peak_bytes
 reset_resident_peak()
 before = resident_peak_bytes()
-models.load(checkpoint.read(sys.argv[1]), "cpu", torch.float32)
+weights.load(checkpoint.read(sys.argv[1]), "cpu", torch.float32)
 print(resident_peak_bytes() - before)
 """
 

@@ -8,6 +8,8 @@ import pytest
 from bench.common.errors import BadInput
 from bench.quality import models, scoring, text_scores
 from bench.records.merge import CellRecords
+from tests.conftest import make_cell
+from tests.support.records import entry_of, llada_call
 
 TEXT = "A business plan describes the goals of a company, the market it serves and how it will earn money."
 
@@ -78,17 +80,16 @@ ALL = ["diversity", "bertscore-minilm", "judge-smollm2"]
 
 
 def entry(**cell) -> CellRecords:
-    found = CellRecords({"stop": "eos", "prompt_hash": "h", "kind": "sweep", "pair": "p", "prompts": 1} | cell)
-    found.cell |= {"tokenizer": "bench/pocket/tokenizer", "gen_length": 4}
-    found.rounds[1] = {"outcome": "ok", "sequences": [[5, 1]], "calls": [{"kept": [2]}]}
-    return found
+    """A cell with one text of two tokens."""
+    return entry_of(make_cell("llada", **{"kind": "sweep"} | cell), [llada_call(0, kept=[2])], sequences=[[5, 1]])
 
 
-def unscored(monkeypatch, found: CellRecords, reference: str | None, judge: str = "smollm2") -> dict[str, list[str]]:
+def unscored(monkeypatch, recorded: CellRecords, reference: str | None, judge: str = "smollm2") -> dict[str, list[str]]:
+    """What is not scored yet of a study with this cell, by kind."""
     prompt = type("P", (), {"reference": reference})
-    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": found})
+    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": recorded})
     monkeypatch.setattr(scoring, "stored", lambda name: (prompt,))
-    return {item.entry.cell["kind"]: item.missing for item in scoring.unscored("s", "minilm", judge)}
+    return {item.entry.cell.kind: item.missing for item in scoring.unscored("s", "minilm", judge)}
 
 
 @pytest.mark.parametrize(

@@ -23,37 +23,37 @@ def of(cell: Cell, *calls_of_rounds: list[Call]) -> dict[int, dict[str, float]]:
 
 
 def test_llada_latencies_and_work():
-    found = of(LLADA, [llada_call(0)])[1]
-    assert found["latency/latency_ms"] == 32
-    assert found["latency/ttft_ms"] == 30  # position 0 was final after the second step
-    assert found["latency/ttfb_ms"] == 30
-    assert found["latency/step_ms"] == 15  # gaps 10 and 20
-    assert found["latency/tpot_ms"] == 1  # (32 - 30) / (3 - 1)
-    assert "latency/itl_p50_ms" not in found
-    assert found["throughput/tokens_per_s"] == pytest.approx(3 / 0.032)
-    assert found["throughput/canvas_tokens_per_s"] == pytest.approx(4 / 0.032)
-    assert (found["compute/nfe"], found["compute/tokens_per_forward"], found["compute/positions_per_token"]) == (
+    tracked = of(LLADA, [llada_call(0)])[1]
+    assert tracked["latency/latency_ms"] == 32
+    assert tracked["latency/ttft_ms"] == 30  # position 0 was final after the second step
+    assert tracked["latency/ttfb_ms"] == 30
+    assert tracked["latency/step_ms"] == 15  # gaps 10 and 20
+    assert tracked["latency/tpot_ms"] == 1  # (32 - 30) / (3 - 1)
+    assert "latency/itl_p50_ms" not in tracked
+    assert tracked["throughput/tokens_per_s"] == pytest.approx(3 / 0.032)
+    assert tracked["throughput/canvas_tokens_per_s"] == pytest.approx(4 / 0.032)
+    assert (tracked["compute/nfe"], tracked["compute/tokens_per_forward"], tracked["compute/positions_per_token"]) == (
         2,
         2,
         6,
     )
-    assert found["memory/weights_gib"] == 0.5
+    assert tracked["memory/weights_gib"] == 0.5
 
 
 def test_llama_latencies_and_work():
-    found = of(LLAMA, [llama_call(0, [20, 25, 35])])[1]
-    assert found["latency/ttft_ms"] == 20
-    assert found["latency/itl_p50_ms"] == 7.5
-    assert found["latency/step_ms"] == 7.5  # the prefill is no step
-    assert found["latency/tpot_ms"] == 8  # (36 - 20) / 2
-    assert "latency/ttfb_ms" not in found
-    assert found["compute/tokens_per_forward"] == 1
-    assert found["compute/positions_per_token"] == pytest.approx(10 / 3)
+    tracked = of(LLAMA, [llama_call(0, [20, 25, 35])])[1]
+    assert tracked["latency/ttft_ms"] == 20
+    assert tracked["latency/itl_p50_ms"] == 7.5
+    assert tracked["latency/step_ms"] == 7.5  # the prefill is no step
+    assert tracked["latency/tpot_ms"] == 8  # (36 - 20) / 2
+    assert "latency/ttfb_ms" not in tracked
+    assert tracked["compute/tokens_per_forward"] == 1
+    assert tracked["compute/positions_per_token"] == pytest.approx(10 / 3)
 
 
 def test_throughput_is_total_tokens_over_total_time_not_a_mean_of_ratios():
-    found = of(LLAMA, [llama_call(0, [9, 19, 29, 39]), llama_call(1, [159])])[1]
-    assert found["throughput/tokens_per_s"] == pytest.approx(5 / 0.200)  # the mean of ratios would be 53
+    tracked = of(LLAMA, [llama_call(0, [9, 19, 29, 39]), llama_call(1, [159])])[1]
+    assert tracked["throughput/tokens_per_s"] == pytest.approx(5 / 0.200)  # the mean of ratios would be 53
 
 
 def test_prompt_and_padding_are_not_output():
@@ -72,9 +72,9 @@ def test_a_later_round_on_fewer_prompts_is_scaled_to_all():
 
 def test_a_forward_too_many_commits_nothing():
     late = llama_call(0, [20, 25, 35], kept=[2])  # a captured engine ran once more after the end token
-    found = of(LLAMA, [late])[1]
-    assert (found["compute/nfe"], found["compute/tokens_per_forward"]) == (3, pytest.approx(2 / 3))
-    assert found["compute/positions_per_token"] == 5
+    tracked = of(LLAMA, [late])[1]
+    assert (tracked["compute/nfe"], tracked["compute/tokens_per_forward"]) == (3, pytest.approx(2 / 3))
+    assert tracked["compute/positions_per_token"] == 5
 
 
 def test_capturing_is_reported_apart():
@@ -86,9 +86,9 @@ def test_capturing_is_reported_apart():
 
 def test_headline_is_the_mean_with_an_interval_from_two_rounds_on():
     assert metrics.headline({1: {"a": 2.0}}) == {"a": 2.0}
-    found = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.0}})
-    assert found["a"] == 3
-    assert found["a_ci_low"] < 3 < found["a_ci_high"]
+    tracked = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.0}})
+    assert tracked["a"] == 3
+    assert tracked["a_ci_low"] < 3 < tracked["a_ci_high"]
 
 
 def test_a_failed_round_gives_no_numbers():
@@ -102,9 +102,9 @@ def test_quality_pools_tokens_for_perplexity_and_skips_what_is_undefined():
         "a": scores_of({"distinct_2": [0.5, None, 1.0]}),
         "b": scores_of({}, nats=[10.0, 2.0], tokens=[4, 2]),
     }
-    found = metrics.quality_metrics(entry)
-    assert found["quality/distinct_2"] == 0.75
-    assert found["quality/judge_perplexity"] == pytest.approx(7.389056)
+    tracked = metrics.quality_metrics(entry)
+    assert tracked["quality/distinct_2"] == 0.75
+    assert tracked["quality/judge_perplexity"] == pytest.approx(7.389056)
     assert list(metrics.per_prompt(entry)) == [("distinct_2", 0, 0.5), ("distinct_2", 2, 1.0)]
 
 
@@ -132,12 +132,12 @@ PART_LLAMA = replace(LLAMA, gen_length=10, tokens_timed=4)
 
 
 def test_the_rest_of_the_steps_is_as_long_as_a_step():
-    found = of(PART_LLADA, [llada_call(0, marks={"step": [10.0, 30.0], "block": []})])[1]
-    assert found["latency/latency_ms"] == 32 + 8 * 15
-    assert found["latency/step_ms"] == 15
-    assert "latency/ttfb_ms" not in found
-    assert found["throughput/tokens_per_s"] == pytest.approx(4 / 0.152)
-    assert (found["compute/nfe"], found["compute/positions_per_token"]) == (10, 24 * 5 / 4)
+    tracked = of(PART_LLADA, [llada_call(0, marks={"step": [10.0, 30.0], "block": []})])[1]
+    assert tracked["latency/latency_ms"] == 32 + 8 * 15
+    assert tracked["latency/step_ms"] == 15
+    assert "latency/ttfb_ms" not in tracked
+    assert tracked["throughput/tokens_per_s"] == pytest.approx(4 / 0.152)
+    assert (tracked["compute/nfe"], tracked["compute/positions_per_token"]) == (10, 24 * 5 / 4)
 
 
 def test_the_rest_of_the_tokens_is_as_long_as_the_mean_of_first_and_last_ones():
@@ -145,14 +145,14 @@ def test_the_rest_of_the_tokens_is_as_long_as_the_mean_of_first_and_last_ones():
     call = llama_call(
         0, [20, 24, 140, 148], latency_ms=150, marks=marks
     )  # 108 ms nobody is charged for; first gap 4 ms, last gaps 8 and 8
-    found = of(PART_LLAMA, [call])[1]
-    assert found["latency/latency_ms"] == 150 - 108 + 6 * 6
-    assert found["latency/ttft_ms"] == 20
-    assert found["latency/step_ms"] == found["latency/itl_p50_ms"] == 6
-    assert "latency/itl_p95_ms" not in found
-    assert found["latency/tpot_ms"] == pytest.approx((78 - 20) / 9)
-    assert found["throughput/tokens_per_s"] == pytest.approx(10 / 0.078)
-    assert (found["compute/nfe"], found["compute/positions_per_token"]) == (10, 17 / 10)
+    tracked = of(PART_LLAMA, [call])[1]
+    assert tracked["latency/latency_ms"] == 150 - 108 + 6 * 6
+    assert tracked["latency/ttft_ms"] == 20
+    assert tracked["latency/step_ms"] == tracked["latency/itl_p50_ms"] == 6
+    assert "latency/itl_p95_ms" not in tracked
+    assert tracked["latency/tpot_ms"] == pytest.approx((78 - 20) / 9)
+    assert tracked["throughput/tokens_per_s"] == pytest.approx(10 / 0.078)
+    assert (tracked["compute/nfe"], tracked["compute/positions_per_token"]) == (10, 17 / 10)
 
 
 def test_a_linear_cost_is_extrapolated_to_itself():

@@ -13,6 +13,7 @@ from bench.cost import peak_memory
 from bench.data.prompt import Prompt
 from bench.devices import choose, lock
 from bench.models import checkpoint
+from bench.records.machine import MemoryGib
 from bench.records.merge import CellRecords
 from bench.runner import estimate, frontier, frontier_plan, frontier_search
 from bench.runner.frontier_search import Tries, next_batch
@@ -20,6 +21,7 @@ from bench.spec.work import Work
 from bench.store import disk
 from bench.store.sink import Sink
 from tests.conftest import REPO, make_cell
+from tests.support.records import entry_of
 
 NONE = Tries({}, frozenset())
 
@@ -82,8 +84,8 @@ def test_a_first_try_near_the_edge_leaves_few():
 
 
 def entry(cell, outcome: str, allocated: float = 0.0) -> CellRecords:
-    record = {"outcome": outcome, "message": "m", "round": 1, "memory_gib": {"allocated": allocated}}
-    return CellRecords(cell.settings(), {1: record})
+    """A cell with one round that ended like this."""
+    return entry_of(cell, [], outcome=outcome, message="m", memory_gib=MemoryGib(allocated=allocated))
 
 
 def test_tries_are_read_from_records_of_the_same_line_alone():
@@ -241,11 +243,11 @@ def test_memory_runs_out_for_real_and_the_same_command_goes_on(tmp_path):
     arguments = ["--cells", str(tmp_path / "work"), "--record", str(tmp_path / "out.jsonl"), "--limit-gib", "0.7"]
     first = run(tmp_path, *arguments)
     assert first.returncode == 0, first.stderr
-    found = disk.read(tmp_path / "out.jsonl")
+    found = disk.read_json(tmp_path / "out.jsonl")
     outcomes = {record["cell"]["batch_size"]: record["outcome"] for record in found}
     assert set(outcomes.values()) == {"ok", "oom"}
     largest = max(batch for batch, outcome in outcomes.items() if outcome == "ok")
     assert f"llada, 1024 tokens: batch {largest} fits, " in first.stdout
     assert all(record["cell"]["limit_gib"] == 0.7 for record in found)
     again = run(tmp_path, *arguments)
-    assert (again.stdout, len(disk.read(tmp_path / "out.jsonl"))) == (first.stdout, len(found))
+    assert (again.stdout, len(disk.read_json(tmp_path / "out.jsonl"))) == (first.stdout, len(found))

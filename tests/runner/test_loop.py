@@ -7,6 +7,7 @@ import pytest
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.records import merge
+from bench.records.machine import NvmlReport
 from bench.runner import ceilings, loop, request
 from bench.runner import order as runner_order
 from bench.runner.request import Request
@@ -14,6 +15,7 @@ from bench.spec import sentinel
 from bench.spec.work import Work
 from bench.store import disk
 from tests.conftest import make_cell
+from tests.support.records import round_of, watched_by
 
 CELLS = (*(make_cell("llada", steps=steps) for steps in (2, 4, 8)), make_cell("llama"))
 
@@ -59,7 +61,7 @@ def sink(tmp_path, monkeypatch):
 
 
 def outcomes(sink) -> dict[str, list[str]]:
-    return {cell_id: [r["outcome"] for r in entry.rounds.values()] for cell_id, entry in sink.known().items()}
+    return {cell_id: [record.outcome for record in entry.rounds.values()] for cell_id, entry in sink.known().items()}
 
 
 def test_every_cell_runs_once_a_round_and_models_alternate(work, sink, tmp_path):
@@ -109,7 +111,7 @@ def test_an_interrupt_keeps_what_was_measured(work, sink, tmp_path, monkeypatch)
     monkeypatch.setattr(Scripted, "events", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.run(work, tmp_path, sink)
-    assert len(disk.read(sink.plain_file)) == 1
+    assert len(disk.read_json(sink.plain_file)) == 1
     monkeypatch.setattr(Scripted, "events", real)
     assert loop.run(work, tmp_path, sink) == 0
     assert outcomes(sink) == {cell.cell_id: ["ok"] * 3 for cell in CELLS}
@@ -129,8 +131,10 @@ def test_the_sentinel_begins_and_ends_each_round_in_a_process_of_its_own():
 def known_of(rounds: dict[str, dict[int, str]]) -> dict[str, merge.CellRecords]:
     """Records by cell id with these outcomes by round."""
     return {
-        cell_id: merge.CellRecords({}, {number: {"outcome": outcome} for number, outcome in found.items()})
-        for cell_id, found in rounds.items()
+        cell_id: merge.CellRecords(
+            CELLS[0], {number: round_of(CELLS[0], [], number, outcome) for number, outcome in outcomes_by_round.items()}
+        )
+        for cell_id, outcomes_by_round in rounds.items()
     }
 
 
@@ -172,8 +176,7 @@ def test_only_the_outcomes_asked_for_are_tried_again(work):
 
 def seen(cell, *verdicts: str) -> dict[str, merge.CellRecords]:
     """What is known of a cell after rounds with these verdicts, all ended well."""
-    rounds = {n: {"outcome": "ok", "environment": {"verdict": word}} for n, word in enumerate(verdicts, 1)}
-    return {cell.cell_id: merge.CellRecords(cell.settings(), rounds)}
+    return {cell.cell_id: watched_by(*map(NvmlReport, verdicts), cell=cell)}
 
 
 @pytest.mark.parametrize(("retry", "again"), [("violated", [2]), ("unknown", [3]), ("violated unknown", [2, 3])])
@@ -191,13 +194,13 @@ def test_a_cpu_s_verdict_is_not_tried_again():
 
 def test_what_is_measured_again_says_what_it_replaces_and_brings_its_sentinel(work, sink, tmp_path, monkeypatch):
     loop.run(work, tmp_path, sink)
-    assert not any("again" in record for record in disk.read(sink.file))
-    began = {r["cell_id"]: r["started"] for r in disk.read(sink.file) if r["round"] == 2}
+    assert not any("again" in record for record in disk.read_json(sink.file))
+    began = {r["cell_id"]: r["started"] for r in disk.read_json(sink.file) if r["round"] == 2}
     monkeypatch.setattr(
         runner_order, "is_done", lambda cell, round_, known, retry: (cell.model, round_) != ("llama", 2)
     )
     loop.run(work, tmp_path, sink)
-    [again] = [record for record in disk.read(sink.file) if "again" in record]
+    [again] = [record for record in disk.read_json(sink.file) if "again" in record]
     assert (again["round"], again["again"]) == (2, began[again["cell_id"]])
 
 

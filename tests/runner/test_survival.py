@@ -1,6 +1,6 @@
 """What a study survives: kills at any moment, Ctrl-C, broken workers, a second study, an MLflow that refuses.
 
-Real processes: `tests/fast_study.py` is the parent and its workers, around an adapter that only sleeps.
+Real processes: `tests/support/fast_study.py` is the parent and its workers, around an adapter that only sleeps.
 """
 
 import json
@@ -25,10 +25,11 @@ from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.measure import worker
 from bench.records import merge
+from bench.records.types import Scores
 from bench.runner import launch
 from bench.store import disk, mlflow_log
 from bench.store.sink import Sink
-from tests.conftest import REPO
+from tests.conftest import REPO, make_cell
 from tests.support import fast_study
 from tests.support.fast_study import Study, end_of
 
@@ -224,24 +225,24 @@ def test_a_full_disk_stops_a_study_in_one_line(tmp_path):
 
 def test_what_a_full_disk_cut_off_is_skipped_and_measured_again(tmp_path):
     file = tmp_path / "s.jsonl"
-    sink, row = Sink("s", file), {"record": "round", "text": "x" * 100}
-    sink.take(row | {"n": 1})
+    sink = Sink("s", file)
+    sink.take(Scores("s", "1", "x" * 100, {}))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 50, hard))
         with pytest.raises(BadInput, match=re.escape(f"{file}: cannot be written")):
-            sink.take(row | {"n": 2})
+            sink.take(Scores("s", "2", "x" * 100, {}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    sink.take(row | {"n": 3})
-    assert [r["n"] for r in disk.read(file)] == [1, 3]
+    sink.take(Scores("s", "3", "x" * 100, {}))
+    assert [record.cell_id for record in disk.read(file)] == ["1", "3"]
 
 
 @pytest.mark.parametrize("place", ["", "taken/s.jsonl"])
 def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path, place):
     (tmp_path / "taken").touch()
     sink = Sink("s", tmp_path / place)
-    for attempt in (sink.check, lambda: sink.take({})):
+    for attempt in (sink.check, lambda: sink.take(Scores("s", "c", "judge", {}))):
         with pytest.raises(BadInput, match=re.escape(f"{sink.file}: ")) as caught:
             attempt()
         assert "\n" not in str(caught.value)
@@ -256,7 +257,7 @@ def tracked(tmp_path_factory) -> Path:
         events: list[dict] = []
         worker.measure(fast_study.Fake(), work, cell, 1, events.append)
         disk.append(folder / "mlruns/s.jsonl", events[-1]["record"] | {"rounds": 1})
-    python(folder, "from bench import tracking; tracking.client().search_experiments()")
+    python(folder, "from bench.store import mlflow_client; mlflow_client.client().search_experiments()")
     return folder
 
 
@@ -315,7 +316,10 @@ def on_a_full_disk(db: Path):
 @pytest.mark.parametrize("obstacle", [locked, unopenable, of_another_version])
 def test_a_report_of_what_mlflow_cannot_read_is_one_line(obstacle, tracked, tmp_path):
     folder = shutil.copytree(tracked, tmp_path / "here")
-    show = "import sys; from bench import errors, report; sys.argv = ['', 's']; print(errors.exit_code(report.main))"
+    show = (
+        "import sys; from bench import report; from bench.common import errors; sys.argv = ['', 's'];"
+        "print(errors.exit_code(report.main))"
+    )
     with obstacle(folder / "mlflow.db"):
         answer, said = python(folder, show)
     assert answer == "2"
@@ -327,16 +331,16 @@ def test_a_report_of_what_mlflow_cannot_read_is_one_line(obstacle, tracked, tmp_
 def test_a_round_measured_again_leaves_nothing_of_the_one_before(tracked, tmp_path):
     folder = shutil.copytree(tracked, tmp_path / "here")
     file = folder / "mlruns/s.jsonl"
-    first = next(r for r in disk.read(file) if r["cell"]["kind"] == "calm")
+    first = next(r for r in disk.read_json(file) if r["cell"]["kind"] == "calm")
     energy = {"joules": 5.0, "seconds": 1.0, "calls": 1, "tokens": 1}
     disk.append(
         file, {"record": "beside", "energy": energy} | {k: first[k] for k in ("study", "cell_id", "round", "started")}
     )
     show = (
-        "from bench import tracking; from bench.sink import Sink; Sink('s').track();"
-        "f = tracking.frame('s').set_index('kind'); r = f.loc['calm'];"
+        "from bench.store import mlflow_read; from bench.store.sink import Sink; Sink('s').track();"
+        "f = mlflow_read.frame('s').set_index('kind'); r = f.loc['calm'];"
         "print(len(f), r['latency/latency_ms'], r.get('energy/j', 0) > 0,"
-        " tracking.history(r['run_id'], 'rounds/latency/latency_ms')[1])"
+        " mlflow_read.history(r['run_id'], 'rounds/latency/latency_ms')[1])"
     )
     cells, before, has_energy, of_round = python(folder, show)[0].split()
     assert (has_energy, of_round) == ("True", before)
@@ -353,7 +357,8 @@ def test_a_replay_that_mlflow_refuses_is_one_line_and_keeps_the_records(obstacle
     folder = shutil.copytree(tracked, tmp_path / "here")
     (folder / "mlruns/s.jsonl").rename(folder / "elsewhere.jsonl")
     replay = (
-        "import sys; from bench import errors, tracking; sys.argv = ['', 'replay', 'elsewhere.jsonl'];"
+        "import sys; from bench import tracking; from bench.common import errors;"
+        "sys.argv = ['', 'replay', 'elsewhere.jsonl'];"
         "print(errors.exit_code(tracking.main))"
     )
     with obstacle(folder / "mlflow.db"):
@@ -361,11 +366,11 @@ def test_a_replay_that_mlflow_refuses_is_one_line_and_keeps_the_records(obstacle
     assert answer.splitlines()[-1] == "1"
     assert said.count("\n") == 1
     assert said.startswith("MLflow did not take everything (")
-    assert disk.read(folder / "mlruns/s.jsonl") == disk.read(folder / "elsewhere.jsonl")
+    assert disk.read_json(folder / "mlruns/s.jsonl") == disk.read_json(folder / "elsewhere.jsonl")
 
 
 def test_runs_that_another_code_logged_are_logged_anew(monkeypatch):
-    entry = merge.CellRecords({"model": "llama"})
+    entry = merge.CellRecords(make_cell("llama"))
     before = mlflow_log.digest(entry)
     monkeypatch.setattr(mlflow_log, "RULES", mlflow_log.RULES + 1)
     assert mlflow_log.digest(entry) != before
@@ -374,14 +379,17 @@ def test_runs_that_another_code_logged_are_logged_anew(monkeypatch):
 @pytest.mark.parametrize("obstacle", [locked, read_only, unopenable, of_another_version, on_a_full_disk])
 def test_what_mlflow_refuses_is_one_line_and_logged_once_by_the_next_run(obstacle, tracked, tmp_path):
     folder = shutil.copytree(tracked, tmp_path / "here")
-    track = "from bench.sink import Sink; print(Sink('s').track())"
+    track = "from bench.store.sink import Sink; print(Sink('s').track())"
     with obstacle(folder / "mlflow.db") as settings:
         answer, said = python(folder, track, **settings)
     assert answer == "False"
     assert said.splitlines()[-1].startswith("MLflow did not take everything (")
     assert "nothing is lost: the records are in mlruns/s.jsonl" in said.splitlines()[-1]
     assert said.count("\n") == 1
-    show = "from bench import tracking; print(tracking.frame('s')[['cell_id', 'status']].to_json(orient='values'))"
+    show = (
+        "from bench.store import mlflow_read;"
+        " print(mlflow_read.frame('s')[['cell_id', 'status']].to_json(orient='values'))"
+    )
     answer, said = python(folder, f"{track}; {show}")
     assert (answer.splitlines()[0], said) == ("True", "")
     ids = [cell.cell_id for cell in fast_study.build("s").cells]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bench.common import paths
 from bench.common.errors import BadInput
-from bench.records import merge
+from bench.records import merge, types
+from bench.records.machine import Energy, KernelTime
 from bench.store import disk
 from bench.store.sink import Sink
 
@@ -36,6 +37,11 @@ def scores_of(cell_id: str, scorer: str, value: float, study: str = "s") -> dict
     return {"record": "scores", "study": study, "cell_id": cell_id, "scorer": scorer, "values": {scorer: value}}
 
 
+def group(rows: list[dict]) -> dict[str, merge.CellRecords]:
+    """Records by cell, of lines as they stand in a file."""
+    return merge.group(map(types.parse, rows))
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(paths, "ROOT", tmp_path / "root")
@@ -50,29 +56,30 @@ def write(file: Path, *rows: dict) -> Path:
 
 def test_a_round_measured_again_on_request_counts_in_place_of_the_one_it_was_asked_for():
     first = round_of("a", 1, started=10.0)
-    assert merge.group([first, round_of("a", 1, started=20.0, again=10.0)])["a"].rounds[1]["started"] == 20.0
+    assert group([first, round_of("a", 1, started=20.0, again=10.0)])["a"].rounds[1].started_s == 20.0
     for other in ({}, {"again": 11.0}):  # another machine's, or in place of another
-        assert merge.group([first, round_of("a", 1, started=20.0, **other)])["a"].rounds[1]["started"] == 10.0
+        assert group([first, round_of("a", 1, started=20.0, **other)])["a"].rounds[1].started_s == 10.0
 
 
 def test_scores_of_another_text_than_the_one_that_counts_are_dropped():
     first, scores = round_of("a", 1, started=1.0, sequences=[[1]]), scores_of("a", "diversity", 0.5)
     same, other = (round_of("a", 1, started=2.0, again=1.0, sequences=text) for text in ([[1]], [[2]]))
-    assert list(merge.group([first, scores, same])["a"].scores) == ["diversity"]
-    assert merge.group([first, scores, other])["a"].scores == {}
-    assert list(merge.group([first, scores, other, scores])["a"].scores) == ["diversity"]
+    assert list(group([first, scores, same])["a"].scores) == ["diversity"]
+    assert group([first, scores, other])["a"].scores == {}
+    assert list(group([first, scores, other, scores])["a"].scores) == ["diversity"]
 
 
 def test_what_was_measured_beside_a_round_belongs_to_that_one():
-    beside = {"record": "beside", "study": "s", "cell_id": "a", "round": 1, "started": 1.0, "busy": {"kernel_ms": 5.0}}
+    head = {"record": "beside", "study": "s", "cell_id": "a", "round": 1, "started": 1.0}
+    busy = head | {"busy": {"latency_ms": 9.0, "kernel_ms": 5.0}}
+    energy = head | {"energy": {"joules": 3.0, "seconds": 1.0, "calls": 1, "tokens": 4}}
     first = round_of("a", 1, started=1.0)
-    energy = {key: value for key, value in beside.items() if key != "busy"} | {"energy": {"joules": 3.0}}
-    rounds = merge.group([first, beside, energy, round_of("a", 2, started=2.0), round_of("b", 1)])["a"].rounds
-    assert (rounds[1]["busy"], rounds[1]["energy"]) == ({"kernel_ms": 5.0}, {"joules": 3.0})
-    assert "busy" not in rounds[2]
-    assert merge.group([beside]) == {}
+    rounds = group([first, busy, energy, round_of("a", 2, started=2.0), round_of("b", 1)])["a"].rounds
+    assert (rounds[1].busy, rounds[1].energy) == (KernelTime(9.0, 5.0), Energy(3.0, 1.0, 1, 4))
+    assert rounds[2].busy is None
+    assert group([busy]) == {}
     again = round_of("a", 1, started=4.0, again=1.0)
-    assert "busy" not in merge.group([first, beside, again, beside])["a"].rounds[1]
+    assert group([first, busy, again, busy])["a"].rounds[1].busy is None
 
 
 @settings(deadline=None, max_examples=50)
@@ -80,12 +87,12 @@ def test_what_was_measured_beside_a_round_belongs_to_that_one():
 def test_appended_records_are_read_back_in_order(rows):
     with tempfile.TemporaryDirectory() as folder:
         file = write(Path(folder) / "deep" / "s.jsonl", *rows)
-        assert disk.read(file) == rows
+        assert disk.read_json(file) == rows
         assert not rows or len(file.read_bytes().splitlines()) == len(rows)
 
 
 def test_missing_file_has_no_records(tmp_path):
-    assert disk.read(tmp_path / "gone.jsonl") == []
+    assert disk.read_json(tmp_path / "gone.jsonl") == []
 
 
 @settings(deadline=None, max_examples=50)
@@ -98,9 +105,9 @@ def test_torn_last_line_is_skipped_and_ended(rows, later, data):
         kept = data.draw(st.integers(0, last - 1))
         torn = whole[: len(whole) - 1 - last + kept]
         file.write_bytes(torn)
-        assert disk.read(file) == rows[:-1]
+        assert disk.read_json(file) == rows[:-1]
         disk.append(file, later)
-        assert disk.read(file) == [*rows[:-1], later]
+        assert disk.read_json(file) == [*rows[:-1], later]
         assert file.read_bytes().startswith(torn)
         assert file.read_bytes().count(b"\n") == len(rows) + (kept > 0)
 
@@ -117,12 +124,12 @@ def test_a_gzipped_file_reads_like_the_plain_one(rows, torn):
     with tempfile.TemporaryDirectory() as folder:
         plain = write(Path(folder) / "s.jsonl", *rows)
         plain.write_bytes(plain.read_bytes() + b'{"record": "round", "cut off"'[:torn])
-        assert disk.read(pack(plain, Path(folder) / "s.jsonl.gz")) == disk.read(plain) == rows
+        assert disk.read_json(pack(plain, Path(folder) / "s.jsonl.gz")) == disk.read_json(plain) == rows
 
 
 def refused_in_one_line(file: Path) -> None:
     with pytest.raises(BadInput) as caught:
-        disk.read(file)
+        disk.read_json(file)
     assert str(caught.value).startswith(f"{file}: no gzip file, or not a whole one (")
     assert "\n" not in str(caught.value)
 
@@ -161,29 +168,30 @@ def test_lines_that_are_no_records_are_skipped(tmp_path):
     file = tmp_path / "s.jsonl"
     good = round_of("a", 1)
     file.write_text("\n".join(["5", "[]", '{"record": "other"}', "{}", "no JSON", "", json.dumps(good), "null"]) + "\n")
-    assert disk.read(file) == [good]
+    assert disk.read_json(file) == [good]
 
 
 def test_first_of_two_records_of_a_round_counts():
-    found = merge.group([round_of("a", 1, n=1), round_of("a", 2, n=2), round_of("a", 1, n=3), round_of("b", 1, n=4)])
-    assert list(found) == ["a", "b"]
-    assert {number: row["n"] for number, row in found["a"].rounds.items()} == {1: 1, 2: 2}
-    assert found["b"].rounds[1]["n"] == 4
-    assert found["a"].cell == {"model": "a"}
+    places = [("a", 1), ("a", 2), ("a", 1), ("b", 1)]
+    cells = group([round_of(cell_id, number, order=order) for order, (cell_id, number) in enumerate(places)])
+    assert list(cells) == ["a", "b"]
+    assert {number: record.order for number, record in cells["a"].rounds.items()} == {1: 0, 2: 1}
+    assert cells["b"].rounds[1].order == 3
+    assert cells["a"].cell.model == "a"
 
 
 def test_scores_belong_to_their_cell_and_the_last_counts():
     rows = [round_of("a", 1), scores_of("a", "judge", 1), scores_of("a", "judge", 2), scores_of("b", "judge", 3)]
-    found = merge.group(rows)
-    assert list(found) == ["a"]
-    assert found["a"].scores["judge"]["values"] == {"judge": 2}
+    cells = group(rows)
+    assert list(cells) == ["a"]
+    assert cells["a"].scores["judge"].values == {"judge": 2}
 
 
 def test_failed_is_the_first_round_that_did_not_end_well():
     rows = [round_of("a", 1), round_of("a", 2, outcome="oom"), round_of("a", 3, outcome="error"), round_of("b", 1)]
-    found = merge.group(rows)
-    assert found["a"].failed == rows[1]
-    assert found["b"].failed is None
+    cells = group(rows)
+    assert cells["a"].failed == types.parse(rows[1])
+    assert cells["b"].failed is None
 
 
 def test_study_is_read_by_its_name(root):
@@ -216,16 +224,16 @@ def test_replaying_twice_changes_nothing(incoming, local):
             for row in incoming:
                 if row["study"] == study and row not in there:
                     there.append(row)
-            assert disk.read(disk.path(study)) == there
-        once = {study: disk.read(disk.path(study)) for study in ("one", "two")}
+            assert disk.read_json(disk.path(study)) == there
+        once = {study: disk.read_json(disk.path(study)) for study in ("one", "two")}
         disk.replay(file)
-        assert {study: disk.read(disk.path(study)) for study in ("one", "two")} == once
+        assert {study: disk.read_json(disk.path(study)) for study in ("one", "two")} == once
 
 
 def test_replay_does_not_replace_what_was_measured_here(root, tmp_path):
-    write(root / "s.jsonl", round_of("a", 1, n="here"))
-    disk.replay(write(tmp_path / "there.jsonl", round_of("a", 1, n="there"), round_of("a", 2, n="there")))
-    assert {number: row["n"] for number, row in disk.by_cell("s")["a"].rounds.items()} == {1: "here", 2: "there"}
+    write(root / "s.jsonl", round_of("a", 1, message="here"))
+    disk.replay(write(tmp_path / "there.jsonl", round_of("a", 1, message="there"), round_of("a", 2, message="there")))
+    assert {number: row.message for number, row in disk.by_cell("s")["a"].rounds.items()} == {1: "here", 2: "there"}
 
 
 def test_study_replayed_onto_itself_stays(root):
@@ -271,8 +279,19 @@ def test_file_without_records_is_refused(root, tmp_path, content):
 
 def test_ceilings_pass_over_what_no_device_ran():
     ceilings = {"record": "ceilings", "study": "s", "pair": "p", "dtype": "float32", "device": "Zen", "threads": 2}
+    rate = {"value": 1.0, "median": 1.0, "low": 1.0, "kernel": "k"}
+    ceilings |= {"flops_per_s": rate, "bytes_per_s": rate, "host_s": {}}
     reference = scores_of("human", "diversity", 1.0) | {"cell": {"kind": "reference", "pair": "p"}}
     ran = round_of("a", 1) | {"environment": {"device": "Zen", "threads": 2}}
     ran["cell"] |= {"pair": "p", "dtype": "float32", "device": "cpu"}
-    found = merge.group([reference, ran, ceilings])
-    assert (found["human"].ceilings, found["a"].ceilings) == (None, ceilings)
+    cells = group([reference, ran, ceilings])
+    assert (cells["human"].ceilings, cells["a"].ceilings) == (None, types.parse(ceilings))
+
+
+def test_a_record_that_lacks_what_it_cannot_do_without_is_named_in_one_line(tmp_path):
+    broken = {name: value for name, value in round_of("a", 2).items() if name != "outcome"}
+    file = write(tmp_path / "s.jsonl", round_of("a", 1), broken)
+    with pytest.raises(BadInput) as caught:
+        disk.read(file)
+    assert str(caught.value).startswith(f"{file}: record 2 is a record of kind `round` without `outcome`; remove it")
+    assert "\n" not in str(caught.value)

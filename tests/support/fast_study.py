@@ -165,24 +165,30 @@ class Study:
         return time.monotonic() - start
 
     def read(self) -> list[dict]:
-        return disk.read(self.file)
+        """The records as they stand in the file."""
+        return disk.read_json(self.file)
 
     def good(self) -> Counter:
         """How often each (cell, round) ended well."""
         return Counter((r["cell_id"], r["round"]) for r in self.read() if r["outcome"] == "ok")
 
+    def cells(self) -> dict[str, merge.CellRecords]:
+        """The records by cell."""
+        return merge.group(disk.read(self.file))
+
     def last(self) -> dict[str, dict]:
         """The last round's record by kind of cell."""
-        return {e.cell["kind"]: list(e.rounds.values())[-1] for e in merge.group(self.read()).values()}
+        return {entry.cell.kind: list(entry.rounds.values())[-1].to_json() for entry in self.cells().values()}
 
     def facts(self) -> dict[tuple[str, int], dict]:
         """What no clock decides, by cell and round."""
-        found = {}
-        for cell_id, entry in merge.group(self.read()).items():
+        facts = {}
+        for cell_id, entry in self.cells().items():
             for number, record in entry.rounds.items():
-                kept = {k: record.get(k) for k in ("outcome", "message", "cell", "rounds", "seed", "sequences")}
-                found[cell_id, number] = kept | {"calls": [timeless(call) for call in record.get("calls", [])]}
-        return found
+                raw = record.to_json()
+                kept = {name: raw.get(name) for name in ("outcome", "message", "cell", "rounds", "seed", "sequences")}
+                facts[cell_id, number] = kept | {"calls": [timeless(call) for call in raw.get("calls", [])]}
+        return facts
 
 
 def timeless(call: dict) -> dict:

@@ -1,0 +1,48 @@
+"""What of a study's findings the report shows: of everything the largest, since a paper has one of each."""
+
+from dataclasses import dataclass
+
+from bench.analysis.comparison import EMPTY, Comparison, main_of, on_other_engines
+from bench.analysis.findings import Findings
+from bench.analysis.likelihood import Likelihood
+from bench.analysis.scaling import Scaling
+from paper import results
+from paper.tables import scaling as scaling_tables
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The findings of a study, and those of them that the report shows in tables and figures."""
+
+    findings: Findings
+    answers: Comparison  # the largest about open-ended answers; empty where there is none
+    tasks: Comparison  # the largest about tasks
+    on_engines: tuple[Comparison, ...]  # `answers` on other engines
+    scalings: dict[str, Scaling]  # by kind
+    likelihoods: list[Likelihood]
+
+    @property
+    def first(self) -> Comparison:
+        """The comparison that the report's words are about."""
+        return self.tasks if self.answers.rows.empty else self.answers
+
+    def numbers(self) -> dict[str, dict]:
+        """Everything in results.json."""
+        numbers = results.results(self.answers) | results.results(self.tasks, "tasks.")
+        for comparison in self.on_engines:
+            numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
+        numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
+        return numbers | results.cross_overs(self.answers) | results.cross_overs(self.tasks)
+
+
+def select(findings: Findings) -> Selection:
+    """What the report shows of a study."""
+    answers = main_of(findings.comparisons, "answers") or EMPTY
+    return Selection(
+        findings,
+        answers,
+        main_of(findings.comparisons, "tasks") or EMPTY,
+        tuple(on_other_engines(answers, findings.comparisons)),
+        scaling_tables.largest(findings.scalings),
+        results.with_card(findings.likelihoods, findings.pair.name),
+    )

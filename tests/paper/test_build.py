@@ -1,0 +1,147 @@
+"""When the report is built anew, and that what is found in a study is found once for terminal and paper."""
+
+import json
+import shutil
+import sys
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from bench.analysis.study import PER_PROMPT, ROUNDS
+from bench.common import cross_over
+from bench.store import mlflow_read
+from paper import build
+from tests.conftest import REPO
+from tests.support.made_up_comparison import MadeUp
+from tests.support.made_up_scaling import batch_study, study_of
+
+SOURCES = (  # in the copied tree: one file of each kind from which a report is made
+    "configs/pairs/pocket.yaml",
+    "configs/devices.yaml",
+    "bench/pocket/card.json",
+    "bench/common/stats.py",
+    "bench/report.py",
+    "paper/facts.py",
+    "paper/tables/latex.py",
+    "paper/main.tex",
+    "paper/refs.bib",
+    "paper/hypotheses.yaml",
+)
+RUNS = pd.DataFrame([{"run_id": "a", "digest": "1"}])
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of what a report is made from."""
+    for folder in ("bench", "configs"):
+        files = shutil.ignore_patterns("*.safetensors", "__pycache__")
+        shutil.copytree(REPO / folder, tmp_path / folder, ignore=files)
+    shutil.copytree(REPO / "paper", tmp_path / "paper", ignore=shutil.ignore_patterns("build", "recorded"))
+    return tmp_path
+
+
+def stamp(tree, runs: pd.DataFrame = RUNS) -> str:
+    return build.stamp("study", runs, tree / "configs/pairs/pocket.yaml", tree)
+
+
+def test_nothing_changed_leaves_the_report(tree, tmp_path):
+    (tmp_path / "stamp").write_text(stamp(tree))
+    assert build.is_current(stamp(tree), tmp_path)
+    (tree / "bench/notes.txt").write_text("no source")
+    assert build.is_current(stamp(tree), tmp_path)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_change_of_any_source_renews_the_report(tree, tmp_path, source):
+    (tmp_path / "stamp").write_text(stamp(tree))
+    file = tree / source
+    file.write_text(file.read_text() + "\n")
+    assert not build.is_current(stamp(tree), tmp_path)
+
+
+def test_a_changed_margin_renews_the_report(tree, tmp_path):
+    (tmp_path / "stamp").write_text(stamp(tree))
+    file = tree / "configs/pairs/pocket.yaml"
+    text = file.read_text()
+    assert "\nmargin: 0.05" in text
+    file.write_text(text.replace("\nmargin: 0.05", "\nmargin: 0.06"))
+    assert not build.is_current(stamp(tree), tmp_path)
+
+
+def test_a_pair_of_the_users_own_is_a_source(tree, tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text("name: own\n")
+    before = build.stamp("study", RUNS, file, tree)
+    file.write_text("name: own\nmetrics: {}\n")
+    assert build.stamp("study", RUNS, file, tree) != before
+
+
+def test_new_records_renew_the_report(tree):
+    assert stamp(tree, RUNS.assign(digest="2")) != stamp(tree)
+
+
+def test_a_build_that_was_never_finished_is_not_current(tmp_path):
+    assert not build.is_current("any", tmp_path / "nothing here")
+
+
+class FakeTracking:
+    """Stands for MLflow: a study of answers, tasks and a grid over batches; counts what is asked."""
+
+    def __init__(self) -> None:
+        made_up = MadeUp()
+        steps = {4: (80, 0.2), 8: (160, 0.44), 16: (320, 0.46)}
+        answers = made_up.comparison((500, 0.45), steps, platform="cpu", device="a CPU", rounds_logged="1 2 3").rows
+        tasks = answers.assign(kind="tasks", run_id=answers["run_id"] + "-tasks")
+        tasks = tasks.rename(columns={"quality/bertscore_f1": "quality/accuracy"})
+        grid = study_of(batch_study())
+        self.histories = made_up.histories | grid.histories.values
+        for (run_id, name), values in made_up.histories.items():
+            self.histories[f"{run_id}-tasks", name.replace("bertscore_f1", "accuracy")] = values
+        self.runs = pd.concat([answers, tasks, grid.runs], ignore_index=True).assign(git="abc")
+        for name in {name for _, name in self.histories}:
+            last_values = [self.histories.get((run_id, name)) for run_id in self.runs["run_id"]]
+            self.runs[name] = [list(values.values())[-1] if values else None for values in last_values]
+        self.asked = Counter()
+
+    def history(self, run_id: str, name: str) -> dict[int, float]:
+        self.asked[run_id, name] += 1
+        return self.histories[run_id, name]
+
+
+@pytest.fixture
+def tracking(monkeypatch, tmp_path) -> FakeTracking:
+    """A whole report without MLflow and without LaTeX, in a folder of its own."""
+    fake = FakeTracking()
+    monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
+    monkeypatch.setattr(mlflow_read, "history", fake.history)
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build, "make_pdf", lambda: "no LaTeX wanted")
+    monkeypatch.setattr(sys, "argv", ["paper.build", "made-up"])
+    return fake
+
+
+def test_a_report_asks_for_each_history_once_and_bootstraps_each_cross_over_once(tracking, monkeypatch, capsys):
+    margins = []
+    whole = cross_over.cross_over
+
+    def counted(reference, scores, steps, margin):
+        margins.append(margin)
+        return whole(reference, scores, steps, margin)
+
+    monkeypatch.setattr(cross_over, "cross_over", counted)
+    assert build.main() == 0
+    assert set(tracking.asked.values()) == {1}
+    assert {name for _, name in tracking.asked} >= {f"{ROUNDS}latency/latency_ms", f"{PER_PROMPT}accuracy"}
+    assert len(margins) == 2  # BERTScore of the answers, accuracy of the tasks
+    assert "Quality: LLaDA comes within" in capsys.readouterr().out
+    numbers = json.loads((build.BUILD / "results.json").read_text())
+    assert numbers["bertscore_f1.p_reached"]["value"] == 1
+    assert "accuracy.p_reached" in numbers
+
+
+def test_a_second_build_of_the_same_study_draws_nothing(tracking, monkeypatch, capsys):
+    assert build.main() == 0
+    monkeypatch.setattr(build, "make_parts", lambda findings: pytest.fail("drawn again"))
+    assert build.main() == 0
+    assert "nothing has changed since it was built" in capsys.readouterr().out

@@ -1,0 +1,34 @@
+"""What an estimate counts of a warm-up is what a worker runs."""
+
+import pytest
+
+from bench.data.prompt import Prompt
+from bench.measure import calls
+from bench.runner import estimate
+from tests.conftest import make_cell
+
+
+class Counting:
+    """An adapter that counts the forwards that it is asked for."""
+
+    def __init__(self):
+        self.forwards = 0
+
+    def load(self, cell):
+        self.cell = cell
+
+    def generate(self, prompts, mark):
+        self.forwards += self.cell.forwards()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [make_cell("llada", steps=16), make_cell("llama", gen_length=64), make_cell("llada", steps=12)],
+)
+def test_the_estimate_counts_the_forwards_of_the_warm_up(cell, monkeypatch):
+    adapter = Counting()
+    calls.warm_up(adapter, cell, [calls.Batch([0], [[1, 2]])])
+    monkeypatch.setattr(estimate, "call_s", lambda cell, prompts, known: float(cell.forwards()))  # a second a forward
+    prompts = (Prompt("p", None, {cell.model: [1, 2]}),)
+    seconds_of_calls = estimate.calls(cell, 1) * cell.forwards()
+    assert estimate.round_s(cell, 1, prompts, {}) - seconds_of_calls == adapter.forwards
