@@ -1,4 +1,4 @@
-"""What the adapters of both models share: a checkpoint loaded once and kept while cells change."""
+"""What all adapters share: a checkpoint that is loaded once and kept while cells change."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -46,7 +46,7 @@ class ModelAdapter:
         if self.cell.gen_length != self.captured_length:
             self.captures.clear()
         self.captured_length = self.cell.gen_length
-        self.captures = {shape: found for shape, found in self.captures.items() if shape in wanted}
+        self.captures = {shape: capture for shape, capture in self.captures.items() if shape in wanted}
         new = {shape: prompts for shape, prompts in wanted.items() if shape not in self.captures}
         for shape, prompts in new.items():
             with torch.no_grad():
@@ -55,13 +55,13 @@ class ModelAdapter:
 
     def captured(self, prompts: list[list[int]]) -> Any:
         """What was captured for prompts of this shape. Raises RuntimeError if `prepare` did not see it."""
-        found = self.captures.get(self.shape_of(prompts))
-        if found is None:
+        capture = self.captures.get(self.shape_of(prompts))
+        if capture is None:
             raise RuntimeError("nothing was captured for prompts of this shape: capturing must not be timed")
-        return found
+        return capture
 
     def captured_peak_bytes(self) -> int:
-        return max((replay.peak_bytes for found in self.captures.values() for replay in found.replays), default=0)
+        return max((replay.peak_bytes for capture in self.captures.values() for replay in capture.replays), default=0)
 
 
 def model_of(cell: Cell) -> tuple:

@@ -19,7 +19,7 @@ from bench.models import layers
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
 # The search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
-COMPILE = True
+COMPILE = True  # whether the functions of a layer are compiled before they are captured
 COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 
 
@@ -118,9 +118,9 @@ class Decoder:
         self.cos, self.sin = layers.rope_table(model, capacity)
         self.all = torch.arange(capacity, device=self.device)
         self.ids = torch.zeros(rows, decoding.prompt_length, dtype=torch.long, device=self.device)
-        self.pads = self.ids.new_zeros(rows)  # of each row
-        self.place = self.ids.new_zeros(1)  # where the next row of the cache goes
-        self.sequences = self.ids.new_zeros(rows, decoding.gen_length)
+        self.pads = self.ids.new_zeros(rows)  # padding tokens of each row [rows]
+        self.place = self.ids.new_zeros(1)  # [1], the position of the cache where the next row goes
+        self.sequences = self.ids.new_zeros(rows, decoding.gen_length)  # the tokens that were generated
         self.token = self.ids.new_zeros(rows)
         self.finished = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.all_finished, self.may_end = torch.zeros(2, 1, dtype=torch.bool, device=self.device)
@@ -129,7 +129,7 @@ class Decoder:
             2, len(self.weights.layers), rows, dims.kv_heads, capacity, dims.head_width, dtype=model.dtype,
             device=self.device,
         )  # fmt: skip
-        self.keys, self.values = caches
+        self.keys, self.values = caches  # each [layers, rows, kv_heads, capacity, head_width]
         self.prefill = Replay(self.prefill_step, self.device)
         self.decode = Replay(self.decode_step, self.device)
 

@@ -1,7 +1,7 @@
-"""The contract between a worker and a model, and what both adapters share.
+"""The contract between a worker and a model, and the check that an adapter kept it.
 
-Adapters never time, print or log. They call `mark` where something became final, and the profiler
-turns marks into times.
+Adapters never time, print or log. They call `mark` where something became final, and the worker turns marks into times.
+What a kind of model marks, and whether it has denoising steps or a cache, is stated in bench/models/kinds.py.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from typing import Protocol
 
 import torch
 
-from bench.diffusion.samplers import schedule
+from bench.diffusion.samplers import SAMPLERS
+from bench.models.kinds import KINDS
 from bench.spec.cell import Cell
 
 Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
@@ -20,10 +21,10 @@ Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell
 class Output:
     """One generation call on a batch.
 
-    sequences: LongTensor [batch, n], the prompt removed. kept [batch]: tokens up to the first EOS, that one
-    included. nfe: forwards. positions: rows pushed through the model, summed over forwards and batch.
-    first_step: the step after which output position 0 was final in every row (None: never, or marked by
-    "token").
+    sequences: LongTensor [batch, n], without the prompt. nfe: number of function evaluations, that is forwards.
+    positions: rows pushed through the model, summed over forwards and batch. kept [batch]: the tokens of each row up to
+    its first end token, that one included. first_step: the step, from 0, after which output position 0 was final in
+    every row; None if it never was, and for a model that marks tokens.
     """
 
     sequences: torch.Tensor
@@ -33,12 +34,14 @@ class Output:
     first_step: int | None = None
 
 
-MOST_MASKS = 0.01  # share of an output; a model may predict the mask token itself, above all one of random weights
+# The share of an output's tokens that may be mask tokens beyond what the steps leave: a model may predict the mask
+# token itself, above all a model of random weights.
+MOST_MASKS = 0.01
 
 
 @dataclass(frozen=True)
 class Special:
-    """Token ids that are never counted as output, or end it. mask: of a diffusion model."""
+    """Token ids with a meaning of their own. ends: those that end an answer. mask: the mask token, if any."""
 
     ends: tuple[int, ...]
     mask: int | None = None
@@ -51,21 +54,23 @@ class Adapter(Protocol):
         """Make ready for a cell: weights on its device in its dtype, its options set."""
 
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
-        """Compile and capture what batches of such shapes need, letting go of what other cells needed. Takes nothing
-        where the engine is eager. A captured cell must be prepared before it generates. Returns the seconds of it that
-        went into compiling; None where all was captured before."""
+        """Compile and capture what batches of such shapes need, and let go of what other cells needed.
+
+        Does nothing where the engine is eager. A captured cell must be prepared before it generates. Returns the
+        seconds that went into compiling; None where everything had been captured before.
+        """
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
         """Generate for a batch of token id lists."""
 
     def special(self) -> Special:
-        """The tokens that end an answer, and the one that stands for none."""
+        """The tokens that end an answer, and the mask token."""
 
     def weights_bytes(self) -> int:
-        """Bytes of the parameters, a tied head counted once."""
+        """Bytes of the parameters. A tied head is counted once."""
 
     def captured_peak_bytes(self) -> int:
-        """Device memory allocated while the steps were captured; 0 where nothing is."""
+        """Device memory in bytes allocated while the steps were captured; 0 where nothing was captured."""
 
 
 def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) -> list[int]:
@@ -96,17 +101,19 @@ def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Sp
     left = len(output.kept) * masks_left(cell)
     if abs(masks - left) > MOST_MASKS * output.sequences.numel():
         raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled as the steps ask")
-    if cell.steps is not None and output.nfe != cell.forwards():
+    kind = KINDS[cell.model]
+    if kind.has_steps and output.nfe != cell.forwards():
         raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
-    kind = "token" if cell.steps is None else "step"
-    if len(marks.get(kind, [])) != output.nfe:
-        raise RuntimeError(f"the adapter marked {len(marks.get(kind, []))} {kind}s in {output.nfe} forwards")
+    marked = len(marks.get(kind.mark, []))
+    if marked != output.nfe:
+        raise RuntimeError(f"the adapter marked {marked} {kind.mark}s in {output.nfe} forwards")
 
 
 def masks_left(cell: Cell) -> int:
-    """Masks that the schedule leaves in a row after the cell's steps: none, unless only the first of them are run."""
-    if not cell.steps_timed:
+    """Mask tokens that the sampler leaves in a row after the cell's steps: 0, unless only the first steps are run."""
+    if not KINDS[cell.model].has_steps or not cell.steps_timed:
         return 0
     per_block = cell.steps // (cell.gen_length // cell.block_length)
     blocks, steps = divmod(cell.steps_timed, per_block)
+    schedule = SAMPLERS[cell.sampler or "fixed"].schedule
     return cell.gen_length - blocks * cell.block_length - sum(schedule(cell.block_length, per_block)[:steps])

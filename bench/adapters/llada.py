@@ -12,6 +12,7 @@ from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.denoising import Denoised, denoise, run
 from bench.diffusion.samplers import Sampling
 from bench.models import checkpoint, layers
+from bench.spec import rules
 from bench.spec.cell import Cell
 
 
@@ -19,6 +20,7 @@ class LladaAdapter(ModelAdapter):
     """Blockwise denoising without a cache, as the authors run it."""
 
     def load(self, cell: Cell) -> None:
+        rules.check_choices(cell.sampler, cell.cache, f"{cell.kind} cell {cell.cell_id}")
         super().load(cell)
         # The end-of-turn token of a model that was taught to chat; read here, since generating is timed.
         self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
@@ -54,10 +56,12 @@ class LladaAdapter(ModelAdapter):
             eos_id=self.checkpoint.eos_ids[0],
             eot_id=self.eot_id,
             head=cell.head or "official",
+            sampler=cell.sampler or "fixed",
+            cache=cell.cache or "none",
         )
 
     def shape_of(self, prompts: list[list[int]]) -> tuple:
-        """What a captured step depends on, as `engines.Denoiser` takes it. The number of steps is not part of it."""
+        """What a captured step depends on, as `captured.Denoiser` takes it. The number of steps is not part of it."""
         options, longest = replace(self.options(), steps=0), max(map(len, prompts))
         padded = any(len(prompt) < longest for prompt in prompts)
         whole = any(options.mask_id in prompt for prompt in prompts)

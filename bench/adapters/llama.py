@@ -75,7 +75,7 @@ class LlamaAdapter(ModelAdapter):
     @torch.no_grad()
     def replayed(self, prompts: list[list[int]], mark: Mark) -> Output:
         """The same from a captured prefill and decode step. `nfe` counts the forwards that were made, maybe one more
-        than was needed (`engines.Lookout`); the sequences end where the text does."""
+        than was needed (`replay.Lookout`); the sequences end where the text does."""
         cell, decoder = self.cell, self.captured(prompts)
         ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
         if cell.gen_length > decoder.decoding.gen_length:

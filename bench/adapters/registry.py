@@ -1,11 +1,26 @@
-"""Adapters: one class a model, behind the contract of `base.py`."""
+"""The adapter of each kind of model, behind the contract of `contract.py`."""
+
+from collections.abc import Callable
 
 from bench.adapters.contract import Adapter
 
 
-def create(model: str) -> Adapter:
-    """The adapter of `llama` or `llada`, nothing loaded yet."""
-    from bench.adapters.llada import LladaAdapter
+def llama() -> Adapter:
     from bench.adapters.llama import LlamaAdapter
 
-    return {"llama": LlamaAdapter, "llada": LladaAdapter}[model]()
+    return LlamaAdapter()
+
+
+def llada() -> Adapter:
+    from bench.adapters.llada import LladaAdapter
+
+    return LladaAdapter()
+
+
+# By kind of model (bench/models/kinds.py). Each imports its adapter when it is called: transformers takes seconds.
+ADAPTERS: dict[str, Callable[[], Adapter]] = {"llama": llama, "llada": llada}
+
+
+def create(model: str) -> Adapter:
+    """A new adapter of a kind of model. No weights are loaded yet. Raises KeyError for a kind without an adapter."""
+    return ADAPTERS[model]()

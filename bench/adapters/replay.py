@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-LAG = 2  # steps in flight while the end of a text is looked for: the device is busy with one while the host looks
+LAG = 2  # steps in flight while the host looks for the end of a text, so that the device always has one to do
 
 
 class Replay:
@@ -16,7 +16,8 @@ class Replay:
     """
 
     def __init__(self, function: Callable[[], None], device: str):
-        self.peak_bytes, self.compile_s = 0, 0.0
+        self.peak_bytes = 0
+        self.compile_s = 0.0
         if device != "cuda":
             self.replay = function
             return

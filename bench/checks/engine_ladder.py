@@ -22,6 +22,7 @@ from bench.checks.finding import Finding, target_text
 from bench.common import stats
 from bench.common.errors import BadInput
 from bench.cost.floors import Ceilings, step_s
+from bench.cost.workload import Workload
 from bench.devices import lock
 from bench.measure import calls, ceilings
 from bench.measure.clock import Stopwatch
@@ -88,7 +89,7 @@ def floors(work: Work, tell: Tell) -> dict[str, float]:
     tell(f"ceilings in this process: {peaks.flops_per_s / 1e12:.4g} TFLOP/s, {peaks.bytes_per_s / 1e9:.4g} GB/s read")
     return {
         cell.cell_id: 1e3 * step_s(
-            cell, checkpoint.read(cell.weights, cell.random_seed).shape, peaks, cell.prompt_tokens
+            Workload.of(cell), checkpoint.read(cell.weights, cell.random_seed).shape, peaks, cell.prompt_tokens
         )
         for cell in work.cells
         if cell.engine == "captured" and (cell.head == "lean" or (not has_head(cell) and device == "cuda"))

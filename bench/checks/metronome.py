@@ -15,7 +15,7 @@ from bench.checks.finding import Finding
 from bench.data.prompt import Prompt
 from bench.measure import calls
 from bench.records import metrics
-from bench.spec.cell import Cell
+from bench.spec.cell import Cell, unlisted_cell
 from bench.spec.work import Work
 
 PERIOD_S = 0.010  # from the end of one step to the end of the next
@@ -60,10 +60,9 @@ class Metronome:
 
 def clock_errors(device: str) -> dict[str, float]:
     """By latency (`ttft`, `step`, `ttfb`, `latency`): how far the measured time is from the true one, as a share."""
-    cell = Cell(
-        pair="selfcheck", kind="selfcheck", model="llada", weights="", tokenizer="", revision="", dtype="float32",
-        device=device, engine="eager", gen_length=STEPS, block_length=STEPS, steps=STEPS, batch_size=1, prompts=CALLS,
-        prompt_hash="", repeat_prompts=CALLS, stop="length", temperature=0.0, seed=0, time_limit_s=60.0,
+    cell = unlisted_cell(
+        "selfcheck", "llada", device, gen_length=STEPS, block_length=STEPS, steps=STEPS, prompts=CALLS,
+        repeat_prompts=CALLS,
     )  # fmt: skip
     work = Work("selfcheck", 1, 0, (cell,), {"": (Prompt("", None, {"llada": [1]}),) * CALLS})
     adapter = Metronome()

@@ -2,7 +2,7 @@
 
 
 def float_dtype_of(dtype: str) -> str:
-    """The dtype of activations and products: bfloat16 for int8, which is of weights alone; else the same precision."""
+    """The dtype of activations and products: bfloat16 for int8, which quantises weights alone; else the same."""
     return "bfloat16" if dtype == "int8" else dtype
 
 

@@ -13,18 +13,18 @@ import pandas as pd
 from bench.cost import floors, peak_memory
 from bench.cost.cards import Device
 from bench.cost.floors import Ceilings
-from bench.models import checkpoint
+from bench.cost.workload import Workload
+from bench.models import kinds
 from bench.models.shape import Shape
-from bench.spec.cell import Cell
 from bench.spec.pair import PairFile
 
-MOST_BATCH = 1 << 20
-PROMPT_TOKENS = 128  # of a prompt, where nobody says how long prompts are
+MOST_BATCH = 1 << 20  # the largest batch that a search looks at
+PROMPT_TOKENS = 128  # tokens of a prompt, where no length is given
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where both models are compared: rows, prompt and output tokens, LLaDA's head, the engine of both."""
+    """A point at which the models are compared: batch, tokens, LLaDA's head, and the engine that runs them."""
 
     batch: float
     gen_length: int
@@ -44,23 +44,21 @@ class Models:
 
     @classmethod
     def of(cls, pair: PairFile, device: str = "cuda", host_s: dict[str, float] | None = None) -> "Models":
-        shapes = {kind: checkpoint.read(files.weights, files.random_seed).shape
-                  for kind, files in (("llama", pair.llama), ("llada", pair.llada))}  # fmt: skip
+        """The models of a pair, read from their configurations. host_s: seconds that the host adds to a forward."""
+        shapes = {"llama": pair.llama.describe().shape, "llada": pair.llada.describe().shape}
         return cls(shapes, pair.dtype, device, host_s or {})
 
-    def cell(self, model: str, place: Place, steps: int = 1, block_length: int = 32) -> Cell:
-        """The cell that stands at a place, as far as the cost model looks at it."""
-        diffusion = {"steps": steps, "block_length": block_length, "head": place.head} if model == "llada" else {}
-        return Cell(
-            pair="", kind="prediction", model=model, weights="", tokenizer="", revision="", dtype=self.dtype,
-            device=self.device, engine=place.engine, gen_length=place.gen_length, batch_size=place.batch, prompts=1,
-            prompt_hash="", repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=1.0, **diffusion,
-        )  # fmt: skip
+    def workload(self, model: str, place: Place, steps: int = 1, block_length: int = 32) -> Workload:
+        """One call at a place. `steps`, `block_length` and the place's head count for a model with denoising steps."""
+        call = Workload(model, place.gen_length, place.batch, dtype=self.dtype, device=self.device, engine=place.engine)
+        if not kinds.has_steps(model):
+            return call
+        return replace(call, steps=steps, block_length=block_length, head=place.head)
 
     def seconds(self, model: str, place: Place, ceilings: Ceilings) -> float:
-        """Of LLaMA's whole call, or of one step of LLaDA's."""
+        """Seconds of LLaMA's whole call, or of one denoising step of LLaDA's."""
         own = replace(ceilings, host_s=self.host_s.get(model, 0.0), overlaps=self.device != "cpu")
-        return floors.call_s(self.cell(model, place), self.shapes[model], own, place.prompt_tokens)
+        return floors.call_s(self.workload(model, place), self.shapes[model], own, place.prompt_tokens)
 
     def break_even_steps(self, place: Place, ceilings: Ceilings) -> float:
         """Steps at which LLaDA takes as long as LLaMA, prefill included; no whole number."""
@@ -72,7 +70,8 @@ class Models:
 
     def turning_batch(self, place: Place, ceilings: Ceilings, tokens_per_step: float) -> float:
         """The batch from which on LLaDA is the slower one; 1 if it always is, infinite if it never is."""
-        low, high = 1.0, float(MOST_BATCH)
+        low = 1.0
+        high = float(MOST_BATCH)
         ratio = lambda batch: self.latency_ratio(at_batch(place, batch), ceilings, tokens_per_step)  # noqa: E731
         if ratio(low) >= 1 or ratio(high) < 1:
             return low if ratio(low) >= 1 else float("inf")
@@ -85,8 +84,8 @@ class Models:
         """The largest batch whose peak fits into so many bytes; 0 where not even one does."""
 
         def fits(batch: int) -> bool:
-            cell = self.cell(model, at_batch(place, batch))
-            return peak_memory.peak(cell, self.shapes[model], place.prompt_tokens).total <= bytes_
+            workload = self.workload(model, at_batch(place, batch))
+            return peak_memory.peak(workload, self.shapes[model], place.prompt_tokens).total <= bytes_
 
         low, high = 0, MOST_BATCH
         while high - low > 1:

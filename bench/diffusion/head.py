@@ -1,4 +1,9 @@
-"""From the last layer's rows to a candidate token and its confidence at each position: the rungs of LLaDA's head."""
+"""LLaDA's head: from the last layer's rows to a candidate token and its confidence at each position.
+
+There are three heads. `official` and `official-old` compute logits for the whole canvas, as the authors' code does now
+and did before, when it computed confidence in float64. `lean` computes only the rows that may be committed, and no
+distribution is ever written out.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,14 +11,14 @@ from typing import Protocol
 import torch
 
 from bench.diffusion import samplers
+from bench.diffusion.choices import HEAD_ROWS
 from bench.diffusion.samplers import Sampling
 
 Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
-HEAD_ROWS = 1024  # of logits at a time, for the lean head
 
 
 class Body(Protocol):
-    """A model in two parts, for the lean head: the official rungs need a plain `Forward`."""
+    """A model in two parts, for the lean head; the official heads need a plain `Forward`."""
 
     def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Logits [rows, canvas, vocabulary]."""
@@ -79,7 +84,7 @@ def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torc
 
 
 def probability(logits: torch.Tensor, candidates: torch.Tensor, head: str) -> torch.Tensor:
-    """The model's probability of each candidate [...] from logits [..., vocabulary], as a rung of the head has it.
+    """The model's probability of each candidate [...] from logits [..., vocabulary], as a head (by name) computes it.
 
     `lean` divides by the sum of exponentials and never writes out a distribution; float32 whatever the logits.
     """
@@ -106,11 +111,11 @@ def lean_proposals(
     hidden = body.trunk(*asked, positions)
     shape = (len(canvas), len(positions))
     parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
-    found = []
+    proposed = []
     for chunk in zip(*parts, strict=True):
         logits = [body.head(rows) for rows in chunk]
-        found.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
-    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*found, strict=True))
+        proposed.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
+    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*proposed, strict=True))
     return candidates, confidence
 
 
@@ -122,8 +127,8 @@ def proposals(
     positions: torch.Tensor,
     options: Sampling,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence, both [rows, positions], by the rung of `options.head`. The official rungs give them
-    for the whole canvas, whatever the positions."""
+    """Candidates and confidence, both [rows, positions], by the head that `options.head` names. The official heads
+    give them for the whole canvas, whatever the positions."""
     if options.head == "lean":
         return lean_proposals(forward, canvas, attention_mask, prompt, positions, options)
     logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)

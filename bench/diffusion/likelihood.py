@@ -92,17 +92,17 @@ def log_likelihood_bound(
     """The official estimator (its `get_log_likelihood`): minus the mean over mini-batches of the weighted CE.
 
     prompt, answer: 1-D ids. samples: noisy versions of the answer in all, batch_rows a forward. The standard
-    error is over mini-batches; 0 from a single one.
+    error is over mini-batches; 0 if there is a single mini-batch.
     """
     ids = torch.cat([prompt, answer])
     is_prompt = torch.arange(len(ids), device=ids.device) < len(prompt)
-    found = []
+    bounds = []
     for _ in range(samples // batch_rows):
         noisy, p_mask = mask_answer(prompt, answer, batch_rows, mask_id)
         logits = guided_logits(forward, noisy, None, is_prompt.repeat(batch_rows, 1), cfg_scale, mask_id)
         masked = noisy == mask_id
         nats = F.cross_entropy(logits[masked].float(), ids.repeat(batch_rows, 1)[masked], reduction="none")
-        found.append((nats / p_mask[:, None].expand(noisy.shape)[masked]).sum() / batch_rows)
-    values = torch.stack(found)
+        bounds.append((nats / p_mask[:, None].expand(noisy.shape)[masked]).sum() / batch_rows)
+    values = torch.stack(bounds)
     error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
     return Bound(-float(values.mean()), error)

@@ -1,9 +1,13 @@
-"""One step of LLaDA's official sampler, in parts: a token proposed for each masked position, the surest committed.
+"""Samplers: how many masked positions each step commits, and which.
 
-`denoising.py` is the loop. Source: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its
+The loop is in `denoising.py`, and what is committed comes from the head (`head.py`). To add a sampler, write its two
+functions here and enter it into SAMPLERS, and its name into `choices.py`.
+
+Source of the sampler `fixed`: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its
 behaviour; `tests/golden` holds its outputs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +15,12 @@ import torch
 
 @dataclass(frozen=True)
 class Sampling:
-    """Options of the official sampler.
+    """The options of a generation.
 
-    confidence_eos_eot: what to do with the confidence of end tokens. `off`; `official`, what the official
-    flag really does (at temperature 0 it removes both end tokens from the distribution, above it only the
-    end-of-turn token); `intent`, what it says (both end tokens get confidence 0).
+    confidence_eos_eot: what to do with the confidence of end tokens. `off`: nothing. `official`: what the official
+    flag really does, which is to remove end tokens from the distribution: both of them at temperature 0, only the
+    end-of-turn token above it. `intent`: what the flag's name says, both end tokens get confidence 0. sampler, cache
+    and head are names: keys of SAMPLERS, of CACHES (`caches.py`), and one of `official`, `official-old` and `lean`.
     """
 
     steps: int
@@ -30,6 +35,8 @@ class Sampling:
     eos_id: int | None = None
     eot_id: int | None = None
     head: str = "official"
+    sampler: str = "fixed"
+    cache: str = "none"
 
 
 def schedule(masked: int, steps: int) -> list[int]:
@@ -58,12 +65,29 @@ def commit(
 ) -> None:  # fmt: skip
     """Write each row's `quota` most confident candidates into its masked positions, in place.
 
-    positions: of the canvas, to which candidates and confidence [rows, positions] belong; those of confidence -inf
-    and those not masked stay as they are. quota: a number on the device, so that nothing waits for it.
+    canvas: ids [rows, canvas]. positions: LongTensor [positions], where on the canvas the candidates belong.
+    candidates, confidence: [rows, positions]. Positions of confidence -inf, and those that are not masked, stay as
+    they are. quota: a number on the device [], so that nothing waits for it.
     """
-    window = canvas.index_select(1, positions)
+    window = canvas.index_select(1, positions)  # [rows, positions]
     confidence = confidence.masked_fill(window != mask_id, -torch.inf)
-    sorted_, order = confidence.sort(dim=-1, descending=True, stable=True)
+    sorted_, order = confidence.sort(dim=-1, descending=True, stable=True)  # [rows, positions] each
     chosen = (torch.arange(len(positions), device=canvas.device) < quota) & (sorted_ > -torch.inf)
-    chosen = torch.zeros_like(chosen).scatter_(1, order, chosen)
+    chosen = torch.zeros_like(chosen).scatter_(1, order, chosen)  # back in the order of the positions
     canvas.index_copy_(1, positions, torch.where(chosen, candidates, window))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way to choose which masked positions a step commits.
+
+    schedule: (masked tokens of a block, steps) -> how many tokens each of the steps commits, known beforehand. commit:
+    writes that many candidates into the canvas, with the arguments of `commit` above. It must leave all tensors in
+    place and must not wait for the device, because the captured engine records it once and replays it.
+    """
+
+    schedule: Callable[[int, int], list[int]]
+    commit: Callable[..., None]
+
+
+SAMPLERS = {"fixed": Sampler(schedule, commit)}  # by the names of choices.py; fixed: the official one

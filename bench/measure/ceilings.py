@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 
 from bench.adapters import registry
-from bench.models import kinds, layers
+from bench.models import checkpoint, kinds, layers
 from bench.models.checkpoint import Checkpoint
 from bench.models.shape import Shape
 from bench.records.machine import Rate
-from bench.spec.cell import Cell
+from bench.spec.cell import unlisted_cell
 
 SUSTAIN_S = 5.0  # how long the fastest kernel is run again and again for a ceiling
 CANDIDATE_S = 0.25  # how long each kernel is tried before the fastest is sustained
@@ -130,12 +130,9 @@ def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple
 
 def thin(model: Checkpoint) -> dict:
     """The configuration of a model of as many layers and tokens, with hardly any arithmetic."""
-    names = {
-        "llama": ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
-        "llada": ("d_model", "mlp_hidden_size", "n_heads", "n_kv_heads", "head_dim"),
-    }[model.kind]
-    sizes = (THIN_WIDTH, THIN_WIDTH, THIN_HEADS, THIN_HEADS, THIN_WIDTH // THIN_HEADS)
-    return model.config | dict(zip(names, sizes, strict=True))
+    keys = checkpoint.FORMATS[model.kind]
+    wide = {keys.width: THIN_WIDTH, keys.feed_forward: THIN_WIDTH, keys.heads: THIN_HEADS, keys.kv_heads: THIN_HEADS}
+    return model.config | wide | {"head_dim": THIN_WIDTH // THIN_HEADS}
 
 
 def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:
@@ -144,11 +141,9 @@ def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(thin(model)))
         diffusion = {"steps": THIN_TOKENS, "block_length": THIN_TOKENS, "remasking": "low_confidence"}
-        cell = Cell(
-            pair="ceilings", kind="ceilings", model=model.kind, weights=folder, tokenizer=folder, revision="",
-            dtype=dtype, device=where, engine=engine, gen_length=THIN_TOKENS, batch_size=1, prompts=1, prompt_hash="",
-            repeat_prompts=1, stop="length", temperature=0.0, seed=0, time_limit_s=60.0, random_seed=0,
-            **(diffusion if kinds.has_steps(model.kind) else {}),
+        cell = unlisted_cell(
+            "ceilings", model.kind, where, weights=folder, tokenizer=folder, dtype=dtype, engine=engine,
+            gen_length=THIN_TOKENS, random_seed=0, **(diffusion if kinds.has_steps(model.kind) else {}),
         )  # fmt: skip
         adapter = registry.create(model.kind)
         adapter.load(cell)

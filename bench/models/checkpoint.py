@@ -1,8 +1,8 @@
 """What a model directory holds, read without torch, so that bad input is refused before anything loads.
 
-Two formats: Hugging Face LLaMA (`model_type: llama`) and official LLaDA (`model_type: llada`, its own
-parameter names). Both describe the same block; only the causal mask differs. A LLaDA whose configuration asks
-for more than that block (biases, QK-norm, ALiBi, experts) is refused by the name of the key.
+There are two formats: Hugging Face LLaMA (`model_type: llama`) and official LLaDA (`model_type: llada`), which has
+other keys and other parameter names. Both describe the same block; only the causal mask differs. A LLaDA whose
+configuration asks for more than that block (biases, QK-norm, ALiBi, experts) is refused with the name of the key.
 """
 
 import hashlib
@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 
-HASH_ALL_BELOW_BYTES = 64 << 20  # larger weights are identified by header and size, not by every byte
+HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
+HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
-LLADA_NEEDS = (
+LLADA_NEEDS = (  # keys that an official LLaDA configuration must have
     "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
     "rope_theta",
 )  # fmt: skip
-LLADA_ALLOWS = {  # key: values that the block covers; a key that is absent has the first
+LLADA_ALLOWS = {  # key: the values that our block covers; an absent key stands for the first of them
     "block_type": ("llama",),
     "activation_type": ("silu",),
     "layer_norm_type": ("rms",),
@@ -39,18 +41,63 @@ LLADA_ALLOWS = {  # key: values that the block covers; a key that is absent has 
 
 
 @dataclass(frozen=True)
+class Format:
+    """The keys under which config.json of a kind of model states its dimensions."""
+
+    layers: str
+    width: str
+    heads: str
+    kv_heads: str  # absent: as many as heads
+    feed_forward: str
+    positions: str
+    tied: str  # whether embedding and head are one matrix
+    tied_unless_stated: bool
+    vocabulary: str
+    padded_vocabulary: str | None  # rows of the embedding, where a configuration states more of them than tokens
+
+
+FORMATS = {  # by kind of model, which is `model_type` in config.json
+    "llama": Format(
+        layers="num_hidden_layers",
+        width="hidden_size",
+        heads="num_attention_heads",
+        kv_heads="num_key_value_heads",
+        feed_forward="intermediate_size",
+        positions="max_position_embeddings",
+        tied="tie_word_embeddings",
+        tied_unless_stated=False,
+        vocabulary="vocab_size",
+        padded_vocabulary=None,
+    ),
+    "llada": Format(
+        layers="n_layers",
+        width="d_model",
+        heads="n_heads",
+        kv_heads="n_kv_heads",
+        feed_forward="mlp_hidden_size",
+        positions="max_sequence_length",
+        tied="weight_tying",
+        tied_unless_stated=True,
+        vocabulary="vocab_size",
+        padded_vocabulary="embedding_size",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """A model directory: where it is, which of the two formats, its shape and special tokens."""
+    """A model directory: where it is, of which kind, its shape and special tokens."""
 
     path: Path
-    kind: str  # llama | llada
+    kind: str  # a key of FORMATS and of bench/models/kinds.py
     config: dict
     revision: str  # short hash of configuration and weights
     random_seed: int | None = None  # not None: no weights there, they are made from this seed
 
     @property
     def causal(self) -> bool:
-        return self.kind == "llama"
+        """Whether a position sees only itself and what stands before it."""
+        return KINDS[self.kind].causal
 
     @property
     def eos_ids(self) -> tuple[int, ...]:
@@ -74,34 +121,33 @@ class Checkpoint:
     @property
     def max_positions(self) -> int:
         """The longest sequence, prompt and answer, that the model was made for."""
-        return self.config["max_sequence_length" if self.kind == "llada" else "max_position_embeddings"]
+        return self.config[FORMATS[self.kind].positions]
 
     @property
-    def shape(self) -> "Shape":
-        """The model's dimensions, under one set of names for both formats."""
-        c, official = self.config, self.kind == "llada"
-        heads = c["n_heads" if official else "num_attention_heads"]
-        width = c["d_model" if official else "hidden_size"]
+    def shape(self) -> Shape:
+        """The model's dimensions, under one set of names for all formats."""
+        config, keys = self.config, FORMATS[self.kind]
+        heads, width = config[keys.heads], config[keys.width]
         return Shape(
-            layers=c["n_layers" if official else "num_hidden_layers"],
+            layers=config[keys.layers],
             width=width,
             heads=heads,
-            kv_heads=c.get("n_kv_heads" if official else "num_key_value_heads") or heads,
-            head_width=c.get("head_dim") or width // heads,
-            feed_forward=c["mlp_hidden_size" if official else "intermediate_size"],
-            vocabulary=(c.get("embedding_size") if official else None) or c["vocab_size"],
-            tied=c.get("weight_tying", True) if official else c.get("tie_word_embeddings", False),
+            kv_heads=config.get(keys.kv_heads) or heads,
+            head_width=config.get("head_dim") or width // heads,
+            feed_forward=config[keys.feed_forward],
+            vocabulary=config.get(keys.padded_vocabulary) or config[keys.vocabulary],
+            tied=config.get(keys.tied, keys.tied_unless_stated),
         )
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, a tied head counted once, from the configuration."""
+        """Number of parameters, from the configuration. A tied head is counted once."""
         return self.shape.parameters
 
     @property
     def full_precision_rope(self) -> bool:
-        """Whether rotations are to be computed in float32 whatever the dtype (official LLaDA; not Hugging Face)."""
-        return self.kind == "llada" and bool(self.config.get("rope_full_precision", True))
+        """Whether rotations are computed in float32 whatever the dtype, which is the default of official LLaDA."""
+        return KINDS[self.kind].rotates_in_float32 and bool(self.config.get("rope_full_precision", True))
 
 
 def token_id(tokenizer: str | Path, text: str) -> int | None:
@@ -112,19 +158,20 @@ def token_id(tokenizer: str | Path, text: str) -> int | None:
 
 
 def read_json(file: Path) -> dict:
+    """The JSON object in a file. Raises BadInput where there is something else."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: not valid JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise BadInput(f"{file}: not a JSON object")
-    return found
+    return content
 
 
 def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
-    """Describe the model directory at `path`. Raises BadInput if it is no checkpoint that we can run.
+    """Describe the model directory at `path`. Raises BadInput if this benchmark cannot run what is there.
 
-    random_seed: take the configuration alone; weights will be made from this seed on the device.
+    random_seed: read the configuration alone; the weights will be made from this seed on the device.
     """
     path = Path(path)
     file = path / "config.json"
@@ -132,8 +179,9 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
         raise BadInput(f"{path}: no model there (config.json is missing); give the directory of a checkpoint")
     config = read_json(file)
     kind = config.get("model_type")
-    if kind not in ("llama", "llada"):
-        raise BadInput(f"{file}: model_type is {kind!r}; this benchmark runs 'llama' and 'llada'")
+    if kind not in FORMATS:
+        runs = " and ".join(map(repr, FORMATS))
+        raise BadInput(f"{file}: model_type is {kind!r}; this benchmark runs {runs}")
     if kind == "llada":
         check_llada(file, config)
     generation = path / "generation_config.json"
@@ -147,7 +195,7 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
 
 
 def check_llada(file: Path, config: dict) -> None:
-    """Refuse a LLaDA that is not the plain block, naming the key."""
+    """Raise BadInput, naming the key, for a LLaDA whose configuration asks for more than our block."""
     for key in LLADA_NEEDS:
         if config.get(key) is None:
             raise BadInput(f"{file}: {key} is missing; an official LLaDA configuration has it")
@@ -183,5 +231,5 @@ def revision(path: Path, files: list[Path], random_seed: int | None = None) -> s
         size = file.stat().st_size
         with open(file, "rb") as stream:
             digest.update(str(size).encode())
-            digest.update(stream.read() if size < HASH_ALL_BELOW_BYTES else stream.read(1 << 20))
+            digest.update(stream.read() if size < HASH_ALL_BELOW_BYTES else stream.read(HASHED_START_BYTES))
     return digest.hexdigest()[:12]

@@ -10,7 +10,7 @@ from bench.common.errors import BadInput
 
 WANTED = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*",
           "special_tokens_map.json", "chat_template*"]  # fmt: skip
-TIMEOUT_S = 4.0  # to find out whether the hub answers
+TIMEOUT_S = 4.0  # how long the hub may take to answer whether it is there
 
 
 def locate(weights: str) -> str:
@@ -19,26 +19,26 @@ def locate(weights: str) -> str:
         return weights
     from huggingface_hub import HfApi, constants, errors, snapshot_download
 
-    other = "or give a local directory in the pair's file or as MODEL="
+    remedy = "or give a local directory in the pair's file or as MODEL="
     try:
         return snapshot_download(weights, allow_patterns=WANTED, local_files_only=True)
     except errors.LocalEntryNotFoundError:
         pass  # not fetched yet
     if constants.is_offline_mode():
-        raise BadInput(f"{weights}: not fetched yet and HF_HUB_OFFLINE is set; unset it, {other}")
+        raise BadInput(f"{weights}: not fetched yet and HF_HUB_OFFLINE is set; unset it, {remedy}")
     try:
         HfApi().model_info(weights, timeout=TIMEOUT_S)
         return snapshot_download(weights, allow_patterns=WANTED)
     except errors.GatedRepoError:
         page = f"https://huggingface.co/{weights}"
-        raise BadInput(f"{weights}: accept the licence at {page} and run `hf auth login`, {other}") from None
+        raise BadInput(f"{weights}: accept the licence at {page} and run `hf auth login`, {remedy}") from None
     except errors.RepositoryNotFoundError:
         raise BadInput(
             f"{weights}: no such directory, and the hub has no such model (or needs `hf auth login`)"
         ) from None
     except Exception as error:  # whatever the network stack raises; the hub is simply out of reach
         raise BadInput(
-            f"{weights}: the hub cannot be reached ({type(error).__name__}); check the network, {other}"
+            f"{weights}: the hub cannot be reached ({type(error).__name__}); check the network, {remedy}"
         ) from None
 
 

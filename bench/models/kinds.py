@@ -15,7 +15,8 @@ class Kind:
     name: its key in pair files, records and results. label: its name in tables and sentences. mark: what its adapter
     marks after each forward, `token` or `step`. has_steps: whether the number of forwards is chosen (denoising steps)
     or follows from the length (one token a forward). has_cache: whether keys and values of earlier positions are kept.
-    causal: whether a position sees only itself and what stands before it.
+    causal: whether a position sees only itself and what stands before it. rotates_in_float32: whether rotary positions
+    are applied in float32 whatever the dtype of the activations.
     """
 
     name: str
@@ -24,11 +25,16 @@ class Kind:
     has_steps: bool
     has_cache: bool
     causal: bool
+    rotates_in_float32: bool
 
 
 KINDS = {
-    "llama": Kind("llama", label="LLaMA", mark="token", has_steps=False, has_cache=True, causal=True),
-    "llada": Kind("llada", label="LLaDA", mark="step", has_steps=True, has_cache=False, causal=False),
+    "llama": Kind(
+        "llama", label="LLaMA", mark="token", has_steps=False, has_cache=True, causal=True, rotates_in_float32=False
+    ),
+    "llada": Kind(
+        "llada", label="LLaDA", mark="step", has_steps=True, has_cache=False, causal=False, rotates_in_float32=True
+    ),
 }
 
 

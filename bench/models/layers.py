@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-FEED_FORWARD_ROWS = 16384  # at a time: all at once, the wide rows between its matrices would be the peak of memory
+from bench.models.shape import FEED_FORWARD_ROWS
 
 
 class Dims(NamedTuple):
@@ -131,7 +131,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions, in the dtype of cos and sin if that is wider (LLaDA's are float32). Shape kept."""
+    """Rotary positions (Su et al., arXiv 2104.09864), in the dtype of cos and sin if that is wider. Shape kept."""
     first, second = x.chunk(2, -1)
     return (x * cos + torch.cat((-second, first), -1) * sin).to(x.dtype)
 
@@ -149,21 +149,22 @@ def heads_of(x: Tensor, dims: Dims) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """Attention's output, heads side by side again [batch, queries, heads x head_width]."""
+    """Attention's output with the heads side by side again [batch, queries, heads x head_width]."""
     shared = q.shape[1] != k.shape[1]
-    found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=shared)
-    return found.transpose(1, 2).flatten(2)
+    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=shared)
+    return attended.transpose(1, 2).flatten(2)  # from [batch, heads, queries, head_width]
 
 
 def after_attention(hidden: Tensor, attended: Tensor, layer: Layer, dims: Dims) -> Tensor:
-    """The rest of a layer: what attention found is projected and added, then the feed-forward."""
+    """The rest of a layer: attention's output is projected and added, then the feed-forward part. hidden's shape."""
     hidden = hidden + linear(attended, layer.out)
     parts = hidden.flatten(0, 1).split(FEED_FORWARD_ROWS)
-    found = [part + feed_forward(rms_norm(part, layer.mlp_norm, dims.eps), layer) for part in parts]
-    return (found[0] if len(found) == 1 else torch.cat(found)).view_as(hidden)
+    outputs = [part + feed_forward(rms_norm(part, layer.mlp_norm, dims.eps), layer) for part in parts]
+    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).view_as(hidden)
 
 
 def feed_forward(normed: Tensor, layer: Layer) -> Tensor:
+    """The gated feed-forward part (SwiGLU, Shazeer, arXiv 2002.05202). Shape kept."""
     gate, up = linear(normed, layer.gate_up).chunk(2, -1)
     return linear(F.silu(gate) * up, layer.down)
 

@@ -1,29 +1,33 @@
-"""The dimensions of a LLaMA block."""
+"""The dimensions of a LLaMA block, and how many rows of it are computed at once. Imports no torch."""
 
 from dataclasses import dataclass
+
+# Rows that meet the captured engine's feed-forward part at a time (bench/models/layers.py). With all rows at once, the
+# wide rows between its matrices would be the peak of memory.
+FEED_FORWARD_ROWS = 16384
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Dimensions of a LLaMA block and how many there are."""
+    """Dimensions of a LLaMA block, and the number of blocks."""
 
     layers: int
-    width: int
-    heads: int
-    kv_heads: int
+    width: int  # of the residual stream
+    heads: int  # of the queries
+    kv_heads: int  # of keys and values; fewer than `heads` where several queries share one
     head_width: int
-    feed_forward: int
+    feed_forward: int  # width between the matrices of the feed-forward part
     vocabulary: int
-    tied: bool
+    tied: bool  # whether embedding and head are one matrix
 
     @property
     def layer_matrices(self) -> int:
-        """Parameters of a layer's matrices: each row of activations meets all of them once."""
+        """Number of parameters in the matrices of one layer. Each row of activations meets all of them once."""
         attention = 2 * self.width * self.head_width * (self.heads + self.kv_heads)
         return attention + 3 * self.width * self.feed_forward
 
     @property
     def parameters(self) -> int:
-        """Of the whole model, a tied head counted once."""
+        """Number of parameters of the whole model. A tied head is counted once."""
         norms = self.width * (2 * self.layers + 1)
         return self.layers * self.layer_matrices + norms + self.vocabulary * self.width * (1 if self.tied else 2)

@@ -41,6 +41,14 @@ def official_name(name: str) -> str:
     return f"model.transformer.blocks.{layer}.{BLOCK_NAMES[inner]}.weight"
 
 
+def own_name(name: str) -> str:
+    """A `LlamaForCausalLM` parameter under the name that it has there."""
+    return name
+
+
+PARAMETER_NAMES = {"llama": own_name, "llada": official_name}  # by kind of model: names in a checkpoint's files
+
+
 def llama_config(checkpoint: Checkpoint) -> LlamaConfig:
     """The transformers configuration of a checkpoint of either format."""
     config = checkpoint.config
@@ -111,7 +119,7 @@ def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype, fill: str | No
 
 def fill_from_files(model: LlamaForCausalLM, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
     """Put the checkpoint's tensors in place one by one, each straight to the device."""
-    rename = (lambda name: name) if checkpoint.causal else official_name
+    rename = PARAMETER_NAMES[checkpoint.kind]
     wanted = {rename(name): name for name, _ in model.named_parameters()}
     tied = rename("lm_head.weight")  # some files carry the tied head too
     missing = dict(wanted)
@@ -137,8 +145,8 @@ def put(model, name: str, tensor: torch.Tensor, source: str, path: Path, device:
     setattr(module, leaf, torch.nn.Parameter(own, requires_grad=False))
 
 
-STD = 0.02  # of random matrices
-TAIL = 3  # degrees of freedom of heavy tails: the fewest whole number with a variance
+STD = 0.02  # standard deviation of random matrices
+TAIL = 3  # degrees of freedom of heavy tails: the smallest whole number for which there is a variance
 
 
 def fill_at_random(
@@ -170,8 +178,8 @@ def read_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def save(model: LlamaForCausalLM, directory: Path, official: bool) -> None:
-    """Write the weights as bfloat16 safetensors, under LLaDA's names if `official`. A tied head is left out."""
+    """Write the weights as bfloat16 safetensors, if `official` under LLaDA's names. A tied head is left out."""
     directory.mkdir(parents=True, exist_ok=True)
-    rename = official_name if official else (lambda name: name)
+    rename = PARAMETER_NAMES["llada" if official else "llama"]
     tensors = {rename(n): p.detach().to(torch.bfloat16).cpu().contiguous() for n, p in model.named_parameters()}
     save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})

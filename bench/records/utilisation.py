@@ -13,6 +13,7 @@ import numpy as np
 from bench.common.units import GIB
 from bench.cost import floors, peak_memory
 from bench.cost.floors import Cost
+from bench.cost.workload import Workload
 from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 from bench.records.merge import CellRecords
@@ -22,9 +23,9 @@ from bench.spec.cell import Cell
 
 @dataclass(frozen=True)
 class CostedCall:
-    """A timed call as the cost model sees it: its cell at the batch that it had, and its tokens."""
+    """A timed call as the cost model sees it: its workload at the batch that it had, and its tokens."""
 
-    cell: Cell
+    workload: Workload
     prompt_tokens: int  # of the longest prompt: the others are padded to it
     new_tokens: int
     seconds: float
@@ -40,7 +41,7 @@ def costed_calls(calls: list[Call], cell: Cell) -> Iterator[CostedCall]:
         else:
             forwards = call.nfe * (2 if cell.cfg_scale else 1)  # classifier-free guidance runs each twice
             prompt_tokens = call.positions // (rows * forwards) - cell.gen_length
-        yield CostedCall(replace(cell, batch_size=rows), prompt_tokens, call.nfe, call.latency_ms / 1e3)
+        yield CostedCall(replace(Workload.of(cell), batch_size=rows), prompt_tokens, call.nfe, call.latency_ms / 1e3)
 
 
 def ceilings_of(entry: CellRecords) -> floors.Ceilings | None:
@@ -61,7 +62,7 @@ def shares(record: Round, calls: list[Call], entry: CellRecords) -> dict[str, fl
     if ceilings is None or record.shape is None or not calls:
         return {}
     costed = list(costed_calls(calls, entry.cell))
-    cost = sum((floors.call(c.cell, record.shape, c.prompt_tokens, c.new_tokens) for c in costed), Cost(0, 0, 0))
+    cost = sum((floors.call(c.workload, record.shape, c.prompt_tokens, c.new_tokens) for c in costed), Cost(0, 0, 0))
     seconds = sum(call.seconds for call in costed)
     return {
         "compute/mfu": cost.flops / seconds / ceilings.flops_per_s,
@@ -84,7 +85,7 @@ def metrics_of(record: Round, calls: list[Call], entry: CellRecords, is_first: b
 
 def predicted_peak(calls: list[CostedCall], shape: Shape) -> dict[str, float]:
     """GiB of the largest call's peak by the model, and of its parts. calls: as they were run."""
-    peaks = [peak_memory.peak(call.cell, shape, call.prompt_tokens) for call in calls]
+    peaks = [peak_memory.peak(call.workload, shape, call.prompt_tokens) for call in calls]
     largest = max(peaks, key=lambda peak: peak.total)
     parts = {f"predicted/{name}_gib": getattr(largest, name) / GIB for name in peak_memory.PARTS}
     return {"predicted/allocated_gib": largest.total_gib} | parts
@@ -94,14 +95,14 @@ def predictions(calls: list[CostedCall], shape: Shape, ceilings: floors.Ceilings
     """Work of a mean call, and with ceilings the median call's latency and step by the model."""
     if not calls:
         return {}
-    costs = [floors.call(c.cell, shape, c.prompt_tokens, c.new_tokens) for c in calls]
+    costs = [floors.call(c.workload, shape, c.prompt_tokens, c.new_tokens) for c in calls]
     metrics = {
         "compute/gflop": float(np.mean([cost.flops for cost in costs])) / 1e9,
         "compute/gbyte": float(np.mean([cost.moved_bytes for cost in costs])) / 1e9,
     }
     if ceilings:
-        call_times_s = [floors.call_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
-        step_times_s = [floors.step_s(c.cell, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
+        call_times_s = [floors.call_s(c.workload, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
+        step_times_s = [floors.step_s(c.workload, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
         metrics["predicted/latency_ms"] = 1e3 * float(np.median(call_times_s))
         metrics["predicted/step_ms"] = 1e3 * float(np.median(step_times_s))
     return metrics

@@ -8,6 +8,7 @@ import statistics
 
 from bench.cost import floors
 from bench.cost.floors import Ceilings
+from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
 from bench.models import checkpoint
 from bench.records import metrics
@@ -56,7 +57,7 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRec
         return cell.forwards() * forward_s
     prompt_tokens = statistics.mean(len(prompt.ids[cell.model]) for prompt in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    whole_s = floors.call_s(cell.whole(), shape, SPEEDS[cell.device], round(prompt_tokens))
+    whole_s = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt_tokens))
     return whole_s * cell.forwards() / cell.whole().forwards()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.common.errors import BadInput
 from bench.common.units import GIB
 from bench.cost import peak_memory
+from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
 from bench.devices import choose, lock
 from bench.models import checkpoint
@@ -39,7 +40,12 @@ def peaks(cell: Cell, prompts: tuple[Prompt, ...]) -> Callable[[int], float]:
     """The cost model's peak GiB as a function of the batch."""
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
     prompt_tokens = max(len(prompt.ids[cell.model]) for prompt in prompts)
-    return lambda batch: OWN_GIB[cell.device] + peak_memory.peak(at_batch(cell, batch), shape, prompt_tokens).total_gib
+
+    def gib_at(batch: int) -> float:
+        workload = Workload.of(at_batch(cell, batch))
+        return OWN_GIB[cell.device] + peak_memory.peak(workload, shape, prompt_tokens).total_gib
+
+    return gib_at
 
 
 def at_batch(cell: Cell, batch: int) -> Cell:

@@ -79,7 +79,7 @@ class Cell:
     @property
     def label(self) -> str:
         """Short name for people: `llama`, `llada 16 steps`, `sentinel a, captured`."""
-        name = self.model if self.steps is None else f"{self.model} {self.steps} steps"
+        name = f"{self.model} {self.steps} steps" if self.steps else self.model
         name += f", {self.head} head" if self.head else ""
         captured = ", captured" if self.engine == "captured" else ""
         name += captured
@@ -90,16 +90,16 @@ class Cell:
 
     @property
     def float_dtype(self) -> str:
-        """Of activations, and of weights that are not quantised."""
+        """The dtype of activations and of weights that are not quantised."""
         return dtypes.float_dtype_of(self.dtype)
 
     def settings(self) -> dict:
-        """All fields that apply."""
+        """All fields that apply, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def forwards(self) -> int:
-        """Forwards of one generation call as it is run: an upper bound for LLaMA, which may stop early."""
-        return self.timed or (self.gen_length if self.steps is None else self.steps)
+        """Forwards of one generation call as it is run: an upper bound where a text may end early."""
+        return self.timed or self.steps or self.gen_length
 
     @property
     def timed(self) -> int | None:
@@ -109,3 +109,29 @@ class Cell:
     def whole(self) -> "Cell":
         """The cell that runs all of its forwards."""
         return replace(self, steps_timed=None, tokens_timed=None)
+
+
+def unlisted_cell(kind: str, model: str, device: str, **settings: object) -> Cell:
+    """A cell that no grid spans, for code that runs an adapter by itself.
+
+    settings: the fields that matter. The others are such that nothing is read from disk, and the text has its full
+    length.
+    """
+    defaults = {
+        "pair": kind,
+        "weights": "",
+        "tokenizer": "",
+        "revision": "",
+        "dtype": "float32",
+        "engine": "eager",
+        "gen_length": 32,
+        "batch_size": 1,
+        "prompts": 1,
+        "prompt_hash": "",
+        "repeat_prompts": 1,
+        "stop": "length",
+        "temperature": 0.0,
+        "seed": 0,
+        "time_limit_s": 3600.0,
+    }
+    return Cell(kind=kind, model=model, device=device, **(defaults | settings))

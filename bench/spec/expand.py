@@ -117,6 +117,7 @@ def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prom
         rules.check_one_shape([prompt.ids[point.model] for prompt in prompt_set], point.batch_size, where)
         rules.check_attention(point.attention, where)
     if kinds.has_steps(point.model):
+        rules.check_choices(grid.sampler, grid.cache, where)
         rules.check_divisibility(point.gen_length, point.block_length, point.steps, where)
         rules.check_end_of_turn(grid.confidence_eos_eot, files, where)
 
@@ -172,9 +173,9 @@ def own_settings(point: Point, grid: GridFile) -> dict:
     return {
         "steps": point.steps,
         "block_length": point.block_length,
-        "sampler": "fixed",
+        "sampler": grid.sampler,
         "remasking": grid.remasking,
-        "cache": "none",
+        "cache": grid.cache,
         "head": None if point.head == "official" else point.head,
         "cfg_scale": grid.cfg_scale or None,
         "logits_eos_inf": grid.logits_eos_inf or None,

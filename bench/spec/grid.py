@@ -41,6 +41,8 @@ class GridFile(Strict):
     repeat_prompts: Whole = 4  # prompts that later rounds time again
     stop: Literal["eos", "length"] | None = None  # default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
+    sampler: str = "fixed"  # which masked positions a step of LLaDA's commits: bench/diffusion/choices.py
+    cache: str = "none"  # which keys and values a step of LLaDA's may reuse: bench/diffusion/choices.py
     remasking: Literal["low_confidence", "random"] = "low_confidence"
     cfg_scale: float = Field(default=0.0, ge=0, le=100)
     logits_eos_inf: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
 from bench.devices import choose
+from bench.diffusion import choices
 from bench.models import checkpoint
 from bench.spec.cell import Cell
 
@@ -27,6 +28,13 @@ def check_cells(cells: Iterable[Cell]) -> None:
     asked = ((cell.dtype, cell.kind) for cell in cells if cell.device == "cuda" and not cell.twin)
     for dtype, kind in dict.fromkeys(asked):
         choose.check_dtype(dtype, f"grid {kind}")
+
+
+def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
+    """Whether a sampler and a cache have these names (bench/diffusion/choices.py); None stands for the default."""
+    for key, name, names in (("sampler", sampler, choices.SAMPLERS), ("cache", cache, choices.CACHES)):
+        if name is not None and name not in names:
+            raise BadInput(f"{where}: there is no {key} {name!r}; there are: {', '.join(names)}")
 
 
 def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:

@@ -16,7 +16,7 @@ from bench.models import checkpoint, kinds, weights
 from bench.quality import text_scores
 from bench.quality.likelihood import read, score
 from bench.spec import pair
-from bench.spec.cell import Cell
+from bench.spec.cell import Cell, unlisted_cell
 from bench.training import model_card
 from bench.training.recipe import MODELS, Recipe
 from bench.training.rows import BOS, CACHE, CHAT_TEMPLATE, EOS, MASK, special_id
@@ -112,10 +112,9 @@ def mean_of_scored(scores: list[float | None]) -> float:
 def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) -> Cell:
     """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
     diffusion = {"steps": steps, "block_length": TASK_TOKENS, "remasking": "low_confidence"} if steps else {}
-    return Cell(
-        pair="pocket", kind="tasks", model=kind, weights=str(out / kind), tokenizer=str(out / "tokenizer"), revision="",
-        dtype="float32", device=device, engine="eager", gen_length=TASK_TOKENS, batch_size=TASK_BATCH, prompts=count,
-        prompt_hash="", repeat_prompts=1, stop="eos", temperature=0.0, seed=0, time_limit_s=3600.0, **diffusion,
+    return unlisted_cell(
+        "tasks", kind, device, pair="pocket", weights=str(out / kind), tokenizer=str(out / "tokenizer"),
+        gen_length=TASK_TOKENS, batch_size=TASK_BATCH, prompts=count, stop="eos", **diffusion,
     )  # fmt: skip
 
 

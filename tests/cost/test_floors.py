@@ -61,18 +61,18 @@ def test_one_forward_by_hand():
     # a layer: q and o 8 x 8 each, k and v 8 x 4 each, feed-forward 3 x 8 x 16: 576 parameters, twice
     # three sequences, two new rows after three: linear 2 x 6 x 1152, attention 4 x 2 layers x 8 x 3 x 2 x 5,
     # head 2 x 3 x 80
-    found = floors.forward(SMALL, "bfloat16", batch=3, queries=2, context=5, head_rows=3, cached=True)
-    assert found.flops == 2 * 6 * 1152 + 4 * 2 * 8 * 3 * 2 * 5 + 2 * 3 * 80
+    cost = floors.forward(SMALL, "bfloat16", batch=3, queries=2, context=5, head_rows=3, cached=True)
+    assert cost.flops == 2 * 6 * 1152 + 4 * 2 * 8 * 3 * 2 * 5 + 2 * 3 * 80
     # weights 1152 + 80; K and V: 2 x 2 layers x 4 x 15 rows; logits 30; two bytes each
-    assert found.moved_bytes == 2 * (1152 + 80 + 2 * 2 * 4 * 15 + 30)
-    assert found.positions == 6
+    assert cost.moved_bytes == 2 * (1152 + 80 + 2 * 2 * 4 * 15 + 30)
+    assert cost.positions == 6
 
 
 @pytest.mark.parametrize("folder", [REPO / "bench/pocket/llama", REPO / "bench/pocket/llada", GOLDEN / "tiny-llada"])
 def test_parameters_are_those_of_the_model(folder):
-    found = checkpoint.read(folder)
-    model = weights.load(found, "cpu", torch.float32)
-    assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
+    described = checkpoint.read(folder)
+    model = weights.load(described, "cpu", torch.float32)
+    assert described.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_the_8b_shapes_have_their_published_sizes():

@@ -14,6 +14,7 @@ from bench.adapters.base import attention_kernel
 from bench.adapters.captured import Decoder, Decoding, StaticBody
 from bench.adapters.llada import LladaBody
 from bench.cost import peak_memory
+from bench.cost.workload import Workload
 from bench.diffusion import head
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import gumbel_scores
@@ -132,9 +133,9 @@ def test_peak_of_8b_shapes_is_what_their_tensors_hold(name, tmp_path):
         adapter = registry.create(cell.model)
         adapter.load(cell)
         run = one_step if cell.model == "llada" else decoding
-        found = counted(adapter, lambda: run(adapter, cell, prompt_tokens, padded))
+        counted_bytes = counted(adapter, lambda: run(adapter, cell, prompt_tokens, padded))
     expected = peak_memory.peak(cell, shape_of(cell), prompt_tokens, padded)
-    beyond = found - expected.weights  # the weights would hide any error in the rest
+    beyond = counted_bytes - expected.weights  # the weights would hide any error in the rest
     assert expected.total - expected.weights == pytest.approx(beyond, rel=0.02)
 
 
@@ -152,8 +153,8 @@ POCKET = [
 def test_peak_of_whole_calls_of_the_pocket_pair(cell):
     adapter = registry.create(cell.model)
     adapter.load(cell)
-    found = counted(adapter, lambda: adapter.generate([[7] * 11] * cell.batch_size, lambda kind: None))
-    assert peak_memory.peak(cell, shape_of(cell), 11).total == pytest.approx(found, rel=0.05)
+    counted_bytes = counted(adapter, lambda: adapter.generate([[7] * 11] * cell.batch_size, lambda kind: None))
+    assert peak_memory.peak(cell, shape_of(cell), 11).total == pytest.approx(counted_bytes, rel=0.05)
 
 
 ON_H100 = [  # GiB allocated at the peak on an H100, torch 2.11: prompt 128
@@ -173,13 +174,20 @@ def test_peak_is_within_five_percent_of_what_a_card_measured(cell, measured):
 
 
 def test_rows_at_a_time_are_those_of_the_code():
-    assert (peak_memory.HEAD_ROWS, peak_memory.FEED_FORWARD_ROWS) == (head.HEAD_ROWS, models_layers.FEED_FORWARD_ROWS)
+    assert peak_memory.HEAD_ROWS == head.HEAD_ROWS
+    assert peak_memory.FEED_FORWARD_ROWS == models_layers.FEED_FORWARD_ROWS
+
+
+def test_a_workload_has_the_peak_of_its_cell():
+    for cell, prompt_tokens in BIG.values():
+        peaks = [peak_memory.peak(call, shape_of(cell), prompt_tokens) for call in (cell, Workload.of(cell))]
+        assert peaks[0] == peaks[1]
 
 
 def test_the_split_says_what_fills_the_card():
     old, _ = BIG["official-old"]
-    found = peak_memory.peak(old, shape_of(old), 128)
-    assert found.logits == 32 * 640 * 126_464 * (2 + 8 + 8)  # bfloat16, its float64 copy, the softmax
-    assert found.kv_cache == 0
+    peak = peak_memory.peak(old, shape_of(old), 128)
+    assert peak.logits == 32 * 640 * 126_464 * (2 + 8 + 8)  # bfloat16, its float64 copy, the softmax
+    assert peak.kv_cache == 0
     llama = big_cell("llama", gen_length=129, batch_size=2)
     assert peak_memory.peak(llama, shape_of(llama), 1).kv_cache == 2 * 32 * 129 * 2 * (8 * 128 * 2)

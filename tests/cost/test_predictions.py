@@ -47,7 +47,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(models, model, head):
     place, limit = Place(1, 1024, 128, head, "eager"), 78 * 2**30
     most = models.largest_batch(model, place, limit)
     peaks = [
-        peak_memory.peak(models.cell(model, replace(place, batch=batch)), models.shapes[model], 128).total
+        peak_memory.peak(models.workload(model, replace(place, batch=batch)), models.shapes[model], 128).total
         for batch in (most, most + 1)
     ]
     assert peaks[0] <= limit < peaks[1]
@@ -62,9 +62,9 @@ def test_the_host_adds_to_each_forward_of_its_model(models):
 
 
 def test_a_surface_has_a_number_for_each_place(models):
-    found = models.surface(H100, [1, 8], [128, 512], 128)
-    assert list(found.index) == [8, 1]
-    assert found.loc[1, 512] == models.break_even_steps(Place(1, 512, 128), H100)
+    surface = models.surface(H100, [1, 8], [128, 512], 128)
+    assert list(surface.index) == [8, 1]
+    assert surface.loc[1, 512] == models.break_even_steps(Place(1, 512, 128), H100)
 
 
 def test_every_card_has_a_source_and_a_row(models):

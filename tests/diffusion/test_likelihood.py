@@ -11,10 +11,10 @@ def test_bound_equals_the_official_estimator(golden, tiny_forward):
     for case in vectors["estimator"]:
         torch.manual_seed(case["torch_cpu_seed"])
         prompt, answer = (torch.tensor(case[k], dtype=torch.long) for k in ("prompt_ids", "answer_ids"))
-        found = likelihood.log_likelihood_bound(
+        bound = likelihood.log_likelihood_bound(
             tiny_forward, prompt, answer, vectors["mask_id"], case["mc_num"], case["batch_size"], case["cfg_scale"]
         )
-        assert found.nats == pytest.approx(case["log_likelihood"], abs=1e-3)
+        assert bound.nats == pytest.approx(case["log_likelihood"], abs=1e-3)
 
 
 def test_mini_batches_equal_the_official_draws(golden):

@@ -32,9 +32,9 @@ def test_equals_the_official_sampler_token_for_token(case, tiny_forward):
     if case["seed"] is not None:
         torch.manual_seed(case["seed"])
     mask = None if case["attention_mask"] is None else torch.tensor(case["attention_mask"])
-    found = denoise(tiny_forward, torch.tensor(case["prompt_ids"]), mask, options_of(case))
-    assert found.canvas.tolist() == case["output_ids"]
-    assert found.nfe == case["forward_calls"]
+    denoised = denoise(tiny_forward, torch.tensor(case["prompt_ids"]), mask, options_of(case))
+    assert denoised.canvas.tolist() == case["output_ids"]
+    assert denoised.nfe == case["forward_calls"]
 
 
 class Counting(LladaBody):
@@ -54,9 +54,9 @@ GREEDY = [case for case in CASES if not case["kwargs"].get("temperature") and ca
 @pytest.mark.parametrize("case", GREEDY, ids=[case["name"] for case in GREEDY])
 def test_every_rung_of_the_head_gives_the_official_tokens(case, head, tiny):
     mask = None if case["attention_mask"] is None else torch.tensor(case["attention_mask"])
-    found = denoise(LladaBody(tiny), torch.tensor(case["prompt_ids"]), mask, replace(options_of(case), head=head))
-    assert found.canvas.tolist() == case["output_ids"]
-    assert found.nfe == case["forward_calls"]
+    denoised = denoise(LladaBody(tiny), torch.tensor(case["prompt_ids"]), mask, replace(options_of(case), head=head))
+    assert denoised.canvas.tolist() == case["output_ids"]
+    assert denoised.nfe == case["forward_calls"]
 
 
 @pytest.mark.parametrize("cfg_scale", [0.0, 1.5])
@@ -76,10 +76,10 @@ def test_rows_of_the_head_in_chunks_are_the_same(tiny, monkeypatch):
 
 def test_the_lean_head_fills_masks_of_a_prompt_as_the_official_sampler_does(tiny):
     prompt = torch.tensor([[5, MASK, 7]])
-    found = [
+    canvases = [
         denoise(LladaBody(tiny), prompt, None, Sampling(8, 8, 8, MASK, head=h)).canvas for h in ("official", "lean")
     ]
-    assert found[0].tolist() == found[1].tolist()
+    assert canvases[0].tolist() == canvases[1].tolist()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -131,27 +131,27 @@ def test_positions_are_committed_once_and_blocks_finish_left_to_right(seed, bloc
     options = Sampling(steps=blocks * per_block, gen_length=blocks * block, block_length=block, mask_id=MASK)
     prompt = torch.randint(0, MASK, (rows, 3), generator=recorder.generator)
     marks: list[str] = []
-    found = denoise(recorder, prompt, None, options, marks.append)
-    seen = [*recorder.canvases, found.canvas]
+    denoised = denoise(recorder, prompt, None, options, marks.append)
+    seen = [*recorder.canvases, denoised.canvas]
     for before, after in itertools.pairwise(seen):
         committed = before != MASK
         assert (after[committed] == before[committed]).all()
-    assert not (found.canvas == MASK).any()
-    assert (found.canvas[:, :3] == prompt).all()
+    assert not (denoised.canvas == MASK).any()
+    assert (denoised.canvas[:, :3] == prompt).all()
     for i, canvas in enumerate(recorder.canvases):
         begin = 3 + (i // per_block) * block
         assert not (canvas[:, :begin] == MASK).any()
         assert (canvas[:, begin + block :] == MASK).all()
-    assert marks.count("step") == options.steps == found.nfe
+    assert marks.count("step") == options.steps == denoised.nfe
     assert marks.count("block") == blocks
-    assert found.positions == options.steps * rows * (3 + blocks * block)
+    assert denoised.positions == options.steps * rows * (3 + blocks * block)
 
 
 def test_first_step_is_when_output_position_0_became_final():
     recorder = Recorder(0)
-    found = denoise(recorder, torch.zeros(1, 2, dtype=torch.long), None, Sampling(8, 8, 8, MASK))
-    states = [*recorder.canvases, found.canvas]
-    assert found.first_step == next(i for i in range(8) if states[i + 1][0, 2] != MASK)
+    denoised = denoise(recorder, torch.zeros(1, 2, dtype=torch.long), None, Sampling(8, 8, 8, MASK))
+    states = [*recorder.canvases, denoised.canvas]
+    assert denoised.first_step == next(i for i in range(8) if states[i + 1][0, 2] != MASK)
 
 
 def test_steps_above_the_length_cost_forwards_and_change_nothing(tiny_forward):
@@ -192,15 +192,15 @@ def test_a_left_padded_batch_equals_its_rows_one_by_one(tiny_forward):
     mask = torch.tensor([[0] * (6 - len(row)) + [1] * len(row) for row in rows])
     options = Sampling(8, 16, 8, MASK)
     together = denoise(tiny_forward, ids, mask, options).canvas[:, 6:]
-    for row, found in zip(rows, together, strict=True):
+    for row, in_batch in zip(rows, together, strict=True):
         alone = denoise(tiny_forward, torch.tensor([row]), None, options).canvas[0, len(row) :]
-        assert found.tolist() == alone.tolist()
+        assert in_batch.tolist() == alone.tolist()
 
 
 def test_a_mask_token_in_the_prompt_competes_and_is_filled(tiny_forward):
-    found = denoise(tiny_forward, torch.tensor([[5, MASK, 7]]), None, Sampling(8, 8, 8, MASK))
-    assert (found.canvas == MASK).sum() == 1  # eight commits for nine masks, as the official schedule counts
-    assert found.canvas[0, [0, 2]].tolist() == [5, 7]
+    denoised = denoise(tiny_forward, torch.tensor([[5, MASK, 7]]), None, Sampling(8, 8, 8, MASK))
+    assert (denoised.canvas == MASK).sum() == 1  # eight commits for nine masks, as the official schedule counts
+    assert denoised.canvas[0, [0, 2]].tolist() == [5, 7]
 
 
 def test_guidance_without_an_attention_mask_works(tiny_forward):

@@ -124,14 +124,14 @@ def test_broken_index_is_refused(tmp_path, text):
 
 
 def test_llama_is_read(tmp_path):
-    found = checkpoint.read(model_dir(tmp_path, LLAMA | {"eos_token_id": [1, 7]}))
-    assert (found.path, found.kind, found.causal, found.eos_ids) == (tmp_path, "llama", True, (1, 7))
-    assert found == checkpoint.read(str(tmp_path))
+    described = checkpoint.read(model_dir(tmp_path, LLAMA | {"eos_token_id": [1, 7]}))
+    assert (described.path, described.kind, described.causal, described.eos_ids) == (tmp_path, "llama", True, (1, 7))
+    assert described == checkpoint.read(str(tmp_path))
 
 
 def test_llada_is_read(tmp_path):
-    found = checkpoint.read(model_dir(tmp_path, LLADA | {"eos_token_id": 0, "mask_token_id": 0}))
-    assert (found.kind, found.causal, found.eos_ids, found.mask_id) == ("llada", False, (0,), 0)
+    described = checkpoint.read(model_dir(tmp_path, LLADA | {"eos_token_id": 0, "mask_token_id": 0}))
+    assert (described.kind, described.causal, described.eos_ids, described.mask_id) == ("llada", False, (0,), 0)
 
 
 @pytest.mark.parametrize("eos", [5, [5, 6], 0])
@@ -145,32 +145,34 @@ def test_generation_config_says_where_answers_end(tmp_path, eos):
 
 def test_revision_changes_with_generation_config(tmp_path):
     folder = model_dir(tmp_path, LLAMA)
-    found = {checkpoint.read(folder).revision}
+    revisions = {checkpoint.read(folder).revision}
     for eos in (5, 6):
         (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": eos}))
-        found.add(checkpoint.read(folder).revision)
-    assert len(found) == 3
+        revisions.add(checkpoint.read(folder).revision)
+    assert len(revisions) == 3
 
 
 def test_random_weights_need_no_files_and_their_seed_is_in_the_revision(tmp_path):
     folder = model_dir(tmp_path, LLADA, other=b"not read")
-    found = [checkpoint.read(folder, random_seed=seed) for seed in (0, 1)]
-    assert [one.random_seed for one in found] == [0, 1]
-    assert found[0].revision != found[1].revision
+    seeded = [checkpoint.read(folder, random_seed=seed) for seed in (0, 1)]
+    assert [described.random_seed for described in seeded] == [0, 1]
+    assert seeded[0].revision != seeded[1].revision
     (folder / "model.safetensors").write_bytes(b"weights")
-    assert checkpoint.read(folder).revision not in {one.revision for one in found}
+    assert checkpoint.read(folder).revision not in {described.revision for described in seeded}
 
 
 def test_revision_is_of_content_not_of_place(tmp_path):
-    one, two = (checkpoint.read(model_dir(tmp_path / name, LLAMA)) for name in ("one", "two"))
-    assert one.revision == two.revision
-    assert len(one.revision) == 12
-    assert int(one.revision, 16) >= 0
+    first, second = (checkpoint.read(model_dir(tmp_path / name, LLAMA)) for name in ("one", "two"))
+    assert first.revision == second.revision
+    assert len(first.revision) == 12
+    assert int(first.revision, 16) >= 0
 
 
 def test_revision_changes_with_weights(tmp_path):
-    found = {checkpoint.read(model_dir(tmp_path, LLAMA, model=w)).revision for w in (b"weights", b"weightz", b"weight")}
-    assert len(found) == 3
+    revisions = {
+        checkpoint.read(model_dir(tmp_path, LLAMA, model=w)).revision for w in (b"weights", b"weightz", b"weight")
+    }
+    assert len(revisions) == 3
 
 
 def test_revision_changes_with_any_shard(tmp_path):
@@ -182,10 +184,10 @@ def test_revision_changes_with_any_shard(tmp_path):
 def test_revision_of_large_weights_changes_with_header_and_size(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "HASH_ALL_BELOW_BYTES", 1 << 20)
     large = bytes(3 << 19)
-    found = {
+    revisions = {
         checkpoint.read(model_dir(tmp_path, LLAMA, model=w)).revision for w in (large, b"x" + large[1:], large * 2)
     }
-    assert len(found) == 3
+    assert len(revisions) == 3
 
 
 def test_revision_changes_with_config(tmp_path):
@@ -194,13 +196,13 @@ def test_revision_changes_with_config(tmp_path):
 
 
 def test_revision_changes_with_tokenizer(tmp_path):
-    found = checkpoint.read(model_dir(tmp_path, LLAMA))
-    revisions = [found.with_tokenizer(tmp_path)]
+    described = checkpoint.read(model_dir(tmp_path, LLAMA))
+    revisions = [described.with_tokenizer(tmp_path)]
     for name in ("tokenizer.json", "tokenizer_config.json"):
         for content in ("{}", '{"a": 1}'):
             (tmp_path / name).write_text(content)
-            revisions.append(found.with_tokenizer(tmp_path))
+            revisions.append(described.with_tokenizer(tmp_path))
     assert len(set(revisions)) == 5
-    assert found.with_tokenizer(str(tmp_path)) == revisions[-1]
+    assert described.with_tokenizer(str(tmp_path)) == revisions[-1]
     other = checkpoint.read(model_dir(tmp_path, LLAMA, model=b"other"))
     assert other.with_tokenizer(tmp_path) != revisions[-1]

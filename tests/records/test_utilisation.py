@@ -36,7 +36,7 @@ LLADA_CALL = Call([0], 2000.0, {"step": [1000.0, 2000.0], "block": [2000.0]}, nf
 
 def test_prompt_lengths_follow_from_the_rows_pushed_through_the_model():
     (llama,) = utilisation.costed_calls([LLAMA_CALL], LLAMA)
-    assert (llama.prompt_tokens, llama.new_tokens, llama.cell.batch_size) == (5, 3, 2)
+    assert (llama.prompt_tokens, llama.new_tokens, llama.workload.batch_size) == (5, 3, 2)
     (llada,) = utilisation.costed_calls([LLADA_CALL], LLADA)
     assert (llada.prompt_tokens, llada.seconds) == (5, 2.0)
 
