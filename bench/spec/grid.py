@@ -48,7 +48,7 @@ class GridFile(Strict):
     logits_eos_inf: bool = False
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
     engine: Engine | Annotated[list[Engine], Field(min_length=1)] = "eager"  # bench/adapters/captured.py
-    head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/samplers.py
+    head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/head.py
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
     sentinel: bool = True  # whether each round begins and ends with the sentinel (bench/spec/sentinel.py)
