@@ -13,6 +13,7 @@ from bench.adapters.llada import LladaBody
 from bench.diffusion.denoising import denoise, run
 from bench.diffusion.samplers import Sampling
 from bench.measure import calls
+from bench.models import layers
 from tests.conftest import GOLDEN, make_cell
 from tests.diffusion.test_samplers import CASES, options_of
 
@@ -104,7 +105,7 @@ def test_a_captured_llama_ends_with_its_text():
 
 def test_the_feed_forward_in_parts_is_the_same(monkeypatch):
     whole = both("llada", LLADA_PROMPTS, head="lean")[1]
-    monkeypatch.setattr(adapters_captured.block, "FEED_FORWARD_ROWS", 5)
+    monkeypatch.setattr(layers, "FEED_FORWARD_ROWS", 5)
     assert both("llada", LLADA_PROMPTS, head="lean")[1].sequences.tolist() == whole.sequences.tolist()
 
 
@@ -137,7 +138,7 @@ def test_matrices_are_joined_once_and_nothing_is_held_twice():
     adapter = registry.create("llama")
     adapter.load(make_cell("llama"))
     before = adapter.weights_bytes()
-    first, second = adapters_captured.block.weights_of(adapter.model), adapters_captured.block.weights_of(adapter.model)
+    first, second = layers.weights_of(adapter.model), layers.weights_of(adapter.model)
     assert first.layers[0].qkv.data_ptr() == second.layers[0].qkv.data_ptr()
     assert adapter.model.model.layers[0].mlp.gate_proj.weight.data_ptr() == first.layers[0].gate_up.data_ptr()
     assert adapter.weights_bytes() == before
