@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.analysis.runs import with_steps, without_steps
 from bench.analysis.scaling import DEFAULTS, LATENCY, Scaling
@@ -34,10 +34,17 @@ class Claim(Strict):
     gen_length: Whole
     batch: Whole = 1
     tokens_per_step: float | None = Field(default=None, gt=0)
-    model: Model = "llada"  # of largest_batch
+    model: Model | None = None  # of largest_batch
     head: grid.Head = "lean"
     value: float = Field(gt=0)
     factor: float = Field(gt=1)
+
+    @model_validator(mode="after")
+    def largest_batch_has_a_model(self) -> "Claim":
+        """Refuse a largest batch of nobody's."""
+        if self.quantity == "largest_batch" and self.model is None:
+            raise ValueError("largest_batch needs the kind of model that it is about, such as model: llada")
+        return self
 
 
 class Hypothesis(Strict):

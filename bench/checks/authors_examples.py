@@ -33,7 +33,7 @@ TOKENS_COMPARED = 32  # of LLaMA's continuation with that of `generate()`
 def check(pair: PairFile, device: str) -> Iterator[Finding]:
     """Run the examples on a pair's weights, a finding for each as soon as it is there. device: cpu or cuda."""
     for model in ("llada", "llama"):
-        files = getattr(pair, model)
+        files = pair.models[model]
         adapter = registry.create(model)
         adapter.load(cell_of(pair, model, device))
         yield parameter_finding(model, adapter)

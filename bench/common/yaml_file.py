@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +14,7 @@ class Strict(BaseModel):
     """What a file may say: unknown keys are refused, and nothing can be changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    further: ClassVar[type["Strict"] | None] = None  # what stands under keys that are no fields, where there may be any
 
 
 def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Strict:
@@ -60,12 +62,12 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
     key = errors[0]["loc"][0]
     about = [error for error in errors if error["loc"][0] == key]
     is_list = isinstance(data.get(key), list)
-    fitting = [error for error in about if any("[" in str(part) for part in error["loc"][1:]) == is_list]
+    fitting = [error for error in about if any(str(part).startswith("list[") for part in error["loc"][1:]) == is_list]
     return (fitting or about)[0]
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
     """The known keys of the mapping at `path` inside a schema."""
     for part in path:
-        schema = schema.model_fields[part].annotation
+        schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
     return list(schema.model_fields)

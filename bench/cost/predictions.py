@@ -45,8 +45,18 @@ class Models:
     @classmethod
     def of(cls, pair: PairFile, device: str = "cuda", host_s: dict[str, float] | None = None) -> "Models":
         """The models of a pair, read from their configurations. host_s: seconds that the host adds to a forward."""
-        shapes = {"llama": pair.llama.describe().shape, "llada": pair.llada.describe().shape}
+        shapes = {kind: files.describe().shape for kind, files in pair.models.items()}
         return cls(shapes, pair.dtype, device, host_s or {})
+
+    @property
+    def autoregressive(self) -> str:
+        """The kind of the pair's model that writes token by token."""
+        return next(kind for kind in self.shapes if kinds.role_of(kind) == kinds.AUTOREGRESSIVE)
+
+    @property
+    def diffusion(self) -> str:
+        """The kind of the pair's model that denoises in steps."""
+        return next(kind for kind in self.shapes if kinds.role_of(kind) == kinds.DIFFUSION)
 
     def workload(self, model: str, place: Place, steps: int = 1, block_length: int = 32) -> Workload:
         """One call at a place. `steps`, `block_length` and the place's head count for a model with denoising steps."""
@@ -56,13 +66,13 @@ class Models:
         return replace(call, steps=steps, block_length=block_length, head=place.head)
 
     def seconds(self, model: str, place: Place, ceilings: Ceilings) -> float:
-        """Seconds of LLaMA's whole call, or of one denoising step of LLaDA's."""
+        """Seconds of a whole call of a model that writes token by token, or of one denoising step of the other."""
         own = replace(ceilings, host_s=self.host_s.get(model, 0.0), overlaps=self.device != "cpu")
         return floors.call_s(self.workload(model, place), self.shapes[model], own, place.prompt_tokens)
 
     def break_even_steps(self, place: Place, ceilings: Ceilings) -> float:
         """Steps at which LLaDA takes as long as LLaMA, prefill included; no whole number."""
-        return self.seconds("llama", place, ceilings) / self.seconds("llada", place, ceilings)
+        return self.seconds(self.autoregressive, place, ceilings) / self.seconds(self.diffusion, place, ceilings)
 
     def latency_ratio(self, place: Place, ceilings: Ceilings, tokens_per_step: float) -> float:
         """LLaDA's latency over LLaMA's. Outputs are equally long, so that of throughput is its inverse."""
@@ -112,9 +122,13 @@ CELLS = ((1, 128), (1, 1024), (32, 128), (32, 1024))  # (batch, tokens) of the p
 
 
 def table(models: Models, cards: dict[str, Device], prompt_tokens: int) -> pd.DataFrame:
-    """A row a card and cell: LLaMA's token and LLaDA's step in ms, the steps at which time breaks even, and the largest
-    batches that memory holds, by rung of the head."""
+    """A row for each card and cell: a token and a denoising step in ms, break-even steps, and the largest batches.
+
+    Largest batches are those that memory holds, of the model with steps for each rung of the head.
+    """
     rows = []
+    reference = kinds.label_of(models.autoregressive)
+    diffusion = kinds.label_of(models.diffusion)
     for card, device in cards.items():
         for batch, length in CELLS:
             place = Place(batch, length, prompt_tokens)
@@ -123,13 +137,14 @@ def table(models: Models, cards: dict[str, Device], prompt_tokens: int) -> pd.Da
                 "card": card,
                 "batch": batch,
                 "tokens": length,
-                "LLaMA token ms": 1e3 * models.seconds("llama", place, device.ceilings) / length,
-                "LLaDA step ms": 1e3 * models.seconds("llada", place, device.ceilings),
+                f"{reference} token ms": 1e3 * models.seconds(models.autoregressive, place, device.ceilings) / length,
+                f"{diffusion} step ms": 1e3 * models.seconds(models.diffusion, place, device.ceilings),
                 "break-even steps": even,
             }
-            row["largest batch, LLaMA"] = models.largest_batch("llama", place, device.memory_bytes)
+            most = models.largest_batch(models.autoregressive, place, device.memory_bytes)
+            row[f"largest batch, {reference}"] = most
             for head in ("lean", "official"):
                 rung = replace(place, head=head)
-                row[f"LLaDA {head}"] = models.largest_batch("llada", rung, device.memory_bytes)
+                row[f"{diffusion} {head}"] = models.largest_batch(models.diffusion, rung, device.memory_bytes)
             rows.append(row)
     return pd.DataFrame(rows)

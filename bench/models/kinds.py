@@ -43,6 +43,15 @@ def has_steps(name: str) -> bool:
     return name in KINDS and KINDS[name].has_steps
 
 
+AUTOREGRESSIVE = "autoregressive"  # the role of a model that writes token by token
+DIFFUSION = "diffusion"  # the role of a model that denoises in a chosen number of steps
+
+
+def role_of(name: str) -> str:
+    """What part a kind of model plays in a comparison, which has a model of each role."""
+    return DIFFUSION if has_steps(name) else AUTOREGRESSIVE
+
+
 def label_of(name: str) -> str:
     """The name in tables and sentences; a name that is no model (human) stands for itself."""
     return KINDS[name].label if name in KINDS else name

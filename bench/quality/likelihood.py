@@ -23,7 +23,6 @@ from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.models import kinds, weights
 from bench.models.checkpoint import Checkpoint
-from bench.models.kinds import KINDS
 from bench.records.settings import Likelihood
 from bench.records.types import Scores
 from bench.spec.pair import ModelFile, PairFile
@@ -134,7 +133,7 @@ def score(files: ModelFile, dtype: str, passages: list[Passage], device: str, sa
 
 def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> Likelihood:
     """What was measured: one run in MLflow."""
-    files: ModelFile = getattr(pair, kind)
+    files = pair.models[kind]
     text = json.dumps([vars(passage) for passage in passages])
     is_bound = kinds.has_steps(kind)
     return Likelihood(
@@ -151,11 +150,11 @@ def measure(pair: PairFile, passages: dict[str, list[Passage]], device: str, sin
     pair: with local directories (bench.spec.pair.fetch). passages: by source. Each record is on disk before its line.
     """
     for source, of_source in passages.items():
-        for model in KINDS:
+        for model in pair.models:
             cell = cell_of(model, pair, source, of_source)
             entry = sink.known().get(cell.cell_id)
             if entry is None:
-                nats = score(getattr(pair, model), pair.dtype, of_source, device)
+                nats = score(pair.models[model], pair.dtype, of_source, device)
                 sink.take(Scores(sink.study, cell.cell_id, "likelihood", {}, cell, ended_s=time.time(), **vars(nats)))
                 entry = sink.known()[cell.cell_id]
             yield line_of(model, cell.text, entry.scores["likelihood"])

@@ -69,7 +69,7 @@ def task_of_pair(name: str, study: str | None, device: str, dtypes: Sequence[str
     if device == "cuda":
         for dtype in wanted:
             choose.check_dtype(dtype, asked)
-    models = tuple((files.weights, files.random_seed) for files in (pair.llama, pair.llada))
+    models = tuple((files.weights, files.random_seed) for files in pair.models.values())
     floats = tuple(sorted({float_dtype_of(dtype) for dtype in wanted}))
     return Task(study or pair.name, pair.name, device, floats, models, provenance.git_state())
 

@@ -11,6 +11,7 @@ from bench.cost.floors import Ceilings
 from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
 from bench.models import checkpoint
+from bench.models.kinds import KINDS
 from bench.records import metrics
 from bench.records.merge import CellRecords
 from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
@@ -25,9 +26,10 @@ START_S = {"cpu": 8.0, "cuda": 20.0}  # what a fresh process needs for imports, 
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
 )  # fmt: skip
-# On an H100 at 8B shapes, once for each shape: how long it takes to compile and capture a step (engine captured).
-CAPTURE_S = {"llama": 15.0, "llada": 4.0}
-CAPTURE_AGAIN_S = {"llama": 4.0, "llada": 1.0}  # the same in later rounds, which find the compiled kernels on disk
+# On an H100 at 8B shapes, once for each shape: how long it takes to compile and capture a step (engine captured), by
+# whether the model has a cache. Such a model has two graphs: the prefill and a decode step.
+CAPTURE_S = {True: 15.0, False: 4.0}
+CAPTURE_AGAIN_S = {True: 4.0, False: 1.0}  # the same in later rounds, where the compiled kernels are on disk
 ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are whole
 
 
@@ -83,10 +85,11 @@ def capture_s(cell: Cell, round_: int) -> float:
     """Seconds that a GPU takes to capture a cell's step, and in the first round to trace its kernels."""
     if cell.engine != "captured" or cell.device != "cuda":
         return 0.0
+    has_cache = KINDS[cell.model].has_cache
     if round_ > 1:
-        return CAPTURE_AGAIN_S[cell.model]
+        return CAPTURE_AGAIN_S[has_cache]
     is_traced = not cell.timed and not cell.peaks_only
-    return CAPTURE_S[cell.model] + (CAPTURE_AGAIN_S[cell.model] if is_traced else 0.0)
+    return CAPTURE_S[has_cache] + (CAPTURE_AGAIN_S[has_cache] if is_traced else 0.0)
 
 
 def energy_s(cell: Cell) -> float:

@@ -16,7 +16,6 @@ from bench.data import prompts
 from bench.data.prompt import Prompt
 from bench.data.prompts import keep
 from bench.models import kinds
-from bench.models.kinds import KINDS
 from bench.spec import rules
 from bench.spec.cell import Cell
 from bench.spec.grid import GridFile
@@ -55,7 +54,7 @@ Wanted = tuple[str, int | None]  # which prompts: their source, and the tokens t
 
 def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
     """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
-    encoders = {kind: getattr(pair, kind).encode for kind in KINDS}
+    encoders = {kind: files.encode for kind, files in pair.models.items()}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
     names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
     counts: dict[Wanted, int] = {}
@@ -130,8 +129,10 @@ def cells_of(
     Raises BadInput for a rule that is broken (bench/spec/rules.py).
     """
     cells: dict[str, Cell] = {}
-    for point in points(grid, where):
-        files: ModelFile = getattr(pair, point.model).filled(point.fill)
+    for named in points(grid, where):
+        point = named._replace(model=pair.kind_of(named.model))
+        rules.check_model(point.model, pair.models, where)
+        files = pair.models[point.model].filled(point.fill)
         check(point, grid, files, prompt_set, where)
         asked = {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml, validate
-from bench.spec.pair import Float, Model, Whole
+from bench.spec.pair import Float, ModelOfPair, Whole
 
 GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]  # a value, or several to span
@@ -29,7 +29,7 @@ class GridFile(Strict):
 
     kind: str
     source: Literal["pair", "tasks"] = "pair"  # of the prompts: the pair's own, or generated tasks
-    model: Model | Annotated[list[Model], Field(min_length=1)]
+    model: ModelOfPair | Annotated[list[ModelOfPair], Field(min_length=1)]  # a kind, or a role in the pair
     gen_length: Axis = 128
     block_length: Axis = 32
     steps: Axis = 128

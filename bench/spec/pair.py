@@ -1,22 +1,36 @@
 """What the file of a pair may say: the two models under comparison, their prompts, and how quality is judged."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml
 from bench.data import tokenizers
-from bench.models import checkpoint, hub
-from bench.models.kinds import KINDS
+from bench.models import checkpoint, hub, kinds
 
 PAIRS = Path("configs/pairs")  # where pairs are stated, a YAML file each
 
 Whole = Annotated[int, Field(ge=1, strict=True)]  # a whole number above 0
-Model = Literal["llama", "llada"]
 Metric = Literal["accuracy", "bertscore_f1"]
 Float = Literal["float32", "bfloat16", "float16"]
+
+
+def kind_of_model(name: str) -> str:
+    """The name, if it is that of a kind of model. Raises ValueError."""
+    if name not in kinds.KINDS:
+        raise ValueError(f"Input should be {' or '.join(map(repr, kinds.KINDS))}")
+    return name
+
+
+def kind_or_role(name: str) -> str:
+    """The name, if it is that of a kind of model or of a role in a pair. Raises ValueError."""
+    return name if name in (kinds.AUTOREGRESSIVE, kinds.DIFFUSION) else kind_of_model(name)
+
+
+Model = Annotated[str, AfterValidator(kind_of_model)]
+ModelOfPair = Annotated[str, AfterValidator(kind_or_role)]
 
 
 class ModelFile(Strict):
@@ -55,11 +69,16 @@ class PromptFile(Strict):
 
 
 class PairFile(Strict):
-    """configs/pairs/NAME.yaml: the two models under comparison and how quality is judged."""
+    """configs/pairs/NAME.yaml: the two models under comparison and how quality is judged.
+
+    Each model stands under the name of its kind (bench/models/kinds.py), such as `llama:` and `llada:`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    further: ClassVar[type[Strict]] = ModelFile
+    __pydantic_extra__: dict[str, ModelFile]
 
     name: str
-    llama: ModelFile
-    llada: ModelFile
     dtype: Float
     prompts: PromptFile
     stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
@@ -71,16 +90,49 @@ class PairFile(Strict):
     judge: str = "smollm2"  # a directory of a causal model instead, or none
 
     @property
+    def models(self) -> dict[str, ModelFile]:
+        """The two models by their kinds, in the order of the table of kinds."""
+        return {kind: self.__pydantic_extra__[kind] for kind in kinds.KINDS if kind in self.__pydantic_extra__}
+
+    def kind_of(self, name: str) -> str:
+        """The kind of the model that a grid calls by its kind or by its role in the pair."""
+        return next((kind for kind in self.models if kinds.role_of(kind) == name), name)
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether a model's weights are made from a seed, so that its texts are noise."""
+        return any(files.random_seed is not None for files in self.models.values())
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The margin of each declared metric, the primary one first."""
         declared = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))
         return {metric: margin for metric, margin in declared if metric}
 
+    @model_validator(mode="before")
+    @classmethod
+    def other_keys_are_kinds_of_models(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a misspelt key, since every key that is no field of a pair must name a kind of model."""
+        for key in data:
+            if key not in cls.model_fields and key not in kinds.KINDS:
+                raise ValueError(f"{key}: no such key; known keys: {', '.join([*kinds.KINDS, *cls.model_fields])}")
+        return data
+
+    @model_validator(mode="after")
+    def has_a_model_of_each_role(self) -> "PairFile":
+        """Refuse anything but one model that writes token by token and one that denoises in steps."""
+        if sorted(map(kinds.role_of, self.models)) != [kinds.AUTOREGRESSIVE, kinds.DIFFUSION]:
+            choices = " and ".join(
+                f"one {role} model ({' or '.join(kind for kind in kinds.KINDS if kinds.role_of(kind) == role)})"
+                for role in (kinds.AUTOREGRESSIVE, kinds.DIFFUSION)
+            )
+            raise ValueError(f"a pair has {choices}; models in this file: {', '.join(self.models) or 'none'}")
+        return self
+
     @model_validator(mode="after")
     def metrics_apply(self) -> "PairFile":
         """Refuse a metric of quality for texts that are noise, or that were not free to end."""
-        made_up = self.llama.random_seed is not None or self.llada.random_seed is not None
-        if self.metrics and (made_up or self.stop == "length"):
+        if self.metrics and (self.has_random_weights or self.stop == "length"):
             raise ValueError("primary_metric does not apply: random weights, or answers of forced length")
         return self
 
@@ -109,10 +161,10 @@ def place_model(pair: PairFile, model: str | None) -> PairFile:
 
 def fetch(pair: PairFile) -> PairFile:
     """The pair with hub names replaced by local directories. Raises BadInput for a model of the wrong kind."""
-    for kind in KINDS:
-        files: ModelFile = getattr(pair, kind)
-        pair = pair.model_copy(update={kind: files.model_copy(update={"weights": hub.locate(files.weights)})})
-        actual = getattr(pair, kind).describe().kind
+    for kind, files in pair.models.items():
+        located = files.model_copy(update={"weights": hub.locate(files.weights)})
+        pair = pair.model_copy(update={kind: located})
+        actual = located.describe().kind
         if actual != kind:
             raise BadInput(f"{files.weights}: holds a {actual} model where pair {pair.name} wants a {kind}")
     return pair

@@ -30,6 +30,12 @@ def check_cells(cells: Iterable[Cell]) -> None:
         choose.check_dtype(dtype, f"grid {kind}")
 
 
+def check_model(model: str, models: Iterable[str], where: str) -> None:
+    """A grid may ask only for models that the pair has. models: their kinds."""
+    if model not in models:
+        raise BadInput(f"{where}: model {model} is not in the pair, whose models are: {', '.join(models)}")
+
+
 def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
     """Whether a sampler and a cache have these names (bench/diffusion/choices.py); None stands for the default."""
     for key, name, names in (("sampler", sampler, choices.SAMPLERS), ("cache", cache, choices.CACHES)):

@@ -55,7 +55,7 @@ def scaling_title(scaling: Scaling) -> str:
 
 def cost_drawings(findings: Findings) -> list[Drawing]:
     """The figures of the cost model."""
-    label = wording.RANDOM_WEIGHTS if findings.pair.llada.random_seed is not None else ""
+    label = wording.RANDOM_WEIGHTS if findings.pair.has_random_weights else ""
     return [
         ("roofline", label, lambda: cost_figures.roofline(findings.costs)),
         ("surface", label, lambda: cost_figures.surface(findings.surface())),

@@ -109,7 +109,7 @@ def claim_line(score: Score, result: Result) -> dict[str, str]:
 
 def cards_table(pair: PairFile) -> pd.DataFrame:
     """What the cost model says of the published cards, a line a card and place."""
-    has_random_weights = pair.llada.random_seed is not None
+    has_random_weights = pair.has_random_weights
     shapes = pair if has_random_weights else read_pair(SHAPES)
     cards = predictions.table(Models.of(shapes), devices(), predictions.PROMPT_TOKENS)
     return cards.set_index("card").rename_axis(None).map(digits)

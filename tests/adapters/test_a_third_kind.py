@@ -1,20 +1,27 @@
-"""A third kind of model needs an entry in the table of kinds, an adapter and a format: its name is tested nowhere."""
+"""A third kind of model needs an entry in the table of kinds, an adapter, a format and a pair file.
+
+Its name is tested nowhere.
+"""
 
 import json
 from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
 from bench.adapters import registry
 from bench.adapters.contract import Output, Special
+from bench.common.errors import BadInput
 from bench.cost import floors, peak_memory
 from bench.cost.workload import Workload
 from bench.measure import calls
 from bench.models import checkpoint, kinds
 from bench.models.shape import Shape
 from bench.records import metrics
+from bench.spec import expand, grid
 from bench.spec.cell import Cell, unlisted_cell
+from bench.spec.pair import PairFile, read_pair
 
 END = 0
 NAME = "block-diffusion"
@@ -89,15 +96,52 @@ def test_it_has_a_cost_and_a_peak(cell):
     assert ours <= of_llada  # which rotates in float32
 
 
-def test_its_checkpoint_is_read_by_its_own_keys(cell, monkeypatch, tmp_path):
+@pytest.fixture
+def model_directory(cell, monkeypatch, tmp_path):
+    """A directory with the configuration of a model of the third kind, in words of its own."""
     keys = replace(checkpoint.FORMATS["llama"], layers="depth", positions="longest")
     monkeypatch.setitem(checkpoint.FORMATS, NAME, keys)
     config = {
         "model_type": NAME, "depth": 2, "hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 1,
-        "intermediate_size": 16, "vocab_size": 10, "longest": 64, "eos_token_id": END,
+        "intermediate_size": 16, "vocab_size": 10, "longest": 128, "eos_token_id": END,
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config))
-    described = checkpoint.read(tmp_path, random_seed=0)
+    return tmp_path
+
+
+def test_its_checkpoint_is_read_by_its_own_keys(model_directory):
+    described = checkpoint.read(model_directory, random_seed=0)
     assert described.shape == SHAPE
-    assert described.max_positions == 64
+    assert described.max_positions == 128
     assert not described.causal
+
+
+@pytest.fixture
+def pair(model_directory) -> PairFile:
+    """LLaMA's pocket model and one of the third kind, as a pair file says it."""
+    tokenizer = {"tokenizer": "bench/pocket/tokenizer"}
+    asked = model_directory / "asked.jsonl"
+    asked.write_text("".join(json.dumps({"prompt": f"question {i}"}) + "\n" for i in range(64)))
+    said = {
+        "name": "third", "dtype": "float32", "prompts": {"source": str(asked)}, "stop": "length",
+        "llama": tokenizer | {"weights": "bench/pocket/llama"},
+        NAME: tokenizer | {"weights": str(model_directory), "random_seed": 0, "fold_ids_below": 10},
+    }  # fmt: skip
+    file = model_directory / "third.yaml"
+    file.write_text(yaml.safe_dump(said))
+    return read_pair(str(file))
+
+
+@pytest.mark.parametrize("name", ["baseline", "sweep", "smoke", "sentinel"])
+def test_shipped_grids_span_cells_of_its_pair(pair, name):
+    settings = {"gen_length": 16, "block_length": 8} if name != "baseline" else {"gen_length": 16}
+    asked = grid.read_grid(name, settings | {"prompts": 2})
+    cells, sets = expand.resolve([asked], [name], pair, "cpu", None)
+    models = {"baseline": {"llama"}, "smoke": {"llama", NAME}}.get(name, {NAME})
+    assert {cell.model for cell in cells} == models
+    assert all(set(prompt.ids) == {"llama", NAME} for prompts in sets.values() for prompt in prompts)
+
+
+def test_a_model_that_its_pair_lacks_is_refused(pair):
+    with pytest.raises(BadInput, match=r"model llada is not in the pair, whose models are: llama, block-diffusion"):
+        expand.cells_of(grid.GridFile(kind="mine", model="llada"), pair, "cpu", (), "", "mine")

@@ -42,7 +42,7 @@ def test_the_settings_are_the_authors(pair):
 def test_a_llama_that_differs_from_generate_is_noticed(pair, monkeypatch):
     adapter = registry.create("llama")
     adapter.load(replace(authors_examples.cell_of(pair, "llama", "cpu"), gen_length=32))
-    assert authors_examples.equals_generate(adapter, pair.llama)
+    assert authors_examples.equals_generate(adapter, pair.models["llama"])
     right = adapter.forward
     monkeypatch.setattr(adapter, "forward", lambda *a: torch.roll(right(*a), 1, dims=-1))
-    assert not authors_examples.equals_generate(adapter, pair.llama)
+    assert not authors_examples.equals_generate(adapter, pair.models["llama"])

@@ -18,7 +18,7 @@ def test_a_refuted_hypothesis_says_which_claim_was_not_met():
 
 
 def test_a_claim_about_memory_names_the_model_and_its_head():
-    llada = Claim(quantity="largest_batch", gen_length=2048, value=61, factor=1.1, head="official")
+    llada = Claim(quantity="largest_batch", model="llada", gen_length=2048, value=61, factor=1.1, head="official")
     assert hypotheses.claim_text(llada) == "LLaDA official, largest batch that fits, 2,048 tokens"
     llama = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=61, factor=1.1)
     assert hypotheses.claim_text(llama) == "LLaMA, largest batch that fits, 2,048 tokens"

@@ -73,12 +73,12 @@ def test_shipped_grid_gives_cells(file, pair_file):
     read = grid.read_grid(file, {})
     assert read == grid.read_grid(Path(file).stem, {})
     pair = spec_pair.read_pair(str(pair_file))
-    found = []
+    spanned = []
     for part in expand.by_prompts(read):
         asked = (ASKED * part.prompts)[: part.prompts]
-        found += expand.cells_of(part, pair, "cpu", asked, "hash", file)
-    assert {cell.model for cell in found} == set(expand.as_list(read.model))
-    assert {cell.kind for cell in found} == {read.kind}
+        spanned += expand.cells_of(part, pair, "cpu", asked, "hash", file)
+    assert {cell.model for cell in spanned} == set(map(pair.kind_of, expand.as_list(read.model)))
+    assert {cell.kind for cell in spanned} == {read.kind}
 
 
 @pytest.mark.parametrize("file", PAIRS)
@@ -106,7 +106,8 @@ def test_baseline_sweep_smoke_and_pocket_ship():
         ({"batch_size": None}, "batch_size", "valid integer"),
         ({"kind": 5}, "kind", "valid string"),
         ({"model": "bert"}, "model", "'llama' or 'llada'"),
-        ({"model": ["llama", "bert"]}, "model", "'llama' or 'llada'"),
+        ({"model": ["llama", "bert"]}, "model.1", "'llama' or 'llada'"),
+        ({"model": 5}, "model", "valid string"),
         ({"model": []}, "model", ""),
         ({"steps": 0}, "steps", "greater than or equal to 1"),
         ({"steps": [4, 0]}, "steps.1", "greater than or equal to 1"),
@@ -208,8 +209,8 @@ def test_models_the_wrong_way_round_are_refused(tmp_path, pair_file):
 def test_own_model_replaces_the_one_of_its_kind(tmp_path, pair_file):
     mine = model_dir(tmp_path / "mine", "llada")
     pair, placed = spec_pair.read_pair(str(pair_file)), spec_pair.place_model(spec_pair.read_pair(str(pair_file)), mine)
-    assert placed.llada.weights == mine
-    assert placed.llama == pair.llama
+    assert placed.models["llada"].weights == mine
+    assert placed.models["llama"] == pair.models["llama"]
     assert spec_pair.place_model(pair, None) == pair
     assert "no model there" in refusal(spec_pair.place_model, pair, str(tmp_path / "gone"))
 
