@@ -211,7 +211,7 @@ pair: setup ## train the pocket pair anew (minutes on a GPU, hours on a CPU)
 	@$(PY) -m bench.pair --equal-budget .cache/equal
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others
-	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow"
+	@HF_HUB_OFFLINE=1 $(PY) -m pytest -q -m "not slow" -n 2 --dist worksteal --durations=10
 
 lint: setup ## check the style
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

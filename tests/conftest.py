@@ -2,11 +2,16 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 # Before torch is imported, here and in the processes that tests start: the pocket models are so small that a second
 # thread only waits for the first, which costs the whole suite several times its processor time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Tests run in two processes and beside studies of this machine, which must not wait for each other's device.
+OWN_LOCKS = tempfile.TemporaryDirectory(prefix="llada-bench-locks-")
+os.environ["LLADA_BENCH_LOCKS"] = OWN_LOCKS.name
 
 import pytest
 import torch
