@@ -14,6 +14,7 @@ from bench.models.kind import Kind
 REMEDIES = {  # by key: what to do where a value is refused
     "quantization_config": "give the checkpoint before it was quantised; DTYPE=int8 quantises it here",
     "compression_config": "give the checkpoint before it was compressed; DTYPE=int8 quantises it here",
+    "quantization": "give the checkpoint before it was quantised; DTYPE=int8 quantises it here",
 }
 MOST_VALUES = 4  # of the values that are allowed, how many a message names
 MOST_SHOWN = 60  # characters of a value in a message

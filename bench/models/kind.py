@@ -95,5 +95,5 @@ WITHOUT_EFFECT = frozenset((
     "remove_invalid_values", "renormalize_logits", "attn_implementation", "_attn_implementation",
     "_attn_implementation_autoset", "attn_implementation_internal", "use_flash_attn", "flash_attention",
     "_flash_attn_2_enabled", "unsloth_version", "unsloth_fixed", "_unsloth_fixed", "unsloth_tokenizer",
-    "is_llama_config", "init_device", "init_fn", "init_std", "init_cutoff_factor", "precision",
+    "is_llama_config", "model_max_length", "init_device", "init_fn", "init_std", "init_cutoff_factor", "precision",
 ))  # fmt: skip

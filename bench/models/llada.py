@@ -44,6 +44,7 @@ VALUES = {  # what LLaMA's block computes, in either engine
     "sliding_window": (None,),
     "quantization_config": (None, {}),
     "compression_config": (None, {}),
+    "quantization": (None, {}),  # as MLX writes it
 }
 
 BLOCK_NAMES = {  # LLaMA's name inside a layer: official name inside a block

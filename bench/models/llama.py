@@ -41,6 +41,7 @@ VALUES = {  # what transformers' LlamaForCausalLM computes, which is the eager e
     "add_cross_attention": (False, None),
     "quantization_config": (None, {}),
     "compression_config": (None, {}),
+    "quantization": (None, {}),  # as MLX writes it
 }
 
 CAPTURED = {  # what bench/models/layers.py computes of it

@@ -13,6 +13,7 @@ from bench.adapters import registry
 from bench.common.errors import BadInput
 from bench.models import checkpoint
 from bench.models import weights as models_weights
+from bench.models.llada import official_name
 from tests.conftest import GOLDEN, REPO, make_cell
 
 
@@ -29,7 +30,7 @@ def test_a_causal_mask_would_be_noticed():
     vectors = load_file(GOLDEN / "logits.safetensors")
     source = checkpoint.read(GOLDEN / "tiny-llada")
     model = models_weights.build(models_weights.llama_config(source), causal=True)
-    weights = {models_weights.official_name(n): n for n, _ in model.named_parameters()}
+    weights = {official_name(n): n for n, _ in model.named_parameters()}
     model.load_state_dict({weights[n]: t for n, t in load_file(GOLDEN / "tiny-llada" / "model.safetensors").items()})
     logits = model(vectors["ids_a"], use_cache=False).logits
     assert (logits - vectors["logits_a"]).abs().max() > 1
