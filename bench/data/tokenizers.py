@@ -42,17 +42,15 @@ def tokenizer(directory: str):
         return PreTrainedTokenizerFast(tokenizer_file=str(file))
     except Exception as error:  # the tokenizers library raises whatever it likes for a part that it does not know
         raise BadInput(
-            f"{file}: the tokenizers library here does not read it ({first_line(error)}); it may be made for a newer one"
+            f"{file}: the tokenizers library here does not read it ({first_line(error)}); it may be for a newer one"
         ) from error
 
 
 def encode(directory: str, prompt: str) -> list[int]:
     """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
     tok = tokenizer(directory)
-    if tok.chat_template is None:
-        ids = tok(prompt)["input_ids"]  # with bos if the tokenizer adds one
-    else:
-        ids = in_chat_form(directory, prompt)
+    # Plain text begins with bos if the tokenizer adds one.
+    ids = tok(prompt)["input_ids"] if tok.chat_template is None else in_chat_form(directory, prompt)
     if not ids:
         raise BadInput(f"{directory}: its tokenizer gives no token for the message {start_of(prompt)}")
     return ids

@@ -1,7 +1,7 @@
 """Is config.json one that this benchmark computes? Each key is read, allowed, without effect, or refused by name.
 
-What a kind of model allows is stated in its own file (`llama.py`, `llada.py`); here it is compared with what a directory
-says. Nothing here imports torch.
+What a kind of model allows is stated in its own file (`llama.py`, `llada.py`); here it is compared with what a
+directory says. Nothing here imports torch.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ REMEDIES = {  # by key: what to do where a value is refused
     "quantization": "give the checkpoint before it was quantised; DTYPE=int8 quantises it here",
 }
 MOST_VALUES = 4  # of the values that are allowed, how many a message names
-MOST_SHOWN = 60  # characters of a value in a message
+MOST_CHARS = 60  # of a value in a message
 
 
 def check(file: Path, config: dict, kind: Kind) -> None:
@@ -69,7 +69,7 @@ def check_whole(file: Path, config: dict, key: str) -> None:
     """The value of a key must be a whole number above 0."""
     value = config[key]
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise BadInput(f"{file}: {key} is {shown(value)}; expected a whole number above 0")
+        raise BadInput(f"{file}: {key} is {short(value)}; expected a whole number above 0")
 
 
 def check_numbers(file: Path, config: dict, kind: Kind) -> None:
@@ -79,7 +79,7 @@ def check_numbers(file: Path, config: dict, kind: Kind) -> None:
         if value is None and key in kind.configuration.stated:
             raise BadInput(f"{file}: {key} is missing; every {kind.label} configuration has it")
         if value is not None and not rope.is_number_above_0(value):
-            raise BadInput(f"{file}: {key} is {shown(value)}; expected a number above 0")
+            raise BadInput(f"{file}: {key} is {short(value)}; expected a number above 0")
 
 
 def check_values(
@@ -98,10 +98,11 @@ def check_values(
             continue
         if not is_among(value, allowed):
             told = f"; {REMEDIES[key]}" if key in REMEDIES else remedy
-            raise BadInput(f"{file}: {name} is {shown(value)}, which {who} does not compute ({those(allowed)}){told}")
+            computed = in_words(allowed)
+            raise BadInput(f"{file}: {name} is {short(value)}, which {who} does not compute ({computed}){told}")
 
 
-def those(allowed: tuple) -> str:
+def in_words(allowed: tuple) -> str:
     """The allowed values in words."""
     names = ", ".join(map(repr, allowed[:MOST_VALUES]))
     return f"it computes {names}{' and others' if len(allowed) > MOST_VALUES else ''}"
@@ -112,10 +113,10 @@ def is_among(value: Any, allowed: tuple) -> bool:
     return any(type(value) is type(other) and value == other for other in allowed)
 
 
-def shown(value: Any) -> str:
+def short(value: Any) -> str:
     """A value in a message, cut where it is long."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}..."
 
 
 def head_width(config: dict, kind: Kind) -> int:
@@ -130,7 +131,7 @@ def check_architectures(file: Path, config: dict, kind: Kind) -> None:
     for name in names if isinstance(names, list) else [names]:
         if name not in kind.configuration.architectures:
             raise BadInput(
-                f"{file}: model_type is {kind.name!r}, but architectures says {shown(name)}; expected"
+                f"{file}: model_type is {kind.name!r}, but architectures says {short(name)}; expected"
                 f" {kind.configuration.architectures[0]}"
             )
 
@@ -149,7 +150,7 @@ def check_ids(file: Path, config: dict, kind: Kind) -> None:
         named.append(("mask_token_id", config["mask_token_id"]))
     for key, value in named:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < rows:
-            raise BadInput(f"{file}: {key} is {shown(value)}, which is not an id of this vocabulary of {rows} tokens")
+            raise BadInput(f"{file}: {key} is {short(value)}, which is not an id of this vocabulary of {rows} tokens")
 
 
 def check_decoding(file: Path, config: dict, kind: Kind) -> None:
@@ -157,19 +158,19 @@ def check_decoding(file: Path, config: dict, kind: Kind) -> None:
     for key, allowed in kind.configuration.decoding.items():
         if key in config and not is_among(config[key], allowed):
             raise BadInput(
-                f"{file}: {key} is {shown(config[key])}, so generate() would give another text; this benchmark decodes"
+                f"{file}: {key} is {short(config[key])}, so generate() would give another text; this benchmark decodes"
                 f" without it: take the key out to measure the model so"
             )
 
 
 def check_other_keys(file: Path, config: dict, kind: Kind, who: str, remedy: str) -> None:
     """Keys that nobody has stated may change what the model computes: refused unless they ask for nothing."""
-    known = kind.configuration
-    read = {key for key in vars(known.keys).values() if isinstance(key, str)}
-    read |= {*known.numbers, *known.values, *known.without_effect, *known.decoding, "mask_token_id", "head_dim"}
-    read |= set(rope.KEYS) if "rope_type" in known.values else set()
+    states = kind.configuration
+    read = {key for key in vars(states.keys).values() if isinstance(key, str)}
+    read |= {*states.numbers, *states.values, *states.without_effect, *states.decoding, "mask_token_id", "head_dim"}
+    read |= set(rope.KEYS) if "rope_type" in states.values else set()
     others = [key for key, value in config.items() if key not in read and value]
-    others += rope.other_keys(config) if "rope_type" in known.values else []
+    others += rope.other_keys(config) if "rope_type" in states.values else []
     if others:
         raise BadInput(
             f"{file}: {who} does not know the key {min(others)}{remedy}, or take the key out if the model does not"

@@ -29,9 +29,9 @@ class Keys:
 class Configuration:
     """What config.json of a kind may say. Whatever is not stated here is refused by its key.
 
-    An engine computes what `values` allows; the captured engine only what `captured` allows, where a key is in it. A key
-    that is absent from config.json stands for the first of its values, unless it is one of `stated`. Of rotary tables
-    the type alone is a value, under the key `rope_type`, wherever a configuration has it (`rope_of`).
+    An engine computes what `values` allows; the captured engine only what `captured` allows, where a key is in it. A
+    key that is absent from config.json stands for the first of its values, unless it is one of `stated`. Of a rotary
+    table the type alone is a value, under the key `rope_type` (`rope.py` looks up what a configuration calls it).
     """
 
     keys: Keys
@@ -41,11 +41,11 @@ class Configuration:
     captured: dict[str, tuple]  # those that the captured engine computes, where it computes fewer
     without_effect: frozenset[str]  # keys that change no logit: training, bookkeeping, how transformers returns things
     stated: tuple[str, ...] = ()  # keys of `values` and `numbers` that may not be absent
-    decoding: dict[str, tuple] = field(default_factory=dict)  # values of keys that would change decoding, also in
-    # generation_config.json; the first stands for an absent key
+    # Keys of config.json and generation_config.json that would change the greedy text, and the values that do not.
+    decoding: dict[str, tuple] = field(default_factory=dict)
     has_mask: bool = False  # whether `mask_token_id` names a mask token
-    # Whether a key that is stated nowhere may be passed over by the eager engine, which is then the code that would
-    # pass over it, too. The captured engine always refuses such a key.
+    # Whether the eager engine passes over a key that is stated nowhere: true where this engine is the very code that
+    # the checkpoint is made for. The captured engine refuses such a key.
     eager_ignores_other_keys: bool = False
 
 

@@ -1,8 +1,8 @@
 """The kinds of model that can be compared, by their names. Imports no torch.
 
 A kind is what `model_type` says in a checkpoint's config.json. Everything outside the adapters asks a kind for what it
-states (`kind.py`: does it have denoising steps? under which key is its width?) and never compares its name, so a further
-model needs a file beside `llama.py`, an entry here, an adapter and a pair file.
+states (`kind.py`: does it have denoising steps? under which key is its width?) and never compares its name, so a
+further model needs a file beside `llama.py`, an entry here, an adapter and a pair file.
 """
 
 from bench.models.kind import Kind

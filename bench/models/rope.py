@@ -30,8 +30,10 @@ def type_of(config: dict) -> Any:
     key = key_of(config)
     if key is None:
         return "default"
-    asked = config[key]
-    return asked.get("rope_type", asked.get("type", "default")) if isinstance(asked, dict) else [asked]
+    description = config[key]
+    if not isinstance(description, dict):
+        return [description]
+    return description.get("rope_type", description.get("type", "default"))
 
 
 def is_number_above_0(value: Any) -> bool:
@@ -47,22 +49,22 @@ def check(file: Path, config: dict, head_width: int) -> None:
     key, rope_type = key_of(config), type_of(config)
     if key is None:
         return
-    asked = config[key]
+    description = config[key]
     for name in NEEDED[rope_type]:
-        if name not in asked:
+        if name not in description:
             raise BadInput(f"{file}: {key} has no {name}, which the rotary table {rope_type!r} needs")
-    may_be_null = {name for name in NUMBERS_OR_NULL if asked.get(name) is None}
+    may_be_null = {name for name in NUMBERS_OR_NULL if description.get(name) is None}
     for name in {*NEEDED[rope_type], *NUMBERS, *NUMBERS_OR_NULL} - may_be_null:
-        if name in asked and not is_number_above_0(asked[name]):
-            raise BadInput(f"{file}: {key} has {name} {asked[name]!r}; expected a number above 0")
+        if name in description and not is_number_above_0(description[name]):
+            raise BadInput(f"{file}: {key} has {name} {description[name]!r}; expected a number above 0")
     for name in LISTS.get(rope_type, ()):
-        values = asked.get(name)
+        values = description.get(name)
         if not isinstance(values, list) or len(values) != head_width // 2 or not all(map(is_number_above_0, values)):
             raise BadInput(f"{file}: {key} needs {name}, a list of {head_width // 2} numbers above 0")
-    if rope_type == "llama3" and asked["high_freq_factor"] <= asked["low_freq_factor"]:
+    if rope_type == "llama3" and description["high_freq_factor"] <= description["low_freq_factor"]:
         raise BadInput(f"{file}: {key} has a high_freq_factor that is not above its low_freq_factor")
-    if asked.get("partial_rotary_factor") not in (None, 1):
-        part = asked["partial_rotary_factor"]
+    if description.get("partial_rotary_factor") not in (None, 1):
+        part = description["partial_rotary_factor"]
         raise BadInput(f"{file}: {key} has partial_rotary_factor {part!r}; only whole heads are rotated here")
 
 

@@ -72,12 +72,7 @@ def layer_parameters(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def stored_tensors(file: Path) -> dict[str, Stored]:
     """The tensors of a safetensors file by name. Raises BadInput for a file that is none, or not whole."""
-    state = file.stat()
-    return _stored_tensors(file, state.st_size, state.st_mtime_ns)
-
-
-@cache  # a study asks for the same few files again and again
-def _stored_tensors(file: Path, file_bytes: int, changed_ns: int) -> dict[str, Stored]:
+    file_bytes = file.stat().st_size
     with open(file, "rb") as stream:
         beginning = stream.read(max(LENGTH_BYTES, len(POINTER)))
         if beginning.startswith(POINTER):
@@ -195,7 +190,7 @@ def hold_the_same(first: Stored, second: Stored) -> bool:
     return _hold_the_same(first, second, changed)
 
 
-@cache
+@cache  # a study asks again and again, and the two may have a gigabyte
 def _hold_the_same(first: Stored, second: Stored, changed_ns: tuple[int, int]) -> bool:
     with open(first.file, "rb") as first_stream, open(second.file, "rb") as second_stream:
         first_stream.seek(first.start)
@@ -212,10 +207,12 @@ def check_index(index: Path) -> list[str]:
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
         raise BadInput(f"{index}: weight_map is missing; it says which shard holds which tensor")
-    for tensor, name in places.items():
+    for name in sorted(set(places.values())):
         file = index.parent / name
         if not file.is_file():
             raise BadInput(f"{file}: weights are missing, though {index.name} lists this shard; download it again")
-        if tensor not in stored_tensors(file):
-            raise BadInput(f"{file}: has no tensor {tensor}, though {index.name} says so; they are not of one model")
+        lacking = {tensor for tensor, holder in places.items() if holder == name} - set(stored_tensors(file))
+        if lacking:
+            reason = f"has no tensor {min(lacking)}, though {index.name} says so"
+            raise BadInput(f"{file}: {reason}; they are not of one model, so download both again")
     return sorted(set(places.values()))

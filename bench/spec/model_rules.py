@@ -36,8 +36,8 @@ def check_ids(described: Checkpoint, ids: list[int], text: str, tokenizer: str) 
     if max(ids) >= rows:
         start = " ".join(text.split())[:SHOWN_CHARS]
         raise BadInput(
-            f"{tokenizer}: the prompt {start!r} has token id {max(ids)}, but {described.path} has a vocabulary of {rows};"
-            " give the tokenizer that belongs to the model"
+            f"{tokenizer}: the prompt {start!r} has token id {max(ids)}, but {described.path} has a vocabulary of"
+            f" {rows}; give the tokenizer that belongs to the model"
         )
 
 

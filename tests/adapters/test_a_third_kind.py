@@ -20,6 +20,8 @@ from tests.support.model_directory import tensors_of, write_config
 
 END = 0
 NAME = "block-diffusion"
+
+
 def net_name(name: str) -> str:
     """What this kind calls a parameter of the body."""
     return "net." + name.removeprefix("model.").replace("embed_tokens", "tokens")

@@ -25,7 +25,8 @@ PROMPTS = [[5, 9, 30, 12, 7, 3], [8, 8, 21, 40, 2, 60]]  # of one length, as the
 TOKENS = 16
 TINY = LLAMA | {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 24}
 few_examples = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=20, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -66,9 +67,9 @@ def of_transformers(folder: Path) -> list[list[int]]:
 
 def is_captured(config: dict) -> bool:
     """Whether the statement of LLaMA says that the captured engine computes a configuration."""
-    asked = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    seen = config | {"rope_type": asked.get("rope_type", asked.get("type", "default"))}
-    return all(seen.get(key, values[0]) in values for key, values in llama.CAPTURED.items())
+    table = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    described = config | {"rope_type": table.get("rope_type", table.get("type", "default"))}
+    return all(described.get(key, values[0]) in values for key, values in llama.CAPTURED.items())
 
 
 def compare(config: dict) -> None:
@@ -124,7 +125,8 @@ def draw_rope(draw, head_width: int) -> dict:
     rope = dict(draw(st.sampled_from(ROPES)))
     if rope["rope_type"] == "longrope":
         for name in ("short_factor", "long_factor"):
-            rope[name] = draw(st.lists(st.sampled_from([1.0, 1.5, 4.0]), min_size=head_width // 2, max_size=head_width // 2))
+            pairs = head_width // 2
+            rope[name] = draw(st.lists(st.sampled_from([1.0, 1.5, 4.0]), min_size=pairs, max_size=pairs))
     theta = draw(st.sampled_from([100.0, 10000.0, 500000]))
     if draw(st.booleans()):
         return {"rope_parameters": rope | {"rope_theta": theta}}
@@ -146,7 +148,8 @@ LONG = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [3.0]
 @pytest.mark.parametrize("changes", [
     {"attention_bias": True}, {"mlp_bias": True}, {"attention_bias": True, "mlp_bias": True}, {"hidden_act": "gelu"},
     {"hidden_act": "swish"}, {"head_dim": 12}, {"tie_word_embeddings": True}, {"rms_norm_eps": 0.5},
-    {"num_key_value_heads": 1}, {"rope_theta": 50.0}, {"rope_scaling": LONG}, *({"rope_scaling": rope} for rope in ROPES[:-1]),
+    {"num_key_value_heads": 1}, {"rope_theta": 50.0}, {"rope_scaling": LONG},
+    *({"rope_scaling": rope} for rope in ROPES[:-1]),
     {"unsloth_version": "2025.1", "pretraining_tp": 2, "torch_dtype": "float16"},
 ], ids=str)  # fmt: skip
 def test_each_thing_that_a_configuration_can_ask_for(changes):

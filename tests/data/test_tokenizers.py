@@ -32,7 +32,7 @@ def refusal(folder, text: str = "Why is\nthis?") -> str:
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize(("text", "message"), [
-    (POINTER, "is a git-lfs pointer"), ("{", "not valid JSON"), ("[]", "not a JSON object"), ("\0\0\0", "not valid JSON"),
+    (POINTER, "is a git-lfs pointer"), ("{", "not valid JSON"), ("[]", "not a JSON object"), ("\0\0", "not valid JSON"),
 ])  # fmt: skip
 def test_a_file_that_is_no_json_is_named(name, text, message, folder):
     (folder / name).write_text(text)
@@ -40,7 +40,8 @@ def test_a_file_that_is_no_json_is_named(name, text, message, folder):
 
 
 @pytest.mark.parametrize("changes", [
-    {"pre_tokenizer": {"type": "FutureSplit"}}, {"model": {"type": "FutureModel"}}, {"added_tokens": 5}, {"model": None},
+    {"pre_tokenizer": {"type": "FutureSplit"}}, {"model": {"type": "FutureModel"}}, {"added_tokens": 5},
+    {"model": None},
 ], ids=str)  # fmt: skip
 def test_a_part_that_the_library_does_not_know_is_one_line(changes, folder):
     edit(folder / "tokenizer.json", **changes)

@@ -50,7 +50,10 @@ def test_a_dimension_that_is_no_whole_number_is_named(kind, key, value, tmp_path
     assert refusal(tmp_path, CONFIGS[kind] | {key: value}).startswith(f"{key} is {value!r}; expected a whole number")
 
 
-@pytest.mark.parametrize("key", ["rms_norm_eps", "rope_theta", "block_type", "activation_type", "layer_norm_type", "rope"])
+STATED = ("rms_norm_eps", "rope_theta", "block_type", "activation_type", "layer_norm_type", "rope")
+
+
+@pytest.mark.parametrize("key", STATED)
 def test_llada_must_state_what_its_authors_code_would_take_otherwise(key, tmp_path):
     assert refusal(tmp_path, {k: v for k, v in LLADA.items() if k != key}).startswith(f"{key} is missing")
 

@@ -90,7 +90,7 @@ def test_quantised_weights_are_refused(config, dtype, tmp_path):
 
 def test_quantised_tensors_beside_float_ones_are_refused_as_such(tmp_path):
     write(tmp_path, LLAMA)
-    tensors = {name.replace("down_proj.weight", "down_proj.qweight"): shape for name, shape in tensors_of(LLAMA).items()}
+    tensors = {name.replace("down_proj.w", "down_proj.qw"): shape for name, shape in tensors_of(LLAMA).items()}
     header = {name: {"dtype": "F16", "shape": list(shape), "data_offsets": [0, 0]} for name, shape in tensors.items()}
     end = 0
     for name, entry in header.items():
@@ -112,7 +112,8 @@ def without_beginning(config, beginning):
 def test_names_without_their_beginning_are_those_of_a_model_without_its_head(config, beginning, tmp_path):
     write(tmp_path, config)
     write_tensors(tmp_path / "model.safetensors", without_beginning(config, beginning))
-    assert set(checkpoint.read(tmp_path).tensors()) == set(dict(tensor_files.parameters(checkpoint.read(tmp_path).shape)))
+    described = checkpoint.read(tmp_path)
+    assert set(described.tensors()) == {name for name, _ in tensor_files.parameters(described.shape)}
 
 
 @pytest.mark.parametrize("beginning", ["module.", "_orig_mod.", "base_model.model."])
@@ -121,7 +122,8 @@ def test_names_with_a_beginning_too_many_are_shown(config, beginning, tmp_path):
     write(tmp_path, config)
     write_tensors(tmp_path / "model.safetensors", {beginning + n: shape for n, shape in tensors_of(config).items()})
     name = next(iter(tensors_of(config)))
-    assert refusal(tmp_path).endswith(f"tensor {name} is missing from the weights; there is {beginning}{name} in its place")
+    told = f"tensor {name} is missing from the weights; there is {beginning}{name} in its place"
+    assert refusal(tmp_path).endswith(told)
 
 
 def test_a_tensor_that_is_there_twice_is_named(tmp_path):
@@ -220,16 +222,16 @@ HEADS = {"llama": "lm_head.weight", "llada": "model.transformer.ff_out.weight"}
 @pytest.mark.parametrize(("kind", "key"), [("llama", "tie_word_embeddings"), ("llada", "weight_tying")])
 def test_a_tied_head_is_the_embedding_or_refused(kind, key, tmp_path):
     config = CONFIGS[kind] | {key: True}
-    write(tmp_path, config)
     tensors = {name: torch.ones(shape) for name, shape in tensors_of(config).items()}
     head = torch.ones(32, 8)
     for equal in (True, False):
+        folder = model_directory.write_config(tmp_path / str(equal), config)
         head[31, 7] = 1.0 if equal else 2.0
-        save_file(tensors | {HEADS[kind]: head.clone()}, tmp_path / "model.safetensors")
+        save_file(tensors | {HEADS[kind]: head.clone()}, folder / "model.safetensors")
         if equal:
-            assert "lm_head.weight" not in checkpoint.read(tmp_path).tensors()
+            assert "lm_head.weight" not in checkpoint.read(folder).tensors()
         else:
-            assert f"tensor {HEADS[kind]} is not the embedding, but {key} is true" in refusal(tmp_path)
+            assert f"tensor {HEADS[kind]} is not the embedding, but {key} is true" in refusal(folder)
 
 
 def test_a_head_that_is_not_tied_must_be_there(tmp_path):
