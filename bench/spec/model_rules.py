@@ -24,7 +24,8 @@ def check(cells: Iterable[Cell], prompt_sets: Mapping[str, tuple[Prompt, ...]]) 
         described = checkpoint.read(weights, random_seed)
         for engine in dict.fromkeys(cell.engine for cell in of_model):
             described.check_engine(engine)
-        check_end_of_turn(described, tokenizer)
+        if any(cell.confidence_eos_eot for cell in of_model):
+            check_end_of_turn(described, tokenizer)
         for prompt_hash in dict.fromkeys(cell.prompt_hash for cell in of_model):
             for prompt in prompt_sets[prompt_hash]:
                 check_ids(described, prompt.ids[described.kind], prompt.text, tokenizer)
@@ -42,9 +43,9 @@ def check_ids(described: Checkpoint, ids: list[int], text: str, tokenizer: str) 
 
 
 def check_end_of_turn(described: Checkpoint, tokenizer: str) -> None:
-    """The end-of-turn token, which a model with denoising steps reads off its logits, must be one of them."""
+    """The end-of-turn token, whose logits the option `confidence_eos_eot` changes, must have some."""
     rows = described.shape.vocabulary
-    end = checkpoint.token_id(tokenizer, checkpoint.END_OF_TURN) if described.about_kind.has_steps else None
+    end = checkpoint.token_id(tokenizer, checkpoint.END_OF_TURN)
     if end is not None and end >= rows:
         raise BadInput(
             f"{tokenizer}: {checkpoint.END_OF_TURN} has id {end}, but {described.path} has a vocabulary of {rows}; give"

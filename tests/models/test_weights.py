@@ -71,7 +71,7 @@ def test_save_and_load_give_the_same_logits_in_both_formats(official, tmp_path, 
     if official:
         shutil.copy(GOLDEN / "tiny-llada" / "config.json", tmp_path)
     else:
-        config = tiny.config.to_diff_dict() | {"model_type": "llama", "eos_token_id": 481}
+        config = tiny.config.to_diff_dict() | {"model_type": "llama", "eos_token_id": 481, "is_causal": True}
         (tmp_path / "config.json").write_text(json.dumps(config, default=str))
     again = models_weights.load(checkpoint.read(tmp_path), "cpu", torch.float32)
     rounded = {n: p.to(torch.bfloat16).float() for n, p in tiny.named_parameters()}
@@ -110,6 +110,8 @@ def test_shards_load_as_one_file_does_and_a_missing_one_is_named(copy, tiny):
 def test_a_tied_head_is_shared_whether_or_not_the_file_carries_it(copy):
     config = json.loads((copy / "config.json").read_text()) | {"weight_tying": True}
     (copy / "config.json").write_text(json.dumps(config))
+    embedding = load_file(copy / "model.safetensors")["model.transformer.wte.weight"]
+    change(copy, lambda tensors: tensors.update({"model.transformer.ff_out.weight": embedding.clone()}))
     for with_head in (True, False):
         if not with_head:
             change(copy, lambda tensors: tensors.pop("model.transformer.ff_out.weight"))

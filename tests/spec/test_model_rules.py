@@ -37,8 +37,8 @@ def test_an_id_beyond_the_vocabulary_is_refused(model, config, tmp_path):
 def test_an_end_of_turn_token_beyond_the_vocabulary_is_refused_where_it_is_read(tmp_path):
     token = {"id": 40, "content": "<|eot_id|>"}
     (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [token]}))
-    (tmp_path / "llama").mkdir()
-    cell = make_cell("llada", weights=str(write(tmp_path / "llada", LLADA)), tokenizer=str(tmp_path))
+    model = write(tmp_path / "llada", LLADA)
+    cell = make_cell("llada", weights=str(model), tokenizer=str(tmp_path), confidence_eos_eot="intent")
     assert "<|eot_id|> has id 40" in refusal(cell, [3])
-    other = make_cell("llama", weights=str(write(tmp_path / "llama", LLAMA)), tokenizer=str(tmp_path))
-    model_rules.check([other], {"h": (Prompt("a", None, {"llama": [3]}),)})
+    without = make_cell("llada", weights=str(model), tokenizer=str(tmp_path))
+    model_rules.check([without], {"h": (Prompt("a", None, {"llada": [3]}),)})
