@@ -9,17 +9,17 @@ from pathlib import Path
 # thread only waits for the first, which costs the whole suite several times its processor time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Tests run in two processes and beside studies of this machine, which must not wait for each other's device.
-OWN_LOCKS = tempfile.TemporaryDirectory(prefix="llada-bench-locks-")
-os.environ["LLADA_BENCH_LOCKS"] = OWN_LOCKS.name
-
 import pytest
 import torch
 
+from bench.devices import lock
 from bench.models import checkpoint, weights
 from bench.spec.cell import Cell
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests run in two processes and beside studies of this machine, which must not wait for each other's device.
+OWN_LOCKS = tempfile.TemporaryDirectory(prefix="llada-bench-locks-")
+os.environ[lock.LOCKS] = OWN_LOCKS.name
 REPO = Path(__file__).parent.parent
 GOLDEN = REPO / "tests" / "golden"
 

@@ -24,11 +24,14 @@ class ModelAdapter:
     def load(self, cell: Cell) -> None:
         if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
             self.captures.clear()
-        if self.cell is None or model_of(self.cell) != model_of(cell):
+        is_other_model = self.cell is None or model_of(self.cell) != model_of(cell)
+        if is_other_model:
             self.cell = self.model = None  # before another takes memory; and if that fails, nothing is loaded
             self.captures.clear()
             release(cell.device)
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
+        self.checkpoint.check_engine(cell.engine)
+        if is_other_model:
             self.model = weights.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype), cell.fill)
             if cell.dtype == "int8":
                 int8.to_int8(self.model)

@@ -55,21 +55,22 @@ class StaticBody:
         self.all = torch.arange(length, device=model.device)
 
     def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        hidden, seen = self.body(ids, attention_mask)
-        return self.head(self.functions.denoise(hidden, self.weights.layers[-1], self.weights.dims, *self.rope, seen))
+        hidden, visible = self.body(ids, attention_mask)
+        layer, dims = self.weights.layers[-1], self.weights.dims
+        return self.head(self.functions.denoise(hidden, layer, dims, *self.rope, visible))
 
     def body(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """All layers but the last, and the mask as attention takes it."""
-        seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        visible = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         hidden = self.weights.embed(ids)
         for layer in self.weights.layers[:-1]:
-            hidden = self.functions.denoise(hidden, layer, self.weights.dims, *self.rope, seen)
-        return hidden, seen
+            hidden = self.functions.denoise(hidden, layer, self.weights.dims, *self.rope, visible)
+        return hidden, visible
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
-        hidden, seen = self.body(ids, attention_mask)
+        hidden, visible = self.body(ids, attention_mask)
         layer, dims = self.weights.layers[-1], self.weights.dims
-        return self.functions.on_rows(hidden, positions, layer, dims, *self.rope, seen)[0]
+        return self.functions.on_rows(hidden, positions, layer, dims, *self.rope, visible)[0]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.weights.logits(hidden)
@@ -152,20 +153,20 @@ class Decoder:
     def prefill_step(self) -> None:
         """Every row of the prompts, and the first token."""
         length, dims = self.decoding.prompt_length, self.weights.dims
-        here, own, seen = self.all[:length], self.all[None, :length], None
+        here, own, visible = self.all[:length], self.all[None, :length], None
         if self.decoding.padded:
             own = (here[None] - self.pads[:, None]).clamp(min=0)
-            seen = (here >= self.pads[:, None])[:, None, None, :]  # [rows, 1, 1, keys]
+            visible = (here >= self.pads[:, None])[:, None, None, :]  # [rows, 1, 1, keys]
         cos, sin = self.rope(own)
         mask = None
         if self.decoding.padded:  # a padding row sees itself: with nothing to see it would be no number
-            mask = (here[:, None] >= here) & seen | (here[:, None] == here)
+            mask = (here[:, None] >= here) & visible | (here[:, None] == here)
         hidden = self.weights.embed(self.ids)
         for i, layer in enumerate(self.weights.layers):
             if i + 1 < len(self.weights.layers):
                 hidden, k, v = self.functions.prefill(hidden, layer, dims, cos, sin, mask, mask is None)
             else:
-                hidden, k, v = self.functions.on_rows(hidden, here[-1:], layer, dims, cos, sin, seen)
+                hidden, k, v = self.functions.on_rows(hidden, here[-1:], layer, dims, cos, sin, visible)
             self.keys[i, :, :, :length] = k
             self.values[i, :, :, :length] = v
         self.place.fill_(length)

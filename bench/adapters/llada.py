@@ -96,11 +96,11 @@ class LladaBody:
         inner = self.model.model
         hidden = inner.embed_tokens(ids)
         rope = inner.rotary_emb(hidden, torch.arange(ids.shape[1], device=ids.device)[None])
-        seen = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        visible = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         for layer in inner.layers[:-1]:
-            hidden = layer(hidden, attention_mask=seen, position_embeddings=rope)
+            hidden = layer(hidden, attention_mask=visible, position_embeddings=rope)
         last, (cos, sin) = self.weights.layers[-1], (table[:, None] for table in rope)
-        return layers.layer_on_rows(hidden, positions, last, self.weights.dims, cos, sin, seen)[0]
+        return layers.layer_on_rows(hidden, positions, last, self.weights.dims, cos, sin, visible)[0]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.model.lm_head(self.model.model.norm(hidden))

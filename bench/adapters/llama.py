@@ -1,7 +1,8 @@
-"""LLaMA: one token a forward over a KV cache, a mark for each token.
+"""LLaMA: each forward reads the KV cache and gives one token, which is marked.
 
-Of a cell with `tokens_timed` the first half of them are decoded after the prompt, then the cache jumps to its last
-positions for the other half: the mark "jump" ends the gap that no time is taken from.
+A cell with `tokens_timed` decodes only so many tokens: the first half of them right behind the prompt, the other half
+at the last positions of a whole answer. Between the halves the cache is lengthened at once. The mark "jump" comes after
+that, so that the time it took belongs to no token.
 """
 
 import torch
@@ -14,8 +15,8 @@ from bench.diffusion.samplers import gumbel_scores
 
 
 class LlamaAdapter(ModelAdapter):
-    """Decoding as transformers' `generate()` does it, without the machinery around it: prefill, then
-    one forward a token, stopping when every row has ended."""
+    """Decoding as transformers' `generate()` does it, without the machinery around it: one forward over the prompts,
+    then one forward for each token, until every row has ended."""
 
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
@@ -33,7 +34,8 @@ class LlamaAdapter(ModelAdapter):
         finished = torch.zeros(len(prompts), dtype=torch.bool, device=ids.device)
         cache = DynamicCache(config=self.model.config)
         tokens: list[torch.Tensor] = []
-        rows, positions = ids, 0
+        rows = ids  # that the next forward computes
+        positions = 0  # rows that all forwards have computed
         while len(tokens) < (cell.tokens_timed or cell.gen_length):
             if cell.tokens_timed and len(tokens) == cell.tokens_timed // 2:
                 mask = jump(cache, mask, cell.gen_length - cell.tokens_timed)
@@ -74,8 +76,11 @@ class LlamaAdapter(ModelAdapter):
 
     @torch.no_grad()
     def replayed(self, prompts: list[list[int]], mark: Mark) -> Output:
-        """The same from a captured prefill and decode step. `nfe` counts the forwards that were made, maybe one more
-        than was needed (`replay.Lookout`); the sequences end where the text does."""
+        """The same with a captured prefill and a captured decode step.
+
+        `nfe` counts the forwards that were made. They may be one more than was needed, because the host learns late
+        that all rows have ended (`replay.Lookout`); the sequences end where the text does.
+        """
         cell, decoder = self.cell, self.captured(prompts)
         ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
         if cell.gen_length > decoder.decoding.gen_length:
@@ -84,8 +89,9 @@ class LlamaAdapter(ModelAdapter):
         lookout = replay.Lookout(decoder.all_finished, cell.gen_length)
         decoder.prefill()
         mark("token")
-        made, wanted = 1, cell.tokens_timed or cell.gen_length
-        while made < wanted and not (cell.stop == "eos" and lookout.ended()):
+        made = 1  # tokens so far
+        needed = cell.tokens_timed or cell.gen_length
+        while made < needed and not (cell.stop == "eos" and lookout.ended()):
             if cell.tokens_timed and made == cell.tokens_timed // 2:
                 decoder.jump(made, cell.gen_length - cell.tokens_timed)
                 mark("jump")
@@ -100,14 +106,14 @@ class LlamaAdapter(ModelAdapter):
 
 
 def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:
-    """Put a cache `tokens` further, filled with the K and V that it holds over and over; returns the mask for it.
+    """Lengthen a cache by `tokens` rows, which repeat the K and V that it holds; returns the mask that belongs to it.
 
-    Time does not depend on what they say, and memory is that of a cache which grew token by token: each layer's rows
-    are copied once into longer ones, as in the last step of a whole run.
+    Time does not depend on the numbers in the cache. Memory is that of a cache which grew token by token, because each
+    layer's rows are copied once into longer ones, as in the last step of a whole run.
     """
     for layer in cache.layers:
-        chosen = torch.arange(tokens, device=layer.keys.device) % layer.keys.shape[2]
+        repeated = torch.arange(tokens, device=layer.keys.device) % layer.keys.shape[2]
         for name in ("keys", "values"):  # [batch, heads, length, head width]
             rows = getattr(layer, name)
-            setattr(layer, name, torch.cat([rows, rows[:, :, chosen]], dim=2))
+            setattr(layer, name, torch.cat([rows, rows[:, :, repeated]], dim=2))
     return mask if mask is None else torch.cat([mask, mask.new_ones(len(mask), tokens)], dim=1)

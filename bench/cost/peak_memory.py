@@ -199,4 +199,5 @@ def weights_bytes(workload: Workload, shape: Shape) -> int:
     if workload.dtype != "int8":
         return shape.parameters * BYTES[workload.dtype]
     others = shape.width * (2 * shape.layers + 1 + shape.vocabulary)  # norms and embedding
+    others += shape.layers * shape.layer_biases
     return matrices_bytes(shape, workload.dtype) + others * BYTES[workload.dtype]

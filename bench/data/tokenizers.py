@@ -5,6 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.models import json_file
+
+SHOWN_CHARS = 40  # of a message in an error
+MOST_CHARS = 200  # of what a library says in an error
 
 
 def tokenizer_directory(name: str) -> str:
@@ -22,21 +26,56 @@ def tokenizer(directory: str):
     """The tokenizer of a directory, with its chat template if it has one. Raises BadInput if there is none."""
     file = Path(directory) / "tokenizer.json"
     if not file.is_file():
-        raise BadInput(f"{directory}: no tokenizer there (tokenizer.json is missing)")
+        raise BadInput(
+            f"{directory}: no tokenizer there (tokenizer.json is missing); save it once with transformers'"
+            " AutoTokenizer, or name another directory in the pair's file"
+        )
+    settings = file.parent / "tokenizer_config.json"
+    json_file.read_json(file)
+    if settings.is_file():
+        json_file.read_json(settings)
     from transformers import PreTrainedTokenizerFast
 
-    if (file.parent / "tokenizer_config.json").is_file():
-        return PreTrainedTokenizerFast.from_pretrained(directory)
-    return PreTrainedTokenizerFast(tokenizer_file=str(file))
+    try:
+        if settings.is_file():
+            return PreTrainedTokenizerFast.from_pretrained(directory)
+        return PreTrainedTokenizerFast(tokenizer_file=str(file))
+    except Exception as error:  # the tokenizers library raises whatever it likes for a part that it does not know
+        raise BadInput(
+            f"{file}: the tokenizers library here does not read it ({first_line(error)}); it may be for a newer one"
+        ) from error
 
 
 def encode(directory: str, prompt: str) -> list[int]:
     """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
     tok = tokenizer(directory)
-    if tok.chat_template is None:
-        return tok(prompt)["input_ids"]  # with bos if the tokenizer adds one
+    # Plain text begins with bos if the tokenizer adds one.
+    ids = tok(prompt)["input_ids"] if tok.chat_template is None else in_chat_form(directory, prompt)
+    if not ids:
+        raise BadInput(f"{directory}: its tokenizer gives no token for the message {start_of(prompt)}")
+    return ids
+
+
+def in_chat_form(directory: str, prompt: str) -> list[int]:
+    """Token ids of a user's message as the directory's chat template writes it. Raises BadInput where it refuses."""
     message = [{"role": "user", "content": prompt}]
-    return list(tok.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
+    try:
+        return list(tokenizer(directory).apply_chat_template(message, add_generation_prompt=True)["input_ids"])
+    except Exception as error:  # what a template raises or does wrong, or that none of several is the default one
+        raise BadInput(
+            f"{directory}: its chat template refuses the message {start_of(prompt)} ({first_line(error)}); mend"
+            " chat_template, or take it out for plain text"
+        ) from error
+
+
+def start_of(prompt: str) -> str:
+    """How a message begins, for errors."""
+    return repr(" ".join(prompt.split())[:SHOWN_CHARS])
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the lines that follow; its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:MOST_CHARS]
 
 
 def cut(directory: str, text: str, tokens: int) -> str:

@@ -74,8 +74,8 @@ def mask_answer(
     start = int(torch.randint(1, length + 1, ()))
     counts = torch.linspace(float(start), start + (rows - 1) * (length / rows), steps=rows).round().long()
     counts = (counts - 1) % length + 1
-    chosen = torch.stack([(torch.arange(length) < count)[torch.randperm(length)] for count in counts])
-    noisy = torch.where(chosen.to(answer.device), mask_id, answer)
+    replaced = torch.stack([(torch.arange(length) < count)[torch.randperm(length)] for count in counts])
+    noisy = torch.where(replaced.to(answer.device), mask_id, answer)
     return torch.cat([prompt.repeat(rows, 1), noisy], dim=1), (counts / length).to(answer.device)
 
 
@@ -104,5 +104,5 @@ def log_likelihood_bound(
         nats = F.cross_entropy(logits[masked].float(), ids.repeat(batch_rows, 1)[masked], reduction="none")
         bounds.append((nats / p_mask[:, None].expand(noisy.shape)[masked]).sum() / batch_rows)
     values = torch.stack(bounds)
-    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
-    return Bound(-float(values.mean()), error)
+    standard_error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
+    return Bound(-float(values.mean()), standard_error)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.adapters import registry
-from bench.models import checkpoint, kinds, layers
+from bench.models import kinds, layers, rope
 from bench.models.checkpoint import Checkpoint
 from bench.models.shape import Shape
 from bench.records.machine import Rate
@@ -130,9 +130,10 @@ def reads(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple
 
 def thin(model: Checkpoint) -> dict:
     """The configuration of a model of as many layers and tokens, with hardly any arithmetic."""
-    keys = checkpoint.FORMATS[model.kind]
+    keys = model.about_kind.configuration.keys
+    config = {key: value for key, value in model.config.items() if key not in rope.KEYS}  # which fit its own heads
     wide = {keys.width: THIN_WIDTH, keys.feed_forward: THIN_WIDTH, keys.heads: THIN_HEADS, keys.kv_heads: THIN_HEADS}
-    return model.config | wide | {"head_dim": THIN_WIDTH // THIN_HEADS}
+    return config | wide | {"head_dim": THIN_WIDTH // THIN_HEADS}
 
 
 def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:

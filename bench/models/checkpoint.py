@@ -1,87 +1,26 @@
 """What a model directory holds, read without torch, so that bad input is refused before anything loads.
 
-There are two formats: Hugging Face LLaMA (`model_type: llama`) and official LLaDA (`model_type: llada`), which has
-other keys and other parameter names. Both describe the same block; only the causal mask differs. A LLaDA whose
-configuration asks for more than that block (biases, QK-norm, ALiBi, experts) is refused with the name of the key.
+A directory has a config.json, safetensors (one file, or shards with an index) and a tokenizer. Which configurations are
+computed is checked in `configuration.py`, and the headers of the weights in `tensor_files.py`; what a kind of model
+asks of its directory is stated in its own file (`llama.py`, `llada.py`).
 """
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.models import configuration, tensor_files
+from bench.models.json_file import read_json
+from bench.models.kind import Kind
 from bench.models.kinds import KINDS
 from bench.models.shape import Shape
+from bench.models.tensor_files import Stored
 
 HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
 HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
-LLADA_NEEDS = (  # keys that an official LLaDA configuration must have
-    "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
-    "rope_theta",
-)  # fmt: skip
-LLADA_ALLOWS = {  # key: the values that our block covers; an absent key stands for the first of them
-    "block_type": ("llama",),
-    "activation_type": ("silu",),
-    "layer_norm_type": ("rms",),
-    "rope": (True,),
-    "layer_norm_with_affine": (True,),
-    "include_bias": (False,),
-    "include_qkv_bias": (False, None),
-    "bias_for_layer_norm": (False, None),
-    "attention_layer_norm": (False,),
-    "alibi": (False,),
-    "input_emb_norm": (False,),
-    "scale_logits": (False,),
-    "multi_query_attention": (None, False),
-    "n_experts": (None,),
-    "num_experts": (None,),
-}
-
-
-@dataclass(frozen=True)
-class Format:
-    """The keys under which config.json of a kind of model states its dimensions."""
-
-    layers: str
-    width: str
-    heads: str
-    kv_heads: str  # absent: as many as heads
-    feed_forward: str
-    positions: str
-    tied: str  # whether embedding and head are one matrix
-    tied_unless_stated: bool
-    vocabulary: str
-    padded_vocabulary: str | None  # rows of the embedding, where a configuration states more of them than tokens
-
-
-FORMATS = {  # by kind of model, which is `model_type` in config.json
-    "llama": Format(
-        layers="num_hidden_layers",
-        width="hidden_size",
-        heads="num_attention_heads",
-        kv_heads="num_key_value_heads",
-        feed_forward="intermediate_size",
-        positions="max_position_embeddings",
-        tied="tie_word_embeddings",
-        tied_unless_stated=False,
-        vocabulary="vocab_size",
-        padded_vocabulary=None,
-    ),
-    "llada": Format(
-        layers="n_layers",
-        width="d_model",
-        heads="n_heads",
-        kv_heads="n_kv_heads",
-        feed_forward="mlp_hidden_size",
-        positions="max_sequence_length",
-        tied="weight_tying",
-        tied_unless_stated=True,
-        vocabulary="vocab_size",
-        padded_vocabulary="embedding_size",
-    ),
-}
+OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt", "consolidated*.safetensors")  # formats that are not read
 
 
 @dataclass(frozen=True)
@@ -89,18 +28,24 @@ class Checkpoint:
     """A model directory: where it is, of which kind, its shape and special tokens."""
 
     path: Path
-    kind: str  # a key of FORMATS and of bench/models/kinds.py
+    kind: str  # a key of bench/models/kinds.py
     config: dict
     revision: str  # short hash of configuration and weights
     random_seed: int | None = None  # not None: no weights there, they are made from this seed
 
     @property
+    def about_kind(self) -> Kind:
+        """What this kind of model states about itself."""
+        return KINDS[self.kind]
+
+    @property
     def causal(self) -> bool:
         """Whether a position sees only itself and what stands before it."""
-        return KINDS[self.kind].causal
+        return self.about_kind.causal
 
     @property
     def eos_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
         eos = self.config.get("eos_token_id")
         return tuple(eos) if isinstance(eos, list) else (eos,)
 
@@ -121,22 +66,24 @@ class Checkpoint:
     @property
     def max_positions(self) -> int:
         """The longest sequence, prompt and answer, that the model was made for."""
-        return self.config[FORMATS[self.kind].positions]
+        return self.config[self.about_kind.configuration.keys.positions]
 
     @property
     def shape(self) -> Shape:
-        """The model's dimensions, under one set of names for all formats."""
-        config, keys = self.config, FORMATS[self.kind]
+        """The model's dimensions, under one set of names for all kinds."""
+        config, keys = self.config, self.about_kind.configuration.keys
         heads, width = config[keys.heads], config[keys.width]
         return Shape(
             layers=config[keys.layers],
             width=width,
             heads=heads,
             kv_heads=config.get(keys.kv_heads) or heads,
-            head_width=config.get("head_dim") or width // heads,
+            head_width=configuration.head_width(config, self.about_kind),
             feed_forward=config[keys.feed_forward],
-            vocabulary=config.get(keys.padded_vocabulary) or config[keys.vocabulary],
+            vocabulary=config.get(keys.padded_vocabulary or "") or config[keys.vocabulary],
             tied=config.get(keys.tied, keys.tied_unless_stated),
+            attention_bias=bool(config.get("attention_bias")),
+            feed_forward_bias=bool(config.get("mlp_bias")),
         )
 
     @property
@@ -147,7 +94,17 @@ class Checkpoint:
     @property
     def full_precision_rope(self) -> bool:
         """Whether rotations are computed in float32 whatever the dtype, which is the default of official LLaDA."""
-        return KINDS[self.kind].rotates_in_float32 and bool(self.config.get("rope_full_precision", True))
+        return self.about_kind.rotates_in_float32 and bool(self.config.get("rope_full_precision", True))
+
+    def check_engine(self, engine: str) -> None:
+        """Raise BadInput, naming the key, where an engine does not compute what config.json describes."""
+        if engine == "captured":
+            configuration.check_captured(self.path / "config.json", self.config, self.about_kind)
+
+    def tensors(self) -> dict[str, Stored]:
+        """Where each parameter lies, by its name in transformers' `LlamaForCausalLM`. Raises BadInput, naming what is
+        wrong with the files."""
+        return tensor_files.find(weight_files(self.path), self.about_kind, self.shape)
 
 
 def token_id(tokenizer: str | Path, text: str) -> int | None:
@@ -157,17 +114,6 @@ def token_id(tokenizer: str | Path, text: str) -> int | None:
     return next((token["id"] for token in added if token["content"] == text), None)
 
 
-def read_json(file: Path) -> dict:
-    """The JSON object in a file. Raises BadInput where there is something else."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{file}: not a JSON object")
-    return content
-
-
 def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
     """Describe the model directory at `path`. Raises BadInput if this benchmark cannot run what is there.
 
@@ -175,50 +121,50 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
     """
     path = Path(path)
     file = path / "config.json"
-    if not file.is_file():
-        raise BadInput(f"{path}: no model there (config.json is missing); give the directory of a checkpoint")
+    check_is_whole_model(path)
     config = read_json(file)
-    kind = config.get("model_type")
-    if kind not in FORMATS:
-        runs = " and ".join(map(repr, FORMATS))
-        raise BadInput(f"{file}: model_type is {kind!r}; this benchmark runs {runs}")
-    if kind == "llada":
-        check_llada(file, config)
+    name = config.get("model_type")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        runs = " and ".join(map(repr, KINDS))
+        raise BadInput(f"{file}: model_type is {name!r}; this benchmark runs {runs}")
     generation = path / "generation_config.json"
     if generation.is_file():  # Instruct models name their end-of-turn token only there
-        eos = read_json(generation).get("eos_token_id")
+        defaults = read_json(generation)
+        configuration.check_decoding(generation, defaults, kind)
+        eos = defaults.get("eos_token_id")
         config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
-    if config.get("eos_token_id") is None:
-        raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
-    files = [] if random_seed is not None else weight_files(path)
-    return Checkpoint(path, kind, config, revision(path, files, random_seed), random_seed)
+    configuration.check(file, config, kind)
+    described = Checkpoint(path, name, config, "", random_seed)
+    files = []
+    if random_seed is None:
+        described.tensors()  # whether the files hold them, before all of the files is read for the revision
+        files = weight_files(path)
+    return replace(described, revision=revision(path, files, random_seed))
 
 
-def check_llada(file: Path, config: dict) -> None:
-    """Raise BadInput, naming the key, for a LLaDA whose configuration asks for more than our block."""
-    for key in LLADA_NEEDS:
-        if config.get(key) is None:
-            raise BadInput(f"{file}: {key} is missing; an official LLaDA configuration has it")
-    for key, values in LLADA_ALLOWS.items():
-        if key in config and config[key] not in values:
-            raise BadInput(f"{file}: {key} is {config[key]!r}, which this architecture does not cover")
-    if not isinstance(config.get("mask_token_id"), int):
-        raise BadInput(f"{file}: mask_token_id is missing; a LLaDA checkpoint names its mask token there")
+def check_is_whole_model(path: Path) -> None:
+    """Raise BadInput for a directory that is no model, or only what is added to another one."""
+    if (path / "adapter_config.json").is_file():
+        raise BadInput(
+            f"{path}: holds an adapter such as LoRA's (adapter_config.json), not a whole model; merge it into its base"
+            " model (merge_and_unload in peft) and give the directory of the result"
+        )
+    if not (path / "config.json").is_file():
+        raise BadInput(f"{path}: no model there (config.json is missing); give the directory of a checkpoint")
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors shards of a directory, as its index lists them. Raises BadInput if any is missing."""
-    index = path / "model.safetensors.index.json"
-    names = ["model.safetensors"]
+    """The safetensors files of a directory: the one file, else the shards of its index. Raises BadInput if any is
+    missing."""
+    whole, index = path / "model.safetensors", path / "model.safetensors.index.json"
+    if whole.is_file():  # before the index, as in transformers
+        return [whole]
     if index.is_file():
-        places = read_json(index).get("weight_map")
-        if not isinstance(places, dict) or not places:
-            raise BadInput(f"{index}: weight_map is missing; it says which shard holds which tensor")
-        names = sorted(set(places.values()))
-    for name in names:
-        if not (path / name).is_file():
-            raise BadInput(f"{path / name}: weights are missing; only safetensors are read")
-    return [path / name for name in names]
+        return [path / name for name in tensor_files.check_index(index)]
+    others = sorted(file.name for pattern in OTHER_WEIGHTS for file in path.glob(pattern))
+    there = f"; {others[0]} is there: convert it, for example with transformers' save_pretrained" if others else ""
+    raise BadInput(f"{whole}: weights are missing; only safetensors are read{there}")
 
 
 def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:

@@ -1,7 +1,7 @@
-"""int8 weights through torchao: each row of a matrix in eight bits with a scale of its own, activations as they were.
+"""int8 weights through torchao: each row of a matrix in eight bits with a scale of its own.
 
-Q, K and V are one matrix and gate and up another, as bench/models/layers.py joins them; transformers' modules
-get parts of it.
+Activations keep their dtype. bench/models/layers.py joins Q, K and V into one matrix and gate and up into another; the
+joined matrices are quantised, and transformers' modules get parts of them.
 """
 
 from dataclasses import replace
@@ -22,15 +22,16 @@ def to_int8(model: LlamaForCausalLM) -> None:
         give(gate_up, mlp.gate_proj, mlp.up_proj)
         give(out, attention.o_proj)
         give(down, mlp.down_proj)
-        asking = attention.q_proj.out_features
-        layers.append(layer._replace(qkv=qkv, q=qkv[:asking], kv=qkv[asking:], out=out, gate_up=gate_up, down=down))
+        query_rows = attention.q_proj.out_features
+        parts = {"q": qkv[:query_rows], "kv": qkv[query_rows:]}
+        layers.append(layer._replace(qkv=qkv, **parts, out=out, gate_up=gate_up, down=down))
     head = quantised(weights.head)
     give(head, model.lm_head)
     model.block_weights = replace(weights, layers=tuple(layers), head=head)
 
 
 def give(matrix: torch.Tensor, *modules: torch.nn.Linear) -> None:
-    """Let modules read their parts of a joined matrix."""
+    """Let each module read its rows of a joined matrix, in the order in which they were joined."""
     start = 0
     for module in modules:
         module.weight = frozen(matrix[start : start + module.out_features])
@@ -48,11 +49,12 @@ def quantised(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def frozen(matrix: torch.Tensor) -> torch.nn.Parameter:
+    """A parameter without a gradient."""
     return torch.nn.Parameter(matrix, requires_grad=False)
 
 
 def bytes_of(tensor: torch.Tensor) -> int:
-    """What a tensor holds: of a quantised one its eight bits and its scales."""
+    """Bytes of a tensor; of a quantised one those of its eight-bit numbers and of its scales."""
     if not hasattr(tensor, "__tensor_flatten__"):
         return tensor.numel() * tensor.element_size()
     names, _ = tensor.__tensor_flatten__()

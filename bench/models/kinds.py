@@ -1,41 +1,15 @@
-"""The kinds of model that can be compared, and what each is capable of. Imports no torch.
+"""The kinds of model that can be compared, by their names. Imports no torch.
 
-A kind is what `model_type` says in a checkpoint's config.json. Everything outside the adapters asks a kind for a
-capability (does it have denoising steps? does it mark tokens?) and never compares its name, so a further model needs
-an entry here, an adapter and a pair file.
+A kind is what `model_type` says in a checkpoint's config.json. Everything outside the adapters asks a kind for what it
+states (`kind.py`: does it have denoising steps? under which key is its width?) and never compares its name, so a
+further model needs a file beside `llama.py`, an entry here, an adapter and a pair file.
 """
 
-from dataclasses import dataclass
+from bench.models.kind import Kind
+from bench.models.llada import LLADA
+from bench.models.llama import LLAMA
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What the rest of the benchmark needs to know about a kind of model.
-
-    name: its key in pair files, records and results. label: its name in tables and sentences. mark: what its adapter
-    marks after each forward, `token` or `step`. has_steps: whether the number of forwards is chosen (denoising steps)
-    or follows from the length (one token a forward). has_cache: whether keys and values of earlier positions are kept.
-    causal: whether a position sees only itself and what stands before it. rotates_in_float32: whether rotary positions
-    are applied in float32 whatever the dtype of the activations.
-    """
-
-    name: str
-    label: str
-    mark: str
-    has_steps: bool
-    has_cache: bool
-    causal: bool
-    rotates_in_float32: bool
-
-
-KINDS = {
-    "llama": Kind(
-        "llama", label="LLaMA", mark="token", has_steps=False, has_cache=True, causal=True, rotates_in_float32=False
-    ),
-    "llada": Kind(
-        "llada", label="LLaDA", mark="step", has_steps=True, has_cache=False, causal=False, rotates_in_float32=True
-    ),
-}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (LLAMA, LLADA)}
 
 
 def has_steps(name: str) -> bool:

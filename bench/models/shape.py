@@ -19,6 +19,8 @@ class Shape:
     feed_forward: int  # width between the matrices of the feed-forward part
     vocabulary: int
     tied: bool  # whether embedding and head are one matrix
+    attention_bias: bool = False  # whether queries, keys, values and attention's output have biases
+    feed_forward_bias: bool = False  # whether the three matrices of the feed-forward part have biases
 
     @property
     def layer_matrices(self) -> int:
@@ -27,7 +29,15 @@ class Shape:
         return attention + 3 * self.width * self.feed_forward
 
     @property
+    def layer_biases(self) -> int:
+        """Number of bias parameters of one layer; 0 in most models."""
+        of_attention = self.head_width * (self.heads + 2 * self.kv_heads) + self.width
+        of_feed_forward = 2 * self.feed_forward + self.width
+        return of_attention * self.attention_bias + of_feed_forward * self.feed_forward_bias
+
+    @property
     def parameters(self) -> int:
         """Number of parameters of the whole model. A tied head is counted once."""
         norms = self.width * (2 * self.layers + 1)
-        return self.layers * self.layer_matrices + norms + self.vocabulary * self.width * (1 if self.tied else 2)
+        vocabulary = self.vocabulary * self.width * (1 if self.tied else 2)
+        return self.layers * (self.layer_matrices + self.layer_biases) + norms + vocabulary

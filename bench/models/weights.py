@@ -1,10 +1,11 @@
-"""Weights into transformers' `LlamaForCausalLM`, the one body that both models run on.
+"""Weights into transformers' `LlamaForCausalLM`, the one body that all kinds of model run on.
 
-LLaDA is the same block without the causal mask; its official checkpoints name the parameters
-differently, one to one (the table is `official_name`). No remote code is executed.
+LLaDA is the same block without the causal mask. What a kind of model calls a parameter in its files, and what its
+configuration is called in transformers, is stated in the file of the kind (`llama.py`, `llada.py`). No remote code is
+executed.
 """
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 
 import torch
@@ -15,60 +16,14 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from bench.common.errors import BadInput
-from bench.models.checkpoint import Checkpoint, weight_files
-
-BLOCK_NAMES = {  # Hugging Face name inside a layer: official name inside a block
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "q_proj",
-    "self_attn.k_proj": "k_proj",
-    "self_attn.v_proj": "v_proj",
-    "self_attn.o_proj": "attn_out",
-    "post_attention_layernorm": "ff_norm",
-    "mlp.gate_proj": "ff_proj",
-    "mlp.up_proj": "up_proj",
-    "mlp.down_proj": "ff_out",
-}
-TOP_NAMES = {"model.embed_tokens": "wte", "model.norm": "ln_f", "lm_head": "ff_out"}
-
-
-def official_name(name: str) -> str:
-    """LLaDA's name of a `LlamaForCausalLM` parameter."""
-    stem = name.removesuffix(".weight")
-    if stem in TOP_NAMES:
-        return f"model.transformer.{TOP_NAMES[stem]}.weight"
-    _, _, layer, inner = stem.split(".", 3)
-    return f"model.transformer.blocks.{layer}.{BLOCK_NAMES[inner]}.weight"
-
-
-def own_name(name: str) -> str:
-    """A `LlamaForCausalLM` parameter under the name that it has there."""
-    return name
-
-
-PARAMETER_NAMES = {"llama": own_name, "llada": official_name}  # by kind of model: names in a checkpoint's files
+from bench.models.checkpoint import Checkpoint
+from bench.models.llada import LLADA
+from bench.models.llama import LLAMA
 
 
 def llama_config(checkpoint: Checkpoint) -> LlamaConfig:
-    """The transformers configuration of a checkpoint of either format."""
-    config = checkpoint.config
-    if checkpoint.kind == "llama":
-        return LlamaConfig.from_dict(config)
-    return LlamaConfig(
-        vocab_size=config.get("embedding_size") or config["vocab_size"],
-        hidden_size=config["d_model"],
-        intermediate_size=config["mlp_hidden_size"],
-        num_hidden_layers=config["n_layers"],
-        num_attention_heads=config["n_heads"],
-        num_key_value_heads=config.get("n_kv_heads") or config["n_heads"],
-        max_position_embeddings=config["max_sequence_length"],
-        rms_norm_eps=config["rms_norm_eps"],
-        rope_parameters={"rope_type": "default", "rope_theta": config["rope_theta"]},
-        tie_word_embeddings=config.get("weight_tying", True),
-        bos_token_id=None,
-        eos_token_id=config["eos_token_id"],
-        pad_token_id=None,
-    )
+    """The transformers configuration of a checkpoint of any kind."""
+    return LlamaConfig(**checkpoint.about_kind.llama_settings(checkpoint.config))
 
 
 class FullPrecisionRotary(LlamaRotaryEmbedding):
@@ -101,7 +56,7 @@ def build(config: LlamaConfig, causal: bool, full_precision_rope: bool = False) 
 
 
 def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype, fill: str | None = None) -> LlamaForCausalLM:
-    """The checkpoint's model on `device`, in evaluation mode. Raises BadInput naming a wrong tensor.
+    """The checkpoint's model on `device`, in evaluation mode. Raises BadInput naming a wrong file or tensor.
 
     fill: of weights made from a seed, what other values the matrices have (`fill_at_random`).
     """
@@ -118,29 +73,19 @@ def load(checkpoint: Checkpoint, device: str, dtype: torch.dtype, fill: str | No
 
 
 def fill_from_files(model: LlamaForCausalLM, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
-    """Put the checkpoint's tensors in place one by one, each straight to the device."""
-    rename = PARAMETER_NAMES[checkpoint.kind]
-    wanted = {rename(name): name for name, _ in model.named_parameters()}
-    tied = rename("lm_head.weight")  # some files carry the tied head too
-    missing = dict(wanted)
-    for name, tensor in read_tensors(checkpoint):
-        if name == tied and name not in wanted:
-            continue
-        if name not in wanted:
-            raise BadInput(f"{checkpoint.path}: tensor {name} is not part of this architecture")
-        put(model, wanted[name], tensor, name, checkpoint.path, device, dtype)
-        missing.pop(name, None)
-    if missing:
-        raise BadInput(f"{checkpoint.path}: tensor {min(missing)} is missing from the weights")
+    """Put the checkpoint's tensors in place one by one, each straight to the device, so that the host never holds more
+    than one of them."""
+    places = sorted(checkpoint.tensors().items(), key=lambda item: item[1].file)
+    for file, of_file in itertools.groupby(places, key=lambda item: item[1].file):
+        with safe_open(file, framework="pt") as shard:
+            for name, stored in of_file:
+                put(model, name, shard.get_tensor(stored.name), device, dtype)
 
 
-def put(model, name: str, tensor: torch.Tensor, source: str, path: Path, device: str, dtype: torch.dtype) -> None:
+def put(model: LlamaForCausalLM, name: str, tensor: torch.Tensor, device: str, dtype: torch.dtype) -> None:
     """Replace one parameter of the model by a tensor of the same shape."""
     module_name, _, leaf = name.rpartition(".")
     module = model.get_submodule(module_name)
-    shape = getattr(module, leaf).shape
-    if tensor.shape != shape:
-        raise BadInput(f"{path}: tensor {source} has shape {list(tensor.shape)}, not {list(shape)}")
     own = tensor.to(device=device, dtype=dtype, copy=True)  # not a view of the mapped file, read at first use
     setattr(module, leaf, torch.nn.Parameter(own, requires_grad=False))
 
@@ -152,7 +97,7 @@ TAIL = 3  # degrees of freedom of heavy tails: the smallest whole number for whi
 def fill_at_random(
     model: LlamaForCausalLM, seed: int, device: str, dtype: torch.dtype, fill: str | None = None
 ) -> None:
-    """Seeded weights made on the device: matrices normal(0, 0.02), norms one.
+    """Seeded weights made on the device: matrices normal(0, 0.02), norms one, biases zero.
 
     fill: `heavy-tailed`, Student's t of three degrees of freedom with the same variance; `zero`.
     """
@@ -164,22 +109,14 @@ def fill_at_random(
         if parameter.ndim > 1 and fill == "heavy-tailed":  # t = normal / sqrt(chi square / freedom); its variance is 3
             squares = [torch.empty_like(tensor).normal_(generator=generator).square_() for _ in range(TAIL)]
             tensor.div_(sum(squares).sqrt_())
-        elif parameter.ndim > 1 and fill == "zero":
+        elif name.endswith(".bias") or (parameter.ndim > 1 and fill == "zero"):
             tensor.zero_()
-        put(model, name, tensor, name, Path("random"), device, dtype)
-
-
-def read_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield (name, tensor) one at a time, so that the host never holds more than one tensor."""
-    for file in weight_files(checkpoint.path):
-        with safe_open(file, framework="pt") as shard:
-            for name in shard.keys():  # noqa: SIM118 - safe_open is no mapping
-                yield name, shard.get_tensor(name)
+        put(model, name, tensor, device, dtype)
 
 
 def save(model: LlamaForCausalLM, directory: Path, official: bool) -> None:
     """Write the weights as bfloat16 safetensors, if `official` under LLaDA's names. A tied head is left out."""
     directory.mkdir(parents=True, exist_ok=True)
-    rename = PARAMETER_NAMES["llada" if official else "llama"]
+    rename = (LLADA if official else LLAMA).parameter_name
     tensors = {rename(n): p.detach().to(torch.bfloat16).cpu().contiguous() for n, p in model.named_parameters()}
     save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})

@@ -139,12 +139,13 @@ def resolve(asked: FrontierRequest) -> Work:
 
 def work_of_pair(asked: FrontierRequest) -> Work:
     """The cells of grid `frontier` for a pair."""
-    from bench.spec import expand, grid
+    from bench.spec import expand, grid, model_rules
     from bench.spec.pair import place_model, read_pair
 
     pair = place_model(read_pair(asked.pair), asked.model)
     device = choose.choose(asked.device, here=not is_plan_for_gpu(asked.plan, asked.device))
     cells, prompt_sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device, None)
+    model_rules.check(cells, prompt_sets)
     return Work(asked.study or pair.name, rounds=1, seed=0, cells=tuple(cells), prompts=prompt_sets)
 
 

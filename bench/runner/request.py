@@ -162,13 +162,14 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand
+    from bench.spec import expand, model_rules
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
     pair = pair_of(request)
     grids = read_grids(request, pair)
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
+    model_rules.check(cells, prompt_sets)
     if pair.metrics and not request.export:
         models.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
     watched = [cell for cell in cells if cell.kind != sentinel.KIND]

@@ -1,7 +1,4 @@
-"""A third kind of model needs an entry in the table of kinds, an adapter, a format and a pair file.
-
-Its name is tested nowhere.
-"""
+"""A third kind of model is an entry in the table of kinds, an adapter and a pair file: its name is tested nowhere."""
 
 import json
 from dataclasses import replace
@@ -9,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from bench.adapters import registry
 from bench.adapters.contract import Output, Special
@@ -16,18 +14,47 @@ from bench.common.errors import BadInput
 from bench.cost import floors, peak_memory
 from bench.cost.workload import Workload
 from bench.measure import calls
-from bench.models import checkpoint, kinds
+from bench.models import checkpoint, kinds, weights
 from bench.models.shape import Shape
 from bench.records import metrics
 from bench.spec import expand, grid
 from bench.spec.cell import Cell, unlisted_cell
 from bench.spec.pair import PairFile, read_pair
+from tests.support.model_directory import tensors_of, write_config
 
 END = 0
 NAME = "block-diffusion"
-KIND = kinds.Kind(
-    NAME, label="Blocks", mark="step", has_steps=True, has_cache=False, causal=False, rotates_in_float32=False
+
+
+def net_name(name: str) -> str:
+    """What this kind calls a parameter of the body."""
+    return "net." + name.removeprefix("model.").replace("embed_tokens", "tokens")
+
+
+KIND = replace(
+    kinds.KINDS["llada"],
+    name=NAME,
+    label="Blocks",
+    rotates_in_float32=False,
+    configuration=replace(
+        kinds.KINDS["llama"].configuration,
+        keys=replace(kinds.KINDS["llama"].configuration.keys, layers="depth", positions="longest"),
+        architectures=("Blocks",),
+    ),
+    parameter_name=net_name,
+    name_prefixes=(),
+    llama_settings=lambda config: {
+        "num_hidden_layers": config["depth"],
+        **{
+            key: config[key]
+            for key in ("hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size", "intermediate_size")
+        },
+    },
 )
+CONFIG = {
+    "model_type": NAME, "architectures": ["Blocks"], "depth": 2, "hidden_size": 8, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "intermediate_size": 16, "vocab_size": 10, "longest": 128, "eos_token_id": END,
+}  # fmt: skip
 SHAPE = Shape(layers=2, width=8, heads=2, kv_heads=1, head_width=4, feed_forward=16, vocabulary=10, tied=False)
 PROMPTS = calls.Batch([0], [[1, 2, 3]])
 
@@ -96,38 +123,44 @@ def test_it_has_a_cost_and_a_peak(cell):
     assert ours <= of_llada  # which rotates in float32
 
 
-@pytest.fixture
-def model_directory(cell, monkeypatch, tmp_path):
-    """A directory with the configuration of a model of the third kind, in words of its own."""
-    keys = replace(checkpoint.FORMATS["llama"], layers="depth", positions="longest")
-    monkeypatch.setitem(checkpoint.FORMATS, NAME, keys)
-    config = {
-        "model_type": NAME, "depth": 2, "hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 1,
-        "intermediate_size": 16, "vocab_size": 10, "longest": 128, "eos_token_id": END,
-    }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    return tmp_path
-
-
-def test_its_checkpoint_is_read_by_its_own_keys(model_directory):
-    described = checkpoint.read(model_directory, random_seed=0)
+def test_its_checkpoint_is_read_by_its_own_keys(cell, tmp_path):
+    described = checkpoint.read(write_config(tmp_path, CONFIG), random_seed=0)
     assert described.shape == SHAPE
     assert described.max_positions == 128
     assert not described.causal
 
 
+def test_its_weights_are_loaded_under_its_own_names(cell, tmp_path):
+    write_config(tmp_path, CONFIG)
+    tensors = {name: torch.randn(shape) for name, shape in tensors_of(CONFIG).items()}
+    assert {"net.tokens.weight", "net.layers.1.mlp.up_proj.weight", "net.lm_head.weight"} <= set(tensors)
+    save_file(tensors, tmp_path / "model.safetensors")
+    model = weights.load(checkpoint.read(tmp_path), "cpu", torch.float32)
+    assert torch.equal(model.lm_head.weight, tensors["net.lm_head.weight"])
+    assert not model.model.layers[0].self_attn.is_causal
+
+
+def test_what_it_does_not_state_is_refused_by_key(cell, tmp_path):
+    with pytest.raises(BadInput, match="depth is missing; every Blocks configuration has it"):
+        checkpoint.read(write_config(tmp_path, {k: v for k, v in CONFIG.items() if k != "depth"}), random_seed=0)
+    write_config(tmp_path, CONFIG | {"block_size": 4})
+    with pytest.raises(BadInput, match="engine captured does not know the key block_size"):
+        checkpoint.read(tmp_path, random_seed=0).check_engine("captured")
+
+
 @pytest.fixture
-def pair(model_directory) -> PairFile:
+def pair(cell, tmp_path) -> PairFile:
     """LLaMA's pocket model and one of the third kind, as a pair file says it."""
     tokenizer = {"tokenizer": "bench/pocket/tokenizer"}
-    asked = model_directory / "asked.jsonl"
+    write_config(tmp_path, CONFIG)
+    asked = tmp_path / "asked.jsonl"
     asked.write_text("".join(json.dumps({"prompt": f"question {i}"}) + "\n" for i in range(64)))
     said = {
         "name": "third", "dtype": "float32", "prompts": {"source": str(asked)}, "stop": "length",
         "llama": tokenizer | {"weights": "bench/pocket/llama"},
-        NAME: tokenizer | {"weights": str(model_directory), "random_seed": 0, "fold_ids_below": 10},
+        NAME: tokenizer | {"weights": str(tmp_path), "random_seed": 0, "fold_ids_below": 10},
     }  # fmt: skip
-    file = model_directory / "third.yaml"
+    file = tmp_path / "third.yaml"
     file.write_text(yaml.safe_dump(said))
     return read_pair(str(file))
 

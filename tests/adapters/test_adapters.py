@@ -118,19 +118,19 @@ def test_left_pad_gives_no_mask_where_nothing_was_padded():
 
 
 def test_the_first_steps_are_those_of_all_steps(tiny_forward):
-    whole = Sampling(16, 16, 8, 500)
+    options = Sampling(16, 16, 8, 500)
     ids, canvases = torch.tensor([[5, 6, 7, 8]]), []
 
     def forward(canvas, mask):
         canvases.append(canvas.clone())
         return tiny_forward(canvas, mask)
 
-    denoise(forward, ids, None, whole)
+    denoise(forward, ids, None, options)
     for steps in (1, 8, 11):
         marks: list[str] = []
-        found = denoise(tiny_forward, ids, None, whole, marks.append, steps)
-        assert found.canvas.tolist() == canvases[steps].tolist()
-        assert (found.nfe, found.positions) == (steps, steps * 20)
+        denoised = denoise(tiny_forward, ids, None, options, marks.append, steps)
+        assert denoised.canvas.tolist() == canvases[steps].tolist()
+        assert (denoised.nfe, denoised.positions) == (steps, steps * 20)
         assert (marks.count("step"), marks.count("block")) == (steps, steps // 8)
 
 
@@ -155,20 +155,20 @@ def test_llama_jumps_to_its_last_positions(prompts, llama):
 
 @pytest.mark.parametrize("prompts", [PROMPTS[:1], PROMPTS])
 def test_the_last_token_of_a_jump_meets_a_whole_cache(prompts, llama, monkeypatch):
-    seen = []
+    lengths = []  # of the cache and of the mask, after each forward
     real = llama.forward
 
     def forward(rows, mask, cache):
-        found = real(rows, mask, cache)
-        seen.append((cache.get_seq_length(), None if mask is None else mask.shape[1]))
-        return found
+        logits = real(rows, mask, cache)
+        lengths.append((cache.get_seq_length(), None if mask is None else mask.shape[1]))
+        return logits
 
     monkeypatch.setattr(llama, "forward", forward)
     run(llama, prompts, gen_length=30, stop="length")
-    whole = list(seen)
-    seen.clear()
+    of_whole_run = list(lengths)
+    lengths.clear()
     run(llama, prompts, gen_length=30, tokens_timed=6, stop="length")
-    assert seen == [*whole[:3], *whole[-3:]]
+    assert lengths == [*of_whole_run[:3], *of_whole_run[-3:]]
 
 
 def test_math_attention_gives_the_same_tokens_by_another_kernel(llama):
@@ -200,12 +200,12 @@ def test_a_captured_cache_jumps_too(prompts, llama):
 
 
 def test_the_first_steps_are_the_same_captured():
-    adapter, found = registry.create("llada"), []
+    adapter, of_engines = registry.create("llada"), []
     for engine in ("eager", "captured"):
         adapter.load(make_cell("llada", steps=16, steps_timed=5, gen_length=16, block_length=8, engine=engine))
         adapter.prepare([PROMPTS])
         marks: list[str] = []
         output = adapter.generate(PROMPTS, marks.append)
-        found.append((output.sequences.tolist(), output.nfe, output.positions, marks))
-    assert found[0] == found[1]
-    assert found[0][1] == 5
+        of_engines.append((output.sequences.tolist(), output.nfe, output.positions, marks))
+    assert of_engines[0] == of_engines[1]
+    assert of_engines[0][1] == 5

@@ -53,7 +53,7 @@ def test_both_engines_draw_the_same_tokens_on_every_rung(case, head, tiny):
     assert replayed(tiny, case | {"seed": case["seed"] or 0}, options) == eager.canvas.tolist()
 
 
-def both(model: str, prompts: list[list[int]], **changes):
+def outputs_of_engines(model: str, prompts: list[list[int]], **changes):
     """The outputs of both engines from the same seed, and the marks of the captured one."""
     outputs, marks = [], []
     adapter = registry.create(model)
@@ -78,7 +78,7 @@ LLADA = [
 @pytest.mark.parametrize("prompts", [LLADA_PROMPTS[:1], LLADA_PROMPTS, RAGGED], ids=["one", "two", "ragged"])
 @pytest.mark.parametrize("changes", LLADA, ids=str)
 def test_llada_gives_the_same_from_both_engines(changes, prompts, device):
-    eager, captured, marks = both("llada", prompts, device=device, **changes)
+    eager, captured, marks = outputs_of_engines("llada", prompts, device=device, **changes)
     assert captured.sequences.tolist() == eager.sequences.tolist()
     same = ("nfe", "positions", "kept", "first_step")
     assert [getattr(captured, name) for name in same] == [getattr(eager, name) for name in same]
@@ -89,7 +89,8 @@ def test_llada_gives_the_same_from_both_engines(changes, prompts, device):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("stop", ["eos", "length"])
 def test_llama_gives_the_same_from_both_engines(stop, temperature, prompts, device):
-    eager, captured, marks = both("llama", prompts, gen_length=48, stop=stop, temperature=temperature, device=device)
+    changes = {"gen_length": 48, "stop": stop, "temperature": temperature, "device": device}
+    eager, captured, marks = outputs_of_engines("llama", prompts, **changes)
     assert captured.sequences.tolist() == eager.sequences.tolist()
     assert captured.kept == eager.kept
     late = replay.LAG - 1 if device == "cuda" and eager.nfe < 48 else 0  # the host reads a step's end late
@@ -98,21 +99,21 @@ def test_llama_gives_the_same_from_both_engines(stop, temperature, prompts, devi
 
 
 def test_a_captured_llama_ends_with_its_text():
-    eager, captured, _ = both("llama", RAGGED[1:2], gen_length=200)
+    eager, captured, _ = outputs_of_engines("llama", RAGGED[1:2], gen_length=200)
     assert captured.nfe == eager.nfe < 200
     assert captured.sequences[0, -1] == 1
 
 
 def test_the_feed_forward_in_parts_is_the_same(monkeypatch):
-    whole = both("llada", LLADA_PROMPTS, head="lean")[1]
+    at_once = outputs_of_engines("llada", LLADA_PROMPTS, head="lean")[1]
     monkeypatch.setattr(layers, "FEED_FORWARD_ROWS", 5)
-    assert both("llada", LLADA_PROMPTS, head="lean")[1].sequences.tolist() == whole.sequences.tolist()
+    assert outputs_of_engines("llada", LLADA_PROMPTS, head="lean")[1].sequences.tolist() == at_once.sequences.tolist()
 
 
 def test_queries_that_share_keys_and_values(tmp_path):
     config = json.loads((GOLDEN.parent.parent / "bench/pocket/llama/config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_key_value_heads": 2}))
-    eager, captured, _ = both("llama", RAGGED, weights=str(tmp_path), random_seed=0, stop="length")
+    eager, captured, _ = outputs_of_engines("llama", RAGGED, weights=str(tmp_path), random_seed=0, stop="length")
     assert captured.sequences.tolist() == eager.sequences.tolist()
 
 
@@ -164,11 +165,11 @@ def test_the_host_looks_at_the_step_before_the_last(monkeypatch):
     lookout = replay.Lookout(torch.tensor([False]), 10)
     lookout.cuda = True
     monkeypatch.setattr(replay, "recorded_event", lambda: Late(lookout.steps))
-    found = []
+    answers = []
     for step in range(1, 6):
         lookout.flag.fill_(step >= 3)
-        found.append(lookout.ended())
-    assert found == [False, False, False, True, True]
+        answers.append(lookout.ended())
+    assert answers == [False, False, False, True, True]
     assert Late.waited == [1, 2, 3, 4]
 
 

@@ -69,9 +69,9 @@ def test_the_lean_head_sees_only_the_rows_that_can_be_committed(cfg_scale, tiny,
 
 def test_rows_of_the_head_in_chunks_are_the_same(tiny, monkeypatch):
     prompts, options = torch.tensor([[5, 6, 7], [8, 9, 10]]), Sampling(8, 16, 8, MASK, head="lean", cfg_scale=1.0)
-    whole = denoise(LladaBody(tiny), prompts, None, options).canvas
+    at_once = denoise(LladaBody(tiny), prompts, None, options).canvas
     monkeypatch.setattr(diffusion_head, "HEAD_ROWS", 5)
-    assert denoise(LladaBody(tiny), prompts, None, options).canvas.tolist() == whole.tolist()
+    assert denoise(LladaBody(tiny), prompts, None, options).canvas.tolist() == at_once.tolist()
 
 
 def test_the_lean_head_fills_masks_of_a_prompt_as_the_official_sampler_does(tiny):
@@ -132,8 +132,8 @@ def test_positions_are_committed_once_and_blocks_finish_left_to_right(seed, bloc
     prompt = torch.randint(0, MASK, (rows, 3), generator=recorder.generator)
     marks: list[str] = []
     denoised = denoise(recorder, prompt, None, options, marks.append)
-    seen = [*recorder.canvases, denoised.canvas]
-    for before, after in itertools.pairwise(seen):
+    canvases = [*recorder.canvases, denoised.canvas]
+    for before, after in itertools.pairwise(canvases):
         committed = before != MASK
         assert (after[committed] == before[committed]).all()
     assert not (denoised.canvas == MASK).any()

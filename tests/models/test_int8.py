@@ -36,13 +36,14 @@ def test_both_engines_run_on_as_many_bytes_as_the_model_says(cell, engine, devic
 @needs_torchao
 @pytest.mark.parametrize("model", ["llama", "llada"])
 def test_logits_stay_near_those_of_float_weights(model):
-    ids, found = torch.arange(5, 45)[None], {}
+    ids = torch.arange(5, 45)[None]
+    logits = {}  # by dtype
     for dtype in ("bfloat16", "int8"):
         adapter = registry.create(model)
         adapter.load(make_cell(model, dtype=dtype))
         with torch.no_grad():
-            found[dtype] = adapter.model(ids, use_cache=False).logits.float()
-    apart = (found["int8"] - found["bfloat16"]).std() / found["bfloat16"].std()
+            logits[dtype] = adapter.model(ids, use_cache=False).logits.float()
+    apart = (logits["int8"] - logits["bfloat16"]).std() / logits["bfloat16"].std()
     assert 0 < apart < 0.05  # quantised, and hardly to be told apart
 
 

@@ -13,6 +13,7 @@ from bench.adapters import registry
 from bench.common.errors import BadInput
 from bench.models import checkpoint
 from bench.models import weights as models_weights
+from bench.models.llada import official_name
 from tests.conftest import GOLDEN, REPO, make_cell
 
 
@@ -29,7 +30,7 @@ def test_a_causal_mask_would_be_noticed():
     vectors = load_file(GOLDEN / "logits.safetensors")
     source = checkpoint.read(GOLDEN / "tiny-llada")
     model = models_weights.build(models_weights.llama_config(source), causal=True)
-    weights = {models_weights.official_name(n): n for n, _ in model.named_parameters()}
+    weights = {official_name(n): n for n, _ in model.named_parameters()}
     model.load_state_dict({weights[n]: t for n, t in load_file(GOLDEN / "tiny-llada" / "model.safetensors").items()})
     logits = model(vectors["ids_a"], use_cache=False).logits
     assert (logits - vectors["logits_a"]).abs().max() > 1
@@ -70,7 +71,7 @@ def test_save_and_load_give_the_same_logits_in_both_formats(official, tmp_path, 
     if official:
         shutil.copy(GOLDEN / "tiny-llada" / "config.json", tmp_path)
     else:
-        config = tiny.config.to_diff_dict() | {"model_type": "llama", "eos_token_id": 481}
+        config = tiny.config.to_diff_dict() | {"model_type": "llama", "eos_token_id": 481, "is_causal": True}
         (tmp_path / "config.json").write_text(json.dumps(config, default=str))
     again = models_weights.load(checkpoint.read(tmp_path), "cpu", torch.float32)
     rounded = {n: p.to(torch.bfloat16).float() for n, p in tiny.named_parameters()}
@@ -109,6 +110,8 @@ def test_shards_load_as_one_file_does_and_a_missing_one_is_named(copy, tiny):
 def test_a_tied_head_is_shared_whether_or_not_the_file_carries_it(copy):
     config = json.loads((copy / "config.json").read_text()) | {"weight_tying": True}
     (copy / "config.json").write_text(json.dumps(config))
+    embedding = load_file(copy / "model.safetensors")["model.transformer.wte.weight"]
+    change(copy, lambda tensors: tensors.update({"model.transformer.ff_out.weight": embedding.clone()}))
     for with_head in (True, False):
         if not with_head:
             change(copy, lambda tensors: tensors.pop("model.transformer.ff_out.weight"))

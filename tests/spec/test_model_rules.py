@@ -1,0 +1,44 @@
+"""A model that an engine does not compute, and ids that its vocabulary lacks, are refused in the parent."""
+
+import json
+
+import pytest
+
+from bench.common.errors import BadInput
+from bench.data.prompt import Prompt
+from bench.spec import model_rules
+from tests.conftest import make_cell
+from tests.support.model_directory import LLADA, LLAMA, write
+
+
+def refusal(cell, ids: list[int]) -> str:
+    with pytest.raises(BadInput) as caught:
+        model_rules.check([cell], {"h": (Prompt("Why is\nthis?", None, {cell.model: ids}),)})
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_an_engine_that_does_not_compute_the_model_is_refused_by_key(tmp_path):
+    write(tmp_path, LLAMA | {"attention_bias": True})
+    cell = make_cell("llama", weights=str(tmp_path), engine="captured")
+    assert refusal(cell, [1]).startswith(f"{tmp_path / 'config.json'}: attention_bias is True, which engine captured")
+    model_rules.check([make_cell("llama", weights=str(tmp_path))], {"h": (Prompt("a", None, {"llama": [1]}),)})
+
+
+@pytest.mark.parametrize(("model", "config"), [("llama", LLAMA), ("llada", LLADA)])
+def test_an_id_beyond_the_vocabulary_is_refused(model, config, tmp_path):
+    cell = make_cell(model, weights=str(write(tmp_path, config)))
+    text = refusal(cell, [3, 32])
+    assert text.startswith(f"{cell.tokenizer}: the prompt 'Why is this?' has token id 32, but {tmp_path} has a")
+    assert text.endswith("give the tokenizer that belongs to the model")
+    model_rules.check([cell], {"h": (Prompt("a", None, {model: [3, 31]}),)})
+
+
+def test_an_end_of_turn_token_beyond_the_vocabulary_is_refused_where_it_is_read(tmp_path):
+    token = {"id": 40, "content": "<|eot_id|>"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [token]}))
+    model = write(tmp_path / "llada", LLADA)
+    cell = make_cell("llada", weights=str(model), tokenizer=str(tmp_path), confidence_eos_eot="intent")
+    assert "<|eot_id|> has id 40" in refusal(cell, [3])
+    without = make_cell("llada", weights=str(model), tokenizer=str(tmp_path))
+    model_rules.check([without], {"h": (Prompt("a", None, {"llada": [3]}),)})
