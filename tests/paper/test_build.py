@@ -116,7 +116,7 @@ def tracking(monkeypatch, tmp_path) -> FakeTracking:
     monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
     monkeypatch.setattr(mlflow_read, "history", fake.history)
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(build, "make_pdf", lambda: "no LaTeX wanted")
+    monkeypatch.setattr(build, "make_pdf", lambda: ("no LaTeX wanted", True))
     monkeypatch.setattr(sys, "argv", ["paper.build", "made-up"])
     return fake
 
