@@ -45,6 +45,7 @@ def cell(folder):
 def test_a_judge_that_cannot_judge_stops_a_run_before_anything_is_measured(cell, folder, capfd):
     pair = PAIR.model_copy(update={"judge": made_up_judges.small_vocabulary(folder / "judge")})
     sink = Sink("s")
+    capfd.readouterr()  # what making it said
     with pytest.raises(BadInput, match="its tokenizer has ids up to 4095, the model a vocabulary of 100"):
         scorers.check(Request(), work_of(cell), pair, sink)
     assert not sink.file.exists()
