@@ -84,8 +84,10 @@ class BertScore:
     def is_readable(self, row: Row) -> bool:
         """Whether the encoder has to be asked; False for an empty text, which scores 0. Raises NotScored where there
         is no score."""
+        if not row.reference.strip():
+            raise NotScored("the reference is empty once it is cut to the length of an answer")
         if not self.length(row.reference, "the reference"):
-            raise NotScored("the reference is empty")
+            raise NotScored("the encoder knows no sign of the reference")
         return self.length(row.text, "the text") > 0
 
     def __call__(self, candidates: list[str], references: list[str]) -> list[float]:

@@ -108,9 +108,9 @@ def tiny_judge(tmp_path, monkeypatch) -> str:
 
 
 ODD_REFERENCES = {  # by what is odd: (the reference, why BERTScore has no value)
-    "empty once cut": ("\n" * 40 + "Rain falls.", "the reference is empty"),
+    "empty once cut": ("\n" * 40 + "Rain falls.", "the reference is empty once it is cut to the length of an answer"),
     "half a character": (HALF, "the reference has half a character (\\ud83d)"),
-    "only what the encoder drops": ("\ufffd\u200b\x00", "the reference is empty"),
+    "only what the encoder drops": ("\ufffd\u200b\x00", "the encoder knows no sign of the reference"),
 }
 
 
