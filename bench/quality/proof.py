@@ -57,7 +57,8 @@ class Need:
         """Names everything that the outcome depends on."""
         folders = (models.encoder_directory(self.encoder), judges.packaged_folder())
         files = [places_of(folder) for folder in folders]
-        parts = [sorted(self.scorers), sorted(self.prompts), files, [version_of(library) for library in LIBRARIES]]
+        called = [self.judge_name, self.encoder if self.needs_encoder else ""]
+        parts = [called, sorted(self.prompts), files, [version_of(library) for library in LIBRARIES]]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
