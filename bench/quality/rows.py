@@ -1,5 +1,6 @@
 """Scores text by text: one that cannot be scored has no score and a reason, and the others go on."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,7 +9,7 @@ from bench.common.characters import half_character
 from bench.common.errors import BadInput
 
 Score = TypeVar("Score")
-REASON_LENGTH = 120  # characters of a library's message, at most
+REASON_LENGTH = 160  # characters of a library's message, at most
 
 
 class NotScored(Exception):
@@ -27,7 +28,7 @@ class Row:
 
 def reason_of(error: Exception) -> str:
     """What an exception says, in one short line."""
-    text = " ".join(str(error).split())[:REASON_LENGTH]
+    text = textwrap.shorten(str(error), REASON_LENGTH, placeholder=" ...")
     if isinstance(error, (BadInput, NotScored)):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -39,8 +40,12 @@ def check_characters(text: str, what: str) -> None:
         raise NotScored(f"{what} has half a character ({half})")
 
 
-def each(rows: Sequence[Row], score: Callable[[Row], Score]) -> tuple[list[Score | None], dict[int, str]]:
+def each(
+    rows: Sequence[Row], score: Callable[[Row], Score], advance: Callable[[int], object] | None = None
+) -> tuple[list[Score | None], dict[int, str]]:
     """The score of each row, None where there is none, and the reasons of these by index.
+
+    advance: told after each row that one more is done.
 
     A scorer that fails at every row in a way that it does not foresee fails as a whole: its exception is raised, as is
     bad input, which is not a row's fault.
@@ -49,9 +54,9 @@ def each(rows: Sequence[Row], score: Callable[[Row], Score]) -> tuple[list[Score
     reasons: dict[int, str] = {}
     unforeseen: list[Exception] = []
     for index, row in enumerate(rows):
+        value = None
         try:
-            scores.append(score(row))
-            continue
+            value = score(row)
         except BadInput:
             raise
         except NotScored as error:
@@ -59,7 +64,9 @@ def each(rows: Sequence[Row], score: Callable[[Row], Score]) -> tuple[list[Score
         except Exception as error:  # whatever a library raises at an odd text
             reasons[index] = reason_of(error)
             unforeseen.append(error)
-        scores.append(None)
+        scores.append(value)
+        if advance:
+            advance(1)
     if unforeseen and len(unforeseen) == len(rows):
         raise unforeseen[0]
     return scores, reasons

@@ -27,6 +27,7 @@ from bench.store import disk, generations
 NOT_YET = "the judge was asked and has not answered yet"  # in a record that takes an earlier judge's numbers back
 BY_RULE = ("diversity", "tasks")  # scorers that need no model
 Take = Callable[[Scores], None]  # what puts a record on disk
+Scorer = Callable[[list[Row]], dict]  # from texts to fields of a record `Scores`
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,11 @@ def in_order(todo: Iterable[Texts]) -> list[str]:
     return sorted(names, key=lambda name: (name not in BY_RULE, is_judge(name), name))
 
 
-def scorer_of(name: str, encoder: str, judge: str) -> Callable[[list[Row]], dict]:
-    """A scorer by its name: from rows to fields of a record `Scores`. Models are loaded here."""
+def scorer_of(name: str, encoder: str, judge: str, advance: Callable[[int], object]) -> Scorer:
+    """A scorer by its name: from rows to fields of a record `Scores`. Models are loaded here.
+
+    advance: told by a judge how many texts it has read, since each takes a while.
+    """
     if name == "tasks":
         return text_scores.of_tasks
     if name == "diversity":
@@ -127,7 +131,7 @@ def scorer_of(name: str, encoder: str, judge: str) -> Callable[[list[Row]], dict
         judge_model = judges.Judge(judge)
 
         def by_judge(rows: list[Row]) -> dict:
-            scored, reasons = each(rows, judge_model.score_row)
+            scored, reasons = each(rows, judge_model.score_row, advance)
             nats, tokens = zip(*(pair or (None, 0) for pair in scored), strict=True)
             return {"values": {}, "nats": list(nats), "tokens": list(tokens), "not_scored": reasons}
 
@@ -157,13 +161,11 @@ def score_study(study: str, encoder: str, judge: str, tried_since_s: float | Non
     with tqdm(total=total, desc="scoring", unit="text", mininterval=1) as bar:
         for name in in_order(todo):
             items = [item for item in todo if name in item.missing]
-            score_by(study, name, items, lambda name=name: scorer_of(name, encoder, judge), take, bar)
+            score_by(study, name, items, lambda name=name: scorer_of(name, encoder, judge, bar.update), take, bar)
     return True
 
 
-def score_by(
-    study: str, name: str, items: list[Texts], load: Callable[[], Callable[[list[Row]], dict]], take: Take, bar: tqdm
-) -> None:
+def score_by(study: str, name: str, items: list[Texts], load: Callable[[], Scorer], take: Take, bar: tqdm) -> None:
     """Score some sets of texts by one scorer. What it cannot score at all has a record that says why."""
     left = []
     for item in items:
@@ -182,7 +184,8 @@ def score_by(
         if scorer is not None:
             scores, why = attempt(lambda item=item: scorer(item.rows()))
         take(record_of(study, name, item, **(scores or failed(why))))
-        bar.update(item.entry.cell.prompts)
+        if not is_judge(name):
+            bar.update(item.entry.cell.prompts)
 
 
 def attempt(call: Callable[[], object]) -> tuple:

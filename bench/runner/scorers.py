@@ -39,7 +39,7 @@ def check(asked: Request, work: Work, pair: PairFile, sink: Sink) -> None:
     try:
         fault = receiver.recv()
     except EOFError:
-        fault = f"the scorers (ENCODER={need.encoder}, JUDGE={need.judge}) cannot be checked: {DIED}"
+        fault = f"the scorers (ENCODER={need.encoder}, JUDGE={need.judge}) cannot be checked: {DIED} See {proof.LOG}"
     if fault:
         raise BadInput(fault)
 

@@ -81,3 +81,13 @@ def test_an_encoder_that_cannot_be_loaded_is_one_line(tmp_path, monkeypatch):
 
 def test_nothing_is_called_where_no_model_scores():
     assert proof.is_proven(proof.Need("minilm", "none", frozenset({"tasks", "diversity"}), frozenset()))
+
+
+def test_what_is_said_of_every_unfit_judge_names_a_reason_and_no_path_of_a_library(tmp_path, capfd):
+    for make in (made_up_judges.custom_code, made_up_judges.quantised, made_up_judges.without_a_shard):
+        judge = make(tmp_path / make.__name__)
+        capfd.readouterr()  # what making it said
+        with pytest.raises(BadInput) as caught:
+            check(judge)
+        assert "site-packages" not in str(caught.value)
+        assert capfd.readouterr().err == ""

@@ -149,6 +149,31 @@ def refusing_template(folder: Path) -> str:
     return str(folder)
 
 
+def custom_code(folder: Path) -> str:
+    gpt2(folder)
+    edit(
+        folder / "config.json",
+        model_type="mine",
+        auto_map={"AutoModelForCausalLM": "mine.Mine", "AutoConfig": "mine.C"},
+    )
+    (folder / "mine.py").write_text("raise SystemExit('this code must not run')\n")
+    return str(folder)
+
+
+def quantised(folder: Path) -> str:
+    gpt2(folder)
+    edit(folder / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+    return str(folder)
+
+
+def without_a_shard(folder: Path) -> str:
+    gpt2(folder)
+    shards = {"transformer.wte.weight": "model-00001-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": shards}))
+    (folder / "model.safetensors").rename(folder / "model-00002-of-00002.safetensors")
+    return str(folder)
+
+
 UNFIT = {  # by function: a part of what is said
     short: "has 32 positions",
     pickled: "no safetensors files (pytorch_model.bin is a pickle",
@@ -166,4 +191,7 @@ UNFIT = {  # by function: a part of what is said
     more_layers_than_files: "its files lack",
     not_finite: "is not a number",
     refusing_template: "system first",
+    custom_code: "cannot judge",
+    quantised: "cannot judge",
+    without_a_shard: "cannot judge",
 }
