@@ -81,8 +81,8 @@ def of_tasks(rows: list[Row]) -> dict:
 
 def by_task(asked: list[str], valid: list[float | None]) -> dict[str, list[float | None]]:
     """Valid answers by metric: over all tasks, by kind of task, and by task. valid: None where nobody can say."""
-    names = [tasks.task_of(prompt) for prompt in asked]
-    many = [tasks.TASKS[name].many_answers for name in names]
+    names = [None if value is None else tasks.task_of(prompt) for prompt, value in zip(asked, valid, strict=True)]
+    many = [name is not None and tasks.TASKS[name].many_answers for name in names]
     values = {"accuracy": valid}
     values["accuracy_one_answer"] = [None if is_many else v for v, is_many in zip(valid, many, strict=True)]
     values["accuracy_many_answers"] = [v if is_many else None for v, is_many in zip(valid, many, strict=True)]
