@@ -23,7 +23,7 @@ On a GPU each round gets a verdict of NVML, NVIDIA's monitoring library: was the
 CPU every round is `unknown`.
 
 A record is on disk before anything else is done with it, so the same command goes on where it was stopped. Exit status
-1 says that a cell failed, or that MLflow did not take everything.
+1 says that a cell or a scorer failed, or that MLflow did not take everything.
 """
 
 from __future__ import annotations

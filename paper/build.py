@@ -8,6 +8,7 @@ and the sources of the report are unchanged.
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from paper.tables import scaling as scaling_tables
 PAPER = Path(__file__).parent
 REPOSITORY = PAPER.parent
 BUILD = PAPER / "build"
+DEBIAN = "apt install texlive-latex-recommended latexmk"
+NAME = re.compile(r"[\w.:-]+", re.ASCII)  # of a number that the text of the report can ask for
 
 
 def sources(repository: Path = REPOSITORY) -> list[Path]:
@@ -49,8 +52,8 @@ def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REP
     runs: a study's runs as tracked, with the digest of the records behind each.
     """
     parts = [name, runs.sort_values("run_id").to_csv(), str(has_latex())]
-    parts += [file.read_text() for file in (*sources(repository), pair_file)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    parts += [file.read_text(encoding="utf-8") for file in (*sources(repository), pair_file)]
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def has_latex() -> bool:
@@ -66,11 +69,12 @@ def is_current(mark: str, build: Path) -> bool:
 
 def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
     """results.json, and the same numbers and the words as LaTeX definitions, read by \\num{name}."""
-    (BUILD / "results.json").write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
-    texts = {name: results.digits(number["value"]) for name, number in numbers.items()}
-    texts |= {name: latex.escape(text).replace(PARAGRAPH, r"\par ") for name, text in words.items()}
+    (BUILD / "results.json").write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    texts = {name: results.digits(number["value"]) for name, number in numbers.items() if NAME.fullmatch(name)}
+    texts |= {name: r"\par ".join(map(latex.escape, text.split(PARAGRAPH))) for name, text in words.items()}
     lines = [f"\\expandafter\\def\\csname num@{name}\\endcsname{{{text}}}" for name, text in texts.items() if text]
-    (BUILD / "numbers.tex").write_text("% written by paper/build.py\n" + "\n".join(lines) + "\n")
+    content = "% written by paper/build.py\n" + "\n".join(lines) + "\n"
+    (BUILD / "numbers.tex").write_text(content, encoding="utf-8")
 
 
 def make_parts(findings: Findings) -> None:
@@ -90,18 +94,24 @@ def make_parts(findings: Findings) -> None:
     write_figures(selection, BUILD / "figures")
 
 
-def make_pdf() -> str:
-    """Build report.pdf if there is a LaTeX; returns a line that says what came of it."""
+def make_pdf() -> tuple[str, bool]:
+    """Build report.pdf if there is a LaTeX; (a line that says what came of it, whether another try would be no other).
+
+    Where LaTeX fails, the PDF alone is missing: numbers, tables and figures are written.
+    """
     if not has_latex():
-        return "no LaTeX here: all but report.pdf is written (Debian: apt install texlive-latex-recommended latexmk)"
+        return f"no LaTeX here: all but report.pdf is written (Debian: {DEBIAN})", True
     for name in ("main.tex", "refs.bib"):
         shutil.copy(PAPER / name, BUILD)
     command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-jobname=report", "main.tex"]
     done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         errors = [line for line in done.stdout.splitlines() if line.startswith("!")]
-        raise RuntimeError(f"LaTeX failed: {errors[0] if errors else 'see'} (paper/build/report.log)")
-    return "report: paper/build/report.pdf"
+        why = errors[0].removeprefix("! ") if errors else f"latexmk ended with status {done.returncode}"
+        return f"no report.pdf: LaTeX failed ({why}), see paper/build/report.log (Debian: {DEBIAN})", False
+    beyond = latex.beyond_the_fonts(BUILD)
+    instead = f" (as code points, since its fonts lack them: {beyond})" if beyond else ""
+    return f"report: paper/build/report.pdf{instead}", True
 
 
 def main() -> int:
@@ -114,8 +124,9 @@ def main() -> int:
     outcome = "report: nothing has changed since it was built"
     if not is_current(mark, BUILD):
         make_parts(findings)
-        outcome = make_pdf()
-        (BUILD / "stamp").write_text(mark)
+        outcome, is_final = make_pdf()
+        if is_final:
+            (BUILD / "stamp").write_text(mark)
     print_findings(findings)
     print(f"numbers, tables, figures: paper/build/; {outcome}")
     return 0

@@ -12,7 +12,7 @@ import sys
 
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.quality import scoring
+from bench.quality import models, proof, scoring
 from bench.quality.models import ENCODERS
 from bench.records.types import Scores
 
@@ -27,7 +27,13 @@ def main() -> int:
     parser.add_argument("encoder", metavar="ENCODER", choices=sorted(ENCODERS))
     parser.add_argument("judge", metavar="JUDGE")
     args = parser.parse_args()
-    scoring.score_study(args.study, args.encoder, args.judge, print_record)
+    asked = args.study, args.encoder, args.judge
+    models.check(args.encoder, args.judge, contestants=set())
+    todo = scoring.unscored(*asked)
+    need = proof.need_of(args.encoder, args.judge, [(item.entry.cell, item.missing) for item in todo])
+    if not proof.is_proven(need):
+        proof.prove(need)
+    scoring.score_study(*asked, tried_since_s=None, take=print_record)
     return 0
 
 

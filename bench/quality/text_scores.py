@@ -18,6 +18,7 @@ import math
 from collections import Counter
 
 from bench.data import tasks
+from bench.quality.rows import Row, check_characters, each
 
 
 def distinct_2(text: str) -> float | None:
@@ -39,28 +40,52 @@ def entropy(ids: list[int]) -> float | None:
     return sum(share * math.log(1 / share) for share in shares) if ids else None
 
 
-def diversity(texts: list[str], ids: list[list[int]]) -> dict:
-    """Scores that need no model."""
-    values = {
+def diversity(texts: list[str], ids: list[list[int]]) -> dict[str, list[float | None]]:
+    """Scores that need no model, by metric: a value a text."""
+    return {
         "distinct_2": [distinct_2(text) for text in texts],
         "repetition": [repetition(row) for row in ids],
         "entropy": [entropy(row) for row in ids],
         "mean_length": [float(len(row)) for row in ids],
     }
-    return {"scorer": "diversity", "values": values}
 
 
-def accuracy(asked: list[str], answers: list[str]) -> dict:
+def accuracy(asked: list[str], answers: list[str]) -> dict[str, list[float | None]]:
     """Whether each answer is valid, 1 or 0: over all tasks, by kind of task, and by task.
 
     asked: the prompts. A prompt of another kind or task has None in a list.
     """
     valid = [float(tasks.is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
-    names = [tasks.task_of(prompt) for prompt in asked]
-    many = [tasks.TASKS[name].many_answers for name in names]
+    return by_task(asked, valid)
+
+
+def of_diversity(rows: list[Row]) -> dict:
+    """`diversity` as fields of a record `Scores`."""
+    scored, reasons = each(rows, diversity_of_row)
+    metrics = diversity([], [])
+    values = {name: [score and score[name] for score in scored] for name in metrics}
+    return {"values": values, "not_scored": reasons}
+
+
+def diversity_of_row(row: Row) -> dict[str, float | None]:
+    """The diversity of one text by metric. Raises NotScored."""
+    check_characters(row.text, "the text")
+    return {name: values[0] for name, values in diversity([row.text], [row.ids]).items()}
+
+
+def of_tasks(rows: list[Row]) -> dict:
+    """`accuracy` as fields of a record `Scores`."""
+    valid, reasons = each(rows, lambda row: float(tasks.is_valid(row.prompt, row.text)))
+    return {"values": by_task([row.prompt for row in rows], valid), "not_scored": reasons}
+
+
+def by_task(asked: list[str], valid: list[float | None]) -> dict[str, list[float | None]]:
+    """Valid answers by metric: over all tasks, by kind of task, and by task. valid: None where nobody can say."""
+    names = [None if value is None else tasks.task_of(prompt) for prompt, value in zip(asked, valid, strict=True)]
+    many = [name is not None and tasks.TASKS[name].many_answers for name in names]
     values = {"accuracy": valid}
     values["accuracy_one_answer"] = [None if is_many else v for v, is_many in zip(valid, many, strict=True)]
     values["accuracy_many_answers"] = [v if is_many else None for v, is_many in zip(valid, many, strict=True)]
     for task in tasks.TASKS:
         values[f"accuracy_{task}"] = [v if name == task else None for v, name in zip(valid, names, strict=True)]
-    return {"scorer": "tasks", "values": values}
+    return values

@@ -154,13 +154,17 @@ TEXT = (
            "BERTScore F1 against the reference answer (mpnet, layer 8); an empty answer scores 0", "mean over prompts",
            paper_heading="BERTScore mpnet"),
     Metric("quality/judge_perplexity", "1", "judge ppl", 1,
-           "SmolLM2-135M-Instruct's perplexity of the answers; **low for degenerate text**, so never read it alone",
+           "a judge's perplexity of the answers, SmolLM2-135M-Instruct's unless the tag `judge` names another;"
+           " **low for degenerate text**, so never read it alone",
            "exp(sum of nats / sum of tokens), over all answers", paper_heading="judge ppl."),
     Metric("quality/entropy", "nats", "entropy", 2, "entropy of a text's token frequencies", "mean over prompts"),
     Metric("quality/distinct_2", "1", "distinct-2", 2, "share of distinct word pairs in a text", "mean over prompts"),
     Metric("quality/repetition", "1", "repetition", 2, "share of token 4-grams that occurred before in the same text",
            "mean over prompts"),
     Metric("quality/mean_length", "tokens", "length", 0, "tokens up to the end token", "mean over prompts"),
+    Metric("quality/not_scored", "1", "not scored", 0,
+           "texts that at least one scorer could not score, and that are in no mean of its; the tag `not_scored` says"
+           " which scorer and why; absent where all were scored", "count"),
 )  # fmt: skip
 
 LIKELIHOOD = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from bench.common.dtypes import float_dtype_of
 from bench.records.settings import Settings
-from bench.records.types import Beside, Ceilings, Record, Round, Scores
+from bench.records.types import Beside, Ceilings, Record, Round, Scores, is_judge
 from bench.spec.cell import Cell
 
 
@@ -50,6 +50,13 @@ class CellRecords:
         if measured and measured.started_s == record.started_s:
             energy = record.energy or measured.energy
             self.rounds[record.number] = replace(measured, energy=energy, busy=record.busy or measured.busy)
+
+    @property
+    def scores_that_count(self) -> dict[str, Scores]:
+        """The scores by scorer. Judges share their metric, so of several judges only the last that was asked counts,
+        also where it has failed: an earlier one's number never stands for it."""
+        judges = [scorer for scorer in self.scores if is_judge(scorer)]
+        return {scorer: record for scorer, record in self.scores.items() if scorer not in judges[:-1]}
 
     def take_scores(self, record: Scores) -> None:
         """Let scores count in place of earlier ones by the same scorer. The last scored comes last."""

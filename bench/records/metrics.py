@@ -20,8 +20,11 @@ from bench.common.units import GIB
 from bench.models import kinds
 from bench.records import utilisation
 from bench.records.merge import CellRecords
+from bench.records.not_scored import texts_not_scored
 from bench.records.types import Call, Round, Scores
 from bench.spec.cell import Cell
+
+LARGEST_NATS = 700.0  # a token; exp of more is beyond the largest number
 
 
 def gaps(times_ms: list[float]) -> list[float]:
@@ -226,8 +229,10 @@ def headline(rounds: dict[int, dict[str, float]]) -> dict[str, float]:
 def quality_metrics(entry: CellRecords) -> dict[str, float]:
     """Quality over all prompts, with a bootstrap interval over prompts where it is a mean."""
     metrics = {}
-    for scores in entry.scores.values():
+    for scores in entry.scores_that_count.values():
         metrics |= mean_scores(scores) | likelihood_metrics(scores)
+    if texts := texts_not_scored(entry):
+        metrics["quality/not_scored"] = float(texts)
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
@@ -253,7 +258,9 @@ def likelihood_metrics(scores: Scores) -> dict[str, float]:
     metrics = {}
     if sum(scores.tokens or []):
         # One perplexity over all tokens: a mean of per-text perplexities would be ruled by the worst text.
-        metrics["quality/judge_perplexity"] = math.exp(sum(scores.nats) / sum(scores.tokens))
+        nats = sum(value for value in scores.nats if value is not None)
+        nats_per_token = nats / sum(scores.tokens)
+        metrics["quality/judge_perplexity"] = math.exp(nats_per_token) if nats_per_token < LARGEST_NATS else math.inf
     if scores.text_bytes:
         metrics |= with_interval("quality/bits_per_byte", stats.bits_per_byte(scores.nats, scores.text_bytes))
         error = stats.bits_per_byte_error(scores.standard_errors, scores.text_bytes)
@@ -263,7 +270,7 @@ def likelihood_metrics(scores: Scores) -> dict[str, float]:
 
 def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
     """(name, prompt index, value) of each per-prompt score."""
-    for scores in entry.scores.values():
+    for scores in entry.scores_that_count.values():
         for name, values in scores.values.items():
             if name.startswith("accuracy_"):
                 continue  # parts of `accuracy`

@@ -136,6 +136,14 @@ class Beside:
         return head | {"started": self.started_s} | stated(parts)
 
 
+JUDGE = "judge-"  # how the names of judges begin
+
+
+def is_judge(scorer: str) -> bool:
+    """Whether a scorer is a judge: all judges share one metric."""
+    return scorer.startswith(JUDGE)
+
+
 @dataclass(frozen=True)
 class Scores:
     """What one scorer says of one set of texts, a value a text; None where a text has no such value."""
@@ -146,24 +154,27 @@ class Scores:
     values: dict[str, list[float | None]]  # by metric
     cell: Settings | None = None
     ended_s: float | None = None
-    nats: list[float] | None = None  # negative log-likelihood of each text
-    tokens: list[int] | None = None  # of each text, where nats are a judge's
+    nats: list[float | None] | None = None  # negative log-likelihood of each text; None where it was not scored
+    tokens: list[int] | None = None  # of each text, where nats are a judge's; 0 where it was not scored
     standard_errors: list[float] | None = None  # of the nats, Monte-Carlo
     text_bytes: list[int] | None = None  # of each text, where nats are a contestant's
+    not_scored: dict[int, str] = field(default_factory=dict)  # by index of a text without a score: why it has none
+    failure: str | None = None  # why the scorer gave no score at all
 
     @classmethod
     def from_json(cls, raw: dict) -> "Scores":
-        names = ("study", "cell_id", "scorer", "values", "nats", "tokens", "standard_errors")
+        names = ("study", "cell_id", "scorer", "values", "nats", "tokens", "standard_errors", "failure")
         cell = settings_of(raw["cell"]) if "cell" in raw else None
         values = {name: raw[name] for name in names if name in raw}
-        return cls(cell=cell, ended_s=raw.get("ended"), text_bytes=raw.get("bytes"), **values)
+        not_scored = {int(index): reason for index, reason in raw.get("not_scored", {}).items()}
+        return cls(cell=cell, ended_s=raw.get("ended"), text_bytes=raw.get("bytes"), not_scored=not_scored, **values)
 
     def to_json(self) -> dict:
         return stated({
             "record": "scores", "study": self.study, "cell_id": self.cell_id,
             "cell": self.cell and self.cell.settings(), "ended": self.ended_s, "scorer": self.scorer,
             "values": self.values, "nats": self.nats, "tokens": self.tokens, "standard_errors": self.standard_errors,
-            "bytes": self.text_bytes,
+            "bytes": self.text_bytes, "not_scored": self.not_scored or None, "failure": self.failure,
         })  # fmt: skip
 
 

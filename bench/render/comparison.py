@@ -21,7 +21,7 @@ MEASURES = columns((  # in every table of a terminal
 COLUMNS = MEASURES | columns((
     "quality/accuracy", "quality/accuracy_one_answer", "quality/accuracy_many_answers", "quality/bertscore_f1",
     "quality/bertscore_f1_mpnet", "quality/judge_perplexity", "quality/entropy", "quality/distinct_2",
-    "quality/repetition", "quality/mean_length",
+    "quality/repetition", "quality/mean_length", "quality/not_scored",
 ))  # fmt: skip
 TASK_COLUMNS = columns(f"quality/accuracy_{task}" for task in tasks.TASKS)
 

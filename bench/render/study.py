@@ -41,6 +41,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         table = render_comparison.table(without_flags, render_comparison.TASK_COLUMNS)
         parts.append("\naccuracy by task; positions depend on each other from shuffle on")
         parts.append(table.to_string(index=False))
+    parts += wording.scoring_sentences(rows)
     parts += render_comparison.verdict(comparison)
     parts += [wording.left_out_sentence(comparison), wording.retry_sentence(comparison)]
     return [part for part in parts if part]

@@ -13,6 +13,7 @@ from bench.records import trust
 MISSING = "-"  # where there is no number
 NOTE_LENGTH = 80  # characters of a part of a note
 RANDOM_WEIGHTS = "random weights, real shapes"
+USUAL_JUDGE = "smollm2"  # SmolLM2-135M-Instruct, the judge where nobody asked for another
 PLACES = {"batch_size": "batch {:.0f}", "gen_length": "{:.0f} tokens", "prompt_tokens": "prompts of {:.0f}"}
 
 
@@ -143,3 +144,20 @@ def retry_sentence(comparison: Comparison) -> str:
 def capitalised(text: str) -> str:
     """A text with a capital letter in front, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def scoring_sentences(runs: pd.DataFrame) -> list[str]:
+    """What a reader must know of some runs' scores: what has none and why, and whose judge perplexity it is. Runs of
+    which the same is to be said share a sentence."""
+    runs_by_words: dict[str, list[str]] = {}
+    for _, run in runs.iterrows():
+        if words := setting_of(run, "not_scored", ""):
+            steps = "" if pd.isna(run.get("steps")) else f" {run['steps']:.0f} steps"
+            runs_by_words.setdefault(words, []).append(f"{run['model']}{steps}")
+    sentences = [f"Not scored of {', '.join(names)}: {words}." for words, names in runs_by_words.items()]
+    if "judge" in runs and "quality/judge_perplexity" in runs:
+        judged = runs[runs["quality/judge_perplexity"].notna()]
+        others = sorted({setting_of(run, "judge", USUAL_JUDGE) for _, run in judged.iterrows()} - {USUAL_JUDGE})
+        if others:
+            sentences.append(f"Judge perplexity is by {' and '.join(others)}; it compares with no other judge's.")
+    return sentences

@@ -21,7 +21,7 @@ from bench.devices import lock
 from bench.records.machine import Environment
 from bench.records.merge import CellRecords
 from bench.records.types import Beside, Round
-from bench.runner import apart, ceilings, estimate, order
+from bench.runner import apart, ceilings, estimate, order, scorers
 from bench.runner.launch import Worker
 from bench.runner.progress import Bar
 from bench.runner.request import Request
@@ -149,18 +149,6 @@ def run_processes(
             failed |= Process(work, folder, round_, left, facts, before, sink, bar).run()
 
 
-def score(study: str, pair: PairFile, sink: Sink) -> bool:
-    """Score generations that have no scores yet, in a process of its own; whether there was anything to score."""
-    from bench.quality import scoring
-
-    if not scoring.unscored(study, pair.encoder, pair.judge):
-        return False
-    asked = study, pair.encoder, pair.judge, sink.take
-    if not apart.run(scoring.score_study, *asked, environment={"HF_HUB_OFFLINE": "1"}):
-        raise BadInput("scoring stopped (see above); generations are kept, the same command scores what is left")
-    return True
-
-
 def measure_ceilings(asked: Request, work: Work, sink: Sink) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
     are made from them. Raises BadInput where that fails; the process has said why."""
@@ -174,7 +162,10 @@ def measure_ceilings(asked: Request, work: Work, sink: Sink) -> None:
 
 
 def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tuple[int, bool]:
-    """Run and score under the device's lock. Returns the number of failed cells, and whether MLflow took everything."""
+    """Run and score under the device's lock. Returns the number of cells and scorers that failed, and whether MLflow
+    took everything."""
+    if not asked.cells:
+        scorers.check(asked, work, pair, sink)
     if asked.ceilings and not asked.score_only and order.rounds_to_do(work, sink.known(), sink.retry):
         measure_ceilings(asked, work, sink)
     folder = asked.cells or WORK / work.study
@@ -184,6 +175,7 @@ def measure(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> tu
             work.save(folder)
         failed = 0 if asked.score_only else run(work, folder, sink, gpu and gpu[0])
         tracked = sink.track(again=True)
-        if not asked.record and score(work.study, pair, sink):
+        if not asked.record and (scorers_failed := scorers.score(work.study, pair, sink)) is not None:
+            failed += scorers_failed
             tracked = sink.track(again=True)
     return failed, tracked

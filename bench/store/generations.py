@@ -2,6 +2,7 @@
 
 import json
 
+from bench.common.characters import writable
 from bench.data import prompts, tokenizers
 from bench.records.merge import CellRecords
 from bench.records.types import Round
@@ -31,6 +32,6 @@ def generations(entry: CellRecords) -> str:
     for prompt, text in zip(prompts.stored(cell.prompt_hash), texts, strict=False):
         reference = prompt.reference
         if reference is not None:  # as long as an answer could be: what was scored against
-            reference = tokenizers.cut(cell.tokenizer, reference, cell.gen_length)
-        lines.append(json.dumps({"prompt": prompt.text, "reference": reference, "text": text}))
+            reference = tokenizers.cut(cell.tokenizer, writable(reference), cell.gen_length)
+        lines.append(json.dumps({"prompt": writable(prompt.text), "reference": reference, "text": text}))
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
 from bench.records.types import Round
-from bench.store import mlflow_client
+from bench.store import mlflow_client, shown_scores
 from bench.store.generations import generations
 from bench.store.mlflow_client import Metric, MlflowClient, Param, Run, RunTag
 
@@ -65,7 +65,8 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         return
     rounds = names_of_rounds(entry)
     logged = set(run.data.tags.get("rounds_logged", "").split()) if run else set()
-    if logged - set(rounds):  # a round was measured again, and MLflow forgets no value
+    is_stale = run is not None and shown_scores.are_stale(run.data.metrics, entry)
+    if is_stale or logged - set(rounds):  # a round was measured again, and MLflow forgets no value
         mlflow.delete_run(run.info.run_id)
         run = None
         logged = set()
@@ -126,6 +127,7 @@ def run_name(cell: Settings) -> str:
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     """The tags of the contract and where the run came from."""
     head = {"study": study, "kind": entry.cell.kind, "pair": entry.cell.pair, "cell_id": cell_id}
+    head |= shown_scores.tags(entry)
     if not entry.rounds:
         return head | {"outcome": "ok"}
     rounds = sorted(entry.rounds.items())

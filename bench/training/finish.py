@@ -87,7 +87,7 @@ def accuracy(kind: str, out: Path, count: int, device: str) -> dict[str, dict[st
     by_steps = {}
     for steps in TASK_STEPS if kinds.has_steps(kind) else (None,):
         adapter.load(task_cell(kind, out, steps, count, device))
-        values = text_scores.accuracy(questions, answers(adapter, questions, str(out / "tokenizer")))["values"]
+        values = text_scores.accuracy(questions, answers(adapter, questions, str(out / "tokenizer")))
         by_steps[str(steps or "-")] = {name: mean_of_scored(scores) for name, scores in values.items()}
     return by_steps
 

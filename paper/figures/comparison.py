@@ -82,9 +82,9 @@ def quality_against_latency(axes: Axes, comparison: Comparison, metric: str, axi
     references = pd.concat([part.autoregressive for part in parts]).sort_values(LATENCY)
     points(axes, references, metric, linestyle="-", marker="*", markersize=13, label=autoregressive)
     notes = {"textcoords": "offset points", "fontsize": 8}
-    for _, run in references.iterrows() if several else ():
+    for _, run in references[references[metric].notna()].iterrows() if several else ():
         axes.annotate(run["dtype"], (run[LATENCY], run[metric]), xytext=(7, 5), **notes)
-    for _, run in comparison.diffusion.iterrows():
+    for _, run in comparison.diffusion[comparison.diffusion[metric].notna()].iterrows():
         axes.annotate(f"{run['steps']:.0f}", (run[LATENCY], run[metric]), xytext=(6, -11), **notes)
     axes.set_xscale("log")
     plain_log(axes.xaxis)

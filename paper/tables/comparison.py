@@ -55,7 +55,7 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
         " frequencies, in nats. Human: the references themselves, cut to the same length.",
         paper_columns((
             "quality/bertscore_f1", "quality/bertscore_f1_mpnet", "quality/judge_perplexity", "quality/entropy",
-            "quality/distinct_2", "quality/repetition", "quality/mean_length",
+            "quality/distinct_2", "quality/repetition", "quality/mean_length", "quality/not_scored",
         )),
     ),
 }  # fmt: skip
@@ -139,4 +139,7 @@ def write_topic(
     """Write one table."""
     if not any(metric.startswith(TIMED) for metric in metrics):
         rows = rows.assign(flags="")  # they are about times and memory
-    (folder / f"{name}.tex").write_text(latex(name, caption, topic_table(rows, metrics, intervals)))
+    if any(metric.startswith("quality/") for metric in metrics):
+        caption = " ".join([caption, *map(escape, wording.scoring_sentences(rows))])
+    text = latex(name, caption, topic_table(rows, metrics, intervals))
+    (folder / f"{name}.tex").write_text(text, encoding="utf-8")

@@ -129,4 +129,4 @@ def write_pages(folder: Path, name: str, caption: str, table: pd.DataFrame) -> N
     pages = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
     texts = [latex(name, caption, pages[0])]
     texts += [latex(f"{name}{i}", "Continued.", page) for i, page in enumerate(pages[1:], start=1)]
-    (folder / f"{name}.tex").write_text("\n".join(texts))
+    (folder / f"{name}.tex").write_text("\n".join(texts), encoding="utf-8")

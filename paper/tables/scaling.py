@@ -48,7 +48,8 @@ def write(scalings: dict[str, Scaling], folder: Path) -> None:
     for kind in AXES:
         scaling = scalings.get(kind)
         about, lines = (caption(scaling), table(scaling)) if scaling else ("", pd.DataFrame())
-        (folder / f"scaling_{kind}.tex").write_text(latex(f"scaling_{kind}", about, lines))
+        text = latex(f"scaling_{kind}", about, lines)
+        (folder / f"scaling_{kind}.tex").write_text(text, encoding="utf-8")
 
 
 def caption(scaling: Scaling) -> str:

@@ -116,7 +116,7 @@ def tracking(monkeypatch, tmp_path) -> FakeTracking:
     monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
     monkeypatch.setattr(mlflow_read, "history", fake.history)
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(build, "make_pdf", lambda: "no LaTeX wanted")
+    monkeypatch.setattr(build, "make_pdf", lambda: ("no LaTeX wanted", True))
     monkeypatch.setattr(sys, "argv", ["paper.build", "made-up"])
     return fake
 
@@ -145,3 +145,21 @@ def test_a_second_build_of_the_same_study_draws_nothing(tracking, monkeypatch, c
     monkeypatch.setattr(build, "make_parts", lambda findings: pytest.fail("drawn again"))
     assert build.main() == 0
     assert "nothing has changed since it was built" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["llama", "llada"])
+def test_runs_that_a_scorer_failed_at_stand_in_the_report_without_its_number(model, tracking, capfd):
+    """And the sentence under the table, the numbers and the figures are made all the same."""
+    runs = tracking.runs
+    failed = runs[(runs["kind"] != "tasks") & (runs["model"] == model) & runs["quality/bertscore_f1"].notna()].index[0]
+    runs.loc[failed, ["quality/bertscore_f1", "per_prompt/bertscore_f1"]] = None
+    runs.loc[failed, "not_scored"] = "bertscore-minilm no text (MemoryError: 50 % of it)"
+    assert build.main() == 0
+    said = capfd.readouterr()
+    assert f"Not scored of {model}" in said.out
+    assert "BERTScore F1 is not measured (make score)" in said.out
+    assert "finite" not in said.err
+    numbers = json.loads((build.BUILD / "results.json").read_text())
+    assert "bertscore_f1.p_reached" not in numbers
+    assert "llada.8.latency_ms" in numbers
+    assert r"MemoryError: 50 \% of it" in (build.BUILD / "tables/quality.tex").read_text()

@@ -20,9 +20,7 @@ def test_a_cut_ends_with_a_word(text, chars, kept):
 
 
 def test_windows_hold_the_start_of_long_paragraphs_and_what_follows():
-    found = likelihood.plain(["short", "", WORDS * 10, WORDS * 12], 1)
-    assert len(found) == 1
-    [passage] = found
+    [passage] = likelihood.plain(["short", "", WORDS * 10, WORDS * 12], 1)
     assert (WORDS * 10).startswith(passage.context + passage.answer)
     assert len(passage.context) <= likelihood.CONTEXT_CHARS
     assert likelihood.ANSWER_CHARS - 20 < len(passage.answer) <= likelihood.ANSWER_CHARS
@@ -63,24 +61,24 @@ def test_exact_nats_are_the_sum_over_tokens(llama):
 
 
 def test_a_whole_answer_counts_its_end_and_a_cut_one_does_not(llama):
-    found = checkpoint.read("bench/pocket/llama")
+    about = checkpoint.read("bench/pocket/llama")
     nats = {}
     for whole in (True, False):
         passage = likelihood.Passage("Copy: a b", "a b", chat=True, whole=whole)
-        nats[whole], error = likelihood.nats_of(llama, found, passage, "bench/pocket/tokenizer", 1)
+        nats[whole], error = likelihood.nats_of(llama, about, passage, "bench/pocket/tokenizer", 1)
         assert error == 0.0
     assert math.isfinite(nats[True])
     assert nats[True] > nats[False] > 0
 
 
 def test_the_bound_prefers_a_right_answer_and_has_an_error():
-    found = checkpoint.read("bench/pocket/llada")
-    model = weights.load(found, "cpu", torch.float32)
+    about = checkpoint.read("bench/pocket/llada")
+    model = weights.load(about, "cpu", torch.float32)
     torch.manual_seed(0)
 
     def nats(answer: str) -> tuple[float, float]:
         passage = likelihood.Passage("Copy: a b c d", answer, chat=True, whole=True)
-        return likelihood.nats_of(model, found, passage, "bench/pocket/tokenizer", 64)
+        return likelihood.nats_of(model, about, passage, "bench/pocket/tokenizer", 64)
 
     (right, error), (wrong, _) = nats("a b c d"), nats("d c b a")
     assert 0 < right < wrong - 4

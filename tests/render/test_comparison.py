@@ -1,11 +1,14 @@
 """The table and the verdict for every outcome, on made-up studies."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from bench.render import comparison as render_comparison
 from bench.render import wording
 from bench.render.comparison import COLUMNS
+from bench.render.study import comparison_lines
 from tests.support.made_up_comparison import MadeUp
 
 
@@ -131,3 +134,21 @@ def test_the_table_has_a_line_a_run_and_leaves_out_what_nobody_measured(made_up)
 def test_a_table_of_runs_without_step_counts_has_dashes():
     runs = pd.DataFrame([{"model": "llama", "latency/latency_ms": 2.0}])
     assert render_comparison.table(runs, COLUMNS)["steps"].tolist() == ["-"]
+
+
+def test_what_was_not_scored_is_counted_in_the_table_and_said_under_it():
+    whole = MadeUp().comparison((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)})
+    words = "bertscore-minilm 1 of 32 texts (the reference is empty)"
+    rows = whole.rows.assign(not_scored=["", words, words], **{"quality/not_scored": [None, 1, 1]})
+    comparison = replace(whole, autoregressive=rows.head(1), diffusion=rows.tail(2))
+    lines = comparison_lines(comparison)
+    assert "not scored" in lines[0]
+    assert f"Not scored of llada 4 steps, llada 8 steps: {words}." in lines
+    assert not [line for line in comparison_lines(whole) if "Not scored" in line or "not scored" in line]
+
+
+def test_a_judge_that_was_asked_for_is_named():
+    whole = MadeUp().comparison((500, 0.4), {4: (80, 0.2)}, **{"quality/judge_perplexity": 3.0, "judge": "smollm2"})
+    assert not [line for line in comparison_lines(whole) if "Judge" in line]
+    other = MadeUp().comparison((500, 0.4), {4: (80, 0.2)}, **{"quality/judge_perplexity": 3.0, "judge": "mine-12ab"})
+    assert "Judge perplexity is by mine-12ab; it compares with no other judge's." in comparison_lines(other)

@@ -1,0 +1,27 @@
+"""What a run in MLflow shows of its cell's scores beside their values."""
+
+from collections.abc import Iterable
+
+from bench.records import metrics
+from bench.records.merge import CellRecords
+from bench.records.not_scored import judge_of, not_scored_words
+
+MOST_LETTERS = 4000  # of a tag; MLflow's own limit is above that
+SCORES = ("quality/", "per_prompt/")  # how the names of scores begin
+
+
+def tags(entry: CellRecords) -> dict[str, str]:
+    """`judge`: whose perplexity it is. `not_scored`: which texts have no score, by whom and why. Empty where nothing is
+    to be said."""
+    return {"judge": judge_of(entry), "not_scored": not_scored_words(entry)[:MOST_LETTERS]}
+
+
+def are_stale(names: Iterable[str], entry: CellRecords) -> bool:
+    """Whether a run shows a score that does not count any more, such as that of a judge in whose place another was
+    asked. MLflow takes no value back, so such a run has to be made anew.
+
+    names: of the metrics that the run has.
+    """
+    of_prompts = {f"per_prompt/{name}" for name, _, _ in metrics.per_prompt(entry)}
+    current = set(metrics.quality_metrics(entry)) | of_prompts
+    return any(name.startswith(SCORES) and name not in current for name in names)

@@ -1,0 +1,80 @@
+"""The PDF is made whatever a study is called; where LaTeX cannot make it, the rest is there and one line says so."""
+
+import shutil
+import sys
+
+import pytest
+
+from bench.store import mlflow_read
+from paper import build
+from paper.tables import latex
+from tests.paper.test_build import FakeTracking
+
+# Names as people give them: letters of many languages, signs with a meaning in LaTeX, pictures, half a character.
+NAMES = (
+    "日本語", "Привет", "नमस्ते", "עברית", "Größe_łódź", "50% & #1 {x} $y ~ ^ \\z", "😀👨‍👩‍👧", "a\x00b\x1b[0m",
+    "cut \ud83d",
+)  # fmt: skip
+ALL_LETTERS = latex.LATIN_1 + latex.T1_LETTERS + latex.PUNCTUATION
+needs_latex = pytest.mark.skipif(not build.has_latex(), reason="no LaTeX here")
+
+
+@pytest.fixture
+def tracking(monkeypatch, tmp_path) -> FakeTracking:
+    """A study without MLflow, and a folder of its own for the report."""
+    fake = FakeTracking()
+    monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
+    monkeypatch.setattr(mlflow_read, "history", fake.history)
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    return fake
+
+
+def make_report(monkeypatch, name: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["paper.build", name])
+    monkeypatch.setattr(build, "print_findings", lambda findings: None)  # not every terminal can
+    return build.main()
+
+
+@needs_latex
+def test_a_study_of_any_name_has_a_pdf(tracking, monkeypatch, capfd):
+    tracking.runs = tracking.runs.assign(device=ALL_LETTERS, command=" ".join(NAMES[:-1]))
+    assert make_report(monkeypatch, " ".join(NAMES[:-1])) == 0
+    assert (build.BUILD / "report.pdf").stat().st_size > 0
+    said = capfd.readouterr()
+    assert "report: paper/build/report.pdf (as code points, since its fonts lack them: 日本語" in said.out
+    assert len(said.out.splitlines()) == 1
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_can_be_read_by_latex_whatever_the_name(name, tracking):
+    build.BUILD.mkdir()
+    build.write_numbers({"тест 50%.x": {"value": 1.0}, "llama.latency_ms": {"value": 2.0}}, {"study": name})
+    text = (build.BUILD / "numbers.tex").read_text(encoding="utf-8")
+    assert "num@llama.latency_ms" in text
+    assert "num@study" in text
+    assert "тест" not in text  # a name that no text asks for, and that LaTeX could not read
+    assert not latex.BEYOND.search(text.replace("\n", ""))
+
+
+@pytest.fixture
+def failing_latex(tmp_path, monkeypatch) -> str:
+    """A latexmk and a pdflatex that lack a package."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("latexmk", "pdflatex"):
+        (folder / name).write_text('#!/bin/sh\necho "! LaTeX Error: File \\`natbib.sty\' not found."\nexit 12\n')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    assert shutil.which("latexmk") == str(folder / "latexmk")
+    return "LaTeX Error: File `natbib.sty' not found."
+
+
+def test_a_latex_that_fails_costs_the_pdf_alone_and_is_tried_again(failing_latex, tracking, monkeypatch, capfd):
+    for _ in range(2):
+        assert make_report(monkeypatch, "made-up") == 0
+        said = capfd.readouterr()
+        assert f"no report.pdf: LaTeX failed ({failing_latex})" in said.out
+        assert len(said.out.splitlines()) == 1
+        assert (build.BUILD / "results.json").is_file()
+        assert (build.BUILD / "figures/pareto.png").is_file()
