@@ -2,8 +2,8 @@
 
     python -m paper.build STUDY
 
-Works with any subset of cells: what is missing reads "not measured". Nothing is drawn again while the study
-and the sources of the report are unchanged.
+Works with any subset of cells: what is missing reads "not measured". While the study and the sources of the report are
+unchanged nothing is drawn again. The terminal gets the main comparisons and verdicts, with --verbose every table.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.render.study import print_findings
+from bench.render.study import print_findings, print_headlines
+from bench.runner import notices
 from bench.spec import pair
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
@@ -107,17 +108,40 @@ def make_pdf() -> str:
 def main() -> int:
     parser = Parser("paper.build", __doc__)
     parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
-    name = parser.parse_args().study
-    runs = study.runs_of(name)
-    mark = stamp(name, runs, pair.file_of(runs["pair"].iloc[0]))
-    findings = findings_of(study.with_histories(name, runs))
+    parser.add_argument("--verbose", action="store_true", help="print every table of the study")
+    args = parser.parse_args()
+    with notices.waiting_for(f"reading study {args.study}"):
+        runs = study.runs_of(args.study)
+        mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
+    if is_current(mark, BUILD) and not args.verbose:
+        print(f"study {args.study}: nothing to do, nothing has changed since the report was built; it is in paper/build/"
+              " (VERBOSE=1 prints the tables)")  # fmt: skip
+        return 0
+    with notices.waiting_for(f"comparing the models of study {args.study}"):
+        findings = findings_of(study.with_histories(args.study, runs))
     outcome = "report: nothing has changed since it was built"
     if not is_current(mark, BUILD):
-        make_parts(findings)
-        outcome = make_pdf()
+        with notices.waiting_for("writing numbers, tables and figures to paper/build/"):
+            make_parts(findings)
+        with notices.waiting_for("LaTeX is writing paper/build/report.pdf"):
+            outcome = make_pdf()
         (BUILD / "stamp").write_text(mark)
-    print_findings(findings)
+    if args.verbose:
+        print_findings(findings)
+    else:
+        print_headlines(findings)
     print(f"numbers, tables, figures: paper/build/; {outcome}")
+    return 0
+    with notices.waiting_for("comparing the models; this takes some seconds"):
+        findings = findings_of(study.with_histories(args.study, runs))
+    if has_changed:
+        build(findings)
+        (BUILD / "stamp").write_text(mark)
+    if args.verbose:
+        print_findings(findings)
+    else:
+        print_headlines(findings)
+    print(f"\nreport: {where()}")
     return 0
 
 

@@ -106,10 +106,12 @@ def test_runs_carry_the_contracts_names(study, folder):
     assert runs["llada", 2]["latency/itl_p50_ms"] is None
 
 
-def test_running_again_measures_and_scores_nothing(study, folder):
+def test_running_again_measures_and_scores_nothing_and_says_so(study, folder):
     before, rows = records(folder), frame(folder)
     done = command(folder, "bench.run", *GRIDS, *SMALL)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    [line] = done.stdout.splitlines()
+    assert line == "study tiny: nothing to do, everything asked for is measured and scored; VERBOSE=1 prints the tables"
     assert records(folder) == before
     assert frame(folder) == rows
 
@@ -155,9 +157,9 @@ def test_export_run_elsewhere_and_replay(study, folder):
     done = command(folder, "bench.run", "--cells", "work", "--record", "out.jsonl")
     assert done.returncode == 0, done.stderr
     assert not (folder / "mlruns/away.jsonl").exists()
-    for _ in range(2):
+    for said in ("replayed into study away: 2 cells", "study away: nothing to do, all 2 cells are here"):
         done = command(folder, "bench.tracking", "replay", "out.jsonl")
-        assert "study away: 2 cells" in done.stdout, done.stderr
+        assert said in done.stdout, done.stderr
     assert len((folder / "mlruns/away.jsonl").read_text().splitlines()) == 2
 
 
@@ -180,9 +182,10 @@ def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, fold
     fresh, plain = clone(tmp_path), folder / "mlruns/tiny.jsonl"
     (fresh / "paper/recorded/tiny.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     seen = []
-    for _ in range(2):
+    for said in ("restored into study tiny: 6 cells; make paper STUDY=tiny shows them\n",
+                 "study tiny: nothing to do, all 6 cells are here\n"):  # fmt: skip
         done = command(fresh, "bench.tracking", "restore", "tiny")
-        assert (done.returncode, done.stdout) == (0, "restored into study tiny: 6 cells\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
         seen.append((records(fresh), frame(fresh)))
     assert seen[0] == seen[1]
     assert seen[0][0] == [json.loads(line) for line in filter(is_json, plain.read_text().splitlines())]
@@ -227,9 +230,13 @@ def test_likelihood_is_measured_once_a_model(folder):
     text.write_text(
         "\n".join(f"{i} " + "The river runs through the old town and past the mill. " * 10 for i in range(2))
     )
-    for _ in range(2):
-        done = command(folder, "bench.perplexity", "--text", "wiki.txt", "--texts", "2", "--study", "words")
+    asked = ["--text", "wiki.txt", "--texts", "2", "--study", "words"]
+    for more in ([], ["--verbose"]):
+        done = command(folder, "bench.perplexity", *asked, *more)
         assert done.returncode == 0, done.stderr
         assert "llama  wiki.txt" in done.stdout
         assert "upper bound, Monte-Carlo error" in done.stdout
+    again = command(folder, "bench.perplexity", *asked)
+    assert (again.returncode, again.stdout.count("\n")) == (0, 1)
+    assert again.stdout.startswith("study words: nothing to do, ")
     assert len((folder / "mlruns/words.jsonl").read_text().splitlines()) == 2

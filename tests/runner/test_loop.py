@@ -8,10 +8,10 @@ from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.records import merge
 from bench.records.machine import NvmlReport
-from bench.runner import ceilings, loop, request
+from bench.runner import ceilings, command, loop, request
 from bench.runner import order as runner_order
-from bench.runner.request import Request
 from bench.spec import sentinel
+from bench.spec.pair import read_pair
 from bench.spec.work import Work
 from bench.store import disk
 from tests.conftest import make_cell
@@ -213,7 +213,7 @@ def test_a_round_measured_again_by_its_verdict_brings_its_sentinel():
         known |= seen(one, "exclusive", "violated" if one is cell else "exclusive")
     found = runner_order.rounds_to_do(work, known, frozenset(["violated"]))
     assert [(round_, [c.label for c in cells]) for round_, cells in found] == [
-        (2, ["sentinel a"]), (2, ["llama"]), (2, ["sentinel b"]),
+        (2, ["noise check before the models"]), (2, ["LLaMA"]), (2, ["noise check after the models"]),
     ]  # fmt: skip
 
 
@@ -255,15 +255,15 @@ def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stop
         started.append((function, arguments))
         return ends_well
 
-    monkeypatch.setattr(loop.apart, "run", run)
+    monkeypatch.setattr(command.apart, "run", run)
     cells = (*work.cells, make_cell("llama", dtype="int8"), make_cell("llada", dtype="float16", twin="a"))
-    asked = Request(grids=("smoke",), ceilings=True)
+    pair = read_pair("pocket")
     sink = loop.Sink("s", tmp_path / "records.jsonl")
-    loop.measure_ceilings(asked, replace(work, cells=cells), sink)
+    command.measure_ceilings(replace(work, cells=cells), pair, sink)
     [(function, (task, its_sink, seconds, only_missing))] = started
     assert function is ceilings.run
     assert (task.study, task.pair, task.device, task.dtypes) == ("s", "pocket", "cpu", ("bfloat16", "float32"))
     assert (its_sink, seconds, only_missing) == (sink, None, True)
     ends_well = False
     with pytest.raises(BadInput, match="ceilings of this device were not measured"):
-        loop.measure_ceilings(asked, work, sink)
+        command.measure_ceilings(work, pair, sink)

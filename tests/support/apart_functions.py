@@ -27,3 +27,8 @@ def wait_long(file: Path) -> bool:
     file.write_text(str(os.getpid()))
     time.sleep(LONG_S)
     return True
+
+
+def sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True

@@ -200,7 +200,7 @@ def timeless(call: dict) -> dict:
 def end_of(process: subprocess.Popen) -> tuple[int, list[str]]:
     """Exit status, and the lines on standard error without the progress bar's."""
     lines = re.split("[\r\n]+", process.communicate(timeout=120)[1])
-    return process.returncode, [line.strip() for line in lines if line.strip() and " gone, " not in line]
+    return process.returncode, [line.strip() for line in lines if line.strip() and " gone" not in line]
 
 
 if __name__ == "__main__":

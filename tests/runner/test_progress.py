@@ -1,0 +1,114 @@
+"""The time left: none before there is one, and then close to what is really left, whatever the estimates were."""
+
+import io
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.runner import progress
+from bench.runner.progress import REPORT, SCORING, START, Bar, Part, TimeLeft, duration
+
+TICK_S = 5.0
+
+
+def parts_of(estimates: list[tuple[str, float]]) -> dict[int, Part]:
+    return {number: Part(kind, seconds) for number, (kind, seconds) in enumerate(estimates)}
+
+
+def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float, float | None]]:
+    """(seconds that are really left, seconds that are shown) at every tick of a run whose parts take so long, each told
+    of in quarters."""
+    left = TimeLeft(parts)
+    now_s = 0.0
+    shown = []
+    for key, seconds in took_s.items():
+        left.begin(key, now_s)
+        end_s = now_s + seconds
+        start_s = now_s
+        while now_s < end_s:
+            now_s = min(end_s, now_s + TICK_S)
+            left.move(key, int(4 * (now_s - start_s) / seconds) / 4, now_s)
+            shown.append((sum(took_s.values()) - now_s, left.shown_s(now_s)))
+        left.move(key, 1.0, now_s)
+    return shown
+
+
+def test_nothing_is_shown_before_a_cell_of_each_model_has_ended():
+    parts = parts_of([(START, 8), ("noise check", 2), (START, 8), ("llama", 30), (START, 8), ("llada", 60)])
+    left = TimeLeft(parts)
+    for key, now_s in enumerate((0.0, 20.0, 25.0, 45.0, 120.0)):
+        left.begin(key, now_s)
+        assert left.shown_s(now_s) is None
+        left.move(key, 1.0, now_s + 5)
+    left.begin(5, 130.0)
+    left.move(5, 0.4, 160.0)
+    assert left.shown_s(160.0) is None
+    left.move(5, 0.5, 170.0)
+    assert left.shown_s(170.0) == pytest.approx(40.0)
+
+
+def test_scoring_and_report_are_guessed_from_the_start():
+    left = TimeLeft(parts_of([("llama", 10), (SCORING, 50), (REPORT, 5)]))
+    left.begin(0, 0.0)
+    left.move(0, 1.0, 20.0)
+    assert left.shown_s(20.0) == pytest.approx(55.0)
+
+
+def test_cells_that_are_left_out_teach_nothing():
+    left = TimeLeft(parts_of([("llada", 10), ("llada", 10), ("llada", 10)]))
+    left.begin(0, 0.0)
+    left.move(0, 1.0, 20.0)
+    left.move(1, 1.0, 20.0)  # its cell failed in an earlier round
+    assert left.factor("llada") == 2.0
+    assert left.shown_s(20.0) == pytest.approx(20.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    factors=st.tuples(*[st.floats(0.2, 8.0)] * 2),
+    noise=st.lists(st.floats(0.8, 1.25), min_size=20, max_size=20),
+)
+def test_the_end_that_is_shown_does_not_swing(factors, noise):
+    """Whatever the estimates of both models are off by, the end that is first shown is close, and it stays close."""
+    estimates = [(model, 40.0 * (1 + number % 3)) for number in range(10) for model in ("llama", "llada")]
+    wrong_by = dict(zip(("llama", "llada"), factors, strict=True))
+    took_s = {
+        number: seconds * wrong_by[model] * noise[number] for number, (model, seconds) in enumerate(estimates)
+    }
+    ends_s = []
+    for really_left_s, shown_s in played(parts_of(estimates), took_s):
+        if shown_s is not None:
+            ends_s.append(sum(took_s.values()) - really_left_s + shown_s)
+    assert len(ends_s) > 10
+    assert max(ends_s) < 1.5 * sum(took_s.values())
+    assert min(ends_s) > sum(took_s.values()) / 1.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "under a minute"), (59, "under a minute"), (61, "about 2 min"), (89 * 60, "about 89 min"),
+     (100 * 60, "about 1.5 h"), (7 * 3600, "about 7 h")],
+)  # fmt: skip
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_the_bar_holds_scoring_and_report_and_ends_at_100_percent(monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    bar = Bar(parts_of([("llama", 10), (SCORING, 20), (REPORT, 10)]), clock=lambda: now_s)
+    bar.bar.mininterval = 0
+    for key, description in enumerate(("round 1/1: LLaMA", "scoring the texts of 2 cells", "reading")):
+        bar.begin(key, description)
+        now_s += 10
+        bar.advance(key, 1.0)
+    bar.close()
+    lines = sys.stderr.getvalue().replace("\n", "\r").split("\r")
+    drawn = [line for line in lines if "%" in line]
+    assert " 25%" in next(line for line in drawn if "scoring the texts of 2 cells" in line)
+    assert "left" not in next(line for line in drawn if "LLaMA" in line)
+    assert "under a minute left" in drawn[-1]
+    assert "100%" in drawn[-1]
+    assert max(map(len, drawn)) <= progress.DESCRIPTION_COLUMNS + 50
