@@ -18,11 +18,11 @@ def parts_of(estimates: list[tuple[str, float]]) -> dict[int, Part]:
 
 
 def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float, float | None]]:
-    """(seconds that are really left, seconds that are shown) at every tick of a run whose parts take so long, each told
+    """(seconds that are really left, seconds that are told) at every tick of a run whose parts take so long, each told
     of in quarters."""
     left = TimeLeft(parts)
     now_s = 0.0
-    shown = []
+    told = []
     for key, seconds in took_s.items():
         left.begin(key, now_s)
         end_s = now_s + seconds
@@ -30,9 +30,9 @@ def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float
         while now_s < end_s:
             now_s = min(end_s, now_s + TICK_S)
             left.move(key, int(4 * (now_s - start_s) / seconds) / 4, now_s)
-            shown.append((sum(took_s.values()) - now_s, left.shown_s(now_s)))
+            told.append((sum(took_s.values()) - now_s, left.shown_s(now_s)))
         left.move(key, 1.0, now_s)
-    return shown
+    return told
 
 
 def test_nothing_is_shown_before_a_cell_of_each_model_has_ended():

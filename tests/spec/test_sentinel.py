@@ -66,7 +66,7 @@ def test_a_plan_tells_them_apart(tmp_path, capsys):
     work = resolved("--also", "batch", "attention")
     plan.print_plan(work, loop.Sink("s", tmp_path / "out.jsonl"))
     shown = capsys.readouterr().out
-    assert all(f" llada {name} " in shown for name in ("a", "b", "a captured", "b captured"))
+    assert all(f" llada {name} " in shown for name in ("before", "after", "before captured", "after captured"))
 
 
 @pytest.mark.parametrize(("cells", "engine"), [(BOTH, "eager"), (BOTH[2:], "captured")])
