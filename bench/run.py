@@ -99,7 +99,7 @@ def idle_text(asked: Request, work: Work, failed: int) -> str:
     """That there was nothing to do, in a line."""
     what = "every text is scored" if asked.score_only else "everything asked for is measured and scored"
     again = f"; {failed} of its cells failed before (RETRY= runs them again)" if failed else ""
-    tables = "" if asked.verbose or asked.record else "; VERBOSE=1 prints the tables"
+    tables = "" if asked.verbose or asked.record or not asked.report else "; VERBOSE=1 prints the tables"
     return f"study {work.study}: nothing to do, {what}{again}{tables}"
 
 

@@ -113,15 +113,15 @@ def main() -> int:
     with notices.waiting_for(f"reading study {args.study}"):
         runs = study.runs_of(args.study)
         mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
+    unchanged = "nothing has changed since the report was built"
     if is_current(mark, BUILD) and not args.verbose:
-        print(f"study {args.study}: nothing to do, nothing has changed since the report was built; it is in paper/build/"
-              " (VERBOSE=1 prints the tables)")  # fmt: skip
+        print(f"study {args.study}: nothing to do, {unchanged}: paper/build/ (VERBOSE=1 prints the tables)")
         return 0
     with notices.waiting_for(f"comparing the models of study {args.study}"):
         findings = findings_of(study.with_histories(args.study, runs))
-    outcome = "report: nothing has changed since it was built"
+    outcome = f"report: {unchanged}"
     if not is_current(mark, BUILD):
-        with notices.waiting_for("writing numbers, tables and figures to paper/build/"):
+        with notices.waiting_for("writing numbers, tables and figures into paper/build/"):
             make_parts(findings)
         with notices.waiting_for("LaTeX is writing paper/build/report.pdf"):
             outcome = make_pdf()
@@ -131,17 +131,6 @@ def main() -> int:
     else:
         print_headlines(findings)
     print(f"numbers, tables, figures: paper/build/; {outcome}")
-    return 0
-    with notices.waiting_for("comparing the models; this takes some seconds"):
-        findings = findings_of(study.with_histories(args.study, runs))
-    if has_changed:
-        build(findings)
-        (BUILD / "stamp").write_text(mark)
-    if args.verbose:
-        print_findings(findings)
-    else:
-        print_headlines(findings)
-    print(f"\nreport: {where()}")
     return 0
 
 

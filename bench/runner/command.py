@@ -134,14 +134,15 @@ def work_off(
 def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
     """What is about to be done and about how long it takes, in words."""
     device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
-    rounds = len({round_ for round_, _ in todo.processes})
     is_watched = any(cell.twin for _, cells in todo.processes for cell in cells)
     checks = ", each between two noise checks" if is_watched else ""
     scored = ", scoring included" if SCORING in parts else ""
     seconds = sum(part.seconds for part in parts.values())
+    cells = notices.counted(len(todo.cells), "cell")
+    rounds = notices.counted(len({round_ for round_, _ in todo.processes}), "round")
     return (
-        f"study {work.study}: {notices.counted(len(todo.cells), 'cell')} to measure in {notices.counted(rounds, 'round')}{checks}, on"
-        f" {device}; a first guess is {duration(seconds)}{scored}"
+        f"study {work.study}: {cells} to measure in {rounds}{checks}, on {device}; a first guess is"
+        f" {duration(seconds)}{scored}"
     )
 
 

@@ -143,4 +143,3 @@ def run_processes(
         before = {cell_id: entry.rounds[round_] for cell_id, entry in on_record.items() if round_ in entry.rounds}
         failed |= Process(work, folder, round_, left, facts, before, sink, bar, number).run()
         bar.advance(number, 1.0)
-

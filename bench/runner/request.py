@@ -205,9 +205,13 @@ def check_use(request: Request, grids: list[GridFile]) -> None:
         if not any(depends_on(file, name) for file in takers):
             raise BadInput(f"{OPTIONS[name]}: no cell of these grids depends on it; leave it out")
     if request.prompts_file and all(file.source == "tasks" for file in asked_for):
-        raise BadInput(f"PROMPTS_FILE={request.prompts_file}: the tasks are made by rule and take no prompts from a file")
+        raise BadInput(
+            f"PROMPTS_FILE={request.prompts_file}: the tasks are made by rule and take no prompts from a file"
+        )
     if request.model and not any(kind_is_in(checkpoint.read(request.model).kind, file) for file in asked_for):
-        raise BadInput(f"MODEL={request.model}: is a {checkpoint.read(request.model).kind}, of which no cell is asked for")
+        raise BadInput(
+            f"MODEL={request.model}: is a {checkpoint.read(request.model).kind}, of which no cell is asked for"
+        )
 
 
 def kind_is_in(kind: str, file: GridFile) -> bool:

@@ -236,7 +236,7 @@ case "$*" in
     -V) echo Python 3.12.1 ;;
     "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
     *nodeps.txt) echo "Collecting four==4"; exit $FAILS ;;
-    *"pip install"*) printf 'Collecting one==1\\nCollecting two>=2 (from one)\\nInstalling collected packages: two, one\\n' ;;
+    *"pip install"*) printf 'Collecting one==1\\nCollecting two>=2 (from a)\\nInstalling collected packages: two\\n' ;;
 esac
 """
 

@@ -123,7 +123,9 @@ def test_a_killed_study_goes_on_where_it_stopped(study, folder):
     file.write_text("".join(json.dumps(r) + "\n" for r in rounds_before) + '{"record": "round", "cut off in the mid')
     done = command(folder, "bench.run", *GRIDS, *SMALL)
     assert done.returncode == 0, done.stderr
-    rounds_after = [r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"]
+    rounds_after = [
+        r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"
+    ]
     assert rounds_after[:4] == rounds_before
     assert len({(r["cell_id"], r["round"]) for r in rounds_after}) == len(rounds_after) == 10
 

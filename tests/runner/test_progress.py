@@ -74,9 +74,7 @@ def test_the_end_that_is_shown_does_not_swing(factors, noise):
     """Whatever the estimates of both models are off by, the end that is first shown is close, and it stays close."""
     estimates = [(model, 40.0 * (1 + number % 3)) for number in range(10) for model in ("llama", "llada")]
     wrong_by = dict(zip(("llama", "llada"), factors, strict=True))
-    took_s = {
-        number: seconds * wrong_by[model] * noise[number] for number, (model, seconds) in enumerate(estimates)
-    }
+    took_s = {number: seconds * wrong_by[model] * noise[number] for number, (model, seconds) in enumerate(estimates)}
     ends_s = []
     for really_left_s, shown_s in played(parts_of(estimates), took_s):
         if shown_s is not None:
