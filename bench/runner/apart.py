@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 from bench.common.errors import BadInput, exit_code
@@ -26,14 +26,15 @@ def run(
 ) -> bool:  # fmt: skip
     """Call a function of a module in a new process and wait for it. Returns whether it returned True.
 
-    environment: variables that are set before the call. meanwhile: is called here every second while the other process
-    works. Function and arguments are pickled, so the module must be one that this process can import. Raises the
-    BadInput that the function raised, so that its line is printed once.
+    environment: variables of the other process, there before it imports anything. meanwhile: is called here every
+    second while the other process works. Function and arguments are pickled, so the module must be one that this
+    process can import. Raises the BadInput that the function raised, so that its line is printed once.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads and open files
     refusal, sends_refusal = context.Pipe(duplex=False)
-    process = context.Process(target=enter, args=(function, arguments, dict(environment or {}), sends_refusal))
-    process.start()
+    process = context.Process(target=enter, args=(function, arguments, sends_refusal))
+    with variables(environment or {}):
+        process.start()
     sends_refusal.close()  # the other process has its own end
     try:
         while process.is_alive():
@@ -48,13 +49,25 @@ def run(
     return process.exitcode == 0
 
 
-def enter(
-    function: Callable[..., bool], arguments: tuple, environment: Mapping[str, str], sends_refusal: Connection
-) -> None:
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process's environment for a while: a process that starts meanwhile gets a copy."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def enter(function: Callable[..., bool], arguments: tuple, sends_refusal: Connection) -> None:
     """What the new process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ.update(environment)
 
     def status() -> int:
         try:

@@ -135,13 +135,13 @@ def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
     """What is about to be done and about how long it takes, in words."""
     device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
     is_watched = any(cell.twin for _, cells in todo.processes for cell in cells)
-    checks = ", each between two noise checks" if is_watched else ""
+    checks = ", each between two noise checks," if is_watched else ""
     scored = ", scoring included" if SCORING in parts else ""
     seconds = sum(part.seconds for part in parts.values())
     cells = notices.counted(len(todo.cells), "cell")
     rounds = notices.counted(len({round_ for round_, _ in todo.processes}), "round")
     return (
-        f"study {work.study}: {cells} to measure in {rounds}{checks}, on {device}; a first guess is"
+        f"study {work.study}: {cells} to measure in {rounds}{checks} on {device}; a first guess is"
         f" {duration(seconds)}{scored}"
     )
 

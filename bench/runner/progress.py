@@ -11,7 +11,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
@@ -25,9 +25,11 @@ SCORING = "scoring"  # the scores of all texts,
 REPORT = "report"  # and the table at the end
 GUESSED = (START, SCORING, REPORT)  # whose estimates are shown before one of them has ended
 NOISE_CHECK = "noise check"  # the kind of the sentinel's cells, which are too short to learn a model's speed from
-LEAST_SHARE = 0.5  # of a running part that must be done before it counts as a lesson
+LEAST_SHARE = 0.25  # of a running part that must be done before it counts as a lesson
+MOST_FACTOR = 4.0  # by which the speed of the models may correct the guesses, and its inverse
 SMOOTHING_S = 20.0  # in which the time shown moves most of the way to a better one, so that it does not jump
 DESCRIPTION_COLUMNS = 34
+OVERDUE_S = 10.0  # by which a part may take longer than was thought before no time is shown any more
 TICK_S = 1.0  # how often the bar is drawn anew on a terminal
 LOG_S = 30.0  # how often it is written into a file at most, beside once for each cell
 BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar:8}| {elapsed} gone{postfix}"
@@ -36,7 +38,7 @@ BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar:8}| {elapsed} gone{postfix}"
 @dataclass
 class Part:
     """A part of a run. kind: parts of one kind are wrong by the same factor. seconds: estimated, of the whole part.
-    share: how much is done, 0 to 1. moved_s: when that was last told. began_s, took_s: None until it began, or ended.
+    share: how much is done, 0 to 1. moved_s: since when so much is done. began_s, took_s: None until it began, or ended.
     """
 
     kind: str
@@ -70,36 +72,49 @@ class TimeLeft:
     def move(self, key: Hashable, share: float, now_s: float) -> None:
         """Say that so much of a part is done; of one that did not begin (it is left out), nothing is learned."""
         part = self.parts[key]
+        if share == part.share:
+            return
         part.share = min(1.0, share)
         part.moved_s = now_s
         if share >= 1 and part.began_s is not None and part.took_s is None:
             part.took_s = now_s - part.began_s
 
-    def factor(self, kind: str) -> float | None:
-        """By what the estimates of a kind of parts were wrong; None while nothing says so."""
+    def factor(self, kinds_of_parts: Collection[str]) -> float | None:
+        """By what the estimates of some kinds of parts were wrong; None while nothing says so."""
         spent_s = estimated_s = 0.0
         for part in self.parts.values():
-            if part.kind != kind or part.began_s is None or part.share < LEAST_SHARE:
+            if part.kind not in kinds_of_parts or part.began_s is None or part.share < LEAST_SHARE:
                 continue
             spent_s += part.moved_s - part.began_s if part.took_s is None else part.took_s
             estimated_s += part.seconds * part.share
         return spent_s / estimated_s if estimated_s else None
 
     def computed_s(self, now_s: float) -> float | None:
-        """Seconds left, the estimates corrected; None while a kind of part is left of which nothing is known."""
-        factors: dict[str, float] = {}
+        """Seconds left, the estimates corrected; None while nobody can say."""
         left_s = 0.0
+        factors: dict[str, float | None] = {}
         for part in self.parts.values():
             if part.share >= 1:
                 continue
             if part.kind not in factors:
-                factor = self.factor(part.kind)
-                if factor is None and part.kind not in GUESSED:
-                    return None
-                factors[part.kind] = 1.0 if factor is None else factor
-            rest_s = part.seconds * (1 - part.share) * factors[part.kind]
-            left_s += rest_s if part.began_s is None else max(0.0, rest_s - (now_s - part.moved_s))
+                factors[part.kind] = self.factor([part.kind]) or self.guessed_factor(part.kind)
+            factor = factors[part.kind]
+            if factor is None:
+                return None  # a kind of part is left of which nothing is known
+            rest_s = part.seconds * (1 - part.share) * factor
+            if part.began_s is not None:
+                rest_s -= now_s - part.moved_s
+                if rest_s < -OVERDUE_S and part.share == 0:
+                    return None  # it takes longer than was thought, and has not said yet how far it is
+            left_s += max(0.0, rest_s)
         return left_s
+
+    def guessed_factor(self, kind: str) -> float | None:
+        """The factor of a kind of part that can be guessed: a machine that is slow with models is slow otherwise."""
+        if kind not in GUESSED:
+            return None
+        of_models = self.factor({part.kind for part in self.parts.values()} - set(GUESSED))
+        return min(MOST_FACTOR, max(1 / MOST_FACTOR, of_models or 1.0))
 
     def shown_s(self, now_s: float) -> float | None:
         """Seconds left as they are shown: a new estimate moves them by and by."""
@@ -155,8 +170,7 @@ class Bar:
 
     def show_time(self) -> None:
         left_s = self.left.shown_s(self.clock())
-        if left_s is not None:
-            self.bar.set_postfix_str(f"{duration(left_s)} left", refresh=False)
+        self.bar.set_postfix_str("" if left_s is None else f"{duration(left_s)} left", refresh=False)
 
     def begin(self, key: Hashable, description: str) -> None:
         """Show what runs now."""

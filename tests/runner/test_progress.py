@@ -43,17 +43,30 @@ def test_nothing_is_shown_before_a_cell_of_each_model_has_ended():
         assert left.shown_s(now_s) is None
         left.move(key, 1.0, now_s + 5)
     left.begin(5, 130.0)
-    left.move(5, 0.4, 160.0)
-    assert left.shown_s(160.0) is None
+    left.move(5, 0.2, 138.0)
+    assert left.shown_s(138.0) is None
     left.move(5, 0.5, 170.0)
     assert left.shown_s(170.0) == pytest.approx(40.0)
 
 
-def test_scoring_and_report_are_guessed_from_the_start():
+@pytest.mark.parametrize(("took_s", "left_s"), [(10, 55), (20, 110), (900, 220)])
+def test_scoring_and_report_are_guessed_by_the_speed_of_the_models(took_s, left_s):
     left = TimeLeft(parts_of([("llama", 10), (SCORING, 50), (REPORT, 5)]))
     left.begin(0, 0.0)
-    left.move(0, 1.0, 20.0)
-    assert left.shown_s(20.0) == pytest.approx(55.0)
+    left.move(0, 1.0, took_s)
+    assert left.shown_s(took_s) == pytest.approx(left_s)
+
+
+def test_no_time_is_shown_while_a_part_is_overdue_and_says_nothing():
+    left = TimeLeft(parts_of([("llama", 10), (SCORING, 50)]))
+    left.begin(0, 0.0)
+    left.move(0, 1.0, 10.0)
+    left.begin(1, 10.0)
+    assert left.shown_s(40.0) == pytest.approx(20.0)
+    assert left.shown_s(69.0) == pytest.approx(0.0, abs=1.0)
+    assert left.shown_s(71.0) is None
+    left.move(1, 0.5, 110.0)
+    assert left.shown_s(110.0) == pytest.approx(100.0, rel=0.2)
 
 
 def test_cells_that_are_left_out_teach_nothing():
@@ -61,7 +74,7 @@ def test_cells_that_are_left_out_teach_nothing():
     left.begin(0, 0.0)
     left.move(0, 1.0, 20.0)
     left.move(1, 1.0, 20.0)  # its cell failed in an earlier round
-    assert left.factor("llada") == 2.0
+    assert left.factor(["llada"]) == 2.0
     assert left.shown_s(20.0) == pytest.approx(20.0)
 
 
