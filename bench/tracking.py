@@ -35,7 +35,7 @@ def main() -> int:
     is_tracked = True
     for study in studies:
         cells = notices.counted(len(disk.by_cell(study)), "cell")
-        with notices.waiting_for(f"bringing {cells} of study {study} into MLflow; a large study takes a minute"):
+        with notices.waiting_for(f"bringing MLflow up to {cells} of study {study}; a large study takes some minutes"):
             is_tracked &= Sink(study).track()
         file = disk.path(study)
         if before.get(file) == file.stat().st_size:

@@ -130,7 +130,7 @@ def main() -> int:
         print_findings(findings)
     else:
         print_headlines(findings)
-    print(f"numbers, tables, figures: paper/build/; {outcome}")
+    print(f"\nnumbers, tables, figures: paper/build/; {outcome}")
     return 0
 
 

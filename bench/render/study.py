@@ -63,11 +63,11 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
 
 
 def print_headlines(findings: Findings) -> None:
-    """The largest comparison of answers and that of tasks, and what each scaling group says in words."""
+    """The largest comparison of answers and that of tasks, and how the models compare in each scaling group."""
     for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
         print_comparison(findings.study, main_of(findings.comparisons, about))
     for scaling in findings.scalings:
-        if sentences := [sentence for sentence in render_scaling.sentences(scaling, with_noise=False) if sentence]:
+        if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
             print("\n".join(sentences))
 

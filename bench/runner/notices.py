@@ -8,12 +8,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE_S = 4.0  # that one waits without asking what for; bad input is refused within it, in its one line
+PATIENCE_S = 3.0  # that one waits at a terminal without asking what for
+PATIENCE_OF_A_FILE_S = 20.0  # where nobody looks on: bad input is refused before, in its one line
 
 
 @contextmanager
-def waiting_for(what: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Say on standard error what is being done, once it has taken longer than a moment."""
+def waiting_for(what: str, patience_s: float | None = None) -> Iterator[None]:
+    """Say on standard error what is being done, once it has taken longer than one waits without asking."""
+    if patience_s is None:
+        patience_s = PATIENCE_S if sys.stderr.isatty() else PATIENCE_OF_A_FILE_S
     timer = threading.Timer(patience_s, say, [what])
     timer.daemon = True
     timer.start()

@@ -37,8 +37,11 @@ BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar:8}| {elapsed} gone{postfix}"
 
 @dataclass
 class Part:
-    """A part of a run. kind: parts of one kind are wrong by the same factor. seconds: estimated, of the whole part.
-    share: how much is done, 0 to 1. moved_s: since when so much is done. began_s, took_s: None until it began, or ended.
+    """A part of a run.
+
+    kind: estimates of one kind of parts are wrong by the same factor. seconds: estimated, of the whole part. share: how
+    much is done, 0 to 1. moved_s: since when so much is done. began_s: when it began; took_s: how long it took; both
+    None as long as that is not so.
     """
 
     kind: str
@@ -90,7 +93,7 @@ class TimeLeft:
         return spent_s / estimated_s if estimated_s else None
 
     def computed_s(self, now_s: float) -> float | None:
-        """Seconds left, the estimates corrected; None while nobody can say."""
+        """Seconds left, the estimates corrected; None while nobody can say, and at the end."""
         left_s = 0.0
         factors: dict[str, float | None] = {}
         for part in self.parts.values():
@@ -107,7 +110,7 @@ class TimeLeft:
                 if rest_s < -OVERDUE_S and part.share == 0:
                     return None  # it takes longer than was thought, and has not said yet how far it is
             left_s += max(0.0, rest_s)
-        return left_s
+        return left_s if factors else None
 
     def guessed_factor(self, kind: str) -> float | None:
         """The factor of a kind of part that can be guessed: a machine that is slow with models is slow otherwise."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
-from bench.runner import apart, estimate
+from bench.runner import apart, estimate, notices
 from bench.runner.progress import SCORING, Bar
 from bench.store.sink import Sink
 
@@ -66,7 +66,7 @@ def score(study: str, pair: PairFile, sink: Sink, bar: Bar) -> bool:
     if not todo:
         return False
     share = Share(sink, seconds_of(todo))
-    bar.begin(SCORING, f"scoring the texts of {len(todo)} cells")
+    bar.begin(SCORING, f"scoring {notices.counted(len(todo), 'set')} of texts")
     asked = study, pair.encoder, pair.judge, sink.take
     if not apart.run(
         scoring.score_study, *asked, environment=ENVIRONMENT, meanwhile=lambda: bar.advance(SCORING, share.now())

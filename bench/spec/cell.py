@@ -15,7 +15,7 @@ NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts",
                 "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
 OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel")
-TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: when they run
+TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
 WARMUP_PASSES = 3  # short passes before a cell's calls are timed
 WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
 
@@ -82,10 +82,10 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check before the models`."""
+        """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check, before`."""
         captured = "captured" if self.engine == "captured" else ""
         if self.twin:
-            return ", ".join(filter(None, (f"noise check {TWIN_PLACES[self.twin]} the models", captured)))
+            return ", ".join(filter(None, ("noise check", TWIN_PLACES[self.twin], captured)))
         parts = [
             kinds.label_of(self.model),
             f"{self.steps} steps" if self.steps else "",

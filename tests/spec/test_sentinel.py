@@ -56,8 +56,8 @@ def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_
 
 def test_names_tell_the_engines_apart():
     names = ["sentinel a", "sentinel b", "sentinel a, captured", "sentinel b, captured"]
-    places = ["before the models", "after the models", "before the models, captured", "after the models, captured"]
-    assert [cell.label for cell in BOTH] == [f"noise check {place}" for place in places]
+    places = ["before", "after", "before, captured", "after, captured"]
+    assert [cell.label for cell in BOTH] == [f"noise check, {place}" for place in places]
     assert [mlflow_log.run_name(cell) for cell in BOTH] == names
     assert len({cell.cell_id for cell in BOTH}) == 4
 
