@@ -34,9 +34,9 @@ def main() -> int:
     pair = place_model(read_pair(args.pair), args.model)
     if not pair.metrics:
         raise BadInput(f"pair {pair.name}: random weights have no likelihood worth measuring")
-    from bench.quality import likelihood
+    with notices.waiting_for("loading torch and reading the texts"):
+        from bench.quality import likelihood
 
-    with notices.waiting_for("reading the texts"):
         passages = {source: likelihood.read(source, args.texts) for source in args.text}
     sink = Sink(args.study or pair.name)
     has_worked = notices.Growth(sink.file)

@@ -8,6 +8,7 @@ the parts of its kind, and no time is shown before a part of each kind has ended
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import threading
 import time
@@ -28,11 +29,12 @@ NOISE_CHECK = "noise check"  # the kind of the sentinel's cells, which are too s
 LEAST_SHARE = 0.25  # of a running part that must be done before it counts as a lesson
 MOST_FACTOR = 4.0  # by which the speed of the models may correct the guesses, and its inverse
 SMOOTHING_S = 20.0  # in which the time shown moves most of the way to a better one, so that it does not jump
-DESCRIPTION_COLUMNS = 34
+MOST_DESCRIPTION_COLUMNS = 34  # of what runs now; fewer on a narrow terminal,
+OTHER_COLUMNS = 46  # which the numbers need
 OVERDUE_S = 10.0  # by which a part may take longer than was thought before no time is shown any more
 TICK_S = 1.0  # how often the bar is drawn anew on a terminal
 LOG_S = 30.0  # how often it is written into a file at most, beside once for each cell
-BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar:8}| {elapsed} gone{postfix}"
+BAR_FORMAT = "{desc} {percentage:3.0f}% |{bar:6}| {elapsed} gone{postfix}"
 
 
 @dataclass
@@ -151,19 +153,29 @@ class Bar:
     clock: Callable[[], float] = time.monotonic
     left: TimeLeft = field(init=False)
     bar: tqdm = field(init=False)
+    description_columns: int = field(init=False)
     closed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
         self.left = TimeLeft(self.parts)
         is_terminal = sys.stderr.isatty()
         total_s = sum(part.seconds for part in self.parts.values())
+        columns, rows = shutil.get_terminal_size((100, 24))  # tqdm draws nothing where a terminal tells no size
+        self.description_columns = min(MOST_DESCRIPTION_COLUMNS, max(0, columns - OTHER_COLUMNS))
         self.bar = tqdm(
+            desc=self.fitted("starting"),
             total=max(total_s, ROUNDING) * (1 + ROUNDING),
             bar_format=BAR_FORMAT,
+            ncols=columns,
+            nrows=rows,
             mininterval=TICK_S if is_terminal else LOG_S,
         )
         if is_terminal:
             threading.Thread(target=self.tick, daemon=True).start()
+
+    def fitted(self, description: str) -> str:
+        """A description in as many columns as there are for it."""
+        return description[: self.description_columns].ljust(self.description_columns)
 
     def tick(self) -> None:
         """Draw the bar again and again, since a long call would leave its time standing (a thread of its own)."""
@@ -179,7 +191,7 @@ class Bar:
         """Show what runs now."""
         self.left.begin(key, self.clock())
         self.show_time()
-        self.bar.set_description_str(description[:DESCRIPTION_COLUMNS].ljust(DESCRIPTION_COLUMNS), refresh=True)
+        self.bar.set_description_str(self.fitted(description), refresh=True)
 
     def advance(self, key: Hashable, share: float) -> None:
         """Move to a share (0 to 1) of a part."""

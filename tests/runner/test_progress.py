@@ -1,14 +1,21 @@
 """The time left: none before there is one, and then close to what is really left, whatever the estimates were."""
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import subprocess
 import sys
+import termios
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.runner import progress
-from bench.runner.progress import REPORT, SCORING, START, Bar, Part, TimeLeft, duration
+from bench.runner.progress import OTHER_COLUMNS, REPORT, SCORING, START, Bar, Part, TimeLeft, duration
+from tests.conftest import REPO
 
 TICK_S = 5.0
 
@@ -123,4 +130,31 @@ def test_the_bar_holds_scoring_and_report_and_ends_at_100_percent(monkeypatch):
     assert any("under a minute left" in line for line in drawn)
     assert "left" not in drawn[-1]
     assert "100%" in drawn[-1]
-    assert max(map(len, drawn)) <= progress.DESCRIPTION_COLUMNS + 50
+    assert max(map(len, drawn)) <= progress.MOST_DESCRIPTION_COLUMNS + OTHER_COLUMNS
+
+
+A_RUN = """
+import time
+from bench.runner.progress import Bar, Part
+bar = Bar({0: Part("llada", 1.0)})
+bar.begin(0, "round 1/1: LLaDA, 8 steps")
+time.sleep(2.5)
+bar.advance(0, 1.0)
+bar.close()
+"""
+
+
+@pytest.mark.parametrize(("rows", "columns", "room"), [(0, 0, 100), (40, 120, 120), (24, 70, 70)])
+def test_a_terminal_shows_the_bar_also_while_nothing_is_told_and_in_its_own_width(rows, columns, room):
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    subprocess.run([sys.executable, "-c", A_RUN], stderr=its, env=environment, cwd=REPO, check=True)
+    drawn = [line.rstrip("\n") for line in os.read(ours, 1 << 16).decode().replace("\n", "\r").split("\r")]
+    os.close(its)
+    os.close(ours)
+    lines = [line for line in drawn if "%" in line]
+    assert any(line.startswith("round 1/1: LLaDA, 8 steps"[: room - OTHER_COLUMNS]) for line in lines)
+    assert sum("0% " in line for line in lines) >= 3  # once a second
+    assert " gone" in lines[-1]
+    assert max(map(len, lines)) <= room
