@@ -154,5 +154,7 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink) -> None:
     else:
         task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.float_dtypes)
     only_missing = True
-    if not apart.run(ceilings.run, task, sink, None, only_missing):
+    with notices.waiting_for("looking whether the study has the ceilings of this device"):
+        has_measured = apart.run(ceilings.run, task, sink, None, only_missing)
+    if not has_measured:
         raise BadInput("the ceilings of this device were not measured (see above)")

@@ -18,7 +18,7 @@ from bench.records.machine import Environment
 from bench.records.types import Beside, Round
 from bench.runner import estimate, order
 from bench.runner.launch import Worker
-from bench.runner.progress import Bar, start_text
+from bench.runner.progress import Bar, round_text, start_text
 from bench.spec.cell import Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
@@ -81,7 +81,7 @@ class Process:
         if event["event"] == "start":
             self.bar.advance(self.number, 1.0)
             cell = self.waiting[cell_id]
-            self.bar.begin((cell_id, self.round), f"round {self.round}/{self.work.rounds}: {cell.label}")
+            self.bar.begin((cell_id, self.round), round_text(self.round, self.work.rounds) + cell.label)
         elif event["event"] == "progress":
             self.bar.advance((cell_id, self.round), event["done"] / estimate.calls(self.waiting[cell_id], self.round))
         elif event["event"] == "beside":

@@ -29,7 +29,7 @@ NOISE_CHECK = "noise check"  # the kind of the sentinel's cells, which are too s
 LEAST_SHARE = 0.25  # of a running part that must be done before it counts as a lesson
 MOST_FACTOR = 4.0  # by which the speed of the models may correct the guesses, and its inverse
 SMOOTHING_S = 20.0  # in which the time shown moves most of the way to a better one, so that it does not jump
-MOST_DESCRIPTION_COLUMNS = 34  # of what runs now; fewer on a narrow terminal,
+MOST_DESCRIPTION_COLUMNS = 44  # of what runs now; fewer on a narrow terminal,
 OTHER_COLUMNS = 46  # which the numbers need
 OVERDUE_S = 10.0  # by which a part may take longer than was thought before no time is shown any more
 TICK_S = 1.0  # how often the bar is drawn anew on a terminal
@@ -206,7 +206,12 @@ class Bar:
         self.bar.close()
 
 
+def round_text(round_: int, rounds: int) -> str:
+    """ "round 2/3: ", nothing where there is one round alone."""
+    return f"round {round_}/{rounds}: " if rounds > 1 else ""
+
+
 def start_text(cells: list[Cell], round_: int, rounds: int) -> str:
     """What is shown until a process has begun its first cell."""
     name = NOISE_CHECK if cells[0].twin else kinds.label_of(cells[0].model)
-    return f"round {round_}/{rounds}: starting {name}"
+    return f"{round_text(round_, rounds)}starting {name}"
