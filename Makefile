@@ -46,16 +46,16 @@ LIMIT_GIB =
 PLAN =
 ## of verify: a directory of golden vectors in place of tests/golden
 GOLDEN =
-## 1: print everything: all tables of the study, each package of setup
+## 1: print every table of the study, also what was measured before
 VERBOSE =
 ## the Python from which setup makes .venv, 3.11 to 3.13
 PYTHON = python3
 ## the Python that runs everything; another one is used without setup
 PY = .venv/bin/python
 
-# Which door reads which variables, beside PY, PYTHON and VERBOSE, which all read; a door that is not here reads none.
+# Which door reads which variables, beside PY and PYTHON, which all read; a door that is not here reads no others.
 # A variable on the command line that no door of that command reads is refused below, so that none is dropped unseen.
-cells = PAIR DEVICE STUDY MODEL DTYPE TEMPERATURE ENCODER JUDGE RETRY
+cells = PAIR DEVICE STUDY MODEL DTYPE TEMPERATURE ENCODER JUDGE RETRY VERBOSE
 answers = $(cells) ROUNDS GEN PROMPTS PROMPTS_FILE ENGINE
 denoising = STEPS BLOCK HEAD
 scaled = $(cells) ROUNDS PROMPTS_FILE PLAN
@@ -65,9 +65,9 @@ reads_baseline = $(answers)
 reads_sweep = $(answers) $(denoising)
 reads_tasks = $(cells) ROUNDS
 reads_smoke = $(cells) PROMPTS_FILE
-reads_plan = $(answers) $(denoising) LIMIT_GIB
+reads_plan = $(filter-out VERBOSE,$(answers)) $(denoising) LIMIT_GIB
 reads_score = $(answers) $(denoising)
-reads_likelihood = PAIR DEVICE STUDY MODEL TEXT
+reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
 reads_scaling = $(scaled)
 reads_batch = $(scaled)
 reads_length = $(scaled)
@@ -75,11 +75,11 @@ reads_prompt = $(scaled)
 reads_attention = $(scaled)
 reads_values = $(scaled)
 reads_memory = $(filter-out ROUNDS,$(scaled))
-reads_frontier = PAIR DEVICE STUDY MODEL LIMIT_GIB PLAN
+reads_frontier = PAIR DEVICE STUDY MODEL LIMIT_GIB PLAN VERBOSE
 reads_engines = PAIR DEVICE MODEL
 reads_ceilings = PAIR DEVICE STUDY MODEL DTYPE
 reads_predictions = PAIR
-reads_paper = PAIR STUDY
+reads_paper = PAIR STUDY VERBOSE
 reads_samples = PAIR STUDY
 reads_restore = STUDY
 reads_verify = PAIR DEVICE MODEL GOLDEN
@@ -105,12 +105,13 @@ typed_variables := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstwor
 unknown := $(firstword $(filter-out $(variables) SHELL MAKEFLAGS,$(typed_variables)))
 own := $(sort $(foreach door,$(typed_doors),$(reads_$(door))))
 unread := $(if $(filter-out $(doors),$(typed_doors)),,$(firstword \
-	$(filter-out PY PYTHON VERBOSE $(own),$(filter $(variables),$(typed_variables)))))
+	$(filter-out PY PYTHON $(own),$(filter $(variables),$(typed_variables)))))
 quoted = '$(subst ','\'',$(1))'
 closest = import difflib, sys; print(difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0)[0])
 ifneq ($(unknown),)
 nearest := $(shell $(or $(wildcard $(PY)),$(PYTHON)) -c '$(closest)' $(call quoted,$(unknown)) $(variables) 2>/dev/null)
-$(error $(unknown)=$($(unknown)): there is no variable $(unknown)$(if $(nearest),; did you mean $(nearest)?,;) `make` lists them all)
+hint := $(if $(nearest),did you mean $(nearest)? )
+$(error $(unknown)=$($(unknown)): there is no variable $(unknown); $(hint)`make` lists them all)
 endif
 ifneq ($(unread),)
 $(error $(unread)=$($(unread)): `make $(typed_doors)` does not use $(unread); it uses $(or $(own),no variable of its own))
@@ -135,6 +136,7 @@ sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
 tasks_grid = configs/grids/tasks.yaml
 timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
+timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
 study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grid)
@@ -143,7 +145,8 @@ frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(s
 
 # What pip says while it installs, as a line that counts the packages; on a terminal the line stays in its place.
 install = PYTHONUNBUFFERED=1 $(PY) -m pip install --progress-bar off --disable-pip-version-check
-count_packages = { count=0; start=''; end='\n'; [ -t 2 ] && start='\r\033[K' end=''; while read -r word name rest; do case "$$word" in \
+count_packages = { count=0; start=''; end='\n'; [ -t 2 ] && start='\r\033[K' end=''; \
+	while read -r word name rest; do case "$$word" in \
 	Collecting) count=$$((count + 1)); printf "$$start  package %d: %s$$end" "$$count" "$$name" >&2 ;; \
 	Installing) printf "$$start  all packages are here; unpacking them\n" >&2 ;; \
 	esac; done; }
@@ -174,7 +177,7 @@ smoke: setup ## two small cells in a minute: does everything work here?
 plan: setup ## the cells of study and scaling and their minutes; runs nothing
 	@$(PY) -m bench.run $(study_cells) --plan
 	@echo
-	@$(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options) --plan
+	@$(timed_run) --plan
 	@echo
 	@$(memory_run) --plan
 	@echo
@@ -189,7 +192,7 @@ likelihood: setup ## bits per byte of held-out text (TEXT), once for each model
 ##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
 
 scaling: setup ## all of batch, length, prompt, attention, engines, values, memory
-	@$(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(timed_run) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(memory_run) $(plan_option) || [ $$? -eq 1 ]
 
 batch length prompt attention values: setup
@@ -264,7 +267,8 @@ ifeq ($(PY),.venv/bin/python)
 		{ echo "error: $$($(PYTHON) -V) is outside 3.11 to 3.13; give PYTHON=/path/to/python3.11" >&2; exit 2; }; \
 	echo "setting up .venv, once: about three minutes on a fast line, longer on a slow one (torch is the largest part)" >&2; \
 	"$(PYTHON)" -m venv --clear .venv && \
-	{ $(install) -r requirements.txt && $(install) --no-deps -r configs/requirements-nodeps.txt && touch .venv/.whole; } | $(count_packages); \
+	{ $(install) -r requirements.txt && $(install) --no-deps -r configs/requirements-nodeps.txt && touch .venv/.whole; } \
+		| $(count_packages); \
 	[ -e .venv/.whole ] || { echo "error: .venv is not whole, see above; give the same command again" >&2; exit 2; }; \
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif

@@ -182,7 +182,7 @@ def test_restore_of_no_published_study_is_one_line_and_status_2(given):
     assert all(line.startswith("make: ") for line in of_make)
 
 
-FOR_ALL = {"PY", "PYTHON", "VERBOSE"}  # which say how a door runs and what it prints, never what it measures
+FOR_ALL = {"PY", "PYTHON"}  # they say by what a door runs, never what it does
 
 
 def refusal(*arguments: str) -> str:
