@@ -109,8 +109,7 @@ def parts_of(
     if pair:
         new_cells = [cell for cell_id, cell in todo.cells.items() if cell_id not in on_record]
         seconds = estimate.scoring_s(new_cells, pair) + sum(scores.seconds_of(todo.texts).values())
-        if seconds:
-            parts[SCORING] = Part(SCORING, seconds)
+        parts[SCORING] = Part(SCORING, seconds)
     if report:
         parts[REPORT] = Part(REPORT, estimate.REPORT_S)
     return parts
@@ -136,7 +135,7 @@ def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
     device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
     is_watched = any(cell.twin for _, cells in todo.processes for cell in cells)
     checks = ", each between two noise checks," if is_watched else ""
-    scored = ", scoring included" if SCORING in parts else ""
+    scored = ", scoring included" if SCORING in parts and parts[SCORING].seconds else ""
     seconds = sum(part.seconds for part in parts.values())
     cells = notices.counted(len(todo.cells), "cell")
     rounds = notices.counted(len({round_ for round_, _ in todo.processes}), "round")

@@ -42,7 +42,6 @@ ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are 
 SCORE_S = {"judge": 0.25, "bertscore": 0.02, "diversity": 0.001, "tasks": 0.001}
 LOAD_SCORERS_S = 12.0
 REPORT_S = 8.0  # the table and the verdict: MLflow is read, and cross-overs are bootstrapped
-CEILINGS_S = 20.0  # the ceilings of a device in one precision
 
 
 def measured_forward_s(cell: Cell, on_record: dict[str, CellRecords]) -> float | None:

@@ -66,6 +66,8 @@ def test_what_is_about_to_be_done_in_words():
         "study mine: 3 cells to measure in 1 round, each between two noise checks, on this CPU; a first guess is"
         " about 5 min, scoring included"
     )
+    nothing_scored = {0: Part("llada", 20.0), SCORING: Part(SCORING, 0.0)}
+    assert command.announcement(Todo(processes, []), WORK, nothing_scored).endswith("a first guess is under a minute")
 
 
 def test_the_share_of_the_scores_is_read_off_the_records(tmp_path):
