@@ -22,7 +22,7 @@ DEVICE = auto
 TEMPERATURE = 0
 ## precision in place of the pair's: float32 bfloat16 float16 int8
 DTYPE =
-## of baseline and sweep: eager, or captured (prompts of one length)
+## eager, or captured (prompts of one length)
 ENGINE =
 ## LLaDA's output head: official, official-old, lean
 HEAD =
@@ -44,91 +44,159 @@ TEXT = sharegpt
 LIMIT_GIB =
 ## 1: scaling doors and frontier print their minutes and run nothing
 PLAN =
-## of verify: the directory of golden vectors
-GOLDEN = tests/golden
+## of verify: a directory of golden vectors in place of tests/golden
+GOLDEN =
+## 1: print every table of the study, also what was measured before
+VERBOSE =
 ## the Python from which setup makes .venv, 3.11 to 3.13
 PYTHON = python3
 ## the Python that runs everything; another one is used without setup
 PY = .venv/bin/python
+
+# Which door reads which variables, beside PY and PYTHON, which all read; a door that is not here reads no others.
+# A variable on the command line that no door of that command reads is refused below, so that none is dropped unseen.
+cells = PAIR DEVICE STUDY MODEL DTYPE TEMPERATURE ENCODER JUDGE RETRY VERBOSE
+answers = $(cells) ROUNDS GEN PROMPTS PROMPTS_FILE ENGINE
+denoising = STEPS BLOCK HEAD
+scaled = $(cells) ROUNDS PROMPTS_FILE PLAN
+reads_help = $(variables)
+reads_study = $(answers) $(denoising)
+reads_baseline = $(answers)
+reads_sweep = $(answers) $(denoising)
+reads_tasks = $(cells) ROUNDS
+reads_smoke = $(cells) PROMPTS_FILE
+reads_plan = $(filter-out VERBOSE,$(answers)) $(denoising) LIMIT_GIB
+reads_score = $(answers) $(denoising)
+reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
+reads_scaling = $(scaled)
+reads_batch = $(scaled)
+reads_length = $(scaled)
+reads_prompt = $(scaled)
+reads_attention = $(scaled)
+reads_values = $(scaled)
+reads_memory = $(filter-out ROUNDS,$(scaled))
+reads_frontier = PAIR DEVICE STUDY MODEL LIMIT_GIB PLAN VERBOSE
+reads_engines = PAIR DEVICE MODEL
+reads_ceilings = PAIR DEVICE STUDY MODEL DTYPE
+reads_predictions = PAIR
+reads_paper = PAIR STUDY VERBOSE
+reads_samples = PAIR STUDY
+reads_restore = STUDY
+reads_verify = PAIR DEVICE MODEL GOLDEN
+reads_doctor = DEVICE
+reads_selfcheck = DEVICE ROUNDS
+reads_tenant-check = PAIR
 
 export MLFLOW_DISABLE_TELEMETRY = true
 export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-.PHONY: study baseline sweep tasks smoke plan score likelihood \
+doors = study baseline sweep tasks smoke plan score likelihood \
 	scaling batch length prompt attention values memory frontier engines ceilings predictions \
 	paper samples ui restore verify doctor selfcheck tenant-check help setup pair test lint clean
+.PHONY: $(doors)
+
+# The check of what was typed. A door that does not exist is left to make, which says so.
+this_file = $(firstword $(MAKEFILE_LIST))
+variables := $(shell sed -n 's/^\([A-Z_]*\) =.*/\1/p' $(this_file))
+typed_doors = $(or $(MAKECMDGOALS),help)
+typed_variables := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+unknown := $(firstword $(filter-out $(variables) SHELL MAKEFLAGS,$(typed_variables)))
+own := $(sort $(foreach door,$(typed_doors),$(reads_$(door))))
+unread := $(if $(filter-out $(doors),$(typed_doors)),,$(firstword \
+	$(filter-out PY PYTHON $(own),$(filter $(variables),$(typed_variables)))))
+quoted = '$(subst ','\'',$(1))'
+closest = import difflib, sys; print(difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0)[0])
+ifneq ($(unknown),)
+nearest := $(shell $(or $(wildcard $(PY)),$(PYTHON)) -c '$(closest)' $(call quoted,$(unknown)) $(variables) 2>/dev/null)
+hint := $(if $(nearest),did you mean $(nearest)? )
+$(error $(unknown)=$($(unknown)): there is no variable $(unknown); $(hint)`make` lists them all)
+endif
+ifneq ($(unread),)
+$(error $(unread)=$($(unread)): `make $(typed_doors)` does not use $(unread); it uses $(or $(own),no variable of its own))
+endif
 
 # A .venv that is there keeps its Python, unless another is asked for.
-wanted_python = $(if $(filter command line,$(origin PYTHON)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
+wanted_python = $(if $(filter PYTHON,$(typed_variables)),$(PYTHON),$(firstword $(wildcard .venv/bin/python) $(PYTHON)))
 study_name = $(if $(STUDY),$(STUDY),$(basename $(notdir $(PAIR))))
-options = --pair "$(PAIR)" --gen "$(GEN)" --prompts "$(PROMPTS)" --rounds "$(ROUNDS)" --device "$(DEVICE)" \
-	--temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(HEAD),--head "$(HEAD)") \
-	$(if $(STUDY),--study "$(STUDY)") $(if $(MODEL),--model "$(MODEL)") \
-	$(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") $(if $(ENCODER),--encoder "$(ENCODER)") \
-	$(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)") --ceilings
-diffusion_options = --steps "$(STEPS)" --block "$(BLOCK)"
+verbose = $(if $(VERBOSE),--verbose)
+model_option = $(if $(MODEL),--model "$(MODEL)")
+study_option = $(if $(STUDY),--study "$(STUDY)")
 plan_option = $(if $(PLAN),--plan)
+# Options of bench.run. Those of tasks, smoke and scaling; the number of rounds; those of answers; those of denoising.
+cell_options = --pair "$(PAIR)" --device "$(DEVICE)" --temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") \
+	$(study_option) $(model_option) $(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") \
+	$(if $(ENCODER),--encoder "$(ENCODER)") $(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)") $(verbose)
+round_options = --ceilings --rounds "$(ROUNDS)"
+answer_options = $(cell_options) $(round_options) --gen "$(GEN)" --prompts "$(PROMPTS)" $(if $(ENGINE),--engine "$(ENGINE)")
+denoising_options = --steps "$(STEPS)" --block "$(BLOCK)" $(if $(HEAD),--head "$(HEAD)")
 baseline_grid = configs/grids/baseline.yaml
 sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
 tasks_grid = configs/grids/tasks.yaml
 timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
+timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
-memory_grid = configs/grids/memory.yaml
-study_cells = $(baseline_grid) $(sweep_grid) $(options) $(diffusion_options) --also $(tasks_grid)
-frontier_command = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") \
-	$(if $(MODEL),--model "$(MODEL)") $(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
+memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
+study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grid)
+frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
+	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
-# For the help: the variables above, each as one would type it, with its present value.
-this_file = $(firstword $(MAKEFILE_LIST))
-variables = $(shell sed -n 's/^\([A-Z_]*\) =.*/\1/p' $(this_file))
+# What pip says while it installs, as a line that counts the packages; on a terminal the line stays in its place.
+install = PYTHONUNBUFFERED=1 $(PY) -m pip install --progress-bar off --disable-pip-version-check
+count_packages = { count=0; start=''; end='\n'; [ -t 2 ] && start='\r\033[K' end=''; \
+	while read -r word name rest; do case "$$word" in \
+	Collecting) count=$$((count + 1)); printf "$$start  package %d: %s$$end" "$$count" "$$name" >&2 ;; \
+	Installing) printf "$$start  all packages are here; unpacking them\n" >&2 ;; \
+	esac; done; }
+
+# For the help: the variables, each as one would type it, with its present value.
 value_of = $(if $(filter STUDY,$(1)),$(study_name),$($(1)))
-quoted = '$(subst ','\'',$(1))'
 typed = $(1)=$(if $(word 2,$(value_of)),"$(value_of)",$(value_of))
 
 ##@ Study: what both models cost and how good their text is
 
 study: setup ## the whole study: baseline, sweep and tasks, scored, with the report
 	@$(PY) -m bench.run $(study_cells) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
-	@$(PY) -m paper.build "$(study_name)"
+	@$(PY) -m paper.build "$(study_name)" $(verbose)
 
 baseline: setup ## LLaMA: latency, throughput, memory, quality
-	@$(PY) -m bench.run $(baseline_grid) $(options)
+	@$(PY) -m bench.run $(baseline_grid) $(answer_options)
 
 sweep: setup ## LLaDA at each number of denoising steps in STEPS
-	@$(PY) -m bench.run $(sweep_grid) $(options) $(diffusion_options)
+	@$(PY) -m bench.run $(sweep_grid) $(answer_options) $(denoising_options)
 
 tasks: setup ## both models on generated tasks that are checked by rule
-	@$(PY) -m bench.run --also $(tasks_grid) $(options)
+	@$(PY) -m bench.run --also $(tasks_grid) $(cell_options) $(round_options)
 
+smoke: STUDY = smoke
 smoke: setup ## two small cells in a minute: does everything work here?
-	@$(PY) -m bench.run configs/grids/smoke.yaml --pair "$(PAIR)" --rounds 1 --device "$(DEVICE)" --study $(or $(STUDY),smoke)
+	@$(PY) -m bench.run configs/grids/smoke.yaml $(cell_options) --rounds 1
 
 plan: setup ## the cells of study and scaling and their minutes; runs nothing
 	@$(PY) -m bench.run $(study_cells) --plan
 	@echo
-	@$(PY) -m bench.run --also $(timed_grids) $(options) --plan
+	@$(timed_run) --plan
 	@echo
-	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 --plan
+	@$(memory_run) --plan
 	@echo
-	@$(frontier_command) --plan
+	@$(frontier_run) --plan
 
 score: setup ## score the texts that have no scores yet
 	@$(PY) -m bench.run $(study_cells) --score-only
 
 likelihood: setup ## bits per byte of held-out text (TEXT), once for each model
-	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)")
+	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(study_option) $(model_option) $(verbose)
 
 ##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
 
 scaling: setup ## all of batch, length, prompt, attention, engines, values, memory
-	@$(PY) -m bench.run --also $(timed_grids) $(options) $(or $(plan_option),--no-report) || [ $$? -eq 1 ]  # a failed cell is reported
-	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 $(plan_option) || [ $$? -eq 1 ]
+	@$(timed_run) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
+	@$(memory_run) $(plan_option) || [ $$? -eq 1 ]
 
 batch length prompt attention values: setup
-	@$(PY) -m bench.run --also configs/grids/$@.yaml $(options) $(plan_option)
+	@$(PY) -m bench.run --also configs/grids/$@.yaml $(cell_options) $(round_options) $(plan_option)
 batch: ## throughput over the batch
 length: ## latency over the length of the answer
 prompt: ## latency over the length of the prompt
@@ -136,24 +204,25 @@ attention: ## fused attention against plain products, which need quadratic memor
 values: ## do the values of the weights matter for time?
 
 memory: setup ## peak memory over batch and length, out of memory included
-	@$(PY) -m bench.run --also $(memory_grid) $(options) --rounds 1 $(plan_option)
+	@$(memory_run) $(plan_option)
 
 frontier: setup ## the largest batch that fits at each length
-	@$(frontier_command) $(plan_option)
+	@$(frontier_run) $(plan_option) $(verbose)
 
 engines: setup ## one forward on each engine and output head, side by side
-	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)"
+	@$(PY) -m bench.ladder --pair "$(PAIR)" --device "$(DEVICE)" $(model_option)
 
 ceilings: setup ## the most that this device can do: products, reads, host
-	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(if $(STUDY),--study "$(STUDY)") $(if $(DTYPE),--dtype "$(DTYPE)")
+	@$(PY) -m bench.ceilings --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) $(if $(DTYPE),--dtype "$(DTYPE)")
 
+predictions: PAIR = 8b-shapes
 predictions: setup ## what the cost model says of published cards; runs nothing
-	@$(PY) -m bench.predictions --pair "$(if $(filter command line,$(origin PAIR)),$(PAIR),8b-shapes)"
+	@$(PY) -m bench.predictions --pair "$(PAIR)"
 
 ##@ Results: what has been measured
 
 paper: setup ## tables, figures and report.pdf from the tracked runs of STUDY
-	@$(PY) -m paper.build "$(study_name)"
+	@$(PY) -m paper.build "$(study_name)" $(verbose)
 
 samples: setup ## a prompt and a task with the answers of every model
 	@$(PY) -m bench.report "$(study_name)" samples
@@ -167,7 +236,7 @@ restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLfl
 ##@ Trust: can code, machine and numbers be believed?
 
 verify: setup ## golden vectors of the official LLaDA (PAIR=8b: real weights)
-	@$(PY) -m bench.verify --golden "$(GOLDEN)" --pair "$(PAIR)" --device "$(DEVICE)"
+	@$(PY) -m bench.verify --pair "$(PAIR)" --device "$(DEVICE)" $(model_option) $(if $(GOLDEN),--golden "$(GOLDEN)")
 
 doctor: setup ## is this machine ready? one line and one fix each
 	@$(PY) -m bench.doctor --device "$(DEVICE)"
@@ -193,13 +262,14 @@ setup: ## make .venv with the pinned packages; the other doors do this too
 ifeq ($(PY),.venv/bin/python)
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; give PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@fresh=".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; "$(wanted_python)" -V; } | cksum | tr -d ' ')"; \
-	[ -e "$$fresh" ] && exit 0; \
+	[ -e "$$fresh" ] && { $(if $(filter setup,$(typed_doors)),echo "setup: nothing to do; .venv is complete";) exit 0; }; \
 	"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "error: $$($(PYTHON) -V) is outside 3.11 to 3.13; give PYTHON=/path/to/python3.11" >&2; exit 2; }; \
-	echo "setting up .venv (some minutes, once)"; \
+	echo "setting up .venv, once: about three minutes on a fast line, longer on a slow one (torch is the largest part)" >&2; \
 	"$(PYTHON)" -m venv --clear .venv && \
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r configs/requirements-nodeps.txt && \
+	{ $(install) -r requirements.txt && $(install) --no-deps -r configs/requirements-nodeps.txt && touch .venv/.whole; } \
+		| $(count_packages); \
+	[ -e .venv/.whole ] || { echo "error: .venv is not whole, see above; give the same command again" >&2; exit 2; }; \
 	touch ".venv/.fresh-$$({ cat requirements.txt configs/requirements-nodeps.txt; $(PY) -V; } | cksum | tr -d ' ')"
 endif
 

@@ -1,6 +1,6 @@
 """What can this device do at most? Measures it on the matrix shapes of the pair's own models.
 
-    python -m bench.ceilings [--pair NAME] [--study S] [--device D] [--seconds S] [--missing]
+    python -m bench.ceilings [--pair NAME] [--model DIR] [--study S] [--device D] [--seconds S] [--missing]
     python -m bench.ceilings --cells WORK --record out.jsonl      # a machine without the packages that read pairs
 
 A model's forward multiplies matrices and reads weights. Three ceilings bound how fast it can be: the multiplications
@@ -26,6 +26,7 @@ from bench.store.sink import Sink
 def main() -> int:
     parser = Parser("bench.ceilings", __doc__)
     parser.add_argument("--pair", default="pocket", help="the two models whose shapes are measured (configs/pairs)")
+    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--study", help="the study that keeps them; default: the pair's name")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--dtype", help='precisions in place of the pair\'s: "bfloat16 int8"')
@@ -41,7 +42,10 @@ def main() -> int:
     if args.cells:
         task = ceilings.task_of_work(Work.load(args.cells))
     else:
-        task = ceilings.task_of_pair(args.pair, args.study, args.device, (args.dtype or "").split())
+        from bench.spec.pair import place_model, read_pair
+
+        pair = place_model(read_pair(args.pair), args.model)
+        task = ceilings.task_of_pair(pair, args.study, args.device, (args.dtype or "").split())
     tracked = ceilings.run(task, Sink(task.study, args.record), args.seconds, args.missing)
     return 0 if tracked else 1
 

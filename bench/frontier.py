@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.runner import frontier, frontier_plan
+from bench.runner import frontier, frontier_plan, notices
 from bench.runner.frontier import FrontierRequest
 from bench.store.sink import Sink
 
@@ -32,6 +32,7 @@ def parse() -> FrontierRequest:
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--limit-gib", type=float, help="search as on a device with so much memory")
     parser.add_argument("--plan", action="store_true", help="print tries and minutes and stop")
+    parser.add_argument("--verbose", action="store_true", help="print the edges that were found before, too")
     parser.add_argument("--cells", type=Path, help="a work folder with the grid's cells")
     parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
     args = parser.parse_args()
@@ -44,13 +45,18 @@ def parse() -> FrontierRequest:
 
 def main() -> int:
     asked = parse()
-    work = frontier.resolve(asked)
+    with notices.waiting_for("reading models and prompts"):
+        work = frontier.resolve(asked)
     sink = Sink(work.study, asked.record)
     if asked.plan:
         frontier_plan.print_plan(work, sink)
         return 0
-    for line in frontier.search_all(work, sink):
+    has_worked = notices.Growth(sink.file)
+    lines = frontier.search_all(work, sink)
+    for line in lines if asked.verbose else notices.unless_idle(lines, has_worked):
         print(line, flush=True)
+    if not has_worked:
+        print(f"study {work.study}: nothing to do, every edge of the frontier is on record (VERBOSE=1 prints them)")
     return 1 if sink.refused else 0
 
 

@@ -1,6 +1,6 @@
 """What is the engineering worth? One forward of each model on every engine and rung of the head, side by side.
 
-    python -m bench.ladder [--pair NAME] [--device D] [--repeats N] [--cells WORK]
+    python -m bench.ladder [--pair NAME] [--model DIR] [--device D] [--repeats N] [--cells WORK]
 
 An engine is how a forward is run: `eager` lets Python start every kernel, `captured` records the kernels of one step
 once and replays them. LLaDA's head is what follows the forward of a denoising step: which tokens are most likely, how
@@ -28,6 +28,7 @@ MOST_REPEATS = 1000  # calls of each cell; a limit against slips of the hand
 def main() -> int:
     parser = Parser("bench.ladder", __doc__)
     parser.add_argument("--pair", default="pocket", help="the two models that are run (configs/pairs)")
+    parser.add_argument("--model", help="a directory that replaces the pair's model of its kind")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--repeats", type=int, default=12, help="calls of each cell")
     parser.add_argument("--cells", type=Path, help="a work folder with the cells of grid `engines`")
@@ -36,7 +37,7 @@ def main() -> int:
         parser.error(f"--repeats {args.repeats}: expected 2 to {MOST_REPEATS}")
     from bench.checks import engine_ladder
 
-    asked = Request(grids=(engine_ladder.GRID,), cells=args.cells, pair=args.pair, device=args.device)
+    asked = Request(grids=(engine_ladder.GRID,), cells=args.cells, pair=args.pair, model=args.model, device=args.device)
     return 0 if all_met(engine_ladder.check(asked, args.repeats, partial(print, flush=True))) else 1
 
 

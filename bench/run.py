@@ -22,29 +22,39 @@ On a GPU each round gets a verdict of NVML, NVIDIA's monitoring library: was the
 `consistent` rounds are believed. `violated` rounds met another process, and of `unknown` rounds nobody can say; on a
 CPU every round is `unknown`.
 
-A record is on disk before anything else is done with it, so the same command goes on where it was stopped. Exit status
-1 says that a cell or a scorer failed, or that MLflow did not take everything.
+A record is on disk before anything else is done with it, so the same command goes on where it was stopped; where
+nothing is left to do it says so. At the end stand the rows of the cells that were asked for, and the verdict; with
+--verbose every table of the study. Exit status 1 says that a cell or a scorer failed, or that MLflow did not take
+everything.
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 
 from bench.common import provenance
 from bench.common.errors import exit_code
-from bench.runner import loop, plan, request
+from bench.runner import command, notices, plan, request
+from bench.runner.command import Outcome
+from bench.runner.request import Request
 from bench.spec import rules
+from bench.spec.work import Work
 from bench.store.sink import Sink
+
+DEFAULT_STUDY = "pocket"  # that make takes where no STUDY and no PAIR is given
 
 
 def main(argv: list[str] | None = None) -> int:
     asked = request.parse(argv, __doc__)
-    work, pair = request.resolve(asked)
+    with notices.waiting_for("reading models and prompts; the first time this takes up to a minute"):
+        work, pair = request.resolve(asked)
     if asked.export:
         replace(work, code=provenance.code()).save(asked.export)
-        command = f"python -m bench.run --cells {asked.export} --record out.jsonl"
-        print(f"{asked.export}: {len(work.cells)} cells; run {command}")
+        typed = f"python -m bench.run --cells {asked.export} --record out.jsonl"
+        print(f"{asked.export}: {len(work.cells)} cells; run {typed}")
         return 0
     if asked.runs_here and not asked.score_only:
         rules.check_cells(work.cells)
@@ -52,14 +62,45 @@ def main(argv: list[str] | None = None) -> int:
     if asked.plan:
         plan.print_plan(work, sink)
         return 0
-    failed, tracked = loop.measure(asked, work, pair, sink)
-    if tracked and asked.report and not asked.record:
-        from bench.analysis import study
-        from bench.analysis.findings import findings_of
+    report = partial(read_findings, work.study) if asked.report and not asked.record else None
+    outcome = command.run(asked, work, pair, sink, report)
+    if outcome.report is None and report and asked.verbose and outcome.is_tracked:
+        outcome = replace(outcome, report=report())
+    print_outcome(asked, work, outcome)
+    return 0 if outcome.is_tracked and not outcome.failed else 1
+
+
+def read_findings(study_name: str) -> object:
+    """All that the study says by now (a `Findings`)."""
+    from bench.analysis import study
+    from bench.analysis.findings import findings_of
+
+    return findings_of(study.read(study_name))
+
+
+def print_outcome(asked: Request, work: Work, outcome: Outcome) -> None:
+    """What a command ends with: its rows and the verdict, or that there was nothing to do, and where to look."""
+    if outcome.report is not None:
         from bench.render.study import print_findings
 
-        print_findings(findings_of(study.read(work.study)))
-    return 0 if tracked and not failed else 1
+        print_findings(outcome.report, None if asked.verbose else {cell.cell_id for cell in work.cells})
+    if not outcome.has_worked:
+        print(idle_text(asked, work, outcome.failed))
+    if outcome.report is not None:
+        print(f"Where to look: make paper{study_word(work.study)} writes the report, make ui shows every run.")
+
+
+def study_word(study: str) -> str:
+    """ " STUDY=mine": how make is told of a study that it would not take by itself."""
+    return "" if study == DEFAULT_STUDY else f" STUDY={shlex.quote(study)}"
+
+
+def idle_text(asked: Request, work: Work, failed: int) -> str:
+    """That there was nothing to do, in a line."""
+    what = "every text is scored" if asked.score_only else "everything asked for is measured and scored"
+    again = f"; {failed} of its cells failed before (RETRY= runs them again)" if failed else ""
+    tables = "" if asked.verbose or asked.record or not asked.report else "; VERBOSE=1 prints the tables"
+    return f"study {work.study}: nothing to do, {what}{again}{tables}"
 
 
 if __name__ == "__main__":

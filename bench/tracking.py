@@ -7,11 +7,14 @@ A record is one line of JSON: everything that was measured of one cell in one ro
 records, so a study that was measured on a bare GPU machine looks here as if it had been measured here.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
+from bench.common import paths
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.runner import notices
 from bench.store import disk
 from bench.store.sink import Sink
 
@@ -23,15 +26,23 @@ def main() -> int:
     parser.add_argument("what", choices=sorted(DONE))
     parser.add_argument("name", metavar="NAME", help="of replay: a file of records; of restore: a published study")
     args = parser.parse_args()
-    if args.what == "replay":
-        studies = disk.replay(Path(args.name))
-    else:
-        studies = disk.replay(disk.published(args.name), args.name)
-    tracked = True
+    before = {file: file.stat().st_size for file in paths.ROOT.glob("*.jsonl")}
+    with notices.waiting_for(f"reading {args.name}"):
+        if args.what == "replay":
+            studies = disk.replay(Path(args.name))
+        else:
+            studies = disk.replay(disk.published(args.name), args.name)
+    is_tracked = True
     for study in studies:
-        tracked &= Sink(study).track()
-        print(f"{DONE[args.what]} into study {study}: {len(disk.by_cell(study))} cells")
-    return 0 if tracked else 1
+        cells = notices.counted(len(disk.by_cell(study)), "cell")
+        with notices.waiting_for(f"bringing MLflow up to {cells} of study {study}; a large study takes some minutes"):
+            is_tracked &= Sink(study).track()
+        file = disk.path(study)
+        if before.get(file) == file.stat().st_size:
+            print(f"study {study}: nothing to do, all {cells} are here")
+        else:
+            print(f"{DONE[args.what]} into study {study}: {cells}; make paper STUDY={shlex.quote(study)} shows them")
+    return 0 if is_tracked else 1
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def main() -> int:
 
     minutes = args.minutes or recipe.minutes[device][args.minutes_of or args.model]
     facts = run(recipe, Stage(args.model, device, minutes, args.out, args.start_from))
-    told = {name: value for name, value in facts.items() if name not in ("settings", "curve")}
-    print(json.dumps(told), "last held out:", facts["curve"][-1:])
+    to_print = {name: value for name, value in facts.items() if name not in ("settings", "curve")}
+    print(json.dumps(to_print), "last held out:", facts["curve"][-1:])
     return 0
 
 

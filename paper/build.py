@@ -2,8 +2,8 @@
 
     python -m paper.build STUDY
 
-Works with any subset of cells: what is missing reads "not measured". Nothing is drawn again while the study
-and the sources of the report are unchanged.
+Works with any subset of cells: what is missing reads "not measured". While the study and the sources of the report are
+unchanged nothing is drawn again. The terminal gets the main comparisons and verdicts, with --verbose every table.
 """
 
 import hashlib
@@ -20,7 +20,8 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
-from bench.render.study import print_findings
+from bench.render.study import print_findings, print_headlines
+from bench.runner import notices
 from bench.spec import pair
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
@@ -117,18 +118,30 @@ def make_pdf() -> tuple[str, bool]:
 def main() -> int:
     parser = Parser("paper.build", __doc__)
     parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
-    name = parser.parse_args().study
-    runs = study.runs_of(name)
-    mark = stamp(name, runs, pair.file_of(runs["pair"].iloc[0]))
-    findings = findings_of(study.with_histories(name, runs))
-    outcome = "report: nothing has changed since it was built"
+    parser.add_argument("--verbose", action="store_true", help="print every table of the study")
+    args = parser.parse_args()
+    with notices.waiting_for(f"reading study {args.study}"):
+        runs = study.runs_of(args.study)
+        mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
+    unchanged = "nothing has changed since the report was built"
+    if is_current(mark, BUILD) and not args.verbose:
+        print(f"study {args.study}: nothing to do, {unchanged}: paper/build/ (VERBOSE=1 prints the tables)")
+        return 0
+    with notices.waiting_for(f"comparing the models of study {args.study}"):
+        findings = findings_of(study.with_histories(args.study, runs))
+    outcome = f"report: {unchanged}"
     if not is_current(mark, BUILD):
-        make_parts(findings)
-        outcome, is_final = make_pdf()
+        with notices.waiting_for("writing numbers, tables and figures into paper/build/"):
+            make_parts(findings)
+        with notices.waiting_for("LaTeX is writing paper/build/report.pdf"):
+            outcome, is_final = make_pdf()
         if is_final:
             (BUILD / "stamp").write_text(mark)
-    print_findings(findings)
-    print(f"numbers, tables, figures: paper/build/; {outcome}")
+    if args.verbose:
+        print_findings(findings)
+    else:
+        print_headlines(findings)
+    print(f"\nnumbers, tables, figures: paper/build/; {outcome}")
     return 0
 
 

@@ -23,7 +23,7 @@ from bench.common.units import GIB
 from bench.devices import choose, lock
 from bench.records import trust
 from bench.records.types import Round
-from bench.runner import request
+from bench.runner import notices, request
 from bench.runner.launch import Worker
 from bench.runner.request import Request
 from bench.spec import sentinel
@@ -81,6 +81,7 @@ def check(pair: str, folder: Path | None, tell: Callable[[str], None]) -> Contro
     """
     work, cell, gpu = sentinel_on_gpu(pair, folder)
     with lock.lock(gpu, "tenant-check"):
+        notices.say("one small cell alone, then beside a second process; about a minute")
         alone = measured(work, cell, gpu)
         latency_ms = statistics.median(alone.latencies_ms)
         tell(f"alone:         {latency_ms:8.1f} ms, {alone.words}")

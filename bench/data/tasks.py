@@ -136,7 +136,12 @@ def is_split(arguments: list[str], body: list[str], answer: list[str]) -> bool:
     numbers, signs = answer[::2], answer[1::2]
     most_digits = len(body[0])  # a longer number is wrong whatever it is, and Python refuses to read 5,000 digits
     are_whole = all(n.isascii() and n.isdecimal() and n[0] != "0" and len(n) <= most_digits for n in numbers)
-    return are_whole and set(signs) <= {"+"} and len(answer) == 2 * int(arguments[0]) - 1 and sum(map(int, numbers)) == int(body[0])
+    return (
+        are_whole
+        and set(signs) <= {"+"}
+        and len(answer) == 2 * int(arguments[0]) - 1
+        and sum(map(int, numbers)) == int(body[0])
+    )
 
 
 def is_balanced(arguments: list[str], body: list[str], answer: list[str]) -> bool:

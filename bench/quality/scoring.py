@@ -231,7 +231,7 @@ def report_failures(study: str, since_s: float) -> int:
                 failures.setdefault(name, []).append(record.failure)
     for name, reasons in failures.items():
         sets = "1 set" if len(reasons) == 1 else f"{len(reasons)} sets"
-        print(
+        tqdm.write(  # a bar may stand in the last line
             f"{name}: {sets} of texts not scored ({reasons[0]}); generations are kept, `make score` tries again",
             file=sys.stderr,
         )

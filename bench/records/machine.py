@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-STEADY = 0.9  # median over ceiling; less says that something else ran here meanwhile
+STEADY = 0.9  # least median over ceiling
+UNSTEADY = "it often fell behind that, so something else may be running here"  # what is said below STEADY
 
 
 def known_fields(kind: type, raw: dict) -> dict:
@@ -153,8 +154,13 @@ class Rate(Part):
         low, median, high = np.percentile(rates, [5, 50, 95])
         return cls(float(high), float(median), float(low), kernel)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether the median is close to the ceiling; where it is not, something else may have run meanwhile."""
+        return self.median >= STEADY * self.value
+
     def text(self, unit: float, name: str) -> str:
         """The rate in words, in a unit of so much a second, with its spread and whether that is too wide."""
         spread = f"median {self.median / unit:.4g}, 5th percentile {self.low / unit:.4g}"
-        unsteady = "; NOT STEADY" if self.median < STEADY * self.value else ""
+        unsteady = "" if self.is_steady else f"; {UNSTEADY}"
         return f"{self.value / unit:.4g} {name} ({spread}{unsteady}), {self.kernel}"

@@ -156,11 +156,16 @@ def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
     if scaling.kind == "frontier":  # its failures are no loss: out of memory is what was looked for
         return []
+    outcome = outcome_sentences(scaling)
+    noise = [noise_sentence(scaling.noise)] if with_noise and outcome and scaling.noise else []
+    return [*outcome, *shortcut_sentences(scaling), *noise, left_out_sentence(scaling)]
+
+
+def outcome_sentences(scaling: Scaling) -> list[str]:
+    """How the two models compare along the axis; nothing where no time was taken."""
     # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
     rates = ratio_sentences(scaling) if scaling.kind != "engines" else []
-    ratios = [*rates, *break_even_sentences(scaling), *value_sentences(scaling)]
-    noise = [noise_sentence(scaling.noise)] if with_noise and ratios and scaling.noise else []
-    return [*ratios, *shortcut_sentences(scaling), *noise, left_out_sentence(scaling)]
+    return [*rates, *break_even_sentences(scaling), *value_sentences(scaling)]
 
 
 def ratio_sentences(scaling: Scaling) -> list[str]:

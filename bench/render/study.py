@@ -1,9 +1,12 @@
-"""Everything that a terminal shows of a study."""
+"""What a terminal shows of a study: everything, or what belongs to some of its cells."""
+
+from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
-from bench.analysis.comparison import Comparison
+from bench.analysis.comparison import Comparison, main_of
 from bench.analysis.findings import Findings
+from bench.analysis.scaling import Scaling
 from bench.render import comparison as render_comparison
 from bench.render import cost as render_cost
 from bench.render import hypotheses as render_hypotheses
@@ -12,32 +15,45 @@ from bench.render import scaling as render_scaling
 from bench.render import wording
 
 
-def print_findings(findings: Findings) -> None:
-    """Tables, what failed and the verdicts of a study, on standard output."""
+def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:
+    """Tables, what failed and the verdicts of a study, on standard output.
+
+    cell_ids: print the rows of these cells alone, and the verdicts that they belong to; None prints everything.
+    """
     for comparison in findings.comparisons:
-        machine = wording.machine_of(comparison.every)
-        print(f"\nstudy {findings.study}, {wording.comparison_title(comparison)}, on {machine}")
-        print("\n".join(comparison_lines(comparison)))
+        if has_cells(comparison, cell_ids):
+            print_comparison(findings.study, comparison, cell_ids)
     for scaling in findings.scalings:
-        print(f"\nstudy {findings.study}, {wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}")
-        print("\n".join(render_scaling.lines(scaling)))
-    for line in (
-        *render_likelihood.lines(findings.likelihoods),
-        *render_cost.lines(findings.costs),
-        *render_hypotheses.lines(findings.scores),
-    ):
-        print(line)
+        if has_cells(scaling, cell_ids):
+            print(f"\nstudy {findings.study}, {wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}")
+            print("\n".join(render_scaling.lines(scaling)))
+    if cell_ids is None:
+        for line in (
+            *render_likelihood.lines(findings.likelihoods),
+            *render_cost.lines(findings.costs),
+            *render_hypotheses.lines(findings.scores),
+        ):
+            print(line)
 
 
-def comparison_lines(comparison: Comparison) -> list[str]:
-    """Everything that a terminal shows of a comparison under its title."""
+def has_cells(group: Comparison | Scaling, cell_ids: AbstractSet[str] | None) -> bool:
+    """Whether a group of runs has one of these cells; None stands for all cells."""
+    return cell_ids is None or bool(group.every["cell_id"].isin(cell_ids).any())
+
+
+def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None = None) -> list[str]:
+    """What a terminal shows of a comparison under its title; cell_ids: of these cells alone."""
     rows = pd.concat([comparison.rows, comparison.human, comparison.left_out])
+    own = comparison.rows
+    if cell_ids is not None:
+        rows = rows[rows["cell_id"].isin(cell_ids)]
+        own = own[own["cell_id"].isin(cell_ids)]
     parts = [
         wording.weights_label(comparison.every).upper(),
         render_comparison.table(rows, render_comparison.COLUMNS).to_string(index=False),
     ]
     if comparison.about == "tasks":
-        without_flags = comparison.rows.assign(flags="")  # they are about times
+        without_flags = own.assign(flags="")  # they are about times
         table = render_comparison.table(without_flags, render_comparison.TASK_COLUMNS)
         parts.append("\naccuracy by task; positions depend on each other from shuffle on")
         parts.append(table.to_string(index=False))
@@ -45,3 +61,19 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     parts += render_comparison.verdict(comparison)
     parts += [wording.left_out_sentence(comparison), wording.retry_sentence(comparison)]
     return [part for part in parts if part]
+
+
+def print_headlines(findings: Findings) -> None:
+    """The largest comparison of answers and that of tasks, and how the models compare in each scaling group."""
+    for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
+        print_comparison(findings.study, main_of(findings.comparisons, about))
+    for scaling in findings.scalings:
+        if sentences := render_scaling.outcome_sentences(scaling):
+            print(f"\n{wording.scaling_title(scaling)}")
+            print("\n".join(sentences))
+
+
+def print_comparison(study: str, comparison: Comparison, cell_ids: AbstractSet[str] | None = None) -> None:
+    """A comparison under its title. cell_ids: of these cells alone."""
+    print(f"\nstudy {study}, {wording.comparison_title(comparison)}, on {wording.machine_of(comparison.every)}")
+    print("\n".join(comparison_lines(comparison, cell_ids)))

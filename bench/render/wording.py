@@ -112,9 +112,9 @@ def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
 def noise_sentence(noise: Noise | None) -> str:
     """What the study's sentinels of one engine say of the machine."""
     if noise is None:
-        return "Noise: no sentinel of this engine ran."
-    begin = f"Noise: no sentinel ran {noise.none_ran};" if noise.none_ran else "Noise:"
-    left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
+        return "Noise: not measured, since no noise check ran on this engine."
+    begin = f"Noise: no noise check ran on the {noise.none_ran} engine;" if noise.none_ran else "Noise:"
+    left_out = f" A noise check is left out: {noise.left_out}." if noise.left_out else ""
     if noise.ratio is None:
         return f"{begin} not measured.{left_out}"
     drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"

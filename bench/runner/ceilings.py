@@ -18,8 +18,10 @@ from bench.common.dtypes import BYTES, float_dtype_of
 from bench.common.errors import BadInput
 from bench.devices import choose, lock
 from bench.models import checkpoint
-from bench.records.machine import NvmlReport
+from bench.records.machine import UNSTEADY, NvmlReport
 from bench.records.types import Ceilings
+from bench.runner import notices
+from bench.runner.progress import duration
 from bench.spec import rules
 from bench.spec.work import Work
 from bench.store import disk
@@ -27,8 +29,10 @@ from bench.store.sink import Sink
 
 if TYPE_CHECKING:
     from bench.devices.exclusivity import Watch
+    from bench.spec.pair import PairFile
 
 MOST_SECONDS = 600  # that one peak may be sustained
+OTHERS_S = 15.0  # about how long it takes to choose the kernels that are sustained, and to time the host
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,14 @@ def task_of_work(work: Work) -> Task:
     return Task(work.study, cells[0].pair, device, work.float_dtypes, models, git)
 
 
-def task_of_pair(name: str, study: str | None, device: str, dtypes: Sequence[str] = ()) -> Task:
+def task_of_pair(pair: PairFile, study: str | None, device: str, dtypes: Sequence[str] = ()) -> Task:
     """The task of a pair, in these precisions or else in its own. Raises BadInput.
 
     study: None for the pair's name. device: auto, cpu or cuda.
     """
-    from bench.spec.pair import fetch, read_pair
+    from bench.spec.pair import fetch
 
-    pair = fetch(read_pair(name))
+    pair = fetch(pair)
     device = choose.choose(device)
     asked = f'DTYPE="{" ".join(dtypes)}"' if dtypes else f"pair {pair.name}"
     wanted = dtypes or (pair.dtype,)
@@ -77,6 +81,7 @@ def task_of_pair(name: str, study: str | None, device: str, dtypes: Sequence[str
 def run(task: Task, sink: Sink, seconds: float | None = None, only_missing: bool = False) -> bool:
     """Measure the task's ceilings, put them on record and print them; whether MLflow took everything.
 
+    Where only the missing ones are asked for, they are said in a line each, since something else is to come.
     seconds: how long each peak is sustained; None for bench.measure.ceilings' own choice. only_missing: leave out the
     precisions in which the study has this device's ceilings. Raises BadInput if the device is in use.
     """
@@ -90,11 +95,16 @@ def run(task: Task, sink: Sink, seconds: float | None = None, only_missing: bool
         if not wanted:
             return True
         sink.check()
+        seconds = seconds or SUSTAIN_S
+        notices.say(f"measuring what {device_name} can do at most: {duration(2 * seconds * len(wanted) + OTHERS_S)}")
         watch = open_watch(task.device)
         for dtype in wanted:
-            record = measure_watched(task, device_name, watch, dtype, seconds or SUSTAIN_S)
+            record = measure_watched(task, device_name, watch, dtype, seconds)
             sink.take(record)
-            print("\n".join(lines(record)), flush=True)
+            if only_missing:
+                notices.say(brief(record))
+            else:
+                print("\n".join(lines(record)), flush=True)
     return sink.track()
 
 
@@ -132,6 +142,14 @@ def measure_watched(task: Task, device_name: str, watch: Watch | None, dtype: st
     )  # fmt: skip
 
 
+def brief(record: Ceilings) -> str:
+    """A record of ceilings in a line."""
+    doubt = "" if record.flops_per_s.is_steady and record.bytes_per_s.is_steady else f"; {UNSTEADY}"
+    flops = record.flops_per_s.value / 1e12
+    read = record.bytes_per_s.value / 1e9
+    return f"it multiplies at {flops:.3g} TFLOP/s and reads at {read:.3g} GB/s ({record.dtype}){doubt}"
+
+
 def lines(record: Ceilings) -> list[str]:
     """A record of ceilings in words."""
     flops = record.flops_per_s
@@ -142,7 +160,8 @@ def lines(record: Ceilings) -> list[str]:
         for engine, models in record.host_s.items()
     ]
     return [
-        f"ceilings of {record.device}, {record.threads} threads, {record.dtype}, shapes of {record.pair}",
+        f"what {record.device} can do at most, with {record.threads} threads, in {record.dtype}, on the shapes of"
+        f" {record.pair}",
         f"matrix product  {flops.text(1e12, 'TFLOP/s')}",
         f"reading         {read.text(1e9, 'GB/s')}",
         f"ridge           {flops.value / read.value:.3g} FLOP a byte",

@@ -4,7 +4,11 @@ A forward's time comes from this study's records where a cell of the same shape 
 model at rough speeds of the device.
 """
 
+from __future__ import annotations
+
 import statistics
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
 
 from bench.cost import floors
 from bench.cost.floors import Ceilings
@@ -14,7 +18,12 @@ from bench.models import checkpoint
 from bench.models.kinds import KINDS
 from bench.records import metrics
 from bench.records.merge import CellRecords
+from bench.runner.progress import START, Part, kind_of
 from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
+from bench.spec.work import Work
+
+if TYPE_CHECKING:
+    from bench.spec.pair import PairFile
 
 # What small forwards reach, which is less than a device's peaks. host_s: Python's part of one eager forward.
 SPEEDS = {
@@ -31,6 +40,10 @@ SAME_SHAPE = (
 CAPTURE_S = {True: 15.0, False: 4.0}
 CAPTURE_AGAIN_S = {True: 4.0, False: 1.0}  # the same in later rounds, where the compiled kernels are on disk
 ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are whole
+# On two cores of a CPU: how long a scorer takes for a text, by what its name begins with, and to load its models.
+SCORE_S = {"judge": 0.25, "bertscore": 0.02, "diversity": 0.001, "tasks": 0.001}
+LOAD_SCORERS_S = 12.0
+REPORT_S = 8.0  # the table and the verdict: MLflow is read, and cross-overs are bootstrapped
 
 
 def measured_forward_s(cell: Cell, on_record: dict[str, CellRecords]) -> float | None:
@@ -95,3 +108,28 @@ def capture_s(cell: Cell, round_: int) -> float:
 def energy_s(cell: Cell) -> float:
     """Seconds in which the energy of a cell is read, after all cells have been timed."""
     return ENERGY_S if cell.device == "cuda" and not cell.timed else 0.0
+
+
+def parts_of(
+    work: Work, processes: list[tuple[int, list[Cell]]], on_record: dict[str, CellRecords]
+) -> dict[Hashable, Part]:
+    """The parts of a run for its bar: each process's start, by its number, and each of its cells, by (id, round)."""
+    parts: dict[Hashable, Part] = {}
+    for number, (round_, cells) in enumerate(processes):
+        parts[number] = Part(START, START_S[cells[0].device])
+        for cell in cells:
+            seconds = round_s(cell, round_, work.prompts_of(cell), on_record)
+            parts[cell.cell_id, round_] = Part(kind_of(cell), seconds)
+    return parts
+
+
+def scoring_s(cells: Iterable[Cell], pair: PairFile) -> float:
+    """Seconds to score the texts of some cells by all scorers that apply to them."""
+    from bench.quality import scoring
+
+    seconds = [
+        SCORE_S[scorer.split("-")[0]] * cell.prompts
+        for cell in cells
+        for scorer in scoring.wanted(cell, pair.encoder, pair.judge)
+    ]
+    return sum(seconds) + LOAD_SCORERS_S if seconds else 0.0

@@ -122,6 +122,7 @@ class FrontierRequest:
     limit_gib: float | None = None  # memory that a cell may have; None: what the device has
     record: Path | None = None  # records are appended to this file and MLflow is left alone
     plan: bool = False  # nothing will run
+    verbose: bool = False  # say also what was found before
 
 
 def resolve(asked: FrontierRequest) -> Work:

@@ -19,6 +19,7 @@ from bench.common import provenance
 from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
+from bench.models.kinds import KINDS, has_steps
 from bench.spec import sentinel
 from bench.spec.work import Work
 
@@ -31,6 +32,12 @@ OUTCOMES = ("oom", "timeout", "error", "violated", "unknown")  # that can be run
 MOST_ROUNDS = 100  # a limit against slips of the hand: no study needs more
 SEEDS = 1 << 31  # seeds are below this
 OVERRIDES_OF_ALSO = ("temperature", "dtype")  # all that a grid which keeps its own values takes from the command line
+OF_DENOISING = ("steps", "block_length", "head")  # keys that models without denoising steps do not read
+# How the values that replace a grid's are called on the command line, by its key.
+OPTIONS = {
+    "gen_length": "GEN", "block_length": "BLOCK", "prompts": "PROMPTS", "temperature": "TEMPERATURE", "steps": "STEPS",
+    "dtype": "DTYPE", "engine": "ENGINE", "head": "HEAD",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class Request:
     ceilings: bool = False  # measure the device's ceilings first, where the study has none
     score_only: bool = False  # run nothing, score the generations that have no scores yet
     report: bool = True  # end with the table and the verdict
+    verbose: bool = False  # end with every table of the study, not with the rows of these cells alone
 
     @property
     def runs_here(self) -> bool:
@@ -97,6 +105,7 @@ def parser(text: str) -> Parser:
     add("--plan", action="store_true", help="print the cells and stop")
     add("--score-only", action="store_true", help="run nothing, score what has no scores")
     add("--no-report", action="store_true", help="do not end with table and verdict")
+    add("--verbose", action="store_true", help="end with every table of the study")
     add("--export", type=Path, help="write the work folder and stop")
     add("--cells", type=Path, help="run a work folder")
     add("--record", type=Path, help="with --cells: append records to this file, no MLflow")
@@ -112,7 +121,7 @@ def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
     if args.cells and not args.record:
         options.error("--cells needs --record FILE")
     same = ("cells", "pair", "model", "prompts_file", "encoder", "judge", "device", "study", "rounds", "seed", "record",
-            "export", "plan", "ceilings", "score_only")  # fmt: skip
+            "export", "plan", "ceilings", "score_only", "verbose")  # fmt: skip
     return Request(
         grids=tuple(args.grids),
         also=tuple(args.also),
@@ -168,6 +177,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     device = choose.choose(request.device, here=request.runs_here)
     pair = pair_of(request)
     grids = read_grids(request, pair)
+    check_use(request, list(grids.values()))
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
     model_rules.check(cells, prompt_sets)
     if pair.metrics and not request.export:
@@ -183,6 +193,43 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
         git=provenance.git_state(),
     )
     return work, pair
+
+
+def check_use(request: Request, grids: list[GridFile]) -> None:
+    """Raises BadInput for a value that no cell would depend on, since it would be dropped without a word."""
+    from bench.models import checkpoint
+
+    asked_for = [file for file in grids if file.kind != sentinel.KIND] or grids
+    own = asked_for[: len(request.grids)]  # the further ones keep their own values
+    for name in request.overrides:
+        takers = asked_for if name in OVERRIDES_OF_ALSO else own
+        if not any(depends_on(file, name) for file in takers):
+            raise BadInput(f"{OPTIONS[name]}: no cell of these grids depends on it; leave it out")
+    if request.prompts_file and all(file.source == "tasks" for file in asked_for):
+        raise BadInput(
+            f"PROMPTS_FILE={request.prompts_file}: the tasks are made by rule and take no prompts from a file"
+        )
+    if request.model and not any(kind_is_in(checkpoint.read(request.model).kind, file) for file in asked_for):
+        raise BadInput(
+            f"MODEL={request.model}: is a {checkpoint.read(request.model).kind}, of which no cell is asked for"
+        )
+
+
+def kind_is_in(kind: str, file: GridFile) -> bool:
+    """Whether a grid has cells of a kind of model."""
+    from bench.spec import expand
+
+    return kind in expand.as_list(file.model)
+
+
+def depends_on(file: GridFile, name: str) -> bool:
+    """Whether a grid's cells depend on the value of one of its keys."""
+    if name == "prompts":
+        return file.calls is None
+    if name in OF_DENOISING:
+        is_paced = name == "steps" and file.tokens_per_step is not None
+        return not is_paced and any(kind_is_in(kind, file) for kind in KINDS if has_steps(kind))
+    return True
 
 
 def resolve_folder(folder: Path) -> Work:

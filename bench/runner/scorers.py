@@ -1,17 +1,14 @@
-"""The scorers of a study's texts, each time in a process of their own: proved before anything is measured, asked after.
-
-A scorer that fails, or whose process dies, costs its own scores: the other scorers and the study go on.
-"""
+"""Whether the scorers of a study can score: each is called once, in a process of its own, before it is needed."""
 
 from __future__ import annotations
 
 import multiprocessing
-import time
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
 from bench.devices import lock
-from bench.runner import apart, order
+from bench.runner import apart, notices, order
+from bench.runner.scores import DIED, ENVIRONMENT
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
     from bench.quality.proof import Need
     from bench.runner.request import Request
     from bench.spec.pair import PairFile
-
-OFFLINE = {"HF_HUB_OFFLINE": "1"}  # scorers lie on this machine: nothing is looked for elsewhere
-DIED = "its process ended without a word; is there memory enough?"
 
 
 def check(asked: Request, work: Work, pair: PairFile, sink: Sink) -> None:
@@ -31,10 +25,10 @@ def check(asked: Request, work: Work, pair: PairFile, sink: Sink) -> None:
     need = need_of(asked, work, pair, sink)
     if proof.is_proven(need):
         return
-    print("checking that the scorers can score (once, under a minute)", flush=True)
+    notices.say("checking that the scorers can score (once, under a minute)")
     receiver, sender = multiprocessing.Pipe(duplex=False)
     with lock.held(work.cells[0].device, work.study):
-        apart.run(proof.outcome, need, sender.send, environment=OFFLINE)
+        apart.run(proof.outcome, need, sender.send, environment=ENVIRONMENT)
     sender.close()
     try:
         fault = receiver.recv()
@@ -53,23 +47,3 @@ def need_of(asked: Request, work: Work, pair: PairFile, sink: Sink) -> Need:
     unscored = scoring.unscored(work.study, pair.encoder, pair.judge)
     wanted += [(item.entry.cell, item.missing) for item in unscored]
     return proof.need_of(pair.encoder, pair.judge, wanted)
-
-
-def score(study: str, pair: PairFile, sink: Sink) -> int | None:
-    """Score the texts that have no scores yet. Returns how many scorers failed; None where there was nothing to do.
-
-    Where the process dies, the scorer that it was at is left out, and a new process goes on with the others.
-    """
-    from bench.quality import scoring
-
-    asked = study, pair.encoder, pair.judge
-    since_s = time.time()
-    todo = scoring.unscored(*asked)
-    if not todo:
-        return None
-    while todo and not apart.run(scoring.score_study, *asked, since_s, sink.take, environment=OFFLINE):
-        todo = scoring.unscored(*asked, since_s)
-        for record in scoring.records_of_death(study, todo, DIED):
-            sink.take(record)
-        todo = scoring.unscored(*asked, since_s)
-    return scoring.report_failures(study, since_s)

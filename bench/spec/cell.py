@@ -8,10 +8,14 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from bench.common import dtypes
+from bench.models import kinds
 
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
 NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts", "seed", "steps", "steps_timed",
                 "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
+# Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
+OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel")
+TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
 WARMUP_PASSES = 3  # short passes before a cell's calls are timed
 WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
 
@@ -78,15 +82,22 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Short name for people: `llama`, `llada 16 steps`, `sentinel a, captured`."""
-        name = f"{self.model} {self.steps} steps" if self.steps else self.model
-        name += f", {self.head} head" if self.head else ""
-        captured = ", captured" if self.engine == "captured" else ""
-        name += captured
-        name += f", {self.attention} attention" if self.attention else ""
-        name += f", {self.fill} weights" if self.fill else ""
-        name += f", {self.timed} timed" if self.timed else ""
-        return name if self.twin is None else f"sentinel {self.twin}{captured}"
+        """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check, before`."""
+        captured = "captured" if self.engine == "captured" else ""
+        if self.twin:
+            return ", ".join(filter(None, ("noise check", TWIN_PLACES[self.twin], captured)))
+        parts = [
+            kinds.label_of(self.model),
+            f"{self.steps} steps" if self.steps else "",
+            "tasks" if self.kind == "tasks" else "",
+            *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),
+            f"{self.head} head" if self.head else "",
+            captured,
+            f"{self.attention} attention" if self.attention else "",
+            f"{self.fill} weights" if self.fill else "",
+            f"{self.timed} forwards timed" if self.timed else "",
+        ]
+        return ", ".join(filter(None, parts))
 
     @property
     def float_dtype(self) -> str:

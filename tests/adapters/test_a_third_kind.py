@@ -112,7 +112,7 @@ def test_its_warm_up_runs_its_first_steps(cell):
 
 def test_it_has_a_name_for_people(cell):
     assert kinds.label_of(NAME) == "Blocks"
-    assert cell.label == f"{NAME} 4 steps"
+    assert cell.label == "Blocks, 4 steps, 16 tokens, batch 1"
 
 
 def test_it_has_a_cost_and_a_peak(cell):

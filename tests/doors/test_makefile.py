@@ -40,9 +40,7 @@ def test_plain_make_prints_every_door():
     assert (done.returncode, done.stderr) == (0, "")
     printed = re.findall(r"^  make ([\w-]+) +\S", done.stdout, re.MULTILINE)
     assert set(DOORS) <= set(printed)
-    makefile = Path("Makefile").read_text().replace("\\\n", " ")
-    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
-    assert sorted(printed) == sorted(phony)
+    assert sorted(printed) == sorted(all_doors())
     assert done.stdout == make("help").stdout
 
 
@@ -52,6 +50,12 @@ def test_help_shows_the_variables_as_they_are():
     assert 'STEPS="16 64"' in help_text
     assert "STUDY=mine" in help_text
     assert """MODEL="my model's\"""" in help_text
+
+
+def all_doors() -> list[str]:
+    """Every door, from the Makefile's list of them."""
+    makefile = Path("Makefile").read_text().replace("\\\n", " ")
+    return re.search(r"^doors = (.*)$", makefile, re.MULTILINE)[1].split()
 
 
 def variables() -> list[str]:
@@ -125,8 +129,9 @@ def test_every_other_door_sets_up_first(door):
 
 
 def test_restore_never_falls_back_to_the_pairs_name():
-    asked = [shlex.split(dry("restore", "PY=python3", *given)) for given in ((), ("PAIR=mine",), ("STUDY=a b",))]
-    assert [words[-1] for words in asked] == ["", "", "a b"]
+    asked = [shlex.split(dry("restore", "PY=python3", *given)) for given in ((), ("STUDY=a b",))]
+    assert [words[-1] for words in asked] == ["", "a b"]
+    assert make("restore", "PY=python3", "PAIR=mine").returncode == 2
 
 
 SCALING = "scaling batch length prompt attention memory".split()  # noqa: SIM905
@@ -175,3 +180,95 @@ def test_restore_of_no_published_study_is_one_line_and_status_2(given):
     assert line.startswith("error: STUDY=none such: no such study" if given else "error: restore: give the study")
     assert "; paper/recorded has: " in line
     assert all(line.startswith("make: ") for line in of_make)
+
+
+FOR_ALL = {"PY", "PYTHON"}  # they say by what a door runs, never what it does
+
+
+def refusal(*arguments: str) -> str:
+    """The one line with which make ends before anything runs."""
+    done = make(*arguments, "PY=python3")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("door", all_doors())
+def test_a_door_passes_each_variable_on_or_refuses_it(door):
+    plain = dry(door, "PY=python3")
+    for name in sorted({name for name in variables() if name.isupper()} - FOR_ALL):
+        done = make("-n", door, "PY=python3", f"{name}=zz")
+        if done.returncode == 0:
+            assert done.stdout != plain, f"{name} is dropped"
+        else:
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"{name}=zz: `make {door}` does not use {name}; it uses " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("STEP", "STEPS"), ("steps", "STEPS"), ("PROMPT", "PROMPTS"), ("MODELS", "MODEL"), ("PROMPT_FILE", "PROMPTS_FILE"),
+     ("cell_options", None), ("a'b", None)],
+)  # fmt: skip
+def test_a_variable_that_there_is_not_is_refused_with_the_nearest_name(name, nearest):
+    line = refusal("sweep", f"{name}=16 64")
+    assert f"{name}=16 64: there is no variable {name}; did you mean {nearest or ''}" in line
+
+
+@pytest.mark.parametrize("door", ["likelihood", "smoke", "ceilings", "verify", "engines", "frontier", "batch"])
+def test_a_model_of_ones_own_reaches_every_door_that_runs_models(door):
+    assert '--model "my model"' in dry(door, "PY=python3", "MODEL=my model")
+
+
+def test_of_several_doors_one_that_reads_a_variable_is_enough():
+    assert '--steps "16"' in dry("baseline", "sweep", "PY=python3", "STEPS=16")
+    assert "`make baseline tasks` does not use STEPS" in refusal("baseline", "tasks", "STEPS=16")
+
+
+def test_a_door_that_there_is_not_is_said_before_its_variables():
+    done = make("sweeep", "STEPS=16", "PY=python3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No rule to make target 'sweeep'" in done.stderr
+
+
+PIP = """#!/bin/sh
+case "$*" in
+    -V) echo Python 3.12.1 ;;
+    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    *nodeps.txt) echo "Collecting four==4"; exit $FAILS ;;
+    *"pip install"*) printf 'Collecting one==1\\nCollecting two>=2 (from a)\\nInstalling collected packages: two\\n' ;;
+esac
+"""
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A folder with the Makefile and a Python that only says what pip would say."""
+    for name in ("Makefile", "requirements.txt", "configs/requirements-nodeps.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(Path(name).read_text())
+    python = tmp_path / "python"
+    python.write_text(PIP)
+    python.chmod(0o755)
+    return tmp_path
+
+
+def test_setup_says_what_it_does_and_the_second_time_that_it_is_done(bare):
+    first = make("setup", "-C", str(bare), "PYTHON=./python", FAILS="0")
+    assert first.returncode == 0, first.stderr
+    lines = first.stderr.splitlines()
+    assert lines[0].startswith("setting up .venv, once: about three minutes")
+    assert [line.strip() for line in lines[1:]] == [
+        "package 1: one==1", "package 2: two>=2", "all packages are here; unpacking them", "package 3: four==4",
+    ]  # fmt: skip
+    second = make("setup", "-C", str(bare), "PYTHON=./python", FAILS="0")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "setup: nothing to do; .venv is complete\n", "")
+
+
+def test_setup_that_broke_off_is_an_error_and_is_done_again(bare):
+    broken = make("setup", "-C", str(bare), "PYTHON=./python", FAILS="1")
+    assert broken.returncode == 2
+    assert "error: .venv is not whole, see above; give the same command again" in broken.stderr
+    again = make("setup", "-C", str(bare), "PYTHON=./python", FAILS="0")
+    assert again.returncode == 0
+    assert "setting up .venv" in again.stderr

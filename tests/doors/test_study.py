@@ -25,23 +25,23 @@ def command(folder, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def clone(found: Path) -> Path:
+def clone(place: Path) -> Path:
     """The repository's files in a folder, with an empty MLflow and nothing cached."""
     for name in ("bench", "configs"):
-        (found / name).symlink_to(REPO / name)
-    shutil.copytree(REPO / "paper", found / "paper", ignore=shutil.ignore_patterns("build"))
-    return found
+        (place / name).symlink_to(REPO / name)
+    shutil.copytree(REPO / "paper", place / "paper", ignore=shutil.ignore_patterns("build"))
+    return place
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working directory of its own."""
-    found = clone(tmp_path_factory.mktemp("study"))
-    (found / ".cache").mkdir()
+    place = clone(tmp_path_factory.mktemp("study"))
+    (place / ".cache").mkdir()
     for name in ("judge", "prompts"):
         (REPO / ".cache" / name).mkdir(parents=True, exist_ok=True)
-        (found / ".cache" / name).symlink_to(REPO / ".cache" / name)
-    return found
+        (place / ".cache" / name).symlink_to(REPO / ".cache" / name)
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,11 @@ def frame(folder) -> list[dict]:
 
 
 def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
-    found = records(folder)
-    rounds = [(r["cell_id"], r["round"]) for r in found if r["record"] == "round"]
+    stored = records(folder)
+    rounds = [(r["cell_id"], r["round"]) for r in stored if r["record"] == "round"]
     assert len(rounds) == len(set(rounds)) == (3 + 2) * 2  # three cells and the sentinel's twins
-    assert all(r["outcome"] == "ok" for r in found if r["record"] == "round")
-    assert sorted(r["scorer"] for r in found if r["record"] == "scores") == sorted(
+    assert all(r["outcome"] == "ok" for r in stored if r["record"] == "round")
+    assert sorted(r["scorer"] for r in stored if r["record"] == "scores") == sorted(
         ["diversity", "bertscore-minilm", "judge-smollm2"] * 3 + ["diversity", "judge-smollm2"]  # and the references
     )
 
@@ -81,11 +81,11 @@ def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, fol
 
 
 def test_runs_carry_the_contracts_names(study, folder):
-    found = frame(folder)
-    twins = [r for r in found if r["kind"] == "sentinel"]
+    tracked = frame(folder)
+    twins = [r for r in tracked if r["kind"] == "sentinel"]
     assert sorted(r["twin"] for r in twins) == ["a", "b"]
     assert all(r["latency/latency_ms"] > 0 and r["outcome"] == "ok" for r in twins)
-    runs = {(r["model"], r.get("steps")): r for r in found if r["kind"] != "sentinel"}
+    runs = {(r["model"], r.get("steps")): r for r in tracked if r["kind"] != "sentinel"}
     human = runs.pop(("human", None))
     assert (human["kind"], human["status"], human["quality/bertscore_f1"]) == ("reference", "FINISHED", None)
     assert human["quality/judge_perplexity"] > 1
@@ -106,10 +106,12 @@ def test_runs_carry_the_contracts_names(study, folder):
     assert runs["llada", 2]["latency/itl_p50_ms"] is None
 
 
-def test_running_again_measures_and_scores_nothing(study, folder):
+def test_running_again_measures_and_scores_nothing_and_says_so(study, folder):
     before, rows = records(folder), frame(folder)
     done = command(folder, "bench.run", *GRIDS, *SMALL)
     assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert line == "study tiny: nothing to do, everything asked for is measured and scored; VERBOSE=1 prints the tables"
     assert records(folder) == before
     assert frame(folder) == rows
 
@@ -117,13 +119,15 @@ def test_running_again_measures_and_scores_nothing(study, folder):
 def test_a_killed_study_goes_on_where_it_stopped(study, folder):
     file = folder / "mlruns/tiny.jsonl"
     whole = records(folder)
-    kept = [r for r in whole if r["record"] == "round"][:4]
-    file.write_text("".join(json.dumps(r) + "\n" for r in kept) + '{"record": "round", "cut off in the mid')
+    rounds_before = [r for r in whole if r["record"] == "round"][:4]
+    file.write_text("".join(json.dumps(r) + "\n" for r in rounds_before) + '{"record": "round", "cut off in the mid')
     done = command(folder, "bench.run", *GRIDS, *SMALL)
     assert done.returncode == 0, done.stderr
-    found = [r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"]
-    assert found[:4] == kept
-    assert len({(r["cell_id"], r["round"]) for r in found}) == len(found) == 10
+    rounds_after = [
+        r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"
+    ]
+    assert rounds_after[:4] == rounds_before
+    assert len({(r["cell_id"], r["round"]) for r in rounds_after}) == len(rounds_after) == 10
 
 
 def is_json(line: str) -> bool:
@@ -155,9 +159,9 @@ def test_export_run_elsewhere_and_replay(study, folder):
     done = command(folder, "bench.run", "--cells", "work", "--record", "out.jsonl")
     assert done.returncode == 0, done.stderr
     assert not (folder / "mlruns/away.jsonl").exists()
-    for _ in range(2):
+    for said in ("replayed into study away: 2 cells", "study away: nothing to do, all 2 cells are here"):
         done = command(folder, "bench.tracking", "replay", "out.jsonl")
-        assert "study away: 2 cells" in done.stdout, done.stderr
+        assert said in done.stdout, done.stderr
     assert len((folder / "mlruns/away.jsonl").read_text().splitlines()) == 2
 
 
@@ -179,13 +183,14 @@ def test_the_report_is_built_and_says_what_is_missing(study, folder):
 def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, folder, tmp_path):
     fresh, plain = clone(tmp_path), folder / "mlruns/tiny.jsonl"
     (fresh / "paper/recorded/tiny.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
-    seen = []
-    for _ in range(2):
+    states = []
+    for said in ("restored into study tiny: 6 cells; make paper STUDY=tiny shows them\n",
+                 "study tiny: nothing to do, all 6 cells are here\n"):  # fmt: skip
         done = command(fresh, "bench.tracking", "restore", "tiny")
-        assert (done.returncode, done.stdout) == (0, "restored into study tiny: 6 cells\n"), done.stderr
-        seen.append((records(fresh), frame(fresh)))
-    assert seen[0] == seen[1]
-    assert seen[0][0] == [json.loads(line) for line in filter(is_json, plain.read_text().splitlines())]
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
+        states.append((records(fresh), frame(fresh)))
+    assert states[0] == states[1]
+    assert states[0][0] == [json.loads(line) for line in filter(is_json, plain.read_text().splitlines())]
     assert command(fresh, "paper.build", "tiny").returncode == 0
     assert json.loads((fresh / "paper/build/results.json").read_text())["llada.4.nfe"]["value"] == 4
 
@@ -227,9 +232,33 @@ def test_likelihood_is_measured_once_a_model(folder):
     text.write_text(
         "\n".join(f"{i} " + "The river runs through the old town and past the mill. " * 10 for i in range(2))
     )
-    for _ in range(2):
-        done = command(folder, "bench.perplexity", "--text", "wiki.txt", "--texts", "2", "--study", "words")
+    asked = ["--text", "wiki.txt", "--texts", "2", "--study", "words"]
+    for more in ([], ["--verbose"]):
+        done = command(folder, "bench.perplexity", *asked, *more)
         assert done.returncode == 0, done.stderr
         assert "llama  wiki.txt" in done.stdout
         assert "upper bound, Monte-Carlo error" in done.stdout
+    again = command(folder, "bench.perplexity", *asked)
+    assert (again.returncode, again.stdout.count("\n")) == (0, 1)
+    assert again.stdout.startswith("study words: nothing to do, ")
     assert len((folder / "mlruns/words.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        ["bench.run", "configs/grids/smoke.yaml", "--ceilings"],
+        ["bench.run", "configs/grids/smoke.yaml"],
+        ["bench.ceilings"],
+        ["bench.frontier", "--limit-gib", "2"],
+        ["bench.selfcheck"],
+    ],
+)
+def test_a_door_that_the_lock_refuses_says_that_alone(folder, door):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(lock.LOCKS, str(folder))
+        with lock.lock("cpu", "of somebody else"):
+            done = command(folder, *door, "--device", "cpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = [line for line in done.stderr.splitlines() if not line.startswith("reading models")]
+    assert line.startswith("error: device cpu is in use by study of somebody else (process ")

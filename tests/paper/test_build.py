@@ -144,7 +144,7 @@ def test_a_second_build_of_the_same_study_draws_nothing(tracking, monkeypatch, c
     assert build.main() == 0
     monkeypatch.setattr(build, "make_parts", lambda findings: pytest.fail("drawn again"))
     assert build.main() == 0
-    assert "nothing has changed since it was built" in capsys.readouterr().out
+    assert "nothing has changed since the report was built" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("model", ["llama", "llada"])

@@ -28,7 +28,7 @@ def test_runs_of_both_engines_are_shown_the_eager_one():
 
 def test_where_no_sentinel_ran_captured_the_eager_one_is_shown_and_said_to_be_that():
     rows = [*runs("batch", "captured"), *twins("eager")]
-    begin = "Noise: no sentinel ran captured; the same eager cell twice in a round differs"
+    begin = "Noise: no noise check ran on the captured engine; the same eager cell twice in a round differs"
     assert sentence(rows, "batch").startswith(begin)
 
 
@@ -36,7 +36,7 @@ def test_that_no_sentinel_of_the_engine_ran_is_said_under_a_comparison():
     rows = [*runs("baseline", "eager", batch_size=1)[:1], *runs("sweep", "eager")[1:2], *twins("captured")]
     [comparison] = comparisons(judged(rows))
     assert comparison.noise is None
-    assert render_comparison.verdict(comparison)[-1] == "Noise: no sentinel of this engine ran."
+    assert render_comparison.verdict(comparison)[-1] == "Noise: not measured, since no noise check ran on this engine."
     assert sentence([*runs("batch", "eager"), *twins("captured")], "batch") == ""
 
 
@@ -53,7 +53,7 @@ def test_a_drift_is_that_of_an_engine():
 
 def test_a_captured_sentinel_that_failed_is_said_not_replaced():
     rows = [*runs("batch", "captured"), *twins("eager"), *twins("captured", outcome="error", message="gone")]
-    assert sentence(rows, "batch") == "Noise: not measured. A sentinel is left out: error: gone."
+    assert sentence(rows, "batch") == "Noise: not measured. A noise check is left out: error: gone."
 
 
 def test_runs_from_before_engines_were_told_count_as_eager():

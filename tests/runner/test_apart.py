@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.common.errors import BadInput
 from bench.runner import apart
 from tests.support import apart_functions
 
@@ -22,11 +23,18 @@ def test_it_runs_in_another_process_with_its_own_environment(tmp_path):
     assert "GREETING" not in os.environ
 
 
-def test_bad_input_is_one_line_and_false(capfd):
+def test_bad_input_there_is_raised_here_and_printed_by_nobody_else(capfd):
+    with pytest.raises(BadInput, match=r"^nothing to do$"):
+        apart.run(apart_functions.refuse)
     assert not apart.run(apart_functions.give_up)
     assert capfd.readouterr().err == ""
-    assert not apart.run(apart_functions.refuse)
-    assert capfd.readouterr().err == "error: nothing to do\n"
+
+
+def test_this_process_looks_up_meanwhile(monkeypatch):
+    monkeypatch.setattr(apart, "LOOK_S", 0.05)
+    looks = []
+    assert apart.run(apart_functions.sleep, 0.5, meanwhile=lambda: looks.append(None))
+    assert len(looks) > 3
 
 
 def is_alive(process_id: int) -> bool:

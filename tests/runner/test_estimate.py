@@ -28,7 +28,9 @@ class Counting:
 def test_the_estimate_counts_the_forwards_of_the_warm_up(cell, monkeypatch):
     adapter = Counting()
     calls.warm_up(adapter, cell, [calls.Batch([0], [[1, 2]])])
-    monkeypatch.setattr(estimate, "call_s", lambda cell, prompts, known: float(cell.forwards()))  # a second a forward
+    monkeypatch.setattr(
+        estimate, "call_s", lambda cell, prompts, on_record: float(cell.forwards())
+    )  # a second a forward
     prompts = (Prompt("p", None, {cell.model: [1, 2]}),)
     seconds_of_calls = estimate.calls(cell, 1) * cell.forwards()
     assert estimate.round_s(cell, 1, prompts, {}) - seconds_of_calls == adapter.forwards

@@ -93,13 +93,13 @@ def test_tries_are_read_from_records_of_the_same_line_alone():
     work = Work("s", 1, 0, (cell,), {"h": (Prompt("p", None, {"llada": [1, 2]}),)})
     tried = {batch: frontier.probe(work, cell, batch).cells[0] for batch in (2, 4, 8)}
     other = frontier.probe(work, make_cell("llada", kind="frontier", steps=8), 16).cells[0]
-    known = {
+    on_record = {
         tried[2].cell_id: entry(replace(tried[2], weights="elsewhere", time_limit_s=1.0), "ok", 3.0),
         tried[4].cell_id: entry(tried[4], "oom"),
         other.cell_id: entry(other, "ok"),
     }
-    assert frontier.tries_of(cell, known) == (Tries({2: 3.0}, frozenset({4})), "")
-    assert frontier.tries_of(cell, known | {tried[8].cell_id: entry(tried[8], "error")})[1] == "error: m"
+    assert frontier.tries_of(cell, on_record) == (Tries({2: 3.0}, frozenset({4})), "")
+    assert frontier.tries_of(cell, on_record | {tried[8].cell_id: entry(tried[8], "error")})[1] == "error: m"
 
 
 def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
@@ -140,10 +140,10 @@ def test_a_plan_leaves_out_what_is_on_record():
     assert all(32 < batch < 64 for batch in [*batches, end])
 
 
-def planned(tmp_path, capsys, known: list[dict], limit: float | None) -> list[str]:
+def planned(tmp_path, capsys, on_record: list[dict], limit: float | None) -> list[str]:
     """The lines of a plan of one line, after these records."""
     cell = replace(LINE, limit_gib=limit)
-    for record in known:
+    for record in on_record:
         disk.append(tmp_path / "out.jsonl", record)
     frontier_plan.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), Sink("s", tmp_path / "out.jsonl"))
     return capsys.readouterr().out.splitlines()
@@ -167,12 +167,12 @@ def test_minutes_of_a_plan_are_starts_and_forwards_of_its_tries(tmp_path, capsys
 )
 def test_a_plan_says_what_was_tried(outcomes, state, tmp_path, capsys):
     cell = replace(LINE, limit_gib=2.0)
-    known = []
+    on_record = []
     for batch, outcome in outcomes.items():
         tried = frontier.at_batch(cell, batch)
         head = {"record": "round", "study": "s", "cell_id": tried.cell_id, "cell": tried.settings(), "message": "m"}
-        known.append(head | {"round": 1, "outcome": outcome, "memory_gib": {"resident": 0.5}, "calls": []})
-    row = planned(tmp_path, capsys, known, 2.0)[1]
+        on_record.append(head | {"round": 1, "outcome": outcome, "memory_gib": {"resident": 0.5}, "calls": []})
+    row = planned(tmp_path, capsys, on_record, 2.0)[1]
     assert row.endswith(f"  {state}")
     assert (row.split()[4] == "0") == (state != "begun")
 
@@ -243,11 +243,13 @@ def test_memory_runs_out_for_real_and_the_same_command_goes_on(tmp_path):
     arguments = ["--cells", str(tmp_path / "work"), "--record", str(tmp_path / "out.jsonl"), "--limit-gib", "0.7"]
     first = run(tmp_path, *arguments)
     assert first.returncode == 0, first.stderr
-    found = disk.read_json(tmp_path / "out.jsonl")
-    outcomes = {record["cell"]["batch_size"]: record["outcome"] for record in found}
+    stored = disk.read_json(tmp_path / "out.jsonl")
+    outcomes = {record["cell"]["batch_size"]: record["outcome"] for record in stored}
     assert set(outcomes.values()) == {"ok", "oom"}
     largest = max(batch for batch, outcome in outcomes.items() if outcome == "ok")
     assert f"llada, 1024 tokens: batch {largest} fits, " in first.stdout
-    assert all(record["cell"]["limit_gib"] == 0.7 for record in found)
+    assert all(record["cell"]["limit_gib"] == 0.7 for record in stored)
     again = run(tmp_path, *arguments)
-    assert (again.stdout, len(disk.read_json(tmp_path / "out.jsonl"))) == (first.stdout, len(found))
+    idle = "study edge: nothing to do, every edge of the frontier is on record (VERBOSE=1 prints them)\n"
+    assert (again.stdout, len(disk.read_json(tmp_path / "out.jsonl"))) == (idle, len(stored))
+    assert run(tmp_path, *arguments, "--verbose").stdout == first.stdout + idle

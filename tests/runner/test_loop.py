@@ -8,10 +8,10 @@ from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.records import merge
 from bench.records.machine import NvmlReport
-from bench.runner import ceilings, loop, request
+from bench.runner import ceilings, command, loop, request
 from bench.runner import order as runner_order
-from bench.runner.request import Request
 from bench.spec import sentinel
+from bench.spec.pair import read_pair
 from bench.spec.work import Work
 from bench.store import disk
 from tests.conftest import make_cell
@@ -81,9 +81,9 @@ def test_the_order_is_shuffled_by_the_seed_alone(work, sink, tmp_path):
 def test_a_death_costs_its_cell_alone_and_is_not_tried_again(work, sink, tmp_path, capsys):
     Scripted.fatal = CELLS[1].cell_id
     assert loop.run(work, tmp_path, sink) == 1
-    found = outcomes(sink)
-    assert found.pop(CELLS[1].cell_id) == ["error"]
-    assert found == {cell.cell_id: ["ok"] * 3 for cell in CELLS if cell != CELLS[1]}
+    endings = outcomes(sink)
+    assert endings.pop(CELLS[1].cell_id) == ["error"]
+    assert endings == {cell.cell_id: ["ok"] * 3 for cell in CELLS if cell != CELLS[1]}
     assert "signal 9" in capsys.readouterr().err
     Scripted.asked.clear()
     assert loop.run(work, tmp_path, sink) == 1
@@ -128,7 +128,7 @@ def test_the_sentinel_begins_and_ends_each_round_in_a_process_of_its_own():
     ]  # fmt: skip
 
 
-def known_of(rounds: dict[str, dict[int, str]]) -> dict[str, merge.CellRecords]:
+def records_with(rounds: dict[str, dict[int, str]]) -> dict[str, merge.CellRecords]:
     """Records by cell id with these outcomes by round."""
     return {
         cell_id: merge.CellRecords(
@@ -139,15 +139,15 @@ def known_of(rounds: dict[str, dict[int, str]]) -> dict[str, merge.CellRecords]:
 
 
 def test_a_round_with_nothing_else_to_run_needs_no_sentinel_unless_it_is_all_that_is_asked():
-    done = known_of({cell.cell_id: {1: "ok", 2: "ok"} for cell in CELLS})
+    done = records_with({cell.cell_id: {1: "ok", 2: "ok"} for cell in CELLS})
     assert runner_order.rounds_to_do(Work("s", 2, 0, (*CELLS, *SENTINELS), {}), done) == []
     alone = runner_order.rounds_to_do(Work("s", 2, 0, SENTINELS, {}), done)
     assert [(round_, len(cells)) for round_, cells in alone] == [(1, 1), (1, 1), (2, 1), (2, 1)]
 
 
 def test_a_round_that_was_cut_off_before_its_last_sentinel_gets_it():
-    done = known_of({cell.cell_id: {1: "ok", 2: "ok"} for cell in (*CELLS, SENTINELS[0])})
-    done |= known_of({SENTINELS[1].cell_id: {1: "ok"}})
+    done = records_with({cell.cell_id: {1: "ok", 2: "ok"} for cell in (*CELLS, SENTINELS[0])})
+    done |= records_with({SENTINELS[1].cell_id: {1: "ok"}})
     left = runner_order.rounds_to_do(Work("s", 2, 0, (*CELLS, *SENTINELS), {}), done)
     assert [(round_, [cell.twin for cell in cells]) for round_, cells in left] == [(2, ["b"])]
 
@@ -160,36 +160,36 @@ def test_other_cells_have_a_sentinel_of_their_own():
 
 def test_only_the_outcomes_asked_for_are_tried_again(work):
     oom, error, fine, fresh = (cell.cell_id for cell in CELLS)
-    known = known_of({oom: {1: "oom"}, error: {1: "ok", 2: "error"}, fine: {1: "ok", 2: "ok", 3: "ok"}})
+    on_record = records_with({oom: {1: "oom"}, error: {1: "ok", 2: "error"}, fine: {1: "ok", 2: "ok", 3: "ok"}})
 
     def left(*retry: str) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for round_, cells in runner_order.rounds_to_do(work, known, frozenset(retry)):
+        rounds_left: dict[str, list[int]] = {}
+        for round_, cells in runner_order.rounds_to_do(work, on_record, frozenset(retry)):
             for cell in cells:
-                found.setdefault(cell.cell_id, []).append(round_)
-        return found
+                rounds_left.setdefault(cell.cell_id, []).append(round_)
+        return rounds_left
 
     assert left() == {fresh: [1, 2, 3]}
     assert left("oom") == {fresh: [1, 2, 3], oom: [1, 2, 3]}
     assert left("oom", "error") == {fresh: [1, 2, 3], oom: [1, 2, 3], error: [2, 3]}
 
 
-def seen(cell, *verdicts: str) -> dict[str, merge.CellRecords]:
-    """What is known of a cell after rounds with these verdicts, all ended well."""
+def records_after(cell, *verdicts: str) -> dict[str, merge.CellRecords]:
+    """The records of a cell after rounds with these verdicts, all ended well."""
     return {cell.cell_id: watched_by(*map(NvmlReport, verdicts), cell=cell)}
 
 
 @pytest.mark.parametrize(("retry", "again"), [("violated", [2]), ("unknown", [3]), ("violated unknown", [2, 3])])
 def test_a_round_that_was_not_ours_alone_is_measured_again_if_asked(retry, again):
     cell = make_cell("llama", device="cuda")
-    known = seen(cell, "exclusive", "violated", "unknown")
-    assert all(runner_order.is_done(cell, number, known) for number in (1, 2, 3))
-    assert [n for n in (1, 2, 3) if not runner_order.is_done(cell, n, known, request.retried(retry))] == again
+    on_record = records_after(cell, "exclusive", "violated", "unknown")
+    assert all(runner_order.is_done(cell, number, on_record) for number in (1, 2, 3))
+    assert [n for n in (1, 2, 3) if not runner_order.is_done(cell, n, on_record, request.retried(retry))] == again
 
 
 def test_a_cpu_s_verdict_is_not_tried_again():
     cell = make_cell("llama", device="cpu")
-    assert runner_order.is_done(cell, 1, seen(cell, "unknown"), frozenset(["unknown"]))
+    assert runner_order.is_done(cell, 1, records_after(cell, "unknown"), frozenset(["unknown"]))
 
 
 def test_what_is_measured_again_says_what_it_replaces_and_brings_its_sentinel(work, sink, tmp_path, monkeypatch):
@@ -197,7 +197,7 @@ def test_what_is_measured_again_says_what_it_replaces_and_brings_its_sentinel(wo
     assert not any("again" in record for record in disk.read_json(sink.file))
     began = {r["cell_id"]: r["started"] for r in disk.read_json(sink.file) if r["round"] == 2}
     monkeypatch.setattr(
-        runner_order, "is_done", lambda cell, round_, known, retry: (cell.model, round_) != ("llama", 2)
+        runner_order, "is_done", lambda cell, round_, on_record, retry: (cell.model, round_) != ("llama", 2)
     )
     loop.run(work, tmp_path, sink)
     [again] = [record for record in disk.read_json(sink.file) if "again" in record]
@@ -208,13 +208,15 @@ def test_a_round_measured_again_by_its_verdict_brings_its_sentinel():
     cell = make_cell("llama", device="cuda")
     twins = sentinel.twins(make_cell("llada", device="cuda", kind="sentinel"), [cell])
     work = Work("s", 2, 0, (cell, *twins), {})
-    known = {}
-    for one in work.cells:
-        known |= seen(one, "exclusive", "violated" if one is cell else "exclusive")
-    found = runner_order.rounds_to_do(work, known, frozenset(["violated"]))
-    assert [(round_, [c.label for c in cells]) for round_, cells in found] == [
-        (2, ["sentinel a"]), (2, ["llama"]), (2, ["sentinel b"]),
-    ]  # fmt: skip
+    on_record = {}
+    for watched in work.cells:
+        on_record |= records_after(watched, "exclusive", "violated" if watched is cell else "exclusive")
+    processes = runner_order.rounds_to_do(work, on_record, frozenset(["violated"]))
+    assert [(round_, [c.label for c in cells]) for round_, cells in processes] == [
+        (2, ["noise check, before"]),
+        (2, ["LLaMA, 16 tokens, batch 1"]),
+        (2, ["noise check, after"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -239,13 +241,13 @@ def test_cells_of_one_captured_step_stay_together_in_random_order():
     shared = [make_cell("llada", engine="captured", steps=steps, prompt_tokens=4) for steps in (2, 4, 8, 16)]
     others = [make_cell("llada", engine="captured", gen_length=32, prompt_tokens=4), make_cell("llada", steps=2)]
     assert len({cell.capture for cell in (*shared, *others)}) == 3
-    seen = set()
+    orders = set()
     for seed in range(40):
         order = runner_order.shuffled([*shared, *others], str(seed))
         places = [order.index(cell) for cell in shared]
         assert max(places) - min(places) == 3
-        seen.add(tuple(cell.steps for cell in order if cell in shared))
-    assert len(seen) > 10  # among themselves they are shuffled
+        orders.add(tuple(cell.steps for cell in order if cell in shared))
+    assert len(orders) > 10  # among themselves they are shuffled
 
 
 def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stops(work, tmp_path, monkeypatch):
@@ -255,15 +257,15 @@ def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stop
         started.append((function, arguments))
         return ends_well
 
-    monkeypatch.setattr(loop.apart, "run", run)
+    monkeypatch.setattr(command.apart, "run", run)
     cells = (*work.cells, make_cell("llama", dtype="int8"), make_cell("llada", dtype="float16", twin="a"))
-    asked = Request(grids=("smoke",), ceilings=True)
+    pair = read_pair("pocket")
     sink = loop.Sink("s", tmp_path / "records.jsonl")
-    loop.measure_ceilings(asked, replace(work, cells=cells), sink)
+    command.measure_ceilings(replace(work, cells=cells), pair, sink)
     [(function, (task, its_sink, seconds, only_missing))] = started
     assert function is ceilings.run
     assert (task.study, task.pair, task.device, task.dtypes) == ("s", "pocket", "cpu", ("bfloat16", "float32"))
     assert (its_sink, seconds, only_missing) == (sink, None, True)
     ends_well = False
     with pytest.raises(BadInput, match="ceilings of this device were not measured"):
-        loop.measure_ceilings(asked, work, sink)
+        command.measure_ceilings(work, pair, sink)

@@ -1,5 +1,6 @@
 """Scorers in processes of their own: proved before anything is measured, and a death costs one scorer alone."""
 
+import contextlib
 import json
 
 import pytest
@@ -10,7 +11,8 @@ from bench.data.prompt import Prompt
 from bench.devices import lock
 from bench.quality import judge as judges
 from bench.quality import proof, scoring
-from bench.runner import scorers
+from bench.runner import scorers, scores
+from bench.runner.progress import SCORING, Bar, Part
 from bench.runner.request import Request
 from bench.spec.pair import read_pair
 from bench.spec.work import Work
@@ -35,6 +37,12 @@ def work_of(cell) -> Work:
     return Work("s", 1, 0, (cell,), {})
 
 
+def score(pair, sink: Sink) -> int | None:
+    """How many scorers failed; None where there was nothing to do."""
+    with contextlib.closing(Bar({SCORING: Part(SCORING, 1.0)})) as bar:
+        return scores.score("s", pair, sink, bar)
+
+
 @pytest.fixture
 def cell(folder):
     """A cell whose texts every scorer can score."""
@@ -49,7 +57,8 @@ def test_a_judge_that_cannot_judge_stops_a_run_before_anything_is_measured(cell,
     with pytest.raises(BadInput, match="cannot judge: ImportError"):
         scorers.check(Request(), work_of(cell), pair, sink)
     assert not sink.file.exists()
-    assert capfd.readouterr().err == ""  # what libraries say is in a file
+    said = capfd.readouterr().err  # what libraries say is in a file
+    assert said == "checking that the scorers can score (once, under a minute)\n"
     assert proof.LOG.is_file()
 
 
@@ -78,20 +87,20 @@ def test_a_process_that_dies_costs_the_scorer_that_it_was_at(cell, folder, monke
     sink = Sink("s")
     sink.take(round_of(cell, [llada_call(0, kept=[2])], sequences=[[5, 1]]))
     monkeypatch.setattr(scoring, "score_study", apart_functions.score_and_die_at_the_encoder)
-    assert scorers.score("s", pair, sink) == 1
-    scores = disk.by_cell("s")["c"].scores
-    assert scores["bertscore-minilm"].failure == scorers.DIED
-    assert scores["diversity"].failure is None
-    assert scores[judges.scorer_name(pair.judge)].failure is None
+    assert score(pair, sink) == 1
+    on_record = disk.by_cell("s")["c"].scores
+    assert on_record["bertscore-minilm"].failure == scores.DIED
+    assert on_record["diversity"].failure is None
+    assert on_record[judges.scorer_name(pair.judge)].failure is None
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("bertscore")]
     assert lines == [
-        f"bertscore-minilm: 1 set of texts not scored ({scorers.DIED}); generations are kept, `make score` tries again"
+        f"bertscore-minilm: 1 set of texts not scored ({scores.DIED}); generations are kept, `make score` tries again"
     ]
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    assert scorers.score("s", pair, sink) == 0
+    assert score(pair, sink) == 0
     assert disk.by_cell("s")["c"].scores["bertscore-minilm"].failure is None
-    assert scorers.score("s", pair, sink) is None
+    assert score(pair, sink) is None
 
 
 def test_what_was_found_out_is_kept_as_json_and_a_broken_file_costs_nothing(folder):

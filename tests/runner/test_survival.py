@@ -123,10 +123,10 @@ def test_an_interrupt_is_one_line_and_the_same_command_goes_on(tmp_path):
     parent.send_signal(signal.SIGINT)
     assert end_of(parent) == (130, ["stopped; what was measured is kept, the same command goes on from here"])
     study.orphan_s()
-    kept = study.read()
-    assert len(study.file.read_bytes().splitlines()) == len(kept) < 6
+    records_before = study.read()
+    assert len(study.file.read_bytes().splitlines()) == len(records_before) < 6
     assert study.run() == (0, [])
-    assert study.read()[: len(kept)] == kept
+    assert study.read()[: len(records_before)] == records_before
     assert len(study.read()) == len(study.good()) == 6
 
 
@@ -139,9 +139,9 @@ def failing(tmp_path_factory) -> tuple[Study, int, list[str]]:
 
 def test_a_bad_cell_costs_itself_alone(failing):
     study, code, errors = failing
-    found = {kind: (record["outcome"], record["message"]) for kind, record in study.last().items()}
-    assert found.pop("crashes")[1].startswith("worker ended with signal 11: ")
-    assert found == {
+    endings = {kind: (record["outcome"], record["message"]) for kind, record in study.last().items()}
+    assert endings.pop("crashes")[1].startswith("worker ended with signal 11: ")
+    assert endings == {
         "calm": ("ok", ""),
         "llama": ("ok", ""),
         "leaves": ("error", "worker ended with status 1: no such weights"),
@@ -171,16 +171,16 @@ def test_a_worker_that_ends_oddly_ends_its_events(name, tmp_path, monkeypatch):
     body, expected = ODD_ENDS[name]
     monkeypatch.setattr(launch, "COMMAND", (sys.executable, "-c", "\n".join(["import json, os, signal, time", *body])))
     monkeypatch.setattr(launch, "STARTUP_LIMIT_S", 2.0)
-    found = launch.Worker(tmp_path, 1, ["a"], tmp_path / "worker.log")
-    assert [event["event"] for event in found.events({"a": 60.0})] == expected
-    assert found.process.poll() is not None
+    worker = launch.Worker(tmp_path, 1, ["a"], tmp_path / "worker.log")
+    assert [event["event"] for event in worker.events({"a": 60.0})] == expected
+    assert worker.process.poll() is not None
 
 
 def test_a_worker_that_is_gone_before_it_is_asked_died(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "COMMAND", ("true",))
     for _ in range(30):  # some of them end before the parent has written to them
-        found = launch.Worker(tmp_path, 1, ["a"], tmp_path / "worker.log")
-        assert [event["event"] for event in found.events({"a": 60.0})] == ["died"]
+        worker = launch.Worker(tmp_path, 1, ["a"], tmp_path / "worker.log")
+        assert [event["event"] for event in worker.events({"a": 60.0})] == ["died"]
 
 
 def test_retry_runs_the_cells_of_its_outcomes_again_and_no_others(failing, tmp_path):
@@ -291,11 +291,11 @@ def read_only(db: Path):
 
 @contextmanager
 def unopenable(db: Path):
-    kept = db.rename(db.with_suffix(".kept"))
+    moved_away = db.rename(db.with_suffix(".moved_away"))
     db.mkdir()
     yield {}
     db.rmdir()
-    kept.rename(db)
+    moved_away.rename(db)
 
 
 @contextmanager

@@ -373,7 +373,8 @@ def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair
     assert [(cell.model, cell.engine) for cell in found] == [
         ("llada", "eager"), ("llada", "captured"), ("llama", "eager"), ("llama", "captured"),
     ]  # fmt: skip
-    assert [cell.label for cell in found[1:]] == ["llada 8 steps, captured", "llama", "llama, captured"]
+    llada, llama = "LLaDA, 8 steps, 128 tokens, batch 1", "LLaMA, 128 tokens, batch 1"
+    assert [cell.label for cell in found] == [llada, f"{llada}, captured", llama, f"{llama}, captured"]
     text = refusal(lambda: cells(tmp_path, pair_file, **one, prompts=3, batch_size=2))
     assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
     ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))

@@ -56,7 +56,8 @@ def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_
 
 def test_names_tell_the_engines_apart():
     names = ["sentinel a", "sentinel b", "sentinel a, captured", "sentinel b, captured"]
-    assert [cell.label for cell in BOTH] == names
+    places = ["before", "after", "before, captured", "after, captured"]
+    assert [cell.label for cell in BOTH] == [f"noise check, {place}" for place in places]
     assert [mlflow_log.run_name(cell) for cell in BOTH] == names
     assert len({cell.cell_id for cell in BOTH}) == 4
 
@@ -65,7 +66,7 @@ def test_a_plan_tells_them_apart(tmp_path, capsys):
     work = resolved("--also", "batch", "attention")
     plan.print_plan(work, loop.Sink("s", tmp_path / "out.jsonl"))
     shown = capsys.readouterr().out
-    assert all(f" llada {name} " in shown for name in ("a", "b", "a captured", "b captured"))
+    assert all(f" llada {name} " in shown for name in ("before", "after", "before captured", "after captured"))
 
 
 @pytest.mark.parametrize(("cells", "engine"), [(BOTH, "eager"), (BOTH[2:], "captured")])

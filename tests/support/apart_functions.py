@@ -29,6 +29,11 @@ def wait_long(file: Path) -> bool:
     return True
 
 
+def sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True
+
+
 def say_nothing(*arguments: object) -> bool:
     """End at once, as a process does that the system kills."""
     os._exit(9)

@@ -85,9 +85,9 @@ class Machine:
         self.patch.setattr(pynvml, name, call)
 
     def entries(self, card: Card, shown_in: str) -> list[SimpleNamespace]:
-        seen = {"all": card.processes, "host": card.processes, "own": [self.ours], "none": []}[self.lists]
+        listed = {"all": card.processes, "host": card.processes, "own": [self.ours], "none": []}[self.lists]
         shift = 100_000 if self.lists == "host" else 0
-        there = [process for process in tuple(card.processes) if process in seen and process.shown_in == shown_in]
+        there = [process for process in tuple(card.processes) if process in listed and process.shown_in == shown_in]
         return [SimpleNamespace(pid=process.pid + shift, usedGpuMemory=process.bytes) for process in there]
 
     def nvmlInit(self):

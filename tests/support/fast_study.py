@@ -186,21 +186,21 @@ class Study:
         for cell_id, entry in self.cells().items():
             for number, record in entry.rounds.items():
                 raw = record.to_json()
-                kept = {name: raw.get(name) for name in ("outcome", "message", "cell", "rounds", "seed", "sequences")}
-                facts[cell_id, number] = kept | {"calls": [timeless(call) for call in raw.get("calls", [])]}
+                chosen = {name: raw.get(name) for name in ("outcome", "message", "cell", "rounds", "seed", "sequences")}
+                facts[cell_id, number] = chosen | {"calls": [timeless(call) for call in raw.get("calls", [])]}
         return facts
 
 
 def timeless(call: dict) -> dict:
     """A call without its times; of marks, how many there were."""
-    kept = {name: value for name, value in call.items() if name not in ("latency_ms", "marks")}
-    return kept | {kind: len(times) for kind, times in call["marks"].items()}
+    chosen = {name: value for name, value in call.items() if name not in ("latency_ms", "marks")}
+    return chosen | {kind: len(times) for kind, times in call["marks"].items()}
 
 
 def end_of(process: subprocess.Popen) -> tuple[int, list[str]]:
     """Exit status, and the lines on standard error without the progress bar's."""
     lines = re.split("[\r\n]+", process.communicate(timeout=120)[1])
-    return process.returncode, [line.strip() for line in lines if line.strip() and " gone, " not in line]
+    return process.returncode, [line.strip() for line in lines if line.strip() and " gone" not in line]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""A command says what it is about to do, does what is missing, and knows when there was nothing."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from bench import run as door
+from bench.common.errors import BadInput
+from bench.data.prompt import Prompt
+from bench.devices import lock
+from bench.runner import command, loop, scores
+from bench.runner.command import Outcome, Todo
+from bench.runner.progress import SCORING, Part
+from bench.runner.request import Request
+from bench.spec import sentinel
+from bench.spec.work import Work
+from bench.store.sink import Sink
+from tests.conftest import make_cell
+from tests.runner.test_loop import CELLS, Scripted
+
+PROMPTS = tuple(Prompt(str(number), None, {"llama": [1], "llada": [1]}) for number in range(2))
+WORK = Work("mine", 2, 0, CELLS, {"h": PROMPTS})
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch) -> Request:
+    """A run of a work folder, as on a bare machine: no MLflow, no scores; workers are scripted."""
+    Scripted.asked, Scripted.fatal = [], None
+    monkeypatch.setattr(loop, "Worker", Scripted)
+    monkeypatch.setattr(loop.estimate, "call_s", lambda *arguments: 1.0)
+    monkeypatch.setenv(lock.LOCKS, str(tmp_path))
+    return Request(cells=tmp_path, record=tmp_path / "out.jsonl")
+
+
+def test_the_second_time_there_is_nothing_to_do(asked, capsys):
+    sink = Sink("mine", asked.record)
+    assert command.run(asked, WORK, None, sink) == Outcome(has_worked=True, failed=0, is_tracked=True)
+    said = capsys.readouterr().err
+    assert said.startswith("study mine: 4 cells to measure in 2 rounds on this CPU; a first guess is ")
+    assert "100%" in said
+    report = []
+    outcome = command.run(asked, WORK, None, sink, lambda: report.append("read"))
+    assert outcome == Outcome(has_worked=False, failed=0, is_tracked=True)
+    assert (capsys.readouterr().err, report) == ("", [])
+    assert door.idle_text(asked, WORK, 0) == "study mine: nothing to do, everything asked for is measured and scored"
+    assert "2 of its cells failed before (RETRY= runs them again)" in door.idle_text(asked, WORK, 2)
+
+
+def test_the_report_is_read_where_anything_was_done(asked):
+    assert command.run(asked, WORK, None, Sink("mine", asked.record), lambda: "findings").report == "findings"
+
+
+def test_a_device_in_use_is_the_only_thing_that_is_said(asked, capsys):
+    with lock.lock("cpu", "of somebody else"), pytest.raises(BadInput, match="in use by study of somebody else"):
+        command.run(asked, WORK, None, Sink("mine", asked.record))
+    assert capsys.readouterr() == ("", "")
+    assert Scripted.asked == []
+
+
+def test_what_is_about_to_be_done_in_words():
+    twins = sentinel.twins(make_cell("llada", steps=2, kind="sentinel"), list(CELLS))
+    processes = [(1, [twins[0]]), (1, list(CELLS[:3])), (1, [twins[1]])]
+    parts = {0: Part("llada", 200.0), SCORING: Part(SCORING, 90.0)}
+    assert command.announcement(Todo(processes, []), WORK, parts) == (
+        "study mine: 3 cells to measure in 1 round, each between two noise checks, on this CPU; a first guess is"
+        " about 5 min, scoring included"
+    )
+    nothing_scored = {0: Part("llada", 20.0), SCORING: Part(SCORING, 0.0)}
+    assert command.announcement(Todo(processes, []), WORK, nothing_scored).endswith("a first guess is under a minute")
+
+
+def test_the_share_of_the_scores_is_read_off_the_records(tmp_path):
+    file = tmp_path / "records.jsonl"
+    file.write_text('{"record": "scores", "cell_id": "b", "scorer": "judge-x"}\n')  # of before
+    share = scores.Share(SimpleNamespace(file=file), {("a", "diversity"): 1.0, ("a", "judge-x"): 3.0})
+    assert share.now() == 0
+    with open(file, "a") as stream:
+        stream.write(json.dumps({"record": "scores", "cell_id": "a", "scorer": "judge-x"}) + '\n{"record": "sco')
+        stream.flush()
+        assert share.now() == 0.75
+        stream.write('res", "cell_id": "a", "scorer": "diversity"}\n')
+    assert share.now() == 1
