@@ -56,9 +56,12 @@ def main(argv: list[str] | None = None) -> int:
     if tracked and asked.report and not asked.record:
         from bench.analysis import study
         from bench.analysis.findings import findings_of
+        from bench.render import description
         from bench.render.study import print_findings
 
-        print_findings(findings_of(study.read(work.study)))
+        findings = findings_of(study.read(work.study))
+        description.write(findings)
+        print_findings(findings)
     return 0 if tracked and not failed else 1
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bench.common.cli import Parser
-from bench.common.errors import exit_code
+from bench.common.errors import BadInput, exit_code
 from bench.store import disk
 from bench.store.sink import Sink
 
@@ -29,9 +29,24 @@ def main() -> int:
         studies = disk.replay(disk.published(args.name), args.name)
     tracked = True
     for study in studies:
-        tracked &= Sink(study).track()
+        tracked &= track(study)
         print(f"{DONE[args.what]} into study {study}: {len(disk.by_cell(study))} cells")
     return 0 if tracked else 1
+
+
+def track(study: str) -> bool:
+    """Bring MLflow up to a study's records, and the verdicts into its description; whether MLflow took everything."""
+    if not Sink(study).track():
+        return False
+    from bench.analysis import study as tracked_study
+    from bench.analysis.findings import findings_of
+    from bench.render import description
+
+    try:
+        description.write(findings_of(tracked_study.read(study)))
+    except BadInput as error:  # the file of its pair is not here, say: the runs are there all the same
+        print(f"study {study} is tracked, without verdicts in its description: {error}", file=sys.stderr)
+    return True
 
 
 if __name__ == "__main__":

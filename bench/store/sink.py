@@ -12,8 +12,9 @@ from bench.common.errors import BadInput
 from bench.records import merge
 from bench.records.types import Record
 from bench.store import disk
+from bench.store.tracking_uri import is_server, tracking_uri
 
-MOST_REFUSALS = 3  # after as many nothing more is tried: a locked database makes each cell wait
+LONGEST_REASON = 240  # characters
 
 
 @dataclass
@@ -47,6 +48,21 @@ class Sink:
             disk.touch(self.file)
         except OSError as error:
             raise BadInput(f"{self.file}: records cannot be written here ({error.strerror})") from error
+        self.warn_of_silent_server()
+
+    def warn_of_silent_server(self) -> None:
+        """Say before anything is measured that a tracking server does not answer: records then wait on disk."""
+        if self.plain_file or not is_server(tracking_uri()):
+            return
+        try:
+            from bench.store import mlflow_client
+
+            mlflow_client.check()
+        except Exception as error:  # MLflow does not load, or its server does not answer
+            self.refused = True
+            tqdm.write(
+                f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it", file=sys.stderr
+            )
 
     def take(self, record: Record) -> None:
         """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
@@ -70,28 +86,28 @@ class Sink:
             return False
         errors = self.log_all()
         if errors:
-            why = " ".join(str(errors[0]).split())[:200]
-            tqdm.write(
-                f"MLflow did not take everything ({why}); nothing is lost: the records are in {self.file}, and the"
-                " next run logs them",
-                file=sys.stderr,
-            )
+            tqdm.write(refusal(errors[0], self.file), file=sys.stderr)
         self.refused = bool(errors)
         return not errors
 
     def log_all(self) -> list[Exception]:
         """Log every cell; what MLflow or its database raised meanwhile. The records are safe whatever it is."""
         cells = self.known()
-        errors: list[Exception] = []
         try:
-            from bench.store import mlflow_log
+            from bench.store import mirror
         except Exception as error:  # MLflow does not even load
             return [error]
-        for cell_id, entry in cells.items():
-            try:
-                mlflow_log.log_cell(self.study, cell_id, entry)
-            except Exception as error:
-                errors.append(error)
-                if len(errors) == MOST_REFUSALS:
-                    break
-        return errors
+        return mirror.log_all(self.study, cells)
+
+
+def refusal(error: Exception, file: Path) -> str:
+    """One line that says what MLflow did not take and why, and where the records are."""
+    return (
+        f"MLflow did not take everything ({in_short(error)}); nothing is lost: the records are in {file}, and the"
+        " next run logs them"
+    )
+
+
+def in_short(error: Exception) -> str:
+    """What an exception says, in one line that is not too long."""
+    return " ".join(str(error).split())[:LONGEST_REASON]

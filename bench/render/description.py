@@ -1,0 +1,49 @@
+"""The description of a study on MLflow's pages: its verdicts, in the words of the terminal."""
+
+import sys
+
+from bench.analysis.comparison import Comparison
+from bench.analysis.findings import Findings
+from bench.render import comparison as render_comparison
+from bench.render import scaling as render_scaling
+from bench.render import wording
+from bench.store import mlflow_client, mlflow_experiment
+from bench.store.sink import in_short
+
+MOST_CHARACTERS = 12_000  # MLflow takes 20,000, with what stands around the verdicts
+
+
+def write(findings: Findings) -> None:
+    """Put the verdicts into the description of the study's experiment; one line on standard error if that fails."""
+    try:
+        mlflow_experiment.describe(mlflow_client.client(), findings.study, verdicts(findings))
+    except Exception as error:  # whatever MLflow or its database raise: what was found is printed all the same
+        print(f"MLflow did not take the verdict into its description ({in_short(error)})", file=sys.stderr)
+
+
+def verdicts(findings: Findings) -> tuple[str, ...]:
+    """What a study says, a paragraph for each comparison and each group along an axis, as many as fit."""
+    paragraphs = [comparison_paragraph(comparison) for comparison in findings.comparisons]
+    for scaling in findings.scalings:
+        if says := render_scaling.sentences(scaling, with_noise=False):
+            paragraphs.append(paragraph(wording.scaling_title(scaling), says))
+    fitting, characters = [], 0
+    for text in paragraphs:
+        characters += len(text)
+        if characters > MOST_CHARACTERS:
+            fitting.append(f"`python -m bench.report {findings.study}` prints the rest.")
+            break
+        fitting.append(text)
+    return tuple(fitting)
+
+
+def comparison_paragraph(comparison: Comparison) -> str:
+    """The verdicts of one comparison, under what its runs have in common."""
+    title = f"{wording.comparison_title(comparison)}, on {wording.machine_of(comparison.every)}"
+    label = wording.weights_label(comparison.every)
+    return paragraph(f"{title}, {label}" if label else title, render_comparison.verdict(comparison))
+
+
+def paragraph(title: str, sentences: list[str]) -> str:
+    """Sentences under a title, in Markdown."""
+    return f"**{wording.capitalised(title)}.** {' '.join(filter(None, sentences))}"
