@@ -8,7 +8,7 @@ from bench.render import comparison as render_comparison
 from bench.render import scaling as render_scaling
 from bench.render import wording
 from bench.store import mlflow_client, mlflow_experiment
-from bench.store.sink import in_short
+from bench.store.refusal import in_short
 
 MOST_CHARACTERS = 12_000  # MLflow takes 20,000, with what stands around the verdicts
 

@@ -4,17 +4,14 @@ MLflow's defaults are kept (`mlflow.db` in the working directory, artifacts unde
 the repository's root shows what was tracked. MLflow is imported in this module and in those named `mlflow_*` alone.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from tqdm import tqdm
-
 from bench.records.merge import CellRecords
 from bench.store import disk, file_lock, mlflow_client, mlflow_experiment, mlflow_log
 from bench.store.mlflow_package import MlflowClient, Run
-from bench.store.sink import refusal
+from bench.store.refusal import refusal, tell
 
 LOCK_LIMIT_S = 300.0  # another process may be logging the same study
 MOST_REFUSALS = 3  # after as many nothing more is tried: a locked database makes each cell wait
@@ -83,31 +80,23 @@ def catch_up(study: str) -> None:
     Says in a line what was logged, or why not. Raises BadInput where the records cannot be read.
     """
     cells = disk.by_cell(study)
-    if not cells:
-        return
-    missing = len(cells) - count_current(study, cells)
+    mlflow = mlflow_client.client()
+    experiment = mlflow_experiment.find(mlflow, study) if cells else None
+    was_deleted = experiment is not None and mlflow_experiment.is_deleted(experiment)
+    runs = [] if experiment is None or was_deleted else mlflow_experiment.runs(mlflow, experiment.experiment_id)
+    missing = len(cells) - count_current(by_cell(runs), cells)
     if not missing:
         return
     errors = log_all(study, cells)
     if errors:
         tell(refusal(errors[0], disk.path(study)))
-    else:
+    elif not was_deleted:  # of which `opened` has told
         tell(f"MLflow lacked {missing} of the {len(cells)} runs of study {study}: logged from {disk.path(study)}")
 
 
-def count_current(study: str, cells: dict[str, CellRecords]) -> int:
-    """How many cells have a run in MLflow that shows their records as they are."""
-    mlflow = mlflow_client.client()
-    experiment = mlflow_experiment.find(mlflow, study)
-    if experiment is None or mlflow_experiment.is_deleted(experiment):
-        return 0
-    runs_of = by_cell(mlflow_experiment.runs(mlflow, experiment.experiment_id))
+def count_current(runs_of: dict[str, list[Run]], cells: dict[str, CellRecords]) -> int:
+    """How many cells have one run in MLflow, which shows their records as they are."""
     return sum(
         [run.data.tags.get("digest") for run in runs_of.get(cell_id, [])] == [mlflow_log.digest(entry)]
         for cell_id, entry in cells.items()
     )
-
-
-def tell(text: str) -> None:
-    """A line on standard error, above a progress bar if there is one."""
-    tqdm.write(text, file=sys.stderr)

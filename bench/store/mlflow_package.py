@@ -6,8 +6,7 @@ A user's own value of any of these environment variables counts.
 import logging
 import os
 
-SIGN_OF_LIFE_S = 5  # in which a server must answer before anything else is asked of it
-REQUEST_LIMIT_S = 8  # in which it must answer any request
+REQUEST_LIMIT_S = 8  # in which a server must answer any request
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_LIMIT_S))  # MLflow's own 120 s would be silence

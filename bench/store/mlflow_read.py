@@ -8,7 +8,7 @@ import pandas as pd
 from bench.common.errors import BadInput
 from bench.store import disk, mirror, mlflow_client, mlflow_experiment
 from bench.store.mlflow_package import Experiment, MlflowClient
-from bench.store.sink import in_short
+from bench.store.refusal import in_short
 
 # Settings that are whole numbers; MLflow has every parameter as text.
 WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",

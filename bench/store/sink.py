@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from bench.common.errors import BadInput
 from bench.records import merge
 from bench.records.types import Record
-from bench.store import disk
-from bench.store.tracking_uri import is_server, tracking_uri
-
-LONGEST_REASON = 240  # characters
+from bench.store import disk, sign_of_life
+from bench.store.refusal import in_short, refusal, tell
+from bench.store.tracking_uri import tracking_uri
 
 
 @dataclass
@@ -52,17 +48,13 @@ class Sink:
 
     def warn_of_silent_server(self) -> None:
         """Say before anything is measured that a tracking server does not answer: records then wait on disk."""
-        if self.plain_file or not is_server(tracking_uri()):
+        if self.plain_file:
             return
         try:
-            from bench.store import mlflow_client
-
-            mlflow_client.check()
-        except Exception as error:  # MLflow does not load, or its server does not answer
+            sign_of_life.ask_if_server(tracking_uri())
+        except sign_of_life.NoAnswer as error:
             self.refused = True
-            tqdm.write(
-                f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it", file=sys.stderr
-            )
+            tell(f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it")
 
     def take(self, record: Record) -> None:
         """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
@@ -86,7 +78,7 @@ class Sink:
             return False
         errors = self.log_all()
         if errors:
-            tqdm.write(refusal(errors[0], self.file), file=sys.stderr)
+            tell(refusal(errors[0], self.file))
         self.refused = bool(errors)
         return not errors
 
@@ -94,20 +86,8 @@ class Sink:
         """Log every cell; what MLflow or its database raised meanwhile. The records are safe whatever it is."""
         cells = self.known()
         try:
+            sign_of_life.ask_if_server(tracking_uri())  # before the seconds that MLflow takes to load
             from bench.store import mirror
-        except Exception as error:  # MLflow does not even load
+        except Exception as error:  # its server does not answer, or MLflow does not even load
             return [error]
         return mirror.log_all(self.study, cells)
-
-
-def refusal(error: Exception, file: Path) -> str:
-    """One line that says what MLflow did not take and why, and where the records are."""
-    return (
-        f"MLflow did not take everything ({in_short(error)}); nothing is lost: the records are in {file}, and the"
-        " next run logs them"
-    )
-
-
-def in_short(error: Exception) -> str:
-    """What an exception says, in one line that is not too long."""
-    return " ".join(str(error).split())[:LONGEST_REASON]

@@ -1,8 +1,8 @@
 """Where runs are tracked. MLflow is not imported here: a bare machine asks as well."""
 
 import os
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 VARIABLE = "MLFLOW_TRACKING_URI"  # of the environment
 
@@ -20,7 +20,6 @@ def is_server(uri: str) -> bool:
     return "://" in uri and not uri.startswith(("sqlite:", "file:"))
 
 
-def without_password(uri: str) -> str:
-    """A URI without the user's name and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_password(text: str) -> str:
+    """A text whose URIs have lost the name and the password of their user."""
+    return re.sub(r"://[^/\s]*@", "://", text)

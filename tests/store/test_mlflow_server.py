@@ -83,7 +83,11 @@ def busy() -> Iterator[str]:
     return listening(serve)
 
 
-SERVERS = [nobody, without_a_name, silent, trickling, another_program, busy]
+def hanging_up() -> Iterator[str]:
+    return listening(lambda connection: connection.close())
+
+
+SERVERS = [nobody, without_a_name, silent, trickling, another_program, busy, hanging_up]
 
 
 @pytest.mark.parametrize("server", SERVERS)
