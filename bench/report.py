@@ -24,12 +24,13 @@ def main() -> int:
     from bench.render import description
     from bench.render.samples import print_samples
     from bench.render.study import print_findings
+    from bench.store import mirror
 
     if args.part == "samples":
         print_samples(study.read(args.study))
     else:
         findings = findings_of(study.read(args.study))
-        description.write(findings)
+        mirror.describe(findings.study, description.verdicts(findings))
         print_findings(findings)
     return 0
 

@@ -58,9 +58,10 @@ def main(argv: list[str] | None = None) -> int:
         from bench.analysis.findings import findings_of
         from bench.render import description
         from bench.render.study import print_findings
+        from bench.store import mirror
 
         findings = findings_of(study.read(work.study))
-        description.write(findings)
+        mirror.describe(findings.study, description.verdicts(findings))
         print_findings(findings)
     return 0 if tracked and not failed else 1
 

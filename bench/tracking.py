@@ -41,9 +41,10 @@ def track(study: str) -> bool:
     from bench.analysis import study as tracked_study
     from bench.analysis.findings import findings_of
     from bench.render import description
+    from bench.store import mirror
 
     try:
-        description.write(findings_of(tracked_study.read(study)))
+        mirror.describe(study, description.verdicts(findings_of(tracked_study.read(study))))
     except BadInput as error:  # the file of its pair is not here, say: the runs are there all the same
         print(f"study {study} is tracked, without verdicts in its description: {error}", file=sys.stderr)
     return True

@@ -1,24 +1,12 @@
-"""The description of a study on MLflow's pages: its verdicts, in the words of the terminal."""
-
-import sys
+"""What the description of a study on MLflow's pages says: its verdicts, in the words of the terminal."""
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.render import comparison as render_comparison
 from bench.render import scaling as render_scaling
 from bench.render import wording
-from bench.store import mlflow_client, mlflow_experiment
-from bench.store.refusal import in_short
 
 MOST_CHARACTERS = 12_000  # MLflow takes 20,000, with what stands around the verdicts
-
-
-def write(findings: Findings) -> None:
-    """Put the verdicts into the description of the study's experiment; one line on standard error if that fails."""
-    try:
-        mlflow_experiment.describe(mlflow_client.client(), findings.study, verdicts(findings))
-    except Exception as error:  # whatever MLflow or its database raise: what was found is printed all the same
-        print(f"MLflow did not take the verdict into its description ({in_short(error)})", file=sys.stderr)
 
 
 def verdicts(findings: Findings) -> tuple[str, ...]:

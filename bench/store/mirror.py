@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.records.merge import CellRecords
 from bench.store import disk, file_lock, mlflow_client, mlflow_experiment, mlflow_log
 from bench.store.mlflow_package import MlflowClient, Run
-from bench.store.refusal import refusal, tell
+from bench.store.refusal import in_short, refusal, tell
 
 LOCK_LIMIT_S = 300.0  # another process may be logging the same study
 MOST_REFUSALS = 3  # after as many nothing more is tried: a locked database makes each cell wait
@@ -100,3 +100,11 @@ def count_current(runs_of: dict[str, list[Run]], cells: dict[str, CellRecords]) 
         [run.data.tags.get("digest") for run in runs_of.get(cell_id, [])] == [mlflow_log.digest(entry)]
         for cell_id, entry in cells.items()
     )
+
+
+def describe(study: str, verdicts: tuple[str, ...]) -> None:
+    """Put verdicts, a paragraph each, into the description of a study's experiment; one line if MLflow refuses."""
+    try:
+        mlflow_experiment.describe(mlflow_client.client(), study, verdicts)
+    except Exception as error:  # whatever MLflow or its database raise: what was found is printed all the same
+        tell(f"MLflow did not take the verdict into its description ({in_short(error)})")
