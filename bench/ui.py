@@ -36,7 +36,19 @@ def main() -> int:
         print(f"study {study}: http://{args.host}:{args.port}/{mlflow_view.address(experiment_id)}", flush=True)
     if not studies:
         print("no study is tracked yet; `make study` makes one", flush=True)
-    server = ["-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", args.host, "--port", str(args.port)]
+    server = [
+        "-m",
+        "mlflow",
+        "ui",
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        args.host,
+        "--port",
+        str(args.port),
+    ]
     os.execv(sys.executable, [sys.executable, *server])
 
 

@@ -59,7 +59,7 @@ def open_or_create(mlflow: MlflowClient, study: str) -> Opened:
 
 def set_tags(mlflow: MlflowClient, experiment: Experiment, study: str) -> None:
     """Say what kind of experiment it is, and offer its charts; what is so already, or a user has chosen, stays."""
-    wanted = {STUDY_TAG: study, mlflow_view.TAG: mlflow_view.state()}
+    wanted = {STUDY_TAG: study} | mlflow_view.tags()
     if experiment.tags.get(KIND_TAG) in KINDS_NOT_CHOSEN:
         wanted[KIND_TAG] = KIND
     for name, value in wanted.items():

@@ -57,7 +57,7 @@ def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_
 def test_names_tell_the_engines_apart():
     names = ["sentinel a", "sentinel b", "sentinel a, captured", "sentinel b, captured"]
     assert [cell.label for cell in BOTH] == names
-    beside = f", beside cells {BOTH[0].watches[:mlflow_log.SHORT_ID]}"
+    beside = f", beside cells {BOTH[0].watches[: mlflow_log.SHORT_ID]}"
     assert [mlflow_log.run_name(cell) for cell in BOTH] == [name + beside for name in names]
     assert len({cell.cell_id for cell in BOTH}) == 4
 
