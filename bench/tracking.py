@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from bench.common.cli import Parser
-from bench.common.errors import BadInput, exit_code
+from bench.common.errors import exit_code
 from bench.store import disk
+from bench.store.refusal import in_short
 from bench.store.sink import Sink
 
 DONE = {"replay": "replayed", "restore": "restored"}
@@ -45,8 +46,8 @@ def track(study: str) -> bool:
 
     try:
         mirror.describe(study, description.verdicts(findings_of(tracked_study.read(study))))
-    except BadInput as error:  # the file of its pair is not here, say: the runs are there all the same
-        print(f"study {study} is tracked, without verdicts in its description: {error}", file=sys.stderr)
+    except Exception as error:  # the file of its pair is not here, say: the runs are there all the same
+        print(f"study {study} is tracked, without verdicts in its description: {in_short(error)}", file=sys.stderr)
     return True
 
 

@@ -9,6 +9,7 @@ import os
 REQUEST_LIMIT_S = 8  # in which a server must answer any request
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a line for each run of a tracking server
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_LIMIT_S))  # MLflow's own 120 s would be silence
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # its seven take minutes; the records wait on disk
 logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no news to the user

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.store import disk, mlflow_client, tracking_uri
+from bench.store.sink import Sink
 from tests.conftest import REPO
 
 LIMIT_S = 10.0
@@ -139,3 +140,17 @@ def test_records_wait_for_a_server_and_are_sent_by_the_next_door(place):
 )  # fmt: skip
 def test_a_server_is_told_from_a_file(uri, expected):
     assert tracking_uri.is_server(uri) == expected
+
+
+def test_a_door_says_before_it_measures_that_records_will_wait(place, monkeypatch, capsys):
+    with silent() as uri:
+        monkeypatch.setenv(tracking_uri.VARIABLE, uri)
+        sink = Sink("s")
+        sink.check()
+        assert sink.refused
+        assert not sink.track()  # between workers: nothing is asked again
+    said = capsys.readouterr().err
+    assert (
+        said
+        == f"{uri} did not answer within 4 s; what is measured waits in mlruns/s.jsonl until a later run sends it\n"
+    )
