@@ -228,7 +228,7 @@ samples: setup ## a prompt and a task with the answers of every model
 	@$(PY) -m bench.report "$(study_name)" samples
 
 ui: setup ## MLflow's pages at http://127.0.0.1:5000
-	@$(PY) -m mlflow ui --host 127.0.0.1 --port 5000
+	@$(PY) -m bench.ui
 
 restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLflow
 	@$(PY) -m bench.tracking restore "$(STUDY)"

@@ -21,13 +21,17 @@ def main() -> int:
     args = parser.parse_args()
     from bench.analysis import study
     from bench.analysis.findings import findings_of
+    from bench.render import description
     from bench.render.samples import print_samples
     from bench.render.study import print_findings
+    from bench.store import mirror
 
     if args.part == "samples":
         print_samples(study.read(args.study))
     else:
-        print_findings(findings_of(study.read(args.study)))
+        findings = findings_of(study.read(args.study))
+        mirror.describe(findings.study, description.verdicts(findings))
+        print_findings(findings)
     return 0
 
 

@@ -71,11 +71,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def read_findings(study_name: str) -> object:
-    """All that the study says by now (a `Findings`)."""
+    """All that the study says by now (a `Findings`); its verdicts go into the description of its page in MLflow."""
     from bench.analysis import study
     from bench.analysis.findings import findings_of
+    from bench.render import description
+    from bench.store import mirror
 
-    return findings_of(study.read(study_name))
+    findings = findings_of(study.read(study_name))
+    mirror.describe(findings.study, description.verdicts(findings))
+    return findings
 
 
 def print_outcome(asked: Request, work: Work, outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from bench.common.cli import Parser
 from bench.common.errors import exit_code
 from bench.runner import notices
 from bench.store import disk
+from bench.store.refusal import in_short
 from bench.store.sink import Sink
 
 DONE = {"replay": "replayed", "restore": "restored"}
@@ -36,13 +37,29 @@ def main() -> int:
     for study in studies:
         cells = notices.counted(len(disk.by_cell(study)), "cell")
         with notices.waiting_for(f"bringing MLflow up to {cells} of study {study}; a large study takes some minutes"):
-            is_tracked &= Sink(study).track()
+            is_tracked &= track(study)
         file = disk.path(study)
         if before.get(file) == file.stat().st_size:
             print(f"study {study}: nothing to do, all {cells} are here")
         else:
             print(f"{DONE[args.what]} into study {study}: {cells}; make paper STUDY={shlex.quote(study)} shows them")
     return 0 if is_tracked else 1
+
+
+def track(study: str) -> bool:
+    """Bring MLflow up to a study's records, and the verdicts into its description; whether MLflow took everything."""
+    if not Sink(study).track():
+        return False
+    from bench.analysis import study as tracked_study
+    from bench.analysis.findings import findings_of
+    from bench.render import description
+    from bench.store import mirror
+
+    try:
+        mirror.describe(study, description.verdicts(findings_of(tracked_study.read(study))))
+    except Exception as error:  # the file of its pair is not here, say: the runs are there all the same
+        print(f"study {study} is tracked, without verdicts in its description: {in_short(error)}", file=sys.stderr)
+    return True
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ SHARES = ("compute/mfu", "compute/mbu")
 def rows(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of which the model says something, with `latency_ratio`, `step_ratio` and `memory_ratio`: measured over
     predicted. In the order of kinds."""
-    runs = with_columns(runs, [*MEASURED.values(), *PREDICTED.values(), *SHARES, *SETTINGS, "prompt_tokens", "steps"])
+    places = ("gen_length", "batch_size", "prompt_tokens", "steps")  # which held-out text has not
+    runs = with_columns(runs, [*MEASURED.values(), *PREDICTED.values(), *SHARES, *SETTINGS, *places])
     good = runs[[reason_left_out(run) == "" for _, run in runs.iterrows()]]
     good = good[(good["kind"] != sentinel.KIND) & good[list(PREDICTED.values())].notna().any(axis=1)].copy()
     for name in MEASURED:

@@ -65,8 +65,8 @@ def pick(pynvml: ModuleType, visible: str | None) -> tuple[str, str] | None:
     fitting = [index for index, uuid in enumerate(uuids) if wanted == str(index) or uuid.startswith(wanted)]
     names = [pynvml.nvmlDeviceGetName(card) for card in cards]
     if len(fitting) != 1:
-        there = ", ".join(f"{i}: {name} ({uuid})" for i, (name, uuid) in enumerate(zip(names, uuids, strict=True)))
-        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: no such GPU; there are {there}")
+        choices = ", ".join(f"{i}: {name} ({uuid})" for i, (name, uuid) in enumerate(zip(names, uuids, strict=True)))
+        raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: no such GPU; there are {choices}")
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
     if wanted.isdecimal() and visible and len(set(names)) > 1 and not by_bus:
         raise BadInput(f"CUDA_VISIBLE_DEVICES={visible}: an index is ambiguous among different GPUs; give {uuids[0]}")

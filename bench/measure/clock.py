@@ -1,4 +1,4 @@
-"""Clocks, marks and memory peaks of a call. Knows nothing of models.
+"""The clock of a call, the marks inside it, and how long its kernels ran. Knows nothing of models.
 
 On a GPU a mark is a CUDA event, so marking never waits for the device; on a CPU it is `perf_counter`.
 """

@@ -8,8 +8,8 @@ STEADY = 0.9  # least median over ceiling
 UNSTEADY = "it often fell behind that, so something else may be running here"  # what is said below STEADY
 
 
-def known_fields(kind: type, raw: dict) -> dict:
-    """What a JSON object says of a dataclass's fields; what that does not have is passed over."""
+def fields_of(kind: type, raw: dict) -> dict:
+    """The values in a JSON object that are fields of a dataclass, by name; its other keys are passed over."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in raw.items() if name in names}
 
@@ -24,7 +24,7 @@ class Part:
 
     @classmethod
     def from_json(cls, raw: dict):
-        return cls(**known_fields(cls, raw))
+        return cls(**fields_of(cls, raw))
 
     def to_json(self) -> dict:
         return stated(vars(self))
@@ -110,7 +110,7 @@ class NvmlReport(Part):
     @classmethod
     def from_json(cls, raw: dict) -> "NvmlReport":
         telemetry = Telemetry.from_json(raw["telemetry"]) if "telemetry" in raw else None
-        return cls(**known_fields(cls, raw) | {"telemetry": telemetry})
+        return cls(**fields_of(cls, raw) | {"telemetry": telemetry})
 
     def to_json(self) -> dict:
         return stated(vars(self) | {"telemetry": self.telemetry and self.telemetry.to_json()})

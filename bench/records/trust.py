@@ -52,8 +52,8 @@ def round_verdicts(entry: CellRecords) -> dict[int, tuple[str, list[str]]]:
 
 def least_of(entry: CellRecords, name: str, machine: str) -> int:
     """The least bytes of a kind over the rounds of one machine in which nothing else was seen; 0 if none tells."""
-    there = [record for record in entry.rounds.values() if record.environment.machine == machine]
-    reports = [record.nvml for record in there if record.environment.verdict in PRINTED and record.nvml]
+    rounds = [record for record in entry.rounds.values() if record.environment.machine == machine]
+    reports = [record.nvml for record in rounds if record.environment.verdict in PRINTED and record.nvml]
     amounts = [getattr(report, name) for report in reports]
     return min((amount for amount in amounts if amount is not None), default=0)
 

@@ -11,7 +11,7 @@ Times are wall-clock moments in seconds since 1970 (`_s`) or durations in the un
 from dataclasses import dataclass, field
 
 from bench.models.shape import Shape
-from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Rate, known_fields, stated
+from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Rate, fields_of, stated
 from bench.records.settings import Settings, settings_of
 
 
@@ -30,7 +30,7 @@ class Call:
 
     @classmethod
     def from_json(cls, raw: dict) -> "Call":
-        return cls(**known_fields(cls, raw))
+        return cls(**fields_of(cls, raw))
 
     def to_json(self) -> dict:
         return {name: value for name, value in vars(self).items() if name != "device_ms" or value is not None}
@@ -85,7 +85,7 @@ class Round:
         values |= {name: raw[key] for name, key in renamed.items() if key in raw}
         values |= {name: kind.from_json(raw[name]) for name, kind in nested.items() if name in raw}
         if "shape" in raw:
-            values["shape"] = Shape(**known_fields(Shape, raw["shape"]))
+            values["shape"] = Shape(**fields_of(Shape, raw["shape"]))
         calls = [Call.from_json(call) for call in raw.get("calls", [])]
         return cls(cell=settings_of(raw["cell"]), calls=calls, **values)
 
@@ -198,7 +198,7 @@ class Ceilings:
     @classmethod
     def from_json(cls, raw: dict) -> "Ceilings":
         rates = {name: Rate.from_json(raw[name]) for name in ("flops_per_s", "bytes_per_s")}
-        return cls(**known_fields(cls, raw) | rates)
+        return cls(**fields_of(cls, raw) | rates)
 
     def to_json(self) -> dict:
         where = ("study", "pair", "device", "dtype", "started", "git", "environment")

@@ -1,37 +1,31 @@
-"""MLflow: one run is one cell, and records are the source of everything in it. MLflow is imported here and in its
-neighbours `mlflow_client` and `mlflow_read` alone.
+"""MLflow: one run is one cell, and records are the source of everything in it.
 
-MLflow's defaults are kept (`mlflow.db` in the working directory, artifacts under `mlruns/`), so a bare
-`mlflow ui` in the repository's root shows what was tracked. Logging is idempotent: a run carries a digest of
-the records that it shows, and nothing happens while that is current.
+Logging is idempotent: a run carries a digest of the records that it shows, and nothing happens while that is current.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
 from bench.records.types import Round
-from bench.store import mlflow_client, shown_scores
+from bench.spec.cell import Cell
+from bench.store import shown_scores
 from bench.store.generations import generations
-from bench.store.mlflow_client import Metric, MlflowClient, Param, Run, RunTag
+from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
-RULES = 5  # of what a run shows of its records; another number logs every run anew
+RULES = 6  # of what a run shows of its records; another number logs every run anew
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
+SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")
 # What a run's tags say of the card, of the report that NVML's watch made.
 CARD_TAGS = ("telemetry", "sampler_cpu_s", "lists_hidden")
-
-
-def experiment_id(mlflow: MlflowClient, study: str) -> str:
-    """The id of a study's experiment, created if it is new."""
-    experiment = mlflow.get_experiment_by_name(study)
-    return experiment.experiment_id if experiment else mlflow.create_experiment(study)
 
 
 def digest(entry: CellRecords) -> str:
@@ -43,10 +37,13 @@ def digest(entry: CellRecords) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def find_run(mlflow: MlflowClient, experiment: str, cell_id: str) -> Run | None:
-    """The run of a cell; None where it has none yet."""
-    runs = mlflow.search_runs([experiment], f"tags.cell_id = '{cell_id}'", max_results=1)
-    return runs[0] if runs else None
+def best_first(runs: Iterable[Run], current: str) -> list[Run]:
+    """The runs of a cell, which should be one: first the one that shows the records as they are, then by age.
+
+    current: the digest of the cell's records.
+    """
+    by_age = sorted(runs, key=lambda run: run.info.start_time, reverse=True)
+    return sorted(by_age, key=lambda run: run.data.tags.get("digest") != current)
 
 
 def names_of_rounds(entry: CellRecords) -> dict[str, int]:
@@ -55,14 +52,27 @@ def names_of_rounds(entry: CellRecords) -> dict[str, int]:
     return {f"{RULES}:{number}:{record.started_s}": number for number, record in rounds.items()}
 
 
-def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
-    """Bring one cell's run up to its records: created if new, untouched if current."""
-    mlflow = mlflow_client.client()
-    experiment = experiment_id(mlflow, study)
-    run = find_run(mlflow, experiment, cell_id)
+@dataclass(frozen=True)
+class Destination:
+    """Where a study is logged."""
+
+    mlflow: MlflowClient
+    experiment_id: str
+    study: str
+
+
+def log_cell(where: Destination, cell_id: str, entry: CellRecords, runs: Iterable[Run], names: Collection[str]) -> str:
+    """Bring one cell's run up to its records: created if new, untouched if current. Returns the run's name.
+
+    runs: those that the cell has there; only one of several stays. names: of the other cells' runs.
+    """
+    mlflow = where.mlflow
     current = digest(entry)
+    run, *others = best_first(runs, current) or [None]
+    for other in others:
+        mlflow.delete_run(other.info.run_id)
     if run and run.data.tags.get("digest") == current:
-        return
+        return run.info.run_name
     rounds = names_of_rounds(entry)
     logged = set(run.data.tags.get("rounds_logged", "").split()) if run else set()
     is_stale = run is not None and shown_scores.are_stale(run.data.metrics, entry)
@@ -71,26 +81,33 @@ def log_cell(study: str, cell_id: str, entry: CellRecords) -> None:
         run = None
         logged = set()
     if run is None:
-        run = create_run(mlflow, experiment, cell_id, entry)
+        run = create_run(where, cell_id, entry, names)
     run_id = run.info.run_id
     values = metrics_of(entry, {rounds[name] for name in logged}, set(run.data.metrics))
     for start in range(0, len(values), METRICS_A_CALL):
         mlflow.log_batch(run_id, metrics=values[start : start + METRICS_A_CALL])
-    tags = tags_of(study, cell_id, entry) | {"rounds_logged": " ".join(rounds)}
+    log_settings(mlflow, run, tags_of(where.study, cell_id, entry) | {"rounds_logged": " ".join(rounds)}, entry)
+    terminate(mlflow, run_id, entry)
+    mlflow.set_tag(run_id, "digest", current)  # last: an interrupted update is done again
+    return run.info.run_name
+
+
+def log_settings(mlflow: MlflowClient, run: Run, tags: dict[str, str], entry: CellRecords) -> None:
+    """Give a run its tags, its parameters if it has none yet, and the texts that it generated if it lacks them."""
+    run_id = run.info.run_id
     if "generations" not in run.data.tags and (text := generations(entry)):
         mlflow.log_text(run_id, text, "generations.jsonl")
         tags["generations"] = "generations.jsonl"
     params = params_of(entry.cell) if not run.data.params else []
     mlflow.log_batch(run_id, params=params, tags=[RunTag(name, value) for name, value in tags.items()])
-    terminate(mlflow, run_id, entry)
-    mlflow.set_tag(run_id, "digest", current)  # last: an interrupted update is done again
 
 
-def create_run(mlflow: MlflowClient, experiment: str, cell_id: str, entry: CellRecords) -> Run:
+def create_run(where: Destination, cell_id: str, entry: CellRecords, names: Collection[str]) -> Run:
     """A new run that bears the cell's id from the first moment, so that an interrupted update finds it."""
     started_s = min((record.started_s for record in entry.rounds.values()), default=time.time())
+    name = unused_name(entry.cell, cell_id, names)
     tags = {"cell_id": cell_id}
-    return mlflow.create_run(experiment, start_time=int(1e3 * started_s), tags=tags, run_name=run_name(entry.cell))
+    return where.mlflow.create_run(where.experiment_id, int(1e3 * started_s), tags, run_name=name)
 
 
 def params_of(cell: Settings) -> list[Param]:
@@ -109,19 +126,39 @@ def terminate(mlflow: MlflowClient, run_id: str, entry: CellRecords) -> None:
 
 
 def run_name(cell: Settings) -> str:
-    """What the list of runs shows: `llada 16 steps, 128 tokens`."""
+    """What the list of runs shows: `llada 16 steps, 128 tokens`, and whatever else is not as in most cells."""
     if isinstance(cell, HumanReferences):
         return "human reference"
     if isinstance(cell, Likelihood):
         return f"{cell.model} likelihood of {cell.text}"
-    engine = ", captured" if cell.engine == "captured" else ""
+    engine = "captured" if cell.engine == "captured" else ""
     if cell.kind == "sentinel":
-        return f"sentinel {cell.twin}{engine}"
+        beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""
+        return ", ".join(filter(None, (f"sentinel {cell.twin}", engine, beside)))
     steps = "" if cell.steps is None else f" {cell.steps} steps"
     what = "tasks" if cell.kind == "tasks" else f"{cell.gen_length} tokens"
-    head = f", {cell.head} head" if cell.head else ""
-    temperature = f", temperature {cell.temperature:g}" if cell.temperature else ""
-    return f"{cell.model}{steps}, {what}{head}{engine}{temperature}"
+    return ", ".join(filter(None, (f"{cell.model}{steps}", what, *unusual_settings(cell), engine)))
+
+
+def unusual_settings(cell: Cell) -> Iterator[str]:
+    """In words, the settings of a cell that most cells do not have."""
+    words = {
+        "batch_size": "batch {}", "prompt_tokens": "prompts of {}", "head": "{} head", "attention": "{} attention",
+        "fill": "{} weights", "limit_gib": "within {:g} GiB", "timed": "{} timed", "temperature": "temperature {:g}",
+    }  # fmt: skip
+    for name, text in words.items():
+        value = getattr(cell, name)
+        if value and (name, value) != ("batch_size", 1):
+            yield text.format(value)
+    if cell.dtype == "int8":
+        yield "int8"
+
+
+def unused_name(cell: Settings, cell_id: str, names: Collection[str]) -> str:
+    """A cell's name in the list of runs, told apart from those that other cells have: by its grid, else by its id."""
+    name = run_name(cell)
+    candidates = (name, f"{name} ({cell.kind})", f"{name} ({cell_id[:SHORT_ID]})", f"{name} ({cell_id})")
+    return next(candidate for candidate in candidates if candidate not in names)
 
 
 def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
@@ -132,11 +169,11 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         return head | {"outcome": "ok"}
     rounds = sorted(entry.rounds.items())
     last = list(entry.rounds.values())[-1]
-    told = entry.failed or last  # the round whose outcome the run has
+    decisive = entry.failed or last  # the round whose outcome the run has
     verdict, reason = trust.verdict(entry)
     return head | {
-        "outcome": told.outcome,
-        "message": told.message,
+        "outcome": decisive.outcome,
+        "message": decisive.message,
         "verdict": verdict,
         "verdict_reason": reason,
         "flags": ", ".join(trust.flags(entry)),
@@ -175,7 +212,9 @@ def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 
 def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Metric]:
-    """All values to log: each new round at its number, then headlines and quality at the number of rounds.
+    """All values to log: each new round at its number, headlines and quality at the denoising steps, prompts at theirs.
+
+    The number at which a value is logged is the axis of MLflow's charts. A model without steps is at 0.
 
     logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
     """
@@ -187,8 +226,9 @@ def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Me
         for name, value in values_of_round.items()
         if number not in logged or f"rounds/{name}" not in names
     ]
+    steps = entry.cell.steps or 0 if isinstance(entry.cell, Cell) else 0
     plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
-    values += [Metric(name, rounded(value), now_ms, len(rounds)) for name, value in plain.items()]
+    values += [Metric(name, rounded(value), now_ms, steps) for name, value in plain.items()]
     values += [
         Metric(f"per_prompt/{name}", rounded(value), now_ms, index) for name, index, value in metrics.per_prompt(entry)
     ]

@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common.errors import BadInput
-from bench.store import disk, mlflow_client
+from bench.store import disk, mirror, mlflow_client, mlflow_experiment
+from bench.store.mlflow_package import Experiment, MlflowClient
+from bench.store.refusal import in_short
 
 # Settings that are whole numbers; MLflow has every parameter as text.
 WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
@@ -14,44 +16,48 @@ WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts",
 
 
 def frame(study: str) -> pd.DataFrame:
-    """One row a run: tags, params and metrics as MLflow has them.
+    """One row a run: tags, params and metrics as MLflow has them, after it was brought up to the records on disk.
 
     Raises BadInput where the study is not tracked, or where MLflow does not answer.
     """
     try:
+        mlflow_client.check()
+        mirror.catch_up(study)
         return runs_of(study)
     except BadInput:
         raise
     except Exception as error:  # whatever MLflow or its database raise
-        why = " ".join(str(error).split())[:200]
-        raise BadInput(f"MLflow does not answer ({why}); the records are in {disk.path(study)}") from error
+        raise BadInput(f"MLflow does not answer ({in_short(error)}); the records are in {disk.path(study)}") from error
 
 
 def runs_of(study: str) -> pd.DataFrame:
     """The rows of `frame`. Raises BadInput where the study is not tracked, and whatever MLflow raises."""
     mlflow = mlflow_client.client()
-    experiment = mlflow.get_experiment_by_name(study)
-    if experiment is None:
-        names = ", ".join(sorted(e.name for e in mlflow.search_experiments() if e.name != "Default")) or "none yet"
-        raise BadInput(f"study {study!r} is not tracked here (tracked: {names}); run `make sweep` or `make restore`")
-    rows = []
-    token = None  # of the next page
-    while True:
-        page = mlflow.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
-        rows += [
-            {"run_id": run.info.run_id, "status": run.info.status, "artifacts": run.info.artifact_uri}
-            | {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
-            | run.data.params
-            | run.data.metrics
-            for run in page
-        ]
-        token = page.token
-        if not token:
-            break
-    table = pd.DataFrame(rows)
-    whole = [c for c in WHOLE_NUMBERS if c in table]
+    table = pd.DataFrame(
+        {"run_id": run.info.run_id, "status": run.info.status, "artifacts": run.info.artifact_uri}
+        | {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+        | run.data.params
+        | run.data.metrics
+        for run in mlflow_experiment.runs(mlflow, experiment_of(mlflow, study).experiment_id)
+    )
+    whole = [name for name in WHOLE_NUMBERS if name in table]
     table[whole] = table[whole].apply(pd.to_numeric)
     return table
+
+
+def experiment_of(mlflow: MlflowClient, study: str) -> Experiment:
+    """The experiment of a study that can be read. Raises BadInput where there is none, or only a deleted one."""
+    experiment = mlflow_experiment.find(mlflow, study)
+    if experiment is None:
+        others = (item for item in mlflow_experiment.experiments(mlflow) if not mlflow_experiment.is_deleted(item))
+        names = ", ".join(sorted(item.name for item in others if item.name != "Default")) or "none yet"
+        raise BadInput(f"study {study!r} is not tracked here (tracked: {names}); run `make sweep` or `make restore`")
+    if mlflow_experiment.is_deleted(experiment):
+        raise BadInput(
+            f"study {study!r} was deleted in MLflow, and {disk.path(study)} has no records of it; get it back with"
+            f" `mlflow experiments restore --experiment-id {experiment.experiment_id}`, or give another STUDY"
+        )
+    return experiment
 
 
 def history(run_id: str, name: str) -> dict[int, float]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from bench.common.errors import BadInput
 from bench.records import merge
 from bench.records.types import Record
-from bench.store import disk
-
-MOST_REFUSALS = 3  # after as many nothing more is tried: a locked database makes each cell wait
+from bench.store import disk, sign_of_life
+from bench.store.refusal import in_short, refusal, tell
+from bench.store.tracking_uri import tracking_uri
 
 
 @dataclass
@@ -47,6 +44,17 @@ class Sink:
             disk.touch(self.file)
         except OSError as error:
             raise BadInput(f"{self.file}: records cannot be written here ({error.strerror})") from error
+        self.warn_of_silent_server()
+
+    def warn_of_silent_server(self) -> None:
+        """Say before anything is measured that a tracking server does not answer: records then wait on disk."""
+        if self.plain_file:
+            return
+        try:
+            sign_of_life.ask_if_server(tracking_uri())
+        except sign_of_life.NoAnswer as error:
+            self.refused = True
+            tell(f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it")
 
     def take(self, record: Record) -> None:
         """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
@@ -70,28 +78,16 @@ class Sink:
             return False
         errors = self.log_all()
         if errors:
-            why = " ".join(str(errors[0]).split())[:200]
-            tqdm.write(
-                f"MLflow did not take everything ({why}); nothing is lost: the records are in {self.file}, and the"
-                " next run logs them",
-                file=sys.stderr,
-            )
+            tell(refusal(errors[0], self.file))
         self.refused = bool(errors)
         return not errors
 
     def log_all(self) -> list[Exception]:
         """Log every cell; what MLflow or its database raised meanwhile. The records are safe whatever it is."""
         cells = self.known()
-        errors: list[Exception] = []
         try:
-            from bench.store import mlflow_log
-        except Exception as error:  # MLflow does not even load
+            sign_of_life.ask_if_server(tracking_uri())  # before the seconds that MLflow takes to load
+            from bench.store import mirror
+        except Exception as error:  # its server does not answer, or MLflow does not even load
             return [error]
-        for cell_id, entry in cells.items():
-            try:
-                mlflow_log.log_cell(self.study, cell_id, entry)
-            except Exception as error:
-                errors.append(error)
-                if len(errors) == MOST_REFUSALS:
-                    break
-        return errors
+        return mirror.log_all(self.study, cells)

@@ -35,3 +35,8 @@ def test_a_study_without_ceilings_has_the_surface_of_a_published_card():
     surface = findings_of(study_of([run("llama", **bare)])).surface()
     assert surface.words.startswith("H100")
     assert surface.measured == {}
+
+
+def test_a_study_of_likelihoods_alone_has_no_costs():
+    runs = pd.DataFrame([{"kind": "likelihood", "model": "llama", "outcome": "ok", "quality/bits_per_byte": 1.0}])
+    assert cost.rows(runs).empty

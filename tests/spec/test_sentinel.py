@@ -58,7 +58,8 @@ def test_names_tell_the_engines_apart():
     names = ["sentinel a", "sentinel b", "sentinel a, captured", "sentinel b, captured"]
     places = ["before", "after", "before, captured", "after, captured"]
     assert [cell.label for cell in BOTH] == [f"noise check, {place}" for place in places]
-    assert [mlflow_log.run_name(cell) for cell in BOTH] == names
+    beside = f", beside cells {BOTH[0].watches[: mlflow_log.SHORT_ID]}"
+    assert [mlflow_log.run_name(cell) for cell in BOTH] == [name + beside for name in names]
     assert len({cell.cell_id for cell in BOTH}) == 4
 
 

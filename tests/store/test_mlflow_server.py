@@ -1,0 +1,156 @@
+"""A tracking server that does not answer: one line within ten seconds, and the records wait on disk."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.store import disk, mlflow_client, tracking_uri
+from bench.store.sink import Sink
+from tests.conftest import REPO
+
+LIMIT_S = 10.0
+
+
+@contextmanager
+def listening(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that does one thing with whoever connects; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # the test is over
+                    return
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def without_a_name() -> Iterator[str]:
+    """A host that no name server has."""
+    yield "http://no-such-host.invalid:5000"
+
+
+def silent() -> Iterator[str]:
+    return listening(lambda connection: time.sleep(60))
+
+
+def trickling() -> Iterator[str]:
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        for number in range(60):
+            time.sleep(1)
+            connection.sendall(f"X-{number}: y\r\n".encode())
+
+    return listening(trickle)
+
+
+def another_program() -> Iterator[str]:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        page = b"<html>a printer</html>"
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
+        connection.close()
+
+    return listening(serve)
+
+
+def busy() -> Iterator[str]:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n")
+        connection.close()
+
+    return listening(serve)
+
+
+def hanging_up() -> Iterator[str]:
+    return listening(lambda connection: connection.close())
+
+
+SERVERS = [nobody, without_a_name, silent, trickling, another_program, busy, hanging_up]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_that_does_not_answer_is_one_line_within_ten_seconds(server):
+    with server() as uri:
+        with_password = uri.replace("http://", "http://me:secret@")
+        start = time.monotonic()
+        with pytest.raises(mlflow_client.NoAnswer) as caught:
+            mlflow_client.check(with_password)
+    assert time.monotonic() - start < LIMIT_S
+    assert str(caught.value).startswith(f"{uri} d")
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def door(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, float]:
+    """Exit status of a door, what it said on standard error, and the seconds that it took."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stderr, time.monotonic() - start
+
+
+def test_records_wait_for_a_server_and_are_sent_by_the_next_door(place):
+    (place / "mlruns/s.jsonl").rename(place / "elsewhere.jsonl")
+    _, _, own_s = door(place, "bench.tracking", "--help")
+    with silent() as uri:
+        status, said, seconds = door(place, "bench.tracking", "replay", "elsewhere.jsonl", MLFLOW_TRACKING_URI=uri)
+    assert status == 1
+    assert said.count("\n") == 1
+    assert said.startswith(f"MLflow did not take everything ({uri} did not answer within")
+    assert seconds - own_s < LIMIT_S
+    assert disk.read_json(place / "mlruns/s.jsonl") == disk.read_json(place / "elsewhere.jsonl")
+    count = "from bench.store import mlflow_read; print(len(mlflow_read.frame('s')))"
+    done = subprocess.run([sys.executable, "-c", count], cwd=place, env=os.environ | {"PYTHONPATH": str(REPO)},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    cells = len(disk.by_cell("s"))
+    assert done.stdout.strip() == str(cells)
+    assert done.stderr == f"MLflow lacked {cells} of the {cells} runs of study s: logged from mlruns/s.jsonl\n"
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [("http://h:1", True), ("https://me@h", True), ("postgresql://h/runs", True), ("databricks://p", True),
+     ("sqlite:///mlflow.db", False), ("file:///tmp/x", False), ("mlruns", False)],
+)  # fmt: skip
+def test_a_server_is_told_from_a_file(uri, expected):
+    assert tracking_uri.is_server(uri) == expected
+
+
+def test_a_door_says_before_it_measures_that_records_will_wait(place, monkeypatch, capsys):
+    with silent() as uri:
+        monkeypatch.setenv(tracking_uri.VARIABLE, uri)
+        sink = Sink("s")
+        sink.check()
+        assert sink.refused
+        assert not sink.track()  # between workers: nothing is asked again
+    said = capsys.readouterr().err
+    assert (
+        said
+        == f"{uri} did not answer within 4 s; what is measured waits in mlruns/s.jsonl until a later run sends it\n"
+    )
