@@ -146,6 +146,7 @@ HEADER_LENGTH = (64).to_bytes(8, "little")
     (HEADER_LENGTH + b"[1]".ljust(64), "its header is no safetensors header"),
     (HEADER_LENGTH + b'{"a": 5}'.ljust(64), "its header is no safetensors header"),
     (HEADER_LENGTH + b'{"a": {"dtype": "F32", "shape": [1]}}'.ljust(64), "its header is no safetensors header"),
+    (HEADER_LENGTH + b'{"a":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}}'.ljust(64) + bytes(4), "tensor a does"),
 ])  # fmt: skip
 def test_a_file_that_holds_no_weights_is_named(content, message, tmp_path):
     write(tmp_path, LLAMA)
