@@ -101,6 +101,14 @@ class Checkpoint:
         if engine == "captured":
             configuration.check_captured(self.path / "config.json", self.config, self.about_kind)
 
+    def is_computed_by(self, engine: str) -> bool:
+        """Whether an engine computes what config.json describes."""
+        try:
+            self.check_engine(engine)
+        except BadInput:
+            return False
+        return True
+
     def tensors(self) -> dict[str, Stored]:
         """Where each parameter lies, by its name in transformers' `LlamaForCausalLM`. Raises BadInput, naming what is
         wrong with the files."""
