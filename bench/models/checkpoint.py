@@ -20,7 +20,7 @@ from bench.models.tensor_files import Stored
 HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
 HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
-OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt", "consolidated*.safetensors")  # formats that are not read
+OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt")  # formats that are not read
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,9 @@ def weight_files(path: Path) -> list[Path]:
         return [whole]
     if index.is_file():
         return [path / name for name in tensor_files.check_index(index)]
+    parts = sorted(file.name for file in path.glob("*.safetensors"))
+    if parts:
+        raise BadInput(f"{whole}: weights are missing; {parts[0]} is there, but no {index.name} that lists it")
     others = sorted(file.name for pattern in OTHER_WEIGHTS for file in path.glob(pattern))
     there = f"; {others[0]} is there: convert it, for example with transformers' save_pretrained" if others else ""
     raise BadInput(f"{whole}: weights are missing; only safetensors are read{there}")

@@ -188,6 +188,7 @@ BOTH_ENGINES = [
     {"architectures": ["LLaMAForCausalLM"], "max_sequence_length": 2048, "pad_token_id": -1},
     {"architectures": None},
     {"some_new_switch": False, "another": None, "third": []},
+    {"num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "top_k": 50, "pruned_heads": {}},
 ]
 
 
@@ -274,3 +275,7 @@ def test_the_activations_are_names_of_transformers():
 def test_what_ships_with_the_benchmark_runs_on_both_engines(folder):
     for engine in ("eager", "captured"):
         checkpoint.read(REPO / folder, random_seed=0).check_engine(engine)
+
+
+def test_settings_of_generate_do_not_concern_a_model_that_denoises(tmp_path):
+    assert accepted(tmp_path, LLADA | {"num_beams": 1, "repetition_penalty": 1.2, "max_length": 20})

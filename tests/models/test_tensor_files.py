@@ -259,3 +259,9 @@ def test_names_without_their_beginning_load_the_same_numbers(tmp_path):
             loaded.append(weights.load(checkpoint.read(folder), "cpu", torch.float32))
         for whole, headless in zip(*(model.parameters() for model in loaded), strict=True):
             assert torch.equal(whole, headless)
+
+
+def test_shards_without_their_index_are_named(tmp_path):
+    write_shards(tmp_path, LLAMA)
+    (tmp_path / "model.safetensors.index.json").unlink()
+    assert refusal(tmp_path).endswith("part-0.safetensors is there, but no model.safetensors.index.json that lists it")
