@@ -29,7 +29,7 @@ def test_an_engine_that_does_not_compute_the_model_is_refused_by_key(tmp_path):
 def test_an_id_beyond_the_vocabulary_is_refused(model, config, tmp_path):
     cell = make_cell(model, weights=str(write(tmp_path, config)))
     text = refusal(cell, [3, 32])
-    assert text.startswith(f"{cell.tokenizer}: the prompt 'Why is this?' has token id 32, but {tmp_path} has a")
+    assert text.startswith(f"{cell.tokenizer}: the text 'Why is this?' has token id 32, but {tmp_path} has a")
     assert text.endswith("give the tokenizer that belongs to the model")
     model_rules.check([cell], {"h": (Prompt("a", None, {model: [3, 31]}),)})
 
