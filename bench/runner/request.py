@@ -19,7 +19,7 @@ from bench.common import provenance
 from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.spec import sentinel
+from bench.spec import model_rules, sentinel
 from bench.spec.work import Work
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand, model_rules
+    from bench.spec import expand
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
@@ -186,10 +186,11 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
 
 
 def resolve_folder(folder: Path) -> Work:
-    """The work of an exported folder. Raises BadInput where there is none, or its device is not here."""
+    """The work of an exported folder. Raises BadInput where there is none, or its device or its models are not here."""
     work = Work.load(folder)
     for device in {cell.device for cell in work.cells}:
         choose.choose(device)
+    model_rules.check(work.cells, work.prompts)
     return work
 
 
