@@ -137,12 +137,12 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
         runs = " and ".join(map(repr, KINDS))
         raise BadInput(f"{file}: model_type is {name!r}; this benchmark runs {runs}")
     generation = path / "generation_config.json"
-    if generation.is_file():  # Instruct models name their end-of-turn token only there
-        defaults = read_json(generation)
-        configuration.check_decoding(generation, defaults, kind)
-        eos = defaults.get("eos_token_id")
-        config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
-    configuration.check(file, config, kind)
+    defaults = read_json(generation) if generation.is_file() else {}
+    configuration.check_decoding(generation, defaults, kind)
+    ends = defaults.get("eos_token_id")  # Instruct models name their end-of-turn token only there
+    if ends is not None:
+        config["eos_token_id"] = ends
+    configuration.check(file, config, kind, generation if ends is not None else file)
     described = Checkpoint(path, name, config, "", random_seed)
     files = []
     if random_seed is None:

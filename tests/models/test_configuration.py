@@ -259,6 +259,14 @@ def test_settings_that_would_change_the_greedy_text_are_refused(name, key, value
         checkpoint.read(tmp_path, random_seed=0)
 
 
+def test_an_end_token_beyond_the_vocabulary_is_named_where_it_stands(tmp_path):
+    write_config(tmp_path, LLAMA)
+    where = tmp_path / "generation_config.json"
+    where.write_text(json.dumps({"eos_token_id": [1, 99]}))
+    with pytest.raises(BadInput, match=f"^{where}: eos_token_id is 99, which is not an id"):
+        checkpoint.read(tmp_path, random_seed=0)
+
+
 def test_how_a_checkpoint_would_sample_is_left_to_the_cells(tmp_path):
     write_config(tmp_path, LLAMA)
     sampling = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "repetition_penalty": 1.0, "max_length": 4096}
