@@ -1,7 +1,7 @@
 """The contract between a worker and a model, and the check that an adapter kept it.
 
 Adapters never time, print or log. They call `mark` where something became final, and the worker turns marks into times.
-What a kind of model marks, and whether it has denoising steps or a cache, is stated in bench/models/kinds.py.
+What a kind of model marks, and whether it has denoising steps or a cache, is stated in its own file in bench/models.
 """
 
 from collections.abc import Callable

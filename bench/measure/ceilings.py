@@ -162,5 +162,8 @@ def measure(models: list[Checkpoint], dtype: str, where: str, seconds: float) ->
         flops = best(products(shapes, torch_dtype, where), where, seconds)
         moved_bytes = best(reads(shapes, torch_dtype, where), where, seconds)
     engines = ("eager", "captured") if where == "cpu" else ("eager",)
-    host = {engine: {model.kind: host_s(model, dtype, where, engine) for model in models} for engine in engines}
+    host = {
+        engine: {model.kind: host_s(model, dtype, where, engine) for model in models if model.is_computed_by(engine)}
+        for engine in engines
+    }
     return Peaks(flops, moved_bytes, host)

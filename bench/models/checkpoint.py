@@ -20,7 +20,7 @@ from bench.models.tensor_files import Stored
 HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
 HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
-OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt", "consolidated*.safetensors")  # formats that are not read
+OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt")  # formats that are not read
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,14 @@ class Checkpoint:
         if engine == "captured":
             configuration.check_captured(self.path / "config.json", self.config, self.about_kind)
 
+    def is_computed_by(self, engine: str) -> bool:
+        """Whether an engine computes what config.json describes."""
+        try:
+            self.check_engine(engine)
+        except BadInput:
+            return False
+        return True
+
     def tensors(self) -> dict[str, Stored]:
         """Where each parameter lies, by its name in transformers' `LlamaForCausalLM`. Raises BadInput, naming what is
         wrong with the files."""
@@ -129,12 +137,12 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
         runs = " and ".join(map(repr, KINDS))
         raise BadInput(f"{file}: model_type is {name!r}; this benchmark runs {runs}")
     generation = path / "generation_config.json"
-    if generation.is_file():  # Instruct models name their end-of-turn token only there
-        defaults = read_json(generation)
-        configuration.check_decoding(generation, defaults, kind)
-        eos = defaults.get("eos_token_id")
-        config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
-    configuration.check(file, config, kind)
+    defaults = read_json(generation) if generation.is_file() else {}
+    configuration.check_decoding(generation, defaults, kind)
+    ends = defaults.get("eos_token_id")  # Instruct models name their end-of-turn token only there
+    if ends is not None:
+        config["eos_token_id"] = ends
+    configuration.check(file, config, kind, generation if ends is not None else file)
     described = Checkpoint(path, name, config, "", random_seed)
     files = []
     if random_seed is None:
@@ -162,6 +170,9 @@ def weight_files(path: Path) -> list[Path]:
         return [whole]
     if index.is_file():
         return [path / name for name in tensor_files.check_index(index)]
+    parts = sorted(file.name for file in path.glob("*.safetensors"))
+    if parts:
+        raise BadInput(f"{whole}: weights are missing; {parts[0]} is there, but no {index.name} that lists it")
     others = sorted(file.name for pattern in OTHER_WEIGHTS for file in path.glob(pattern))
     there = f"; {others[0]} is there: convert it, for example with transformers' save_pretrained" if others else ""
     raise BadInput(f"{whole}: weights are missing; only safetensors are read{there}")

@@ -20,15 +20,18 @@ MOST_VALUES = 4  # of the values that are allowed, how many a message names
 MOST_CHARS = 60  # of a value in a message
 
 
-def check(file: Path, config: dict, kind: Kind) -> None:
-    """Raise BadInput, naming the key, for a config.json that no engine computes. file: for messages."""
+def check(file: Path, config: dict, kind: Kind, ends_file: Path | None = None) -> None:
+    """Raise BadInput, naming the key, for a config.json that no engine computes.
+
+    file: for messages. ends_file: the file that names the end tokens, where it is another one.
+    """
     check_dimensions(file, config, kind)
     check_numbers(file, config, kind)
     check_values(file, config, kind.configuration.values, kind.configuration.stated, "this benchmark")
     if "rope_type" in kind.configuration.values:
         rope.check(file, config, head_width(config, kind))
     check_architectures(file, config, kind)
-    check_ids(file, config, kind)
+    check_ids(file, ends_file or file, config, kind)
     check_decoding(file, config, kind)
     if not kind.configuration.eager_ignores_other_keys:
         check_other_keys(file, config, kind, "this benchmark", "")
@@ -136,21 +139,26 @@ def check_architectures(file: Path, config: dict, kind: Kind) -> None:
             )
 
 
-def check_ids(file: Path, config: dict, kind: Kind) -> None:
-    """Ids of the tokens with a meaning must be there and within the vocabulary."""
-    keys = kind.configuration.keys
-    rows = config.get(keys.padded_vocabulary or "") or config[keys.vocabulary]
+def check_ids(file: Path, ends_file: Path, config: dict, kind: Kind) -> None:
+    """Ids of the tokens with a meaning must be there and within the vocabulary. ends_file: where the end tokens are
+    named, for messages."""
     ends = config.get("eos_token_id")
     if ends is None or ends == []:
         raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
-    named = [("eos_token_id", end) for end in (ends if isinstance(ends, list) else [ends])]
+    for end in ends if isinstance(ends, list) else [ends]:
+        check_id(ends_file, "eos_token_id", end, config, kind)
     if kind.configuration.has_mask:
         if not isinstance(config.get("mask_token_id"), int):
             raise BadInput(f"{file}: mask_token_id is missing; a {kind.label} checkpoint names its mask token there")
-        named.append(("mask_token_id", config["mask_token_id"]))
-    for key, value in named:
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < rows:
-            raise BadInput(f"{file}: {key} is {short(value)}, which is not an id of this vocabulary of {rows} tokens")
+        check_id(file, "mask_token_id", config["mask_token_id"], config, kind)
+
+
+def check_id(file: Path, key: str, value: Any, config: dict, kind: Kind) -> None:
+    """The value of a key must be the id of a token."""
+    keys = kind.configuration.keys
+    rows = config.get(keys.padded_vocabulary or "") or config[keys.vocabulary]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < rows:
+        raise BadInput(f"{file}: {key} is {short(value)}, which is not an id of this vocabulary of {rows} tokens")
 
 
 def check_decoding(file: Path, config: dict, kind: Kind) -> None:

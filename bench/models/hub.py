@@ -3,10 +3,12 @@
 Only safetensors, configurations and tokenizers are fetched; code never is.
 """
 
+import contextlib
 import re
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.models.json_file import read_json
 
 WANTED = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*",
           "special_tokens_map.json", "chat_template*"]  # fmt: skip
@@ -20,12 +22,12 @@ def locate(weights: str) -> str:
     from huggingface_hub import HfApi, constants, errors, snapshot_download
 
     remedy = "or give a local directory in the pair's file or as MODEL="
-    try:
-        return snapshot_download(weights, allow_patterns=WANTED, local_files_only=True)
-    except errors.LocalEntryNotFoundError:
-        pass  # not fetched yet
+    with contextlib.suppress(errors.LocalEntryNotFoundError):  # which says that nothing of it was fetched yet
+        directory = snapshot_download(weights, allow_patterns=WANTED, local_files_only=True)
+        if is_whole(Path(directory)):
+            return directory
     if constants.is_offline_mode():
-        raise BadInput(f"{weights}: not fetched yet and HF_HUB_OFFLINE is set; unset it, {remedy}")
+        raise BadInput(f"{weights}: not fetched yet, or only in part, and HF_HUB_OFFLINE is set; unset it, {remedy}")
     try:
         HfApi().model_info(weights, timeout=TIMEOUT_S)
         return snapshot_download(weights, allow_patterns=WANTED)
@@ -40,6 +42,18 @@ def locate(weights: str) -> str:
         raise BadInput(
             f"{weights}: the hub cannot be reached ({type(error).__name__}); check the network, {remedy}"
         ) from None
+
+
+def is_whole(directory: Path) -> bool:
+    """Whether a directory has a configuration and all of its weights: a download may have been stopped, and other
+    programs fetch the configuration or the tokenizer alone."""
+    if not (directory / "config.json").is_file():
+        return False
+    index = directory / "model.safetensors.index.json"
+    if not index.is_file():
+        return (directory / "model.safetensors").is_file()
+    shards = read_json(index).get("weight_map", {})
+    return isinstance(shards, dict) and all((directory / str(name)).is_file() for name in set(shards.values()))
 
 
 def answers_for_data(name: str) -> None:

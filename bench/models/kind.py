@@ -97,3 +97,27 @@ WITHOUT_EFFECT = frozenset((
     "_flash_attn_2_enabled", "unsloth_version", "unsloth_fixed", "_unsloth_fixed", "unsloth_tokenizer",
     "is_llama_config", "model_max_length", "init_device", "init_fn", "init_std", "init_cutoff_factor", "precision",
 ))  # fmt: skip
+
+DECODING = {  # settings of generate() that would give another text than the greedy one
+    "repetition_penalty": (None, 1.0, 1),
+    "encoder_repetition_penalty": (None, 1.0, 1),
+    "no_repeat_ngram_size": (None, 0),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "bad_words_ids": (None, []),
+    "force_words_ids": (None, []),
+    "suppress_tokens": (None, []),
+    "begin_suppress_tokens": (None, []),
+    "forced_bos_token_id": (None,),
+    "forced_eos_token_id": (None,),
+    "sequence_bias": (None, {}),
+    "exponential_decay_length_penalty": (None,),
+    "diversity_penalty": (None, 0.0, 0),
+    "guidance_scale": (None, 1.0, 1),
+    "penalty_alpha": (None, 0.0, 0),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "num_beams": (None, 1),
+    "stop_strings": (None, []),
+    "dola_layers": (None,),
+    "watermarking_config": (None, {}),
+}

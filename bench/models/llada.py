@@ -4,7 +4,7 @@ Its official checkpoints have other keys in config.json and other names of param
 (`official_name`). Their configuration comes from OLMo's, which can ask for much more than LLaMA's block.
 """
 
-from bench.models.kind import WITHOUT_EFFECT, Configuration, Keys, Kind
+from bench.models.kind import DECODING, WITHOUT_EFFECT, Configuration, Keys, Kind
 
 KEYS = Keys(
     layers="n_layers",
@@ -102,7 +102,9 @@ LLADA = Kind(
         captured={},
         # Without these keys the authors' code takes values that this block does not compute, or makes up a number.
         stated=("block_type", "activation_type", "layer_norm_type", "rope", "rms_norm_eps", "rope_theta"),
-        without_effect=WITHOUT_EFFECT | {"alibi_bias_max", "attention_layer_norm_with_affine", "mlp_ratio"},
+        without_effect=WITHOUT_EFFECT
+        | set(DECODING)  # its sampler is not generate()
+        | {"alibi_bias_max", "attention_layer_norm_with_affine", "mlp_ratio"},
         has_mask=True,
     ),
     parameter_name=official_name,

@@ -2,7 +2,7 @@
 
 import copy
 
-from bench.models.kind import WITHOUT_EFFECT, Configuration, Keys, Kind
+from bench.models.kind import DECODING, WITHOUT_EFFECT, Configuration, Keys, Kind
 
 KEYS = Keys(
     layers="num_hidden_layers",
@@ -50,30 +50,6 @@ CAPTURED = {  # what bench/models/layers.py computes of it
     "mlp_bias": (False,),
     # One table for all positions. Of the other types the table depends on how long the text is by now.
     "rope_type": ("default", "linear", "llama3", "yarn"),
-}
-
-DECODING = {  # settings of generate() that would give another text than the greedy one
-    "repetition_penalty": (None, 1.0, 1),
-    "encoder_repetition_penalty": (None, 1.0, 1),
-    "no_repeat_ngram_size": (None, 0),
-    "encoder_no_repeat_ngram_size": (None, 0),
-    "bad_words_ids": (None, []),
-    "force_words_ids": (None, []),
-    "suppress_tokens": (None, []),
-    "begin_suppress_tokens": (None, []),
-    "forced_bos_token_id": (None,),
-    "forced_eos_token_id": (None,),
-    "sequence_bias": (None, {}),
-    "exponential_decay_length_penalty": (None,),
-    "diversity_penalty": (None, 0.0, 0),
-    "guidance_scale": (None, 1.0, 1),
-    "penalty_alpha": (None, 0.0, 0),
-    "min_length": (None, 0),
-    "min_new_tokens": (None, 0),
-    "num_beams": (None, 1),
-    "stop_strings": (None, []),
-    "dola_layers": (None,),
-    "watermarking_config": (None, {}),
 }
 
 READ = (  # what transformers' LlamaConfig is given: all of config.json that changes a logit

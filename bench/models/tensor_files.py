@@ -90,12 +90,22 @@ def stored_tensors(file: Path) -> dict[str, Stored]:
         tensors = {name: stored(file, LENGTH_BYTES + length, name, entry) for name, entry in header.items()}
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise BadInput(f"{file}: its header is no safetensors header; download the file again") from error
-    end = max((tensor.start + tensor.size_bytes for tensor in tensors.values()), default=LENGTH_BYTES + length)
+    end = end_of_tensors(file, tensors, LENGTH_BYTES + length)
     if end > file_bytes:
         raise cut_short(file, file_bytes, end)
     if end < file_bytes:
         raise BadInput(f"{file}: holds {file_bytes - end} bytes behind its last tensor; download it again")
     return tensors
+
+
+def end_of_tensors(file: Path, tensors: dict[str, Stored], start: int) -> int:
+    """The byte behind the last tensor. Raises BadInput where the tensors do not follow each other without a gap, from
+    `start` on, as safetensors asks."""
+    for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.start, tensor.size_bytes)):
+        if tensor.start != start:
+            raise BadInput(f"{file}: tensor {tensor.name} does not begin where the one before ends; download it again")
+        start += tensor.size_bytes
+    return start
 
 
 def stored(file: Path, data_start: int, name: str, entry: dict) -> Stored:

@@ -25,6 +25,7 @@ from bench.models import kinds, weights
 from bench.models.checkpoint import Checkpoint
 from bench.records.settings import Likelihood
 from bench.records.types import Scores
+from bench.spec import model_rules
 from bench.spec.pair import ModelFile, PairFile
 from bench.store.sink import Sink
 
@@ -122,6 +123,9 @@ class Nats:
 def score(files: ModelFile, dtype: str, passages: list[Passage], device: str, samples: int = SAMPLES) -> Nats:
     """The likelihood of each passage's answer by one model. samples: noisy versions of each answer, for a bound."""
     about = files.describe()
+    for passage in passages:
+        context, answer = token_ids(passage, files.tokenizer_directory)
+        model_rules.check_ids(about, [*context, *answer], passage.answer, files.tokenizer_directory)
     model = weights.load(about, device, getattr(torch, dtype))
     torch.manual_seed(SEED)
     bar = tqdm(passages, desc=f"{about.kind} bits per byte", unit="text", mininterval=1)

@@ -19,8 +19,8 @@ from bench.common import provenance
 from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.models.kinds import KINDS, has_steps
-from bench.spec import sentinel
+from bench.models.kinds import KINDS, has_steps, role_of
+from bench.spec import model_rules, sentinel
 from bench.spec.work import Work
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand, model_rules
+    from bench.spec import expand
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
@@ -216,10 +216,11 @@ def check_use(request: Request, grids: list[GridFile]) -> None:
 
 
 def kind_is_in(kind: str, file: GridFile) -> bool:
-    """Whether a grid has cells of a kind of model."""
+    """Whether a grid has cells of a kind of model, which it names by kind or by role."""
     from bench.spec import expand
 
-    return kind in expand.as_list(file.model)
+    named = expand.as_list(file.model)
+    return kind in named or role_of(kind) in named
 
 
 def depends_on(file: GridFile, name: str) -> bool:
@@ -233,10 +234,11 @@ def depends_on(file: GridFile, name: str) -> bool:
 
 
 def resolve_folder(folder: Path) -> Work:
-    """The work of an exported folder. Raises BadInput where there is none, or its device is not here."""
+    """The work of an exported folder. Raises BadInput where there is none, or its device or its models are not here."""
     work = Work.load(folder)
     for device in {cell.device for cell in work.cells}:
         choose.choose(device)
+    model_rules.check(work.cells, work.prompts)
     return work
 
 

@@ -32,12 +32,12 @@ def check(cells: Iterable[Cell], prompt_sets: Mapping[str, tuple[Prompt, ...]]) 
 
 
 def check_ids(described: Checkpoint, ids: list[int], text: str, tokenizer: str) -> None:
-    """Every id of a prompt must be a row of the model's embedding."""
+    """Every id of a prompt, or of another text, must be a row of the model's embedding."""
     rows = described.shape.vocabulary
     if max(ids) >= rows:
         start = " ".join(text.split())[:SHOWN_CHARS]
         raise BadInput(
-            f"{tokenizer}: the prompt {start!r} has token id {max(ids)}, but {described.path} has a vocabulary of"
+            f"{tokenizer}: the text {start!r} has token id {max(ids)}, but {described.path} has a vocabulary of"
             f" {rows}; give the tokenizer that belongs to the model"
         )
 

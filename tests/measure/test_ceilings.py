@@ -17,6 +17,7 @@ from bench.records.machine import Environment, Rate
 from bench.records.types import Ceilings, Round
 from bench.runner import ceilings as runner_ceilings
 from tests.conftest import REPO, make_cell
+from tests.support.model_directory import LLAMA, write_config
 from tests.support.records import round_of
 
 SMALL = Shape(layers=2, width=8, heads=2, kv_heads=1, head_width=4, feed_forward=16, vocabulary=10, tied=False)
@@ -122,3 +123,16 @@ def test_measured_end_to_end_into_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", [*["ceilings", "--missing", "--device", "cpu", "--record", str(out)]])
     assert ceilings_door.main() == 0  # at once: it is there
     assert len(out.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("asked", [
+    {"head_dim": 16, "rope_scaling": {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8}},
+    {"hidden_act": "gelu", "attention_bias": True, "mlp_bias": True, "num_key_value_heads": 1},
+], ids=str)  # fmt: skip
+def test_a_model_of_any_configuration_has_a_thin_one(asked, tmp_path):
+    described = checkpoint.read(write_config(tmp_path / "whole", LLAMA | asked), random_seed=0)
+    thin = checkpoint.read(write_config(tmp_path / "thin", ceilings.thin(described)), random_seed=0)
+    assert (thin.shape.width, thin.shape.head_width, thin.shape.kv_heads) == (64, 32, 2)
+    assert thin.shape.layers == described.shape.layers
+    assert described.is_computed_by("eager")
+    assert not described.is_computed_by("captured")

@@ -188,6 +188,7 @@ BOTH_ENGINES = [
     {"architectures": ["LLaMAForCausalLM"], "max_sequence_length": 2048, "pad_token_id": -1},
     {"architectures": None},
     {"some_new_switch": False, "another": None, "third": []},
+    {"num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "top_k": 50, "pruned_heads": {}},
 ]
 
 
@@ -258,6 +259,14 @@ def test_settings_that_would_change_the_greedy_text_are_refused(name, key, value
         checkpoint.read(tmp_path, random_seed=0)
 
 
+def test_an_end_token_beyond_the_vocabulary_is_named_where_it_stands(tmp_path):
+    write_config(tmp_path, LLAMA)
+    where = tmp_path / "generation_config.json"
+    where.write_text(json.dumps({"eos_token_id": [1, 99]}))
+    with pytest.raises(BadInput, match=f"^{where}: eos_token_id is 99, which is not an id"):
+        checkpoint.read(tmp_path, random_seed=0)
+
+
 def test_how_a_checkpoint_would_sample_is_left_to_the_cells(tmp_path):
     write_config(tmp_path, LLAMA)
     sampling = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "repetition_penalty": 1.0, "max_length": 4096}
@@ -274,3 +283,7 @@ def test_the_activations_are_names_of_transformers():
 def test_what_ships_with_the_benchmark_runs_on_both_engines(folder):
     for engine in ("eager", "captured"):
         checkpoint.read(REPO / folder, random_seed=0).check_engine(engine)
+
+
+def test_settings_of_generate_do_not_concern_a_model_that_denoises(tmp_path):
+    assert accepted(tmp_path, LLADA | {"num_beams": 1, "repetition_penalty": 1.2, "max_length": 20})

@@ -8,6 +8,7 @@ from huggingface_hub import constants, errors
 
 from bench.common.errors import BadInput
 from bench.models import hub
+from tests.support.model_directory import LLAMA, write, write_config, write_shards
 
 NAME = "meta-llama/Meta-Llama-3-8B-Instruct"
 
@@ -74,3 +75,33 @@ def test_offline_says_so_at_once(online, monkeypatch):
     start = time.perf_counter()
     assert "HF_HUB_OFFLINE is set" in message_of(NAME)
     assert time.perf_counter() - start < 1
+
+
+def test_what_was_fetched_in_part_is_fetched_again(monkeypatch, tmp_path):
+    """A program that asked for the configuration alone, or a download that was stopped."""
+    asked = []
+
+    def fetch(name, **options):
+        asked.append("local" if options.get("local_files_only") else "hub")
+        if asked[-1] == "hub":
+            write(tmp_path, LLAMA)
+        return str(tmp_path)
+
+    class Api:
+        def model_info(self, name, timeout):
+            """The hub answers."""
+
+    monkeypatch.setattr(constants, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    write_config(tmp_path, LLAMA)
+    assert hub.locate(NAME) == str(tmp_path)
+    assert hub.locate(NAME) == str(tmp_path)
+    assert asked == ["local", "hub", "local"]
+
+
+def test_a_directory_is_whole_with_all_of_its_shards(tmp_path):
+    write_shards(tmp_path, LLAMA)
+    assert hub.is_whole(tmp_path)
+    (tmp_path / "part-1.safetensors").unlink()
+    assert not hub.is_whole(tmp_path)

@@ -146,6 +146,7 @@ HEADER_LENGTH = (64).to_bytes(8, "little")
     (HEADER_LENGTH + b"[1]".ljust(64), "its header is no safetensors header"),
     (HEADER_LENGTH + b'{"a": 5}'.ljust(64), "its header is no safetensors header"),
     (HEADER_LENGTH + b'{"a": {"dtype": "F32", "shape": [1]}}'.ljust(64), "its header is no safetensors header"),
+    (HEADER_LENGTH + b'{"a":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}}'.ljust(64) + bytes(4), "tensor a does"),
 ])  # fmt: skip
 def test_a_file_that_holds_no_weights_is_named(content, message, tmp_path):
     write(tmp_path, LLAMA)
@@ -258,3 +259,9 @@ def test_names_without_their_beginning_load_the_same_numbers(tmp_path):
             loaded.append(weights.load(checkpoint.read(folder), "cpu", torch.float32))
         for whole, headless in zip(*(model.parameters() for model in loaded), strict=True):
             assert torch.equal(whole, headless)
+
+
+def test_shards_without_their_index_are_named(tmp_path):
+    write_shards(tmp_path, LLAMA)
+    (tmp_path / "model.safetensors.index.json").unlink()
+    assert refusal(tmp_path).endswith("part-0.safetensors is there, but no model.safetensors.index.json that lists it")

@@ -8,6 +8,8 @@ import torch
 from bench.common.errors import BadInput
 from bench.models import checkpoint, weights
 from bench.quality import likelihood
+from bench.spec.pair import ModelFile
+from tests.support.model_directory import LLAMA, write
 
 WORDS = "The river runs through the old town and past the mill where the children play. "
 
@@ -83,3 +85,11 @@ def test_the_bound_prefers_a_right_answer_and_has_an_error():
     (right, error), (wrong, _) = nats("a b c d"), nats("d c b a")
     assert 0 < right < wrong - 4
     assert 0 < error < right
+
+
+def test_ids_beyond_the_vocabulary_are_refused_before_the_model_loads(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "load", lambda *arguments: pytest.fail("a model was loaded"))
+    folder = write(tmp_path, LLAMA)
+    files = ModelFile(weights=str(folder), tokenizer="bench/pocket/tokenizer")
+    with pytest.raises(BadInput, match=f"but {folder} has a vocabulary of 32; give the tokenizer that belongs to"):
+        likelihood.score(files, "float32", [likelihood.Passage("Why?", "Because.", chat=True, whole=True)], "cpu")

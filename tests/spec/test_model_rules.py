@@ -6,7 +6,9 @@ import pytest
 
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
+from bench.runner import request
 from bench.spec import model_rules
+from bench.spec.work import Work
 from tests.conftest import make_cell
 from tests.support.model_directory import LLADA, LLAMA, write
 
@@ -29,7 +31,7 @@ def test_an_engine_that_does_not_compute_the_model_is_refused_by_key(tmp_path):
 def test_an_id_beyond_the_vocabulary_is_refused(model, config, tmp_path):
     cell = make_cell(model, weights=str(write(tmp_path, config)))
     text = refusal(cell, [3, 32])
-    assert text.startswith(f"{cell.tokenizer}: the prompt 'Why is this?' has token id 32, but {tmp_path} has a")
+    assert text.startswith(f"{cell.tokenizer}: the text 'Why is this?' has token id 32, but {tmp_path} has a")
     assert text.endswith("give the tokenizer that belongs to the model")
     model_rules.check([cell], {"h": (Prompt("a", None, {model: [3, 31]}),)})
 
@@ -42,3 +44,13 @@ def test_an_end_of_turn_token_beyond_the_vocabulary_is_refused_where_it_is_read(
     assert "<|eot_id|> has id 40" in refusal(cell, [3])
     without = make_cell("llada", weights=str(model), tokenizer=str(tmp_path))
     model_rules.check([without], {"h": (Prompt("a", None, {"llada": [3]}),)})
+
+
+def test_a_work_folder_whose_models_are_not_here_is_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    work = Work("s", 1, 0, (make_cell("llama", weights=str(gone)),), {"h": (Prompt("a", None, {"llama": [1]}),)})
+    work.save(tmp_path / "work")
+    with pytest.raises(BadInput, match=f"^{gone}: no model there"):
+        request.resolve_folder(tmp_path / "work")
+    write(gone, LLAMA)
+    assert request.resolve_folder(tmp_path / "work").cells == work.cells
