@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.common import yaml_reader
 from bench.common.errors import BadInput
 
 
@@ -23,10 +23,7 @@ def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Stric
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
         raise BadInput(f"{file}: no such {what}; there are: {names}")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    data = yaml_reader.yaml_value(file)
     if not isinstance(data, dict) or not data:
         raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
     return validate(data, schema, file)

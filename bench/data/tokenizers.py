@@ -1,10 +1,16 @@
-"""Tokenizers of model directories and packages: text to token ids and back."""
+"""Tokenizers of model directories and packages: text to token ids and back. Imports no torch."""
 
+import datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench.common import read
 from bench.common.errors import BadInput
+
+# Some chat templates write today's date into the prompt. Ids must not change overnight, so it is always this one, which
+# Llama 3.1's own template takes where it is told none.
+DATE_IN_TEMPLATES = datetime.datetime(2024, 7, 26)
 
 
 def tokenizer_directory(name: str) -> str:
@@ -19,24 +25,42 @@ def tokenizer_directory(name: str) -> str:
 
 @cache
 def tokenizer(directory: str):
-    """The tokenizer of a directory, with its chat template if it has one. Raises BadInput if there is none."""
+    """The tokenizer of a directory, with its chat template if it has one.
+
+    Raises BadInput if there is none, or if its files cannot be read.
+    """
     file = Path(directory) / "tokenizer.json"
     if not file.is_file():
         raise BadInput(f"{directory}: no tokenizer there (tokenizer.json is missing)")
+    settings = file.parent / "tokenizer_config.json"
+    for part in (file, settings):
+        if part.is_file():
+            read.json_object(part)  # names the file and the place, which the library below does not
     from transformers import PreTrainedTokenizerFast
 
-    if (file.parent / "tokenizer_config.json").is_file():
-        return PreTrainedTokenizerFast.from_pretrained(directory)
-    return PreTrainedTokenizerFast(tokenizer_file=str(file))
+    try:
+        if settings.is_file():
+            return PreTrainedTokenizerFast.from_pretrained(directory)
+        return PreTrainedTokenizerFast(tokenizer_file=str(file))
+    except Exception as error:  # whatever the library raises for files that are JSON, yet no tokenizer of its version
+        raise BadInput(f"{directory}: its tokenizer cannot be loaded ({read.shortened(error)})") from error
 
 
 def encode(directory: str, prompt: str) -> list[int]:
-    """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
+    """Token ids of a user's message in the model's chat form; plain text for a model that has no template.
+
+    Raises BadInput if the template does not take the message.
+    """
     tok = tokenizer(directory)
     if tok.chat_template is None:
         return tok(prompt)["input_ids"]  # with bos if the tokenizer adds one
     message = [{"role": "user", "content": prompt}]
-    return list(tok.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
+    try:
+        encoded = tok.apply_chat_template(message, add_generation_prompt=True, strftime_now=DATE_IN_TEMPLATES.strftime)
+    except Exception as error:  # a template is a program: it may refuse the message, or fail in any other way
+        why = read.shortened(error)
+        raise BadInput(f"{directory}: its chat template does not take a user's message ({why})") from error
+    return list(encoded["input_ids"])
 
 
 def cut(directory: str, text: str, tokens: int) -> str:

@@ -5,17 +5,15 @@ other keys and other parameter names. Both describe the same block; only the cau
 configuration asks for more than that block (biases, QK-norm, ALiBi, experts) is refused with the name of the key.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.common.read import json_object as read_json
+from bench.models import revision as revisions
 from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 
-HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
-HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
 LLADA_NEEDS = (  # keys that an official LLaDA configuration must have
     "d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length", "rms_norm_eps",
@@ -91,7 +89,6 @@ class Checkpoint:
     path: Path
     kind: str  # a key of FORMATS and of bench/models/kinds.py
     config: dict
-    revision: str  # short hash of configuration and weights
     random_seed: int | None = None  # not None: no weights there, they are made from this seed
 
     @property
@@ -104,14 +101,24 @@ class Checkpoint:
         eos = self.config.get("eos_token_id")
         return tuple(eos) if isinstance(eos, list) else (eos,)
 
+    @property
+    def weight_files(self) -> list[Path]:
+        """The files of the weights; none where they are made from a seed."""
+        return [] if self.random_seed is not None else weight_files(self.path)
+
+    @property
+    def revision(self) -> str:
+        """Twelve hex digits that name configuration and weights. All of the weights may have to be read for it."""
+        return revisions.of_model(self.path, self.weight_files, self.random_seed)
+
     def with_tokenizer(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
         """The revision of weights and tokenizer together."""
-        digest = hashlib.sha256(self.revision.encode())
-        digest.update(f"fold {fold_ids_below}".encode() if fold_ids_below else b"")
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            file = Path(directory) / name
-            digest.update(file.read_bytes() if file.is_file() else b"")
-        return digest.hexdigest()[:12]
+        return revisions.with_tokenizer(self.revision, directory, fold_ids_below)
+
+    def former_revision(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
+        """What earlier code called the weights and the tokenizer together (bench/models/revision.py)."""
+        model = revisions.of_model(self.path, self.weight_files, self.random_seed, former=True)
+        return revisions.with_tokenizer(model, directory, fold_ids_below, former=True)
 
     @property
     def mask_id(self) -> int:
@@ -157,17 +164,6 @@ def token_id(tokenizer: str | Path, text: str) -> int | None:
     return next((token["id"] for token in added if token["content"] == text), None)
 
 
-def read_json(file: Path) -> dict:
-    """The JSON object in a file. Raises BadInput where there is something else."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{file}: not a JSON object")
-    return content
-
-
 def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
     """Describe the model directory at `path`. Raises BadInput if this benchmark cannot run what is there.
 
@@ -190,8 +186,9 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
         config["eos_token_id"] = config.get("eos_token_id") if eos is None else eos
     if config.get("eos_token_id") is None:
         raise BadInput(f"{file}: eos_token_id is missing; it says where an answer ends")
-    files = [] if random_seed is not None else weight_files(path)
-    return Checkpoint(path, kind, config, revision(path, files, random_seed), random_seed)
+    if random_seed is None:
+        weight_files(path)  # refuses a directory that lacks some
+    return Checkpoint(path, kind, config, random_seed)
 
 
 def check_llada(file: Path, config: dict) -> None:
@@ -219,17 +216,3 @@ def weight_files(path: Path) -> list[Path]:
         if not (path / name).is_file():
             raise BadInput(f"{path / name}: weights are missing; only safetensors are read")
     return [path / name for name in names]
-
-
-def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:
-    """Twelve hex digits that change when configuration or weights (or their seed) change."""
-    digest = hashlib.sha256((path / "config.json").read_bytes())
-    generation = path / "generation_config.json"
-    digest.update(generation.read_bytes() if generation.is_file() else b"")
-    digest.update(f"random {random_seed}".encode() if random_seed is not None else b"")
-    for file in files:
-        size = file.stat().st_size
-        with open(file, "rb") as stream:
-            digest.update(str(size).encode())
-            digest.update(stream.read() if size < HASH_ALL_BELOW_BYTES else stream.read(HASHED_START_BYTES))
-    return digest.hexdigest()[:12]

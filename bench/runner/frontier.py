@@ -134,6 +134,8 @@ def resolve(asked: FrontierRequest) -> Work:
         cells = tuple(replace(cell, limit_gib=asked.limit_gib) for cell in cells)
     if not is_plan_for_gpu(asked.plan, asked.device):
         rules.check_cells(cells)
+    if asked.cells:
+        rules.check_work(replace(work, cells=cells), str(asked.cells))
     return replace(work, cells=cells)
 
 

@@ -19,7 +19,7 @@ from bench.common import provenance
 from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.spec import sentinel
+from bench.spec import rules, sentinel
 from bench.spec.work import Work
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ def resolve_folder(folder: Path) -> Work:
     work = Work.load(folder)
     for device in {cell.device for cell in work.cells}:
         choose.choose(device)
+    rules.check_work(work, str(folder))
     return work
 
 

@@ -23,7 +23,8 @@ SIGNIFICANT_DIGITS = 6  # of every value
 RULES = 5  # of what a run shows of its records; another number logs every run anew
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
-NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")
+NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first", "former_revision",
+              "identity_version")  # fmt: skip
 # What a run's tags say of the card, of the report that NVML's watch made.
 CARD_TAGS = ("telemetry", "sampler_cpu_s", "lists_hidden")
 
