@@ -21,7 +21,7 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 TOO_DEEP = "nested too deeply to be read"
-LONGEST_MESSAGE = 300  # characters of what a parser says; some repeat the whole input
+LONGEST_MESSAGE = 300  # characters of a parser's words or of an input; some parsers repeat the whole input
 
 
 def decoded(content: bytes, where: str | Path) -> str:
@@ -82,7 +82,15 @@ def json_lines(file: Path, expected: str = "") -> Iterator[tuple[str, object]]:
             yield where, json_value(line, where, expected)
 
 
-def shortened(message: object) -> str:
-    """What a parser says, in a line of bounded length; of an error without words its name."""
-    text = " ".join(str(message).split()) or type(message).__name__
+def shortened(error: Exception) -> str:
+    """What a parser says, in a line of bounded length, without Python's advice to programmers.
+
+    Of an error without words its name.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return bounded(text.split("; use sys.")[0])
+
+
+def bounded(text: str) -> str:
+    """A text for a message, cut where it is very long."""
     return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."

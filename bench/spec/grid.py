@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bench.common.errors import BadInput
-from bench.common.read import shortened
+from bench.common.read import bounded
 from bench.common.yaml_file import Strict, read_yaml, validate
 from bench.spec.pair import Float, Model, Whole
 
@@ -98,5 +98,5 @@ def whole_numbers(text: str, key: str) -> list[int]:
     """
     words = text.replace(",", " ").split()
     if not words or not all(word.isdecimal() and len(word) <= MOST_DIGITS and int(word) > 0 for word in words):
-        raise BadInput(f'{key}="{shortened(text)}": expected whole numbers above 0, such as {key}="16 64 256"')
+        raise BadInput(f'{key}="{bounded(text)}": expected whole numbers above 0, such as {key}="16 64 256"')
     return sorted({int(word) for word in words})

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from bench.common.errors import BadInput
+from bench import run
+from bench.common import paths
+from bench.common.errors import BadInput, exit_code
 from bench.records import former
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood
-from bench.runner import order
+from bench.records.types import Round
+from bench.runner import order, request
 from bench.spec.cell import IDENTITY_VERSION
 from bench.spec.work import Work
+from bench.store import disk
 from tests.conftest import make_cell
 from tests.support.records import entry_of, llada_call
 
@@ -77,3 +81,46 @@ def test_likelihoods_are_told_by_their_models_former_name():
     assert refusal(new, replace(old, identity_version=IDENTITY_VERSION), "old") == ""
     assert refusal(new, old, "new") == ""
     assert replace(old, identity_version=IDENTITY_VERSION).cell_id == old.cell_id
+
+
+BASELINE = ["configs/grids/baseline.yaml", "--device", "cpu", "--gen", "32", "--judge", "none"]
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> list[str]:
+    """A study of the shipped LLaMA on a question of one's own, finished by code of the first version; its command."""
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('{"prompt": "Why?"}\n')
+    command = [*BASELINE, "--prompts-file", str(asked), "--rounds", "1"]
+    work, _ = request.resolve(request.parse([*command, "--study", "mine"]))
+    for cell in work.cells:
+        first_version = replace(cell, prompt_ids=None, identity_version=None)
+        record = Round("mine", first_version.cell_id, 1, first_version, "ok", started_s=1.0)
+        disk.append(disk.path("mine"), record.to_json())
+    return command
+
+
+def test_a_door_that_meets_such_a_study_says_so_in_one_line_and_leaves_it_as_it_is(study, capsys):
+    before = disk.path("mine").read_bytes()
+    assert exit_code(lambda: run.main([*study, "--study", "mine", "--plan"])) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: study mine was recorded when the identity of a cell left out the token ids")
+    assert printed.err.count("\n") == 1
+    assert disk.path("mine").read_bytes() == before
+
+
+def test_the_name_that_the_line_proposes_measures_anew(study, capsys):
+    assert exit_code(lambda: run.main([*study, "--study", "mine-2", "--plan"])) == 0
+    states = [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines() if " baseline " in line]
+    assert states == ["to do"]
+
+
+def test_cells_whose_name_is_the_same_as_ever_go_on_in_the_same_study(study, capsys):
+    """The sentinel's prompts are cut, so its name had their token ids in it from the first."""
+    assert (
+        exit_code(lambda: run.main(["configs/grids/sentinel.yaml", "--device", "cpu", "--study", "mine", "--plan"]))
+        == 0
+    )
+    assert "to do" in capsys.readouterr().out
