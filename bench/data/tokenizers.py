@@ -1,6 +1,8 @@
 """Tokenizers of model directories and packages: text to token ids and back. Imports no torch."""
 
-import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +12,7 @@ from bench.common.errors import BadInput
 
 # Some chat templates write today's date into the prompt. Ids must not change overnight, so it is always this one, which
 # Llama 3.1's own template takes where it is told none.
-DATE_IN_TEMPLATES = datetime.datetime(2024, 7, 26)
+DATE_IN_TEMPLATES = datetime(2024, 7, 26)
 
 
 def tokenizer_directory(name: str) -> str:
@@ -56,11 +58,36 @@ def encode(directory: str, prompt: str) -> list[int]:
         return tok(prompt)["input_ids"]  # with bos if the tokenizer adds one
     message = [{"role": "user", "content": prompt}]
     try:
-        encoded = tok.apply_chat_template(message, add_generation_prompt=True, strftime_now=DATE_IN_TEMPLATES.strftime)
+        with fixed_date():
+            encoded = tok.apply_chat_template(message, add_generation_prompt=True)
     except Exception as error:  # a template is a program: it may refuse the message, or fail in any other way
         why = read.shortened(error)
         raise BadInput(f"{directory}: its chat template does not take a user's message ({why})") from error
     return list(encoded["input_ids"])
+
+
+class FixedDate(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return DATE_IN_TEMPLATES
+
+
+@contextmanager
+def fixed_date() -> Iterator[None]:
+    """While it lasts, chat templates are told DATE_IN_TEMPLATES for today.
+
+    The library takes the date itself, and hands no function of ours to a template.
+    """
+    from transformers.utils import chat_template_utils
+
+    clock = chat_template_utils.datetime
+    chat_template_utils.datetime = FixedDate
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = clock
 
 
 def cut(directory: str, text: str, tokens: int) -> str:
