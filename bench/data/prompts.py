@@ -123,13 +123,29 @@ def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[st
         raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
     prompts = []
     for _ in range(count):
-        text, ids = "", {model: [] for model in encoders}
-        while min(map(len, ids.values())) < tokens:
-            text += joined(texts, CHARS_PER_TOKEN * tokens)
-            ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        text, ids = long_enough(texts, tokens, encoders)
         cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
         prompts.append(Prompt(text, None, cut_ids))
     return tuple(prompts)
+
+
+def long_enough(
+    texts: Iterator[str], tokens: int, encoders: dict[str, Callable[[str], list[int]]]
+) -> tuple[str, dict[str, list[int]]]:
+    """(text, its ids for each model): the next texts joined until each model has at least so many ids of them.
+
+    Raises BadInput where more text gives a model no more ids.
+    """
+    text = ""
+    ids: dict[str, list[int]] = {model: [] for model in encoders}
+    while min(map(len, ids.values())) < tokens:
+        text += joined(texts, CHARS_PER_TOKEN * tokens)
+        before = ids
+        ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        for model, row in ids.items():
+            if len(row) <= len(before[model]):
+                raise BadInput(f"the tokenizer or the chat template of {model} leaves out the user's message")
+    return text, ids
 
 
 def joined(texts: Iterator[str], least: int) -> str:

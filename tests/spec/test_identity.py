@@ -157,7 +157,10 @@ def test_a_token_beyond_the_vocabulary_is_one_line(model):
 
 def test_a_prompt_without_tokens_is_one_line(model):
     (model / "chat_template.jinja").write_text("{% if false %}{{ messages }}{% endif %}")
-    assert refusal(baseline, model).startswith(f"baseline: prompt 1 has no tokens for {model}")
+    assert refusal(baseline, model) == "the tokenizer or the chat template of llama leaves out the user's message"
+    about = checkpoint.read(model)
+    text = refusal(rules.check_prompts, [[1], []], 8, about, "mine")
+    assert text == f"mine: prompt 2 has no tokens for {model}; give it another text"
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(-2, 2), st.integers(-2, 2))
