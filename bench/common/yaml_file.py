@@ -62,7 +62,7 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The known keys of the mapping at `path` inside a schema."""
+    """The keys that a schema has for the mapping at `path` inside it."""
     for part in path:
         schema = schema.model_fields[part].annotation
     return list(schema.model_fields)

@@ -31,8 +31,8 @@ def check(
         for recorded in of_first_version:
             if left_out := what_was_left_out(recorded, settings, former):
                 raise BadInput(
-                    f"study {study} was recorded when the identity of a cell left out {left_out}, so its records may"
-                    f" be of others than yours; they stay and can be reported, give STUDY={study}-2 to measure"
+                    f"study {study} was recorded when the identity of a cell left out {left_out}: its records"
+                    f" may not be of what you ask for. They stay and can be reported; give STUDY={study}-2 to measure"
                 )
 
 

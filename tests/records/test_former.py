@@ -43,7 +43,7 @@ def test_a_record_that_cannot_be_told_from_another_model_or_other_prompts_stops_
     text = refusal(replace(WANTED, **changes), OLD)
     assert len(text.splitlines()) == 1
     assert text.startswith(f"study mine was recorded when the identity of a cell left out {left_out}")
-    assert text.endswith("they stay and can be reported, give STUDY=mine-2 to measure")
+    assert text.endswith("They stay and can be reported; give STUDY=mine-2 to measure")
 
 
 @pytest.mark.parametrize(
