@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.records import former
 from bench.runner import frontier, frontier_plan, notices
 from bench.runner.frontier import FrontierRequest
 from bench.store.sink import Sink
@@ -48,6 +49,7 @@ def main() -> int:
     with notices.waiting_for("reading models and prompts"):
         work = frontier.resolve(asked)
     sink = Sink(work.study, asked.record)
+    former.check(work.study, work.cells, sink.known())
     if asked.plan:
         frontier_plan.print_plan(work, sink)
         return 0

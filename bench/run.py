@@ -37,6 +37,7 @@ from functools import partial
 
 from bench.common import provenance
 from bench.common.errors import exit_code
+from bench.records import former
 from bench.runner import command, notices, plan, request
 from bench.runner.command import Outcome
 from bench.runner.request import Request
@@ -59,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     if asked.runs_here and not asked.score_only:
         rules.check_cells(work.cells)
     sink = Sink(work.study, asked.record, asked.retry)
+    if not asked.score_only:
+        former.check(work.study, work.cells, sink.known())
     if asked.plan:
         plan.print_plan(work, sink)
         return 0

@@ -53,7 +53,7 @@ def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REP
     runs: a study's runs as tracked, with the digest of the records behind each.
     """
     parts = [name, runs.sort_values("run_id").to_csv(), str(has_latex())]
-    parts += [file.read_text(encoding="utf-8") for file in (*sources(repository), pair_file)]
+    parts += [file.read_text(encoding="utf-8", errors="replace") for file in (*sources(repository), pair_file)]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 

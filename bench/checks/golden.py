@@ -8,7 +8,6 @@ A directory of vectors holds one checkpoint in the official format and any of th
     likelihood.json             likelihood bounds under given noise, and the two training losses
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from bench.common import read as reader
 from bench.common.errors import BadInput
 from bench.diffusion import likelihood
 from bench.diffusion.denoising import denoise
@@ -208,7 +208,7 @@ GROUPS: dict[str, Callable[[Path, Model], Iterator[Result]]] = {
 
 def read(file: Path, otherwise: object) -> object:
     """What a JSON file holds; `otherwise` where there is no such file."""
-    return json.loads(file.read_text()) if file.is_file() else otherwise
+    return reader.json_value(reader.text_of(file), file) if file.is_file() else otherwise
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import argparse
 from typing import NoReturn
 
 from bench.common.errors import BadInput
+from bench.common.read import bounded
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,4 +29,4 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInput in place of argparse's usage text. A door calls it for a value outside its range, too."""
-        raise BadInput(f"{message}; see {self.prog} --help")
+        raise BadInput(f"{bounded(message)}; see {self.prog} --help")

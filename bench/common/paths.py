@@ -8,7 +8,7 @@ def write(file: Path, text: str) -> None:
     """Write a whole file or none of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_text(text)
+    part.write_text(text, encoding="utf-8")
     part.replace(file)
 
 

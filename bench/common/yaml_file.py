@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.common import yaml_reader
 from bench.common.errors import BadInput
 
 
@@ -25,10 +25,7 @@ def read_yaml(file: Path, schema: type[Strict], what: str, where: Path) -> Stric
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in where.glob("*.yaml"))) or "none"
         raise BadInput(f"{file}: no such {what}; there are: {names}")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    data = yaml_reader.yaml_value(file)
     if not isinstance(data, dict) or not data:
         raise BadInput(f"{file}: the {what} is empty; it must be a mapping of keys to values")
     return validate(data, schema, file)
@@ -67,7 +64,7 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The known keys of the mapping at `path` inside a schema."""
+    """The keys that a schema has for the mapping at `path` inside it."""
     for part in path:
         schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
     return list(schema.model_fields)

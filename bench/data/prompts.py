@@ -15,13 +15,14 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from bench.common import paths
+from bench.common import paths, read
 from bench.common.errors import BadInput
 from bench.data import sharegpt, tasks
 from bench.data.prompt import Prompt
 
 CACHE = Path(".cache/prompts")  # of held-out questions, since to read the package takes seconds
 CHARS_PER_TOKEN = 4  # a guess at how much text to join; more is added where it falls short
+A_LINE = 'a JSON object with "prompt" (and "reference")'  # of a prompt file
 
 
 def heldout_questions() -> list[tuple[str, str]]:
@@ -32,7 +33,7 @@ def heldout_questions() -> list[tuple[str, str]]:
         turns = [turn for turn in sharegpt.heldout_turns() if turn.first]
         turns.sort(key=lambda turn: hashlib.sha256(turn.prompt.encode()).hexdigest())
         paths.write(file, json.dumps([(turn.prompt, turn.answer) for turn in turns]))
-    return [tuple(pair) for pair in json.loads(file.read_text())]
+    return [tuple(pair) for pair in read.json_value(read.text_of(file), file)]
 
 
 def task_items(count: int) -> list[tuple[str, str]]:
@@ -47,27 +48,24 @@ def read_file(file: Path) -> list[tuple[str, str | None]]:
     """(prompt, reference or None) of a JSON-lines file. Raises BadInput naming the first bad line."""
     if not file.is_file():
         raise BadInput(f"{file}: prompt file not found; give PROMPTS_FILE= a JSON-lines file")
-    prompts = []
-    try:
-        text = file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file}: not UTF-8 text ({error})") from error
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            item = json.loads(line)
-            prompt, reference = item["prompt"], item.get("reference")
-        except (json.JSONDecodeError, TypeError, KeyError, AttributeError):
-            raise BadInput(f'{file}, line {number}: expected a JSON object with "prompt" (and "reference")') from None
-        if not all(
-            isinstance(text, str) and text.strip() for text in (prompt, "-" if reference is None else reference)
-        ):
-            raise BadInput(
-                f"{file}, line {number}: prompt and reference must be text that is not empty, or no reference"
-            )
-        prompts.append((prompt, reference))
-    return prompts
+    return [prompt_of(item, where) for where, item in read.json_lines(file, A_LINE)]
+
+
+def prompt_of(item: object, where: str) -> tuple[str, str | None]:
+    """(prompt, reference or None) of a line's JSON value. where: the line, for messages. Raises BadInput."""
+    if not isinstance(item, dict) or "prompt" not in item:
+        raise BadInput(f"{where}: expected {A_LINE}")
+    prompt, reference = item["prompt"], item.get("reference")
+    if not is_filled(prompt) or not (reference is None or is_filled(reference)):
+        raise BadInput(f"{where}: prompt and reference must be text that is not empty, or no reference")
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise BadInput(f"{where}: the prompt holds half of a character (a lone surrogate), which no tokenizer takes")
+    return prompt, reference
+
+
+def is_filled(text: object) -> bool:
+    """Whether a value is text that is more than blanks."""
+    return isinstance(text, str) and bool(text.strip())
 
 
 def candidates_of(source: str, count: int) -> list[tuple[str, str | None]]:
@@ -125,13 +123,29 @@ def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[st
         raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
     prompts = []
     for _ in range(count):
-        text, ids = "", {model: [] for model in encoders}
-        while min(map(len, ids.values())) < tokens:
-            text += joined(texts, CHARS_PER_TOKEN * tokens)
-            ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        text, ids = long_enough(texts, tokens, encoders)
         cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
         prompts.append(Prompt(text, None, cut_ids))
     return tuple(prompts)
+
+
+def long_enough(
+    texts: Iterator[str], tokens: int, encoders: dict[str, Callable[[str], list[int]]]
+) -> tuple[str, dict[str, list[int]]]:
+    """(text, its ids for each model): the next texts joined until each model has at least so many ids of them.
+
+    Raises BadInput where more text gives a model no more ids.
+    """
+    text = ""
+    ids: dict[str, list[int]] = {model: [] for model in encoders}
+    while min(map(len, ids.values())) < tokens:
+        text += joined(texts, CHARS_PER_TOKEN * tokens)
+        before = ids
+        ids = {model: to_ids(text) for model, to_ids in encoders.items()}
+        for model, row in ids.items():
+            if len(row) <= len(before[model]):
+                raise BadInput(f"the tokenizer or the chat template of {model} leaves out the user's message")
+    return text, ids
 
 
 def joined(texts: Iterator[str], least: int) -> str:
@@ -152,12 +166,18 @@ def chat_ending(to_ids: Callable[[str], list[int]]) -> list[int]:
 
 
 def keep(prompts: tuple[Prompt, ...], with_ids: bool = False) -> str:
-    """Store a prompt set; returns its hash, over texts and references, and over token ids where these were cut."""
+    """Store a prompt set; returns its hash, over texts and references, and over token ids where these were cut.
+
+    Where the same texts were kept with other token ids, this set is kept beside them, and nothing is lost.
+    """
     text = json.dumps([(prompt.text, prompt.reference, *([prompt.ids] if with_ids else [])) for prompt in prompts])
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
+    content = json.dumps([asdict(prompt) for prompt in prompts])
     file = paths.ROOT / "prompts" / f"{name}.json"
+    if file.is_file() and file.read_bytes() != content.encode():
+        file = file.with_name(f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.json")
     if not file.is_file():
-        paths.write(file, json.dumps([asdict(prompt) for prompt in prompts]))
+        paths.write(file, content)
     return name
 
 
@@ -167,4 +187,4 @@ def stored(prompt_hash: str) -> tuple[Prompt, ...]:
     file = paths.ROOT / "prompts" / f"{prompt_hash}.json"
     if not file.is_file():
         return ()
-    return tuple(Prompt(**prompt) for prompt in json.loads(file.read_text()))
+    return tuple(Prompt(**prompt) for prompt in read.json_value(read.text_of(file), file))

@@ -14,16 +14,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-CHUNK_CHARS = 1 << 20
+CHUNK_CHARS = 1 << 20  # of the packaged file, read at a time
 TEST_PERCENT = 7  # share of conversations kept out of training
-SHORT_PROMPT = 40  # letters; shorter training prompts may repeat
+SHORT_PROMPT = 40  # letters and digits at most of a training prompt that may occur more than once
 ENGLISH_WORDS = frozenset(
     "the of and to in a is that for you it are with as on be this or your can from an by i have not will".split()  # noqa: SIM905
 )
 CODE_MARKS = re.compile(
     r"```|</\w+>|<\w+ \w+=|\bdef \w+\(|\bimport \w+\n|\{\s*\n|;\s*\n|\(\);|\bSELECT\b.*\bFROM\b|=>|\\\\"
 )
-PAGE_CRUFT = re.compile(r"\n+\d+ / \d+\s*$|Share Prompt|\bCopy code\b|\u200b|\ufeff")
+PAGE_LEFTOVERS = re.compile(r"\n+\d+ / \d+\s*$|Share Prompt|\bCopy code\b|\u200b|\ufeff")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def stream_conversations() -> Iterator[dict]:
 
 def clean(text: str) -> str:
     """Drop what the web page left behind and fold white space; line breaks between paragraphs stay."""
-    text = PAGE_CRUFT.sub("", text.replace("\r", ""))
+    text = PAGE_LEFTOVERS.sub("", text.replace("\r", ""))
     text = re.sub(r"[ \t\u00a0]+", " ", text).replace("\\_", "_")
     text = text.translate({0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-"})
     return re.sub(r"\s*\n\s*", "\n", text).strip()
@@ -68,9 +68,9 @@ def clean(text: str) -> str:
 def is_english_prose(text: str) -> bool:
     """True for text that is nearly all ASCII, has the function words of English, and holds no code."""
     words = re.findall(r"[a-z']+", text.lower())
-    if not words or sum(c.isascii() for c in text) < 0.97 * len(text) or CODE_MARKS.search(text):
+    if not words or sum(character.isascii() for character in text) < 0.97 * len(text) or CODE_MARKS.search(text):
         return False
-    return len(words) < 4 or sum(w in ENGLISH_WORDS for w in words) >= 0.12 * len(words)
+    return len(words) < 4 or sum(word in ENGLISH_WORDS for word in words) >= 0.12 * len(words)
 
 
 def is_test(conversation: str) -> bool:
@@ -85,12 +85,12 @@ def fingerprint(text: str) -> str:
 
 
 def pairs_of(item: dict) -> Iterator[tuple[bool, str, str]]:
-    """Yield (first turn?, question, answer) for each human turn followed by a model turn."""
+    """Yield (whether it begins a conversation, question, answer) for each human turn that a model's turn follows."""
     turns = item.get("conversations") or []
-    start_is_conversation_start = str(item.get("id", "")).endswith("_0")
+    begins_conversation = str(item.get("id", "")).endswith("_0")  # later parts of a long one are `ID_13`, say
     for i in range(len(turns) - 1):
         if turns[i].get("from") == "human" and turns[i + 1].get("from") == "gpt":
-            yield i == 0 and start_is_conversation_start, turns[i]["value"], turns[i + 1]["value"]
+            yield i == 0 and begins_conversation, turns[i]["value"], turns[i + 1]["value"]
 
 
 def clean_turns(items: list[dict], counts: Counter[str]) -> Iterator[Turn]:
@@ -144,7 +144,7 @@ def drop_reason(prompt: str, answer: str, seen_prompts: set[str], seen_answers: 
         return "answer under 40 characters"
     if not is_english_prose(prompt) or not is_english_prose(answer):
         return "not English prose, or holds code"
-    # Prompts against answers too: people paste what a model wrote, and models quote what they were asked.
+    # Prompts are compared with answers, too: people paste what a model wrote, and models quote what they were asked.
     if fingerprint(prompt) in seen_prompts or fingerprint(prompt) in seen_answers:
         return "prompt seen before"
     if fingerprint(answer) in seen_answers or fingerprint(answer) in seen_prompts:

@@ -48,21 +48,24 @@ def letters(rng: Random, level: int, sizes: tuple[tuple[int, int], ...], distinc
     return rng.sample(LETTERS, count) if distinct else rng.choices(LETTERS, k=count)
 
 
-LISTS = ((4, 6), (7, 10), (11, 14))
-SHORT_LISTS = ((4, 4), (5, 6), (7, 10))
+LISTS = ((4, 6), (7, 10), (11, 14))  # the fewest and the most letters, by level
+SHORT_LISTS = ((4, 4), (5, 6), (7, 10))  # the same, for tasks that are harder
 
 
 def make_copy(rng: Random, level: int) -> tuple[str, str]:
+    """Letters to be repeated."""
     items = " ".join(letters(rng, level, LISTS, distinct=False))
     return f"Copy: {items}", items
 
 
 def make_reverse(rng: Random, level: int) -> tuple[str, str]:
+    """Letters to be written backwards."""
     items = letters(rng, level, LISTS, distinct=False)
     return f"Reverse: {' '.join(items)}", " ".join(reversed(items))
 
 
 def make_sort(rng: Random, level: int) -> tuple[str, str]:
+    """Letters to be put into the order of the alphabet."""
     items = letters(rng, level, LISTS)
     return f"Sort: {' '.join(items)}", " ".join(sorted(items))
 
@@ -75,11 +78,14 @@ def make_lookup(rng: Random, level: int) -> tuple[str, str]:
 
 
 def make_add(rng: Random, level: int) -> tuple[str, str]:
-    a, b = rng.randint(10, 99 if level == 1 else 999), rng.randint(10, 999 if level == 3 else 99)
-    return f"Add: {a} + {b}", str(a + b)
+    """Two whole numbers to be added."""
+    first = rng.randint(10, 99 if level == 1 else 999)
+    second = rng.randint(10, 999 if level == 3 else 99)
+    return f"Add: {first} + {second}", str(first + second)
 
 
 def make_shuffle(rng: Random, level: int) -> tuple[str, str]:
+    """Letters to be put into any other order."""
     items = letters(rng, level, SHORT_LISTS)
     answer = items
     while answer == items:
@@ -88,24 +94,27 @@ def make_shuffle(rng: Random, level: int) -> tuple[str, str]:
 
 
 def make_pick(rng: Random, level: int) -> tuple[str, str]:
+    """Letters of which some, any, are to be named."""
     items = rng.sample(LETTERS, 3 + 3 * level)
     count = rng.randint(level + 2, 2 * level + 2)
     return f"Pick {count}: {' '.join(items)}", " ".join(rng.sample(items, count))
 
 
 def make_split(rng: Random, level: int) -> tuple[str, str]:
+    """A number to be written as a sum of some parts, none of them 0."""
     total = rng.randint(200, 999) if level == 2 else rng.randint(20, 199)
     parts = 3 if level == 3 else 2
     cuts = [0, *sorted(rng.sample(range(1, total), parts - 1)), total]
-    return f"Split {parts}: {total}", " + ".join(str(b - a) for a, b in itertools.pairwise(cuts))
+    return f"Split {parts}: {total}", " + ".join(str(end - start) for start, end in itertools.pairwise(cuts))
 
 
 def make_brackets(rng: Random, level: int) -> tuple[str, str]:
-    """A random balanced string, cut: the rest is the answer."""
+    """The beginning of a random string of balanced brackets: the rest is the answer."""
     rest = rng.randint(6 * level - 2, 6 * level + 2)
     length = rest + rng.randint(3, 10)
     length += length % 2
-    text, depth = [], 0
+    text: list[str] = []
+    depth = 0  # brackets that are open
     while len(text) < length:
         opens = depth == 0 or (depth < length - len(text) and rng.random() < 0.5)
         depth += 1 if opens else -1
@@ -114,7 +123,10 @@ def make_brackets(rng: Random, level: int) -> tuple[str, str]:
 
 
 def make_latin(rng: Random, level: int) -> tuple[str, str]:
-    """Rows drawn until no column repeats a letter; Hall's theorem says that a next row always exists."""
+    """A Latin square to be written, of these letters.
+
+    Rows are drawn until no column repeats a letter; by Hall's theorem a next row always exists.
+    """
     items = rng.sample(LETTERS, 3 if level < 3 else 4)
     rows: list[list[str]] = []
     while len(rows) < len(items):
@@ -124,28 +136,40 @@ def make_latin(rng: Random, level: int) -> tuple[str, str]:
     return f"Latin: {' '.join(items)}", " / ".join(" ".join(row) for row in rows)
 
 
+def is_lookup(asked: list[str], body: list[str], answer: list[str]) -> bool:
+    """Whether an answer has the pairs of the letters that are asked for, in the order in which they are asked."""
+    return answer == [pair for letter in asked for pair in body if pair[0] == letter]
+
+
 def is_shuffle(_: list[str], body: list[str], answer: list[str]) -> bool:
+    """Whether an answer has the same letters in another order."""
     return sorted(answer) == sorted(body) and answer != body
 
 
 def is_pick(arguments: list[str], body: list[str], answer: list[str]) -> bool:
+    """Whether an answer names as many different letters as asked, all of them given."""
     return len(answer) == int(arguments[0]) == len(set(answer)) and set(answer) <= set(body)
 
 
+def is_whole_number(word: str) -> bool:
+    """Whether a word is a whole number above 0, written as usual."""
+    return word.isascii() and word.isdecimal() and word[0] != "0"
+
+
 def is_split(arguments: list[str], body: list[str], answer: list[str]) -> bool:
-    numbers, signs = answer[::2], answer[1::2]
-    most_digits = len(body[0])  # a longer number is wrong whatever it is, and Python refuses to read 5,000 digits
-    are_whole = all(n.isascii() and n.isdecimal() and n[0] != "0" and len(n) <= most_digits for n in numbers)
-    return (
-        are_whole
-        and set(signs) <= {"+"}
-        and len(answer) == 2 * int(arguments[0]) - 1
-        and sum(map(int, numbers)) == int(body[0])
-    )
+    """Whether an answer is a sum of as many whole numbers above 0 as asked, which gives the number."""
+    numbers = answer[::2]
+    signs = answer[1::2]
+    most_digits = len(body[0])  # no part is larger than the whole
+    are_numbers = all(is_whole_number(word) and len(word) <= most_digits for word in numbers)
+    is_sum = are_numbers and set(signs) <= {"+"}
+    return is_sum and len(answer) == 2 * int(arguments[0]) - 1 and sum(map(int, numbers)) == int(body[0])
 
 
 def is_balanced(arguments: list[str], body: list[str], answer: list[str]) -> bool:
-    text, depth = body + answer, 0
+    """Whether brackets and answer together are balanced and as long as asked."""
+    text = body + answer
+    depth = 0  # brackets that are open
     for symbol in text:
         depth += {"(": 1, ")": -1}.get(symbol, -len(text) - 1)
         if depth < 0:
@@ -154,6 +178,7 @@ def is_balanced(arguments: list[str], body: list[str], answer: list[str]) -> boo
 
 
 def is_latin(_: list[str], body: list[str], answer: list[str]) -> bool:
+    """Whether an answer is a square in which each row and each column has every letter once."""
     rows = [row.split() for row in " ".join(answer).split(" / ")]
     lines = [*rows, *map(list, zip(*rows, strict=False))]
     return (
@@ -165,9 +190,7 @@ TASKS = {
     "copy": Task(False, make_copy, lambda _, body, answer: answer == body),
     "reverse": Task(False, make_reverse, lambda _, body, answer: answer == body[::-1]),
     "sort": Task(False, make_sort, lambda _, body, answer: answer == sorted(body)),
-    "lookup": Task(
-        False, make_lookup, lambda asked, body, answer: answer == [p for a in asked for p in body if p[0] == a]
-    ),
+    "lookup": Task(False, make_lookup, is_lookup),
     "add": Task(False, make_add, lambda _, body, answer: answer == [str(int(body[0]) + int(body[2]))]),
     "shuffle": Task(True, make_shuffle, is_shuffle),
     "pick": Task(True, make_pick, is_pick),
@@ -205,7 +228,8 @@ def items(seed: int, test: bool, shares: dict[str, int] | None = None) -> Iterat
 
     shares: how often a task comes in each turn, where that is not once.
     """
-    rng, seen = Random(seed), set()
+    rng = Random(seed)
+    seen: set[str] = set()  # prompts of test items
     turn = [name for name in TASKS for _ in range((shares or {}).get(name, 1))]
     while True:
         for level in LEVELS:

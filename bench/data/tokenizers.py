@@ -1,14 +1,20 @@
-"""Tokenizers of model directories and packages: text to token ids and back."""
+"""Tokenizers of model directories and packages: text to token ids and back. Imports no torch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench.common import read
 from bench.common.errors import BadInput
 from bench.models import json_file
 
 SHOWN_CHARS = 40  # of a message in an error
-MOST_CHARS = 200  # of what a library says in an error
+# Some chat templates write today's date into the prompt. Ids must not change overnight, so it is always this one, which
+# Llama 3.1's own template takes where it is told none.
+DATE_IN_TEMPLATES = datetime(2024, 7, 26)
 
 
 def tokenizer_directory(name: str) -> str:
@@ -23,7 +29,10 @@ def tokenizer_directory(name: str) -> str:
 
 @cache
 def tokenizer(directory: str):
-    """The tokenizer of a directory, with its chat template if it has one. Raises BadInput if there is none."""
+    """The tokenizer of a directory, with its chat template if it has one.
+
+    Raises BadInput if there is none, or if its files cannot be read.
+    """
     file = Path(directory) / "tokenizer.json"
     if not file.is_file():
         raise BadInput(
@@ -42,12 +51,15 @@ def tokenizer(directory: str):
         return PreTrainedTokenizerFast(tokenizer_file=str(file))
     except Exception as error:  # the tokenizers library raises whatever it likes for a part that it does not know
         raise BadInput(
-            f"{file}: the tokenizers library here does not read it ({first_line(error)}); it may be for a newer one"
+            f"{file}: the tokenizers library here does not read it ({read.shortened(error)}); it may be for a newer one"
         ) from error
 
 
 def encode(directory: str, prompt: str) -> list[int]:
-    """Token ids of a user's message in the model's chat form; plain text for a model that has no template."""
+    """Token ids of a user's message in the model's chat form; plain text for a model that has no template.
+
+    Raises BadInput if the template does not take the message.
+    """
     tok = tokenizer(directory)
     # Plain text begins with bos if the tokenizer adds one.
     ids = tok(prompt)["input_ids"] if tok.chat_template is None else in_chat_form(directory, prompt)
@@ -60,12 +72,14 @@ def in_chat_form(directory: str, prompt: str) -> list[int]:
     """Token ids of a user's message as the directory's chat template writes it. Raises BadInput where it refuses."""
     message = [{"role": "user", "content": prompt}]
     try:
-        return list(tokenizer(directory).apply_chat_template(message, add_generation_prompt=True)["input_ids"])
+        with fixed_date():
+            encoded = tokenizer(directory).apply_chat_template(message, add_generation_prompt=True)
     except Exception as error:  # what a template raises or does wrong, or that none of several is the default one
         raise BadInput(
-            f"{directory}: its chat template refuses the message {start_of(prompt)} ({first_line(error)}); mend"
+            f"{directory}: its chat template refuses the message {start_of(prompt)} ({read.shortened(error)}); mend"
             " chat_template, or take it out for plain text"
         ) from error
+    return list(encoded["input_ids"])
 
 
 def start_of(prompt: str) -> str:
@@ -73,9 +87,28 @@ def start_of(prompt: str) -> str:
     return repr(" ".join(prompt.split())[:SHOWN_CHARS])
 
 
-def first_line(error: Exception) -> str:
-    """What an error says, without the lines that follow; its name where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:MOST_CHARS]
+class FixedDate(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return DATE_IN_TEMPLATES
+
+
+@contextmanager
+def fixed_date() -> Iterator[None]:
+    """While it lasts, chat templates are told DATE_IN_TEMPLATES for today.
+
+    The library takes the date itself, and hands no function of ours to a template.
+    """
+    from transformers.utils import chat_template_utils
+
+    clock = chat_template_utils.datetime
+    chat_template_utils.datetime = FixedDate
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = clock
 
 
 def cut(directory: str, text: str, tokens: int) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bench.common import read
 from bench.common.errors import BadInput
 from bench.models import hub
 
@@ -10,10 +11,10 @@ WIKITEXT = ("Salesforce/wikitext", "wikitext-2-raw-v1")  # repository on the hub
 
 def paragraphs_of(source: str) -> list[str]:
     """WikiText-2's test set from the hub, or a local text file, a paragraph a line. Raises BadInput."""
-    import datasets
-
-    datasets.disable_progress_bars()
     if source == "wikitext":
+        import datasets
+
+        datasets.disable_progress_bars()
         try:
             hub.answers_for_data(WIKITEXT[0])
             return datasets.load_dataset(*WIKITEXT, split="test")["text"]
@@ -22,7 +23,4 @@ def paragraphs_of(source: str) -> list[str]:
             raise BadInput(f"wikitext: the hub cannot be reached ({type(error).__name__}); {hint}") from None
     if not Path(source).is_file():
         raise BadInput(f"TEXT={source}: expected sharegpt, wikitext (from the hub) or a text file")
-    try:
-        return datasets.load_dataset("text", data_files=source, split="train", cache_dir=".cache/datasets")["text"]
-    except Exception as error:  # its reader wraps a decoding error in several of its own
-        raise BadInput(f"{source}: not UTF-8 text ({type(error).__name__})") from error
+    return read.lines_of(Path(source))

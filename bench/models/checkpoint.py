@@ -5,20 +5,18 @@ computed is checked in `configuration.py`, and the headers of the weights in `te
 asks of its directory is stated in its own file (`llama.py`, `llada.py`).
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.common.errors import BadInput
 from bench.models import configuration, tensor_files
+from bench.models import revision as revisions
 from bench.models.json_file import read_json
 from bench.models.kind import Kind
 from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 from bench.models.tensor_files import Stored
 
-HASH_ALL_BELOW_BYTES = 64 << 20  # of larger files only the size and the first part are hashed
-HASHED_START_BYTES = 1 << 20  # that first part: it holds the header, which names every tensor
 END_OF_TURN = "<|eot_id|>"
 OTHER_WEIGHTS = ("*.bin", "*.gguf", "*.pth", "*.pt", "*.ckpt")  # formats that are not read
 
@@ -30,7 +28,6 @@ class Checkpoint:
     path: Path
     kind: str  # a key of bench/models/kinds.py
     config: dict
-    revision: str  # short hash of configuration and weights
     random_seed: int | None = None  # not None: no weights there, they are made from this seed
 
     @property
@@ -49,14 +46,24 @@ class Checkpoint:
         eos = self.config.get("eos_token_id")
         return tuple(eos) if isinstance(eos, list) else (eos,)
 
+    @property
+    def weight_files(self) -> list[Path]:
+        """The files of the weights; none where they are made from a seed."""
+        return [] if self.random_seed is not None else weight_files(self.path)
+
+    @property
+    def revision(self) -> str:
+        """Twelve hex digits that name configuration and weights. All of the weights may have to be read for it."""
+        return revisions.of_model(self.path, self.weight_files, self.random_seed)
+
     def with_tokenizer(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
         """The revision of weights and tokenizer together."""
-        digest = hashlib.sha256(self.revision.encode())
-        digest.update(f"fold {fold_ids_below}".encode() if fold_ids_below else b"")
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            file = Path(directory) / name
-            digest.update(file.read_bytes() if file.is_file() else b"")
-        return digest.hexdigest()[:12]
+        return revisions.with_tokenizer(self.revision, directory, fold_ids_below)
+
+    def former_revision(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
+        """What earlier code called the weights and the tokenizer together (bench/models/revision.py)."""
+        model = revisions.of_model(self.path, self.weight_files, self.random_seed, former=True)
+        return revisions.with_tokenizer(model, directory, fold_ids_below, former=True)
 
     @property
     def mask_id(self) -> int:
@@ -143,12 +150,10 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
     if ends is not None:
         config["eos_token_id"] = ends
     configuration.check(file, config, kind, generation if ends is not None else file)
-    described = Checkpoint(path, name, config, "", random_seed)
-    files = []
+    described = Checkpoint(path, name, config, random_seed)
     if random_seed is None:
-        described.tensors()  # whether the files hold them, before all of the files is read for the revision
-        files = weight_files(path)
-    return replace(described, revision=revision(path, files, random_seed))
+        described.tensors()  # refuses files that do not hold them
+    return described
 
 
 def check_is_whole_model(path: Path) -> None:
@@ -176,17 +181,3 @@ def weight_files(path: Path) -> list[Path]:
     others = sorted(file.name for pattern in OTHER_WEIGHTS for file in path.glob(pattern))
     there = f"; {others[0]} is there: convert it, for example with transformers' save_pretrained" if others else ""
     raise BadInput(f"{whole}: weights are missing; only safetensors are read{there}")
-
-
-def revision(path: Path, files: list[Path], random_seed: int | None = None) -> str:
-    """Twelve hex digits that change when configuration or weights (or their seed) change."""
-    digest = hashlib.sha256((path / "config.json").read_bytes())
-    generation = path / "generation_config.json"
-    digest.update(generation.read_bytes() if generation.is_file() else b"")
-    digest.update(f"random {random_seed}".encode() if random_seed is not None else b"")
-    for file in files:
-        size = file.stat().st_size
-        with open(file, "rb") as stream:
-            digest.update(str(size).encode())
-            digest.update(stream.read() if size < HASH_ALL_BELOW_BYTES else stream.read(HASHED_START_BYTES))
-    return digest.hexdigest()[:12]

@@ -23,9 +23,11 @@ from bench.data import prompts, tokenizers, wikitext
 from bench.diffusion.likelihood import log_likelihood_bound
 from bench.models import kinds, weights
 from bench.models.checkpoint import Checkpoint
+from bench.records import former
 from bench.records.settings import Likelihood
 from bench.records.types import Scores
-from bench.spec import model_rules
+from bench.spec import rules
+from bench.spec.cell import IDENTITY_VERSION
 from bench.spec.pair import ModelFile, PairFile
 from bench.store.sink import Sink
 
@@ -47,8 +49,14 @@ class Passage:
 
 
 def cut(text: str, chars: int) -> str:
-    """At most `chars` characters, up to the end of a word."""
-    return text if len(text) <= chars else text[: text.rfind(" ", 0, chars + 1)]
+    """At most `chars` characters, up to the end of a word; inside a word where nothing but blanks would be left.
+
+    Some scripts put no blanks between words, and an address or a table has none.
+    """
+    if len(text) <= chars:
+        return text
+    words = text[: max(0, text.rfind(" ", 0, chars + 1))]
+    return words if words.strip() else text[:chars]
 
 
 def sharegpt(count: int) -> list[Passage]:
@@ -67,8 +75,9 @@ def plain(paragraphs: Iterable[str], count: int) -> list[Passage]:
     for text in paragraphs:
         context = cut(text.strip(), CONTEXT_CHARS)
         rest = text.strip()[len(context) :]
-        if len(rest) >= ANSWER_CHARS and len(passages) < count:
-            passages.append(Passage(context, cut(rest, ANSWER_CHARS), chat=False, whole=False))
+        answer = cut(rest, ANSWER_CHARS)
+        if len(rest) >= ANSWER_CHARS and answer.strip() and len(passages) < count:
+            passages.append(Passage(context, answer, chat=False, whole=False))
     return passages
 
 
@@ -85,6 +94,20 @@ def token_ids(passage: Passage, tokenizer: str) -> tuple[list[int], list[int]]:
     tok = tokenizers.tokenizer(tokenizer)
     context = tokenizers.encode(tokenizer, passage.context) if passage.chat else tok(passage.context)["input_ids"]
     return list(context), tok(passage.answer, add_special_tokens=False)["input_ids"]
+
+
+def check(files: ModelFile, passages: list[Passage], source: str) -> None:
+    """Every passage must have an answer, fit the model's positions and keep to its vocabulary. Loads no weights.
+
+    Raises BadInput. source: the name of the text, for messages.
+    """
+    about = files.describe()
+    for number, passage in enumerate(passages, 1):
+        context, answer = token_ids(passage, files.tokenizer_directory)
+        end_tokens = max(1, 0 if about.causal else CANVAS_TOKENS - len(answer)) if passage.whole else 0
+        what = f"TEXT={source}: passage {number}"
+        rules.check_ids(answer, 0, about, what, "give another text")
+        rules.check_ids(context, len(answer) + end_tokens, about, what, "give another text")
 
 
 @torch.inference_mode()
@@ -123,9 +146,6 @@ class Nats:
 def score(files: ModelFile, dtype: str, passages: list[Passage], device: str, samples: int = SAMPLES) -> Nats:
     """The likelihood of each passage's answer by one model. samples: noisy versions of each answer, for a bound."""
     about = files.describe()
-    for passage in passages:
-        context, answer = token_ids(passage, files.tokenizer_directory)
-        model_rules.check_ids(about, [*context, *answer], passage.answer, files.tokenizer_directory)
     model = weights.load(about, device, getattr(torch, dtype))
     torch.manual_seed(SEED)
     bar = tqdm(passages, desc=f"{about.kind} bits per byte", unit="text", mininterval=1)
@@ -145,6 +165,7 @@ def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> 
         revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
         text=Path(source).name, texts=len(passages), text_hash=hashlib.sha256(text.encode()).hexdigest()[:12],
         samples=SAMPLES if is_bound else None, canvas=CANVAS_TOKENS if is_bound else None,
+        identity_version=IDENTITY_VERSION,
     )  # fmt: skip
 
 
@@ -152,7 +173,14 @@ def measure(pair: PairFile, passages: dict[str, list[Passage]], device: str, sin
     """Score each source's passages by both models, where the study has no such record; yield a line for each.
 
     pair: with local directories (bench.spec.pair.fetch). passages: by source. Each record is on disk before its line.
+    Raises BadInput, before anything loads, where a model cannot take a passage.
     """
+    for source, of_source in passages.items():
+        for model in pair.models:
+            files = pair.models[model]
+            check(files, of_source, source)
+            former_revision = files.describe().former_revision(files.tokenizer_directory, files.fold_ids_below)
+            former.check(sink.study, [cell_of(model, pair, source, of_source)], sink.known(), former_revision)
     for source, of_source in passages.items():
         for model in pair.models:
             cell = cell_of(model, pair, source, of_source)

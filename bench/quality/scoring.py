@@ -19,12 +19,12 @@ from bench.quality import judge as judges
 from bench.quality import models, text_scores
 from bench.quality.rows import Row, each, reason_of
 from bench.records.merge import CellRecords
+from bench.records.not_scored import NOT_YET
 from bench.records.settings import HumanReferences
 from bench.records.types import Scores, is_judge
 from bench.spec.cell import Cell
 from bench.store import disk, generations
 
-NOT_YET = "the judge was asked and has not answered yet"  # in a record that takes an earlier judge's numbers back
 BY_RULE = ("diversity", "tasks")  # scorers that need no model
 Take = Callable[[Scores], None]  # what puts a record on disk
 Scorer = Callable[[list[Row]], dict]  # from texts to fields of a record `Scores`

@@ -3,6 +3,8 @@
 from bench.records.merge import CellRecords
 from bench.records.types import JUDGE, is_judge
 
+NOT_YET = "the judge was asked and has not answered yet"  # in a record that takes an earlier judge's numbers back
+
 
 def texts_not_scored(entry: CellRecords) -> int:
     """Texts that at least one scorer was asked about and could not score: all of them where a scorer failed."""

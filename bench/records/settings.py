@@ -58,12 +58,13 @@ class Likelihood:
     text_hash: str
     samples: int | None = None  # noisy versions of each passage, where the likelihood is a Monte-Carlo bound
     canvas: int | None = None  # tokens to which a whole passage is padded, where it is
+    identity_version: int | None = None  # of the code that measured; None: the first (bench/records/former.py)
     kind: str = LIKELIHOOD
 
     @property
     def cell_id(self) -> str:
         """Twelve hex digits that name what was measured."""
-        return identity(self.settings())
+        return identity({name: value for name, value in self.settings().items() if name != "identity_version"})
 
     def settings(self) -> dict:
         """All fields that apply, by name."""

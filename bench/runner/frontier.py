@@ -135,6 +135,8 @@ def resolve(asked: FrontierRequest) -> Work:
         cells = tuple(replace(cell, limit_gib=asked.limit_gib) for cell in cells)
     if not is_plan_for_gpu(asked.plan, asked.device):
         rules.check_cells(cells)
+    if asked.cells:
+        rules.check_work(replace(work, cells=cells), str(asked.cells))
     return replace(work, cells=cells)
 
 
@@ -146,7 +148,7 @@ def work_of_pair(asked: FrontierRequest) -> Work:
     pair = place_model(read_pair(asked.pair), asked.model)
     device = choose.choose(asked.device, here=not is_plan_for_gpu(asked.plan, asked.device))
     cells, prompt_sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device, None)
-    model_rules.check(cells, prompt_sets)
+    model_rules.check(cells)
     return Work(asked.study or pair.name, rounds=1, seed=0, cells=tuple(cells), prompts=prompt_sets)
 
 

@@ -20,7 +20,7 @@ from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
 from bench.models.kinds import KINDS, has_steps, role_of
-from bench.spec import model_rules, sentinel
+from bench.spec import model_rules, rules, sentinel
 from bench.spec.work import Work
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     grids = read_grids(request, pair)
     check_use(request, list(grids.values()))
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
-    model_rules.check(cells, prompt_sets)
+    model_rules.check(cells)
     if pair.metrics and not request.export:
         models.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
     watched = [cell for cell in cells if cell.kind != sentinel.KIND]
@@ -238,7 +238,8 @@ def resolve_folder(folder: Path) -> Work:
     work = Work.load(folder)
     for device in {cell.device for cell in work.cells}:
         choose.choose(device)
-    model_rules.check(work.cells, work.prompts)
+    model_rules.check(work.cells)
+    rules.check_work(work, str(folder))
     return work
 
 

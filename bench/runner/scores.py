@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.records.not_scored import NOT_YET
 from bench.runner import apart, estimate, notices
 from bench.runner.progress import SCORING, Bar
 from bench.store.sink import Sink
@@ -49,7 +50,8 @@ class Share:
         self.read_bytes += len(whole)
         for line in whole.splitlines():
             raw = json.loads(line)
-            self.waiting.pop((raw.get("cell_id"), raw.get("scorer")), None)
+            if raw.get("failure") != NOT_YET:
+                self.waiting.pop((raw.get("cell_id"), raw.get("scorer")), None)
         return 1 - sum(self.waiting.values()) / self.total_s
 
 

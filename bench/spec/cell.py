@@ -10,9 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from bench.common import dtypes
 from bench.models import kinds
 
-NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first")  # places, patience and order do not change a result
-NOT_CAPTURED = (*NOT_HASHED, "kind", "prompts", "prompt_hash", "repeat_prompts", "seed", "steps", "steps_timed",
-                "tokens_timed")  # what can differ while the same captured step is replayed  # fmt: skip
+# What does not change a result: places, patience, order, and how the cell is named.
+NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first", "former_revision", "identity_version")
+# What can differ while the same captured step is replayed.
+NOT_CAPTURED = (
+    *NOT_HASHED, "kind", "prompts", "prompt_hash", "prompt_ids", "repeat_prompts", "seed", "steps", "steps_timed",
+    "tokens_timed",
+)  # fmt: skip
+IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and tokenizer, and the prompts' token ids
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
 OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel")
 TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
@@ -41,7 +46,7 @@ class Cell:
     gen_length: int  # tokens to generate at most
     batch_size: int
     prompts: int
-    prompt_hash: str
+    prompt_hash: str  # of their texts and references
     repeat_prompts: int  # how many of the prompts later rounds time again
     stop: str  # eos: natural end; length: exactly gen_length tokens, EOS ignored
     temperature: float
@@ -64,6 +69,9 @@ class Cell:
     attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
     fill: str | None = None  # heavy-tailed | zero: what matrices are filled with; None: the model's own weights
     limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
+    prompt_ids: str | None = None  # hash of the prompts' token ids; None: see bench/spec/prompt_ids.py
+    former_revision: str | None = None  # what earlier code called `revision`, where that is another
+    identity_version: int | None = None  # IDENTITY_VERSION of the code that made the cell; None: the first
     first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside

@@ -16,8 +16,8 @@ from bench.data import prompts
 from bench.data.prompt import Prompt
 from bench.data.prompts import keep
 from bench.models import kinds
-from bench.spec import rules
-from bench.spec.cell import Cell
+from bench.spec import prompt_ids, rules
+from bench.spec.cell import IDENTITY_VERSION, Cell
 from bench.spec.grid import GridFile
 from bench.spec.pair import PairFile, fetch
 
@@ -111,9 +111,11 @@ def points(grid: GridFile, where: str) -> Iterator[Point]:
 def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prompt, ...], where: str) -> None:
     """Raises BadInput for the first rule that a place breaks. Rules of denoising bind models with steps alone."""
     rules.check_dtype(point.dtype, where)
+    ids = [prompt.ids[point.model] for prompt in prompt_set]
     rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
+    rules.check_prompts(ids, point.gen_length, files.describe(), where)
     if point.engine == "captured":
-        rules.check_one_shape([prompt.ids[point.model] for prompt in prompt_set], point.batch_size, where)
+        rules.check_one_shape(ids, point.batch_size, where)
         rules.check_attention(point.attention, where)
     if kinds.has_steps(point.model):
         rules.check_choices(grid.sampler, grid.cache, where)
@@ -129,16 +131,29 @@ def cells_of(
     Raises BadInput for a rule that is broken (bench/spec/rules.py).
     """
     cells: dict[str, Cell] = {}
-    for named in points(grid, where):
-        point = named._replace(model=pair.kind_of(named.model))
+    named: dict[ModelFile, dict] = {}  # what the cells of a model state of its files, which are read once
+    for place in points(grid, where):
+        point = place._replace(model=pair.kind_of(place.model))
         rules.check_model(point.model, pair.models, where)
         files = pair.models[point.model].filled(point.fill)
         check(point, grid, files, prompt_set, where)
-        asked = {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
+        if files not in named:
+            named[files] = revisions_of(files)
+        asked = named[files] | {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
+        if grid.prompt_tokens is None:  # else the prompt hash has the ids in it
+            asked["prompt_ids"] = prompt_ids.part_of_identity(prompt_set, point.model, prompt_hash)
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
         cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
         cells.setdefault(cell.cell_id, cell)
     return list(cells.values())
+
+
+def revisions_of(files: ModelFile) -> dict:
+    """What a cell states of its model's files: their name today, and what earlier code called them if that differs."""
+    about = files.describe()
+    revision = about.with_tokenizer(files.tokenizer_directory, files.fold_ids_below)
+    former = about.former_revision(files.tokenizer_directory, files.fold_ids_below)
+    return {"revision": revision, "former_revision": None if former == revision else former}
 
 
 def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
@@ -149,7 +164,6 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
         "model": point.model,
         "weights": files.weights,
         "tokenizer": files.tokenizer_directory,
-        "revision": files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
         "random_seed": files.random_seed,
         "dtype": point.dtype or pair.dtype,
         "engine": point.engine,
@@ -164,6 +178,7 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
         "fill": None if point.fill == "own" else point.fill,
         "limit_gib": grid.limit_gib,
         "time_limit_s": grid.time_limit_s,
+        "identity_version": IDENTITY_VERSION,
     }
 
 

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bench.common.errors import BadInput
+from bench.common.read import bounded
 from bench.common.yaml_file import Strict, read_yaml, validate
 from bench.spec.pair import Float, ModelOfPair, Whole
 
 GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
+MOST_DIGITS = 18  # of a number on the command line
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]  # a value, or several to span
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
@@ -95,6 +97,6 @@ def whole_numbers(text: str, key: str) -> list[int]:
     Raises BadInput for anything but whole numbers above 0.
     """
     words = text.replace(",", " ").split()
-    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise BadInput(f'{key}="{text}": expected whole numbers above 0, such as {key}="16 64 256"')
+    if not words or not all(word.isdecimal() and len(word) <= MOST_DIGITS and int(word) > 0 for word in words):
+        raise BadInput(f'{key}="{bounded(text)}": expected whole numbers above 0, such as {key}="16 64 256"')
     return sorted({int(word) for word in words})

@@ -17,7 +17,9 @@ from bench.models import checkpoint
 from bench.spec.cell import Cell
 
 if TYPE_CHECKING:
+    from bench.models.checkpoint import Checkpoint
     from bench.spec.pair import ModelFile
+    from bench.spec.work import Work
 
 
 def check_cells(cells: Iterable[Cell]) -> None:
@@ -64,6 +66,44 @@ def check_positions(prompt_tokens: int | None, gen: int, files: ModelFile, where
             f"{where}: prompt_tokens {prompt_tokens} and gen_length {gen} are more than the {most} positions of"
             f" {files.weights}"
         )
+
+
+def check_prompts(prompt_set: Iterable[list[int]], gen: int, about: Checkpoint, where: str) -> None:
+    """Every prompt must have tokens, all of the model's vocabulary, and fit its positions together with an answer.
+
+    prompt_set: token ids of each prompt. gen: tokens of an answer at most. about: the model that will be asked.
+    """
+    for number, ids in enumerate(prompt_set, 1):
+        check_ids(ids, gen, about, f"{where}: prompt {number}", "shorten it, or give a smaller GEN")
+
+
+def check_ids(ids: list[int], gen: int, about: Checkpoint, what: str, remedy: str) -> None:
+    """Some token ids must be such as the model can take, with `gen` more behind them.
+
+    what: the text that they are of, for messages. remedy: what to do where they are too many, for messages as well.
+    """
+    if not ids:
+        raise BadInput(f"{what} has no tokens for {about.path}; give it another text")
+    if len(ids) + gen > about.max_positions:
+        raise BadInput(
+            f"{what} has {len(ids)} tokens, which with an answer of {gen} are more than the {about.max_positions}"
+            f" positions of {about.path}; {remedy}"
+        )
+    if max(ids) >= about.shape.vocabulary:
+        raise BadInput(
+            f"{what} has the token id {max(ids)}, but {about.path} has a vocabulary of {about.shape.vocabulary}; give"
+            " the tokenizer that belongs to the model"
+        )
+
+
+def check_work(work: Work, where: str) -> None:
+    """The prompts of every cell in a work folder must fit its model (`check_prompts`).
+
+    where: the folder, for messages. Cells of grids are checked one by one, when they are resolved.
+    """
+    for cell in work.cells:
+        ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[: cell.prompts]]
+        check_prompts(ids, cell.gen_length, checkpoint.read(cell.weights, cell.random_seed), where)
 
 
 def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None:

@@ -7,9 +7,13 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from bench.common import read
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.spec.cell import Cell
+
+CELLS = "cells.json"  # study, rounds, and the settings of every cell
+PROMPTS = "prompts.json"  # prompts by the hash of their set
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,26 @@ class Work:
         folder.mkdir(parents=True, exist_ok=True)
         head = {"study": self.study, "rounds": self.rounds, "seed": self.seed, "git": self.git, "code": self.code}
         cells = [cell.settings() for cell in self.cells]
-        (folder / "cells.json").write_text(json.dumps(head | {"cells": cells}, indent=1))
+        (folder / CELLS).write_text(json.dumps(head | {"cells": cells}, indent=1), encoding="utf-8")
         sets = {name: [asdict(prompt) for prompt in prompts] for name, prompts in self.prompts.items()}
-        (folder / "prompts.json").write_text(json.dumps(sets))
+        (folder / PROMPTS).write_text(json.dumps(sets), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Work":
         """The work in a folder. A folder that older code wrote loads too: fields that cells no longer have are dropped.
 
-        Raises BadInput where there is none.
+        Raises BadInput where there is none, or only a part of one.
         """
-        if not (folder / "cells.json").is_file():
-            raise BadInput(f"{folder}: no work folder (cells.json is missing); make one with bench.run --export")
-        head = json.loads((folder / "cells.json").read_text())
+        for name in (CELLS, PROMPTS):
+            if not (folder / name).is_file():
+                raise BadInput(f"{folder}: no work folder ({name} is missing); make one with bench.run --export")
+        head = read.json_object(folder / CELLS)
+        sets = read.json_object(folder / PROMPTS)
         names = {field.name for field in fields(Cell)}
-        cells = tuple(Cell(**{k: v for k, v in cell.items() if k in names}) for cell in head["cells"])
-        sets = json.loads((folder / "prompts.json").read_text())
-        prompts = {name: tuple(Prompt(**prompt) for prompt in prompt_set) for name, prompt_set in sets.items()}
-        return cls(
-            head["study"], head["rounds"], head["seed"], cells, prompts, head.get("git", ""), head.get("code", "")
-        )
+        try:
+            cells = tuple(Cell(**{k: v for k, v in cell.items() if k in names}) for cell in head["cells"])
+            prompts = {name: tuple(Prompt(**prompt) for prompt in prompt_set) for name, prompt_set in sets.items()}
+            whole = head["study"], head["rounds"], head["seed"], cells, prompts
+        except (LookupError, TypeError, AttributeError) as error:
+            raise BadInput(f"{folder}: not a whole work folder ({error}); export it once more") from error
+        return cls(*whole, head.get("git", ""), head.get("code", ""))

@@ -77,7 +77,7 @@ def read_json(file: Path) -> list[dict]:
     for line in content(file).splitlines():
         try:
             raw = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or none that Python reads
             continue
         if types.is_record(raw):
             objects.append(raw)

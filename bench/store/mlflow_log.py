@@ -23,7 +23,8 @@ RULES = 6  # of what a run shows of its records; another number logs every run a
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
 SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
-NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")
+NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first", "former_revision",
+              "identity_version")  # fmt: skip
 # What a run's tags say of the card, of the report that NVML's watch made.
 CARD_TAGS = ("telemetry", "sampler_cpu_s", "lists_hidden")
 

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
+from bench.common import yaml_reader
 from bench.common.errors import BadInput
 
 DEVICES = ("cuda", "cpu")
@@ -87,10 +86,7 @@ def read_recipe(file: Path) -> Recipe:
     """The recipe of a YAML file. Raises BadInput, naming file and key, if it is not there or not whole."""
     if not file.is_file():
         raise BadInput(f"{file}: no such training recipe")
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    data = yaml_reader.yaml_value(file)
     part_of(Recipe, data, f"{file}")
     shape = part_of(Shape, data["shape"], f"{file}: shape")
     optimizer = part_of(Optimizer, data["optimizer"], f"{file}: optimizer")

@@ -1,10 +1,14 @@
 """What ends a command: one line and its status."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
 from bench.common.errors import BadInput, exit_code
+from tests.conftest import REPO
 
 
 def ends_with(error: BaseException) -> int:
@@ -38,3 +42,57 @@ def test_a_fault_of_ours_keeps_its_traceback():
     for error in (FileNotFoundError(errno.ENOENT, "gone"), ValueError("shapes")):
         with pytest.raises(type(error)):
             ends_with(error)
+
+
+PRINTS = (
+    "import sys\n"
+    "from bench.common.errors import exit_code\n"
+    "def main():\n"
+    "    for _ in range({lines}):\n"
+    "        print({text!a})\n"
+    "    return 0\n"
+    "sys.exit(exit_code(main))\n"
+)
+
+
+def printing(text: str, lines: int, **settings) -> subprocess.Popen:
+    """A command that prints a text so many times."""
+    code = PRINTS.format(text=text, lines=lines)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings
+    )
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])  # less than a buffer, and more than a pipe holds
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(lines, unbuffered):
+    with printing("a line of a report", lines, env=os.environ | {"PYTHONUNBUFFERED": unbuffered}) as command:
+        command.stdout.close()
+        assert command.stderr.read() == b""
+    assert command.returncode == 141
+
+
+def test_other_broken_pipes_keep_their_traceback():
+    with pytest.raises(BrokenPipeError):
+        ends_with(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+
+def test_an_output_that_is_full_is_one_line():
+    code = PRINTS.format(text="x", lines=1)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=REPO, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: a file: No space left on device")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+@pytest.mark.parametrize(("text", "said"), [("é 🙂", "\\xe9 \\U0001f642"), ("half \ud83d", "half \\ud83d")])
+def test_a_terminal_that_lacks_a_character_is_given_its_number(environment, text, said):
+    with printing(text, 1, env=os.environ | environment) as command:
+        out, err = command.communicate()
+    assert (out.decode("ascii"), err, command.returncode) == (said + "\n", b"", 0)

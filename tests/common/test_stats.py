@@ -11,10 +11,10 @@ from bench.common import cross_over, stats
 
 def test_mean_over_rounds_by_hand():
     # mean 12, sd 2, n 3: half width t(.975, 2) x 2 / sqrt(3) = 4.302653 x 1.154701
-    found = stats.mean_over_rounds([10, 12, 14])
-    assert found.value == 12
-    assert found.high - found.value == pytest.approx(4.302653 * 1.154701, rel=1e-5)
-    assert found.value - found.low == pytest.approx(found.high - found.value)
+    estimate = stats.mean_over_rounds([10, 12, 14])
+    assert estimate.value == 12
+    assert estimate.high - estimate.value == pytest.approx(4.302653 * 1.154701, rel=1e-5)
+    assert estimate.value - estimate.low == pytest.approx(estimate.high - estimate.value)
 
 
 def test_one_round_gives_no_interval():
@@ -23,15 +23,15 @@ def test_one_round_gives_no_interval():
 
 def test_ratio_is_paired_by_round_on_the_log_scale():
     # log ratios ln 2 and ln 8: mean ln 4; sd = ln 4 / sqrt 2, half width 12.706205 x ln 4 / 2
-    found = stats.ratio_over_rounds([2, 16], [1, 2])
-    assert found.value == pytest.approx(4)
-    assert math.log(found.high / found.value) == pytest.approx(12.706205 * math.log(4) / 2, rel=1e-5)
+    estimate = stats.ratio_over_rounds([2, 16], [1, 2])
+    assert estimate.value == pytest.approx(4)
+    assert math.log(estimate.high / estimate.value) == pytest.approx(12.706205 * math.log(4) / 2, rel=1e-5)
 
 
 def test_a_median_ratio_by_hand():
     # of six coins none falls heads with probability 1/64, one at most with 7/64: the interval is least to most
-    found = stats.median_ratio([2, 4, 6, 8, 10, 12], [2, 2, 2, 2, 2, 2])
-    assert found == stats.Estimate(3.5, 1, 6)
+    estimate = stats.median_ratio([2, 4, 6, 8, 10, 12], [2, 2, 2, 2, 2, 2])
+    assert estimate == stats.Estimate(3.5, 1, 6)
     # of nine: none 1/512, one at most 10/512, under 2.5 %; two at most 46/512: the second from either end
     assert stats.median_ratio([90, 1, 2, 3, 4, 5, 6, 7, 8], [1] * 9) == stats.Estimate(5, 2, 8)
     assert stats.median_ratio([1, 2, 3, 4, 5], [1] * 5) == stats.Estimate(3)
@@ -46,9 +46,9 @@ def test_drift_is_the_most_over_the_least():
 
 def test_a_ratio_of_equals_by_hand():
     # log ratios ln 1.1 and -ln 1.1: mean 0, sd ln 1.1 x sqrt 2, half width 12.706205 x ln 1.1
-    found = stats.ratio_over_rounds([110, 100], [100, 110])
-    assert found.value == pytest.approx(1)
-    assert math.log(found.high) == pytest.approx(12.706205 * math.log(1.1), rel=1e-5)
+    estimate = stats.ratio_over_rounds([110, 100], [100, 110])
+    assert estimate.value == pytest.approx(1)
+    assert math.log(estimate.high) == pytest.approx(12.706205 * math.log(1.1), rel=1e-5)
     assert stats.ratio_over_rounds([110], [100]) == stats.Estimate(pytest.approx(1.1))
 
 
@@ -75,10 +75,10 @@ def test_one_cluster_is_rarely_taken_for_two(count):
 
 def test_mean_over_prompts_is_the_percentile_bootstrap():
     values = np.random.default_rng(1).normal(0.4, 0.1, 64)
-    found = stats.mean_over_prompts(values)
+    estimate = stats.mean_over_prompts(values)
     half = scipy_stats.norm.ppf(0.975) * values.std() / 8
-    assert found.value == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
+    assert estimate.value == pytest.approx(values.mean())
+    assert estimate.high - estimate.low == pytest.approx(2 * half, rel=0.15)
     assert stats.mean_over_prompts([0.5, 0.5, 0.5]) == stats.Estimate(0.5)
 
 
@@ -93,16 +93,16 @@ def test_break_even_is_where_the_line_meets_the_target():
 
 def test_a_share_keeps_its_interval_at_the_ends():
     # Wilson by hand: n = 10, all right: low = 1 / (1 + z^2 / 10)
-    found = stats.proportion(10, 10)
-    assert found.value == found.high == 1.0
-    assert found.low == pytest.approx(1 / (1 + 1.959964**2 / 10), rel=1e-5)
+    estimate = stats.proportion(10, 10)
+    assert estimate.value == estimate.high == 1.0
+    assert estimate.low == pytest.approx(1 / (1 + 1.959964**2 / 10), rel=1e-5)
 
 
 def test_bits_per_byte_is_totals_over_totals():
-    found = stats.bits_per_byte([np.log(2) * 30, np.log(2) * 10], [20, 20])
-    assert found.value == pytest.approx(1.0)
-    assert found.low == pytest.approx(0.5)
-    assert found.high == pytest.approx(1.5)
+    estimate = stats.bits_per_byte([np.log(2) * 30, np.log(2) * 10], [20, 20])
+    assert estimate.value == pytest.approx(1.0)
+    assert estimate.low == pytest.approx(0.5)
+    assert estimate.high == pytest.approx(1.5)
     assert stats.bits_per_byte([np.log(2)], [2]) == stats.Estimate(0.5)
 
 
@@ -116,8 +116,8 @@ def test_the_monotone_fit_is_scipys():
 
 def test_a_curve_reaches_on_the_line_over_log_steps():
     curves = np.array([[0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [0.2, 0.4, 0.6], [0.5, 0.5, 0.6]])
-    found = cross_over.first_reach(curves, np.array([0.5, 0.7, 0.1, 0.5]), [4, 8, 16])
-    assert found.tolist() == [pytest.approx(2**3.5), np.inf, 4.0, 4.0]
+    meets = cross_over.first_reach(curves, np.array([0.5, 0.7, 0.1, 0.5]), [4, 8, 16])
+    assert meets.tolist() == [pytest.approx(2**3.5), np.inf, 4.0, 4.0]
     assert cross_over.first_reach(np.array([[0.5]]), np.array([0.4]), [8]).tolist() == [8.0]
 
 
@@ -153,9 +153,9 @@ def rates(truth, reference, margin, prompts, binary, studies, seed=5):
     true = cross_over.first_reach(np.array([truth]), np.array([reference - margin]), STEPS)[0]
     covered = reached = 0
     for _ in range(studies):
-        found = cross_over.cross_over(*simulate(random, truth, reference, prompts, binary), STEPS, margin)
-        covered += found.low <= true <= found.high
-        reached += found.reached
+        crossing = cross_over.cross_over(*simulate(random, truth, reference, prompts, binary), STEPS, margin)
+        covered += crossing.low <= true <= crossing.high
+        reached += crossing.reached
     return covered / studies, reached / studies
 
 
@@ -198,14 +198,14 @@ def test_the_interval_covers_and_a_model_that_is_short_seldom_reaches(prompts, m
 
 def test_what_never_reaches_has_no_steps():
     random = np.random.default_rng(6)
-    found = cross_over.cross_over(*simulate(random, [0.1] * 6, 0.9, 32, True), STEPS, 0.05)
-    assert (found.reached, found.p_reached, found.steps, found.high) == (False, 0.0, np.inf, np.inf)
+    crossing = cross_over.cross_over(*simulate(random, [0.1] * 6, 0.9, 32, True), STEPS, 0.05)
+    assert (crossing.reached, crossing.p_reached, crossing.steps, crossing.high) == (False, 0.0, np.inf, np.inf)
 
 
 def test_a_few_prompts_without_a_disagreement_prove_nothing():
     right = np.ones(20)
-    found = cross_over.cross_over(right, [right] * 6, STEPS, 0.05)
-    assert not found.reached
+    crossing = cross_over.cross_over(right, [right] * 6, STEPS, 0.05)
+    assert not crossing.reached
     assert cross_over.cross_over(np.ones(400), [np.ones(400)] * 6, STEPS, 0.05).reached
 
 
@@ -216,7 +216,7 @@ def test_a_whole_time_from_a_part():
 
 def test_steps_that_take_as_long_as_a_target():
     assert stats.steps_in_time(16, [32.0], [8.0]) == stats.Estimate(4.0)
-    both = stats.steps_in_time(16, [32.0, 8.0], [8.0, 8.0])
-    assert both.value == pytest.approx(8.0)  # the geometric mean of 4 and 16
-    assert both.low < 4
-    assert both.high > 16
+    steps = stats.steps_in_time(16, [32.0, 8.0], [8.0, 8.0])
+    assert steps.value == pytest.approx(8.0)  # the geometric mean of 4 and 16
+    assert steps.low < 4
+    assert steps.high > 16

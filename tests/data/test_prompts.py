@@ -101,6 +101,27 @@ def test_file_that_is_not_utf8_is_refused(tmp_path):
     assert str(file) in refusal(prompts.read_file, file)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_as_an_editor_of_windows_saves_it_is_read(tmp_path, encoding):
+    file = tmp_path / "mine.jsonl"
+    file.write_bytes('{"prompt": "Größe?"}\r\n{"prompt": "b"}\r\n'.encode(encoding))
+    assert prompts.read_file(file) == [("Größe?", None), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ('{"prompt": "a", "id": ' + "9" * 5000 + "}", "not valid JSON (Exceeds the limit"),
+        ("[" * 100_000, "not valid JSON (nested too deeply"),
+        ('{"prompt": "Smile \\ud83d please"}', "the prompt holds half of a character (a lone surrogate)"),
+    ],
+    ids=["many digits", "deep", "surrogate"],
+)
+def test_a_line_that_no_tokenizer_takes_is_named(lines, bad, said):
+    file = lines('{"prompt": "good"}', bad)
+    assert refusal(prompts.read_file, file).startswith(f"{file}, line 2: {said}")
+
+
 def test_missing_file_is_named(tmp_path):
     text = refusal(prompts.select, str(tmp_path / "gone.jsonl"), 1, None, 0, BOTH)
     assert text.startswith(f"{tmp_path / 'gone.jsonl'}: prompt file not found")
@@ -114,8 +135,8 @@ def test_empty_file_is_refused(lines, rows):
 
 def test_own_file_is_taken_as_it_is_up_to_the_count(lines):
     file = lines(*(json.dumps({"prompt": f"word {i} " * 50, "reference": "short"}) for i in range(3)))
-    found = prompts.select(str(file), 2, 1, 10_000, BOTH)
-    assert [prompt.text for prompt in found] == ["word 0 " * 50, "word 1 " * 50]
+    chosen = prompts.select(str(file), 2, 1, 10_000, BOTH)
+    assert [prompt.text for prompt in chosen] == ["word 0 " * 50, "word 1 " * 50]
     assert len(prompts.select(str(file), 8, 1, 10_000, BOTH)) == 3
 
 
@@ -189,15 +210,15 @@ def test_questions_are_first_turns_of_heldout_conversations(tmp_path, monkeypatc
         for part in (0, 1)
     ]
     wanted = {f"What is it that you have, {name} part 0?" for name in names if sharegpt.is_test(f"{name}_0")}
-    found = []
+    of_both_orders = []
     for number, order in enumerate((items, items[::-1])):
         monkeypatch.setattr(prompts, "CACHE", tmp_path / str(number))
         monkeypatch.setattr(sharegpt, "stream_conversations", lambda order=order: iter(order))
-        found.append(prompts.heldout_questions())
-        assert prompts.heldout_questions() == found[-1]  # from its cache
-    assert {question for question, _ in found[0]} == wanted
-    assert len(found[0]) == len(wanted) > 0
-    assert found[0] == found[1]
+        of_both_orders.append(prompts.heldout_questions())
+        assert prompts.heldout_questions() == of_both_orders[-1]  # from its cache
+    assert {question for question, _ in of_both_orders[0]} == wanted
+    assert len(of_both_orders[0]) == len(wanted) > 0
+    assert of_both_orders[0] == of_both_orders[1]
 
 
 def test_heldout_prompts_are_never_training_text(tmp_path, monkeypatch):
@@ -271,18 +292,18 @@ SHAPES = {"llama": EIGHT_B.llama.encode, "llada": EIGHT_B.llada.encode}
 @pytest.mark.parametrize("encoders", [BOTH, SHAPES], ids=["pocket", "8b-shapes"])
 @pytest.mark.parametrize("tokens", [4, 64, 2048])
 def test_exact_prompts_have_as_many_tokens_as_asked_for_each_model(encoders, tokens):
-    found = prompts.exact("sharegpt", 3, tokens, encoders)
-    assert [{model: len(ids) for model, ids in p.ids.items()} for p in found] == [
+    cut_prompts = prompts.exact("sharegpt", 3, tokens, encoders)
+    assert [{model: len(ids) for model, ids in p.ids.items()} for p in cut_prompts] == [
         {"llama": tokens, "llada": tokens}
     ] * 3
-    assert all(p.reference is None for p in found)
-    assert found == prompts.exact("sharegpt", 5, tokens, encoders)[:3]
+    assert all(p.reference is None for p in cut_prompts)
+    assert cut_prompts == prompts.exact("sharegpt", 5, tokens, encoders)[:3]
 
 
 def test_exact_prompts_go_on_in_the_source_and_then_round_it(lines):
     file = lines('{"prompt": "one two three"}', '{"prompt": "four five six seven"}')
-    found = prompts.exact(str(file), 2, 12, BOTH)
-    assert [prompt.text for prompt in found] == [
+    cut_prompts = prompts.exact(str(file), 2, 12, BOTH)
+    assert [prompt.text for prompt in cut_prompts] == [
         "one two three four five six seven one two three ",
         "four five six seven one two three four five six seven ",
     ]
@@ -291,8 +312,8 @@ def test_exact_prompts_go_on_in_the_source_and_then_round_it(lines):
 def test_exact_prompts_keep_the_chat_form(lines):
     file = lines('{"prompt": "one two three four five six seven"}')
     whole = tokenizers.encode(POCKET, "one two three four five six seven one two")
-    [found] = prompts.exact(str(file), 1, 6, BOTH)
-    assert found.ids["llada"] == [*whole[:5], *whole[-1:]]
+    [prompt] = prompts.exact(str(file), 1, 6, BOTH)
+    assert prompt.ids["llada"] == [*whole[:5], *whole[-1:]]
     assert prompts.chat_ending(BOTH["llama"]) == whole[-1:]
     assert prompts.chat_ending(SHAPES["llama"]) == []
 

@@ -1,4 +1,4 @@
-"""A tokenizer that does not parse, or whose chat template refuses, is one line that says so."""
+"""Tokenizers that cannot be used are one line, and the same prompt has the same ids on any day."""
 
 import json
 import shutil
@@ -32,10 +32,13 @@ def refusal(folder, text: str = "Why is\nthis?") -> str:
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize(("text", "message"), [
-    (POINTER, "is a git-lfs pointer"), ("{", "not valid JSON"), ("[]", "not a JSON object"), ("\0\0", "not valid JSON"),
-])  # fmt: skip
+    (POINTER.encode(), "is a git-lfs pointer"), (b"{", "not valid JSON"), (b"[]", "not a JSON object"),
+    (b"\0\0", "not text"), (b"", "not valid JSON"), (b"\xff\xfe{", "not UTF-16 text"),
+    (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"), (b"[" * 100_000, "not valid JSON"),
+    ("é".encode("latin-1"), "not UTF-8 text"),
+], ids=["pointer", "cut", "a list", "zeros", "empty", "UTF-16", "many digits", "deep", "Latin-1"])  # fmt: skip
 def test_a_file_that_is_no_json_is_named(name, text, message, folder):
-    (folder / name).write_text(text)
+    (folder / name).write_bytes(text)
     assert refusal(folder).startswith(f"{folder / name}: {message}")
 
 
@@ -78,3 +81,18 @@ def test_a_message_without_a_token_is_refused(folder):
 
 def test_no_tokenizer_says_what_to_do(tmp_path):
     assert "tokenizer.json is missing); save it once" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_byte_order_mark_which_the_library_does_not_take_is_one_line(folder, name):
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + (REPO / "bench/pocket/tokenizer" / name).read_bytes())
+    text = refusal(folder)
+    assert text.startswith(str(folder))
+    assert "BOM" in text
+
+
+def test_a_template_that_writes_the_date_gives_the_same_ids_on_any_day(folder):
+    template = "{{ strftime_now('%d %b %Y') }} {% for m in messages %}{{ m.content }}{% endfor %}"
+    edit(folder / "tokenizer_config.json", chat_template=template)
+    tok = tokenizers.tokenizer(str(folder))
+    assert tok.decode(tokenizers.encode(str(folder), "What is it?")) == "26 Jul 2024 What is it?"

@@ -1,6 +1,8 @@
 """Likelihood of held-out text: the same bytes for all models, exact where it can be summed by hand."""
 
+import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -8,16 +10,25 @@ import torch
 from bench.common.errors import BadInput
 from bench.models import checkpoint, weights
 from bench.quality import likelihood
-from bench.spec.pair import ModelFile
+from bench.spec.pair import ModelFile, read_pair
 from tests.support.model_directory import LLAMA, write
 
 WORDS = "The river runs through the old town and past the mill where the children play. "
 
 
 @pytest.mark.parametrize(
-    ("text", "chars", "kept"), [("a bc def", 8, "a bc def"), ("a bc def", 7, "a bc"), ("a bc", 2, "a")]
+    ("text", "chars", "kept"),
+    [
+        ("a bc def", 8, "a bc def"),
+        ("a bc def", 7, "a bc"),
+        ("a bc", 2, "a"),
+        ("abcdef", 3, "abc"),
+        (" abcdef", 3, " ab"),
+        ("   abcdef", 5, "   ab"),
+        ("推理的成本", 3, "推理的"),
+    ],
 )
-def test_a_cut_ends_with_a_word(text, chars, kept):
+def test_a_cut_ends_with_a_word_where_there_are_words(text, chars, kept):
     assert likelihood.cut(text, chars) == kept
 
 
@@ -28,6 +39,46 @@ def test_windows_hold_the_start_of_long_paragraphs_and_what_follows():
     assert likelihood.ANSWER_CHARS - 20 < len(passage.answer) <= likelihood.ANSWER_CHARS
     assert passage.answer.startswith(" ")
     assert not passage.whole
+
+
+NO_BLANKS = {
+    "Chinese": "推理的成本取决于许多因素。" * 60,
+    "Thai": "ค่าใช้จ่ายขึ้นอยู่กับหลายปัจจัย" * 40,
+    "an address": (WORDS * 2)[:150].rsplit(" ", 1)[0] + " " + "x" * 3000 + " end of it",
+    "one long word": "x" * 3000,
+    "blanks": "x" * 140 + " " * 700 + "x",
+    "tabs": "word\t" * 200,
+}
+
+
+@pytest.mark.parametrize("text", NO_BLANKS.values(), ids=NO_BLANKS)
+def test_text_without_blanks_gives_passages_that_every_model_can_score(text):
+    passages = likelihood.plain([text, WORDS * 12], 2)
+    assert len(passages) == (1 if " " * 700 in text else 2)
+    for passage in passages:
+        assert (text + WORDS * 12).find(passage.context + passage.answer) >= 0
+        assert 0 < len(passage.context) <= likelihood.CONTEXT_CHARS
+        assert 0 < len(passage.answer) <= likelihood.ANSWER_CHARS
+        assert passage.answer.strip()
+    pair = read_pair("pocket")
+    for files in (pair.llama, pair.llada):
+        likelihood.check(files, passages, "mine")
+
+
+def test_a_passage_that_a_model_cannot_take_is_one_line_before_anything_loads(tmp_path):
+    shutil.copytree("bench/pocket/llama", tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    files = ModelFile(weights=str(tmp_path), tokenizer="bench/pocket/tokenizer")
+    passages = likelihood.plain([WORDS * 12], 1)
+    for changes, said in (
+        ({"max_position_embeddings": 64}, "positions of"),
+        ({"vocab_size": 20}, "a vocabulary of 20"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config | changes))
+        with pytest.raises(BadInput, match=r"^TEXT=mine: passage 1 has ") as caught:
+            likelihood.check(files, passages, "mine")
+        assert said in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_file_without_keys_is_refused(tmp_path, text):
 def test_file_that_is_no_yaml_is_refused(tmp_path, text):
     file = tmp_path / "grid.yaml"
     file.write_bytes(text)
-    assert refusal(grid.read_grid, str(file), {}).startswith(f"{file}: not valid YAML")
+    assert refusal(grid.read_grid, str(file), {}).startswith(f"{file}: not ")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "some/nowhere.yaml"])
@@ -267,16 +267,16 @@ def test_block_longer_than_the_answer_is_refused():
 
 
 def test_lists_span_their_product(tmp_path, pair_file):
-    found = cells(tmp_path, pair_file, gen_length=[16, 32], block_length=[8, 16], steps=[4, 8], batch_size=[1, 2])
-    shapes = [(c.gen_length, c.block_length, c.steps, c.batch_size) for c in found]
+    spanned = cells(tmp_path, pair_file, gen_length=[16, 32], block_length=[8, 16], steps=[4, 8], batch_size=[1, 2])
+    shapes = [(c.gen_length, c.block_length, c.steps, c.batch_size) for c in spanned]
     assert shapes == [(g, b, s, n) for g in (16, 32) for b in (8, 16) for s in (4, 8) for n in (1, 2)]
-    assert len({cell.cell_id for cell in found}) == 16
+    assert len({cell.cell_id for cell in spanned}) == 16
 
 
 def test_llama_is_one_cell_over_all_diffusion_axes(tmp_path, pair_file):
-    found = cells(tmp_path, pair_file, model=["llama", "llada"], gen_length=16, block_length=[8, 16], steps=[4, 8])
-    assert [cell.model for cell in found] == ["llama"] + 4 * ["llada"]
-    llama, llada = found[0], found[1]
+    spanned = cells(tmp_path, pair_file, model=["llama", "llada"], gen_length=16, block_length=[8, 16], steps=[4, 8])
+    assert [cell.model for cell in spanned] == ["llama"] + 4 * ["llada"]
+    llama, llada = spanned[0], spanned[1]
     for name in ("steps", "block_length", "sampler", "remasking", "cache"):
         assert getattr(llama, name) is None
         assert getattr(llada, name) is not None
@@ -333,23 +333,23 @@ def test_grids_together_share_cells_and_the_longest_prompt_set(tmp_path, pair_fi
     two = str(write(tmp_path / "two.yaml", GOOD | {"prompts": 2, "steps": [8, 16]}))
     same = str(write(tmp_path / "same.yaml", GOOD | {"prompts": 2, "steps": [16, 32]}))
     three = str(write(tmp_path / "three.yaml", GOOD | {"prompts": 3, "steps": [16]}))
-    found, sets = resolve([two, same, three], pair_file)
-    assert [(cell.steps, cell.prompts) for cell in found] == [(8, 2), (16, 2), (32, 2), (16, 3)]
+    spanned, sets = resolve([two, same, three], pair_file)
+    assert [(cell.steps, cell.prompts) for cell in spanned] == [(8, 2), (16, 2), (32, 2), (16, 3)]
     assert [len(set_) for set_ in sets.values()] == [2, 3]
-    assert [prompt.text for prompt in sets[found[-1].prompt_hash]] == [prompt.text for prompt in ASKED]
-    assert [p.text for p in prompts.stored(found[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
+    assert [prompt.text for prompt in sets[spanned[-1].prompt_hash]] == [prompt.text for prompt in ASKED]
+    assert [p.text for p in prompts.stored(spanned[0].prompt_hash)] == [prompt.text for prompt in ASKED[:2]]
 
 
 def test_prompt_tokens_are_an_axis_with_prompts_of_their_own(tmp_path, pair_file, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path / "mlruns")
     name = grid_file(tmp_path, stop="length", prompt_tokens=[8, 16], prompts=2, steps=8, model=["llama", "llada"])
-    found, sets = expand.resolve([grid.read_grid(name, {})], [name], spec_pair.read_pair(str(pair_file)), "cpu", None)
-    assert [(cell.prompt_tokens, cell.model) for cell in found] == [
+    spanned, sets = expand.resolve([grid.read_grid(name, {})], [name], spec_pair.read_pair(str(pair_file)), "cpu", None)
+    assert [(cell.prompt_tokens, cell.model) for cell in spanned] == [
         (8, "llama"), (8, "llada"), (16, "llama"), (16, "llada"),
     ]  # fmt: skip
-    for cell in found:
+    for cell in spanned:
         assert [len(prompt.ids[cell.model]) for prompt in sets[cell.prompt_hash]] == [cell.prompt_tokens] * 2
-    assert prompts.stored(found[0].prompt_hash) == sets[found[0].prompt_hash]
+    assert prompts.stored(spanned[0].prompt_hash) == sets[spanned[0].prompt_hash]
 
 
 def test_prompts_that_are_cut_need_forced_length_and_room(tmp_path, pair_file):
@@ -362,20 +362,20 @@ def test_prompts_that_are_cut_need_forced_length_and_room(tmp_path, pair_file):
 
 def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair_file, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path / "mlruns")
-    one = {
+    one_shape = {
         "stop": "length",
         "prompt_tokens": 8,
         "steps": 8,
         "engine": ["eager", "captured"],
         "model": ["llada", "llama"],
     }
-    found = cells(tmp_path, pair_file, prompts=2, **one)
-    assert [(cell.model, cell.engine) for cell in found] == [
+    spanned = cells(tmp_path, pair_file, prompts=2, **one_shape)
+    assert [(cell.model, cell.engine) for cell in spanned] == [
         ("llada", "eager"), ("llada", "captured"), ("llama", "eager"), ("llama", "captured"),
     ]  # fmt: skip
     llada, llama = "LLaDA, 8 steps, 128 tokens, batch 1", "LLaMA, 128 tokens, batch 1"
-    assert [cell.label for cell in found] == [llada, f"{llada}, captured", llama, f"{llama}, captured"]
-    text = refusal(lambda: cells(tmp_path, pair_file, **one, prompts=3, batch_size=2))
+    assert [cell.label for cell in spanned] == [llada, f"{llada}, captured", llama, f"{llama}, captured"]
+    text = refusal(lambda: cells(tmp_path, pair_file, **one_shape, prompts=3, batch_size=2))
     assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
     ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))
     read = grid.read_grid(grid_file(tmp_path, steps=8, engine="captured"), {})
@@ -392,9 +392,9 @@ def test_a_grid_of_tasks_has_its_own_prompts_and_needs_a_pair_that_was_taught_th
         resolve, [own], pair_file
     )
     write(pair_file, yaml.safe_load(pair_file.read_text()) | {"secondary_metric": "accuracy"})
-    found, sets = resolve([own, asked], pair_file)
-    assert [len(sets[cell.prompt_hash]) for cell in found] == [5, 3]
-    assert sets[found[0].prompt_hash][0].text.startswith("Copy: ")
+    spanned, sets = resolve([own, asked], pair_file)
+    assert [len(sets[cell.prompt_hash]) for cell in spanned] == [5, 3]
+    assert sets[spanned[0].prompt_hash][0].text.startswith("Copy: ")
     assert spec_pair.read_pair(str(pair_file)).metrics == {"bertscore_f1": 0.1, "accuracy": 0.0}
 
 
@@ -424,11 +424,25 @@ def python(*args: str) -> subprocess.CompletedProcess:
         (["--device", "banana"], "DEVICE=banana"),
         (["--device", "banana", "--export", "{tmp}/work"], "DEVICE=banana"),
         (["--gen", "many"], "many"),
+        (["--gen", "9" * 5000], "invalid int value"),
+        (["--steps", "9" * 5000], "expected whole numbers above 0"),
+        (["--also", "{tmp}/twice.yaml"], "twice.yaml, line 4: gen_length is given twice (first in line 3)"),
+        (["--pair", "{tmp}/twice.yaml"], "twice.yaml, line 4: gen_length is given twice"),
+        (["--prompts-file", "{tmp}/long.jsonl"], "with an answer of 128 are more than the 4096 positions"),
+        (["--prompts-file", "{tmp}/digits.jsonl"], "digits.jsonl, line 1: not valid JSON (Exceeds the limit"),
+        (["--prompts-file", "{tmp}/deep.jsonl"], "deep.jsonl, line 1: not valid JSON (nested too deeply"),
+        (["--prompts-file", "{tmp}/unmarked.jsonl"], "unmarked.jsonl: not text (it holds zero bytes"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_status_2(tmp_path, args, said):
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "unanswered.jsonl").write_text('{"prompt": "Why?", "reference": " "}\n')
+    (tmp_path / "twice.yaml").write_text("kind: baseline\nmodel: llama\ngen_length: 32\ngen_length: 64\n")
+    long = "word " * 6000
+    (tmp_path / "long.jsonl").write_text(json.dumps({"prompt": "Why?"}) + "\n" + json.dumps({"prompt": long}) + "\n")
+    (tmp_path / "digits.jsonl").write_text('{"prompt": "a", "id": ' + "9" * 5000 + "}")
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    (tmp_path / "unmarked.jsonl").write_bytes('{"prompt": "a"}'.encode("utf-16-le"))
     filled = [arg.format(tmp=tmp_path) for arg in args]
     done = python("-m", "bench.run", "configs/grids/sweep.yaml", "--device", "cpu", *filled, "--plan")
     assert done.returncode == 2
@@ -454,30 +468,30 @@ def resolved(tmp_path: Path, pair_file: Path, monkeypatch, pair: str | None = No
 
 
 def test_calls_give_each_batch_its_prompts_and_every_round_times_all_of_them(tmp_path, pair_file, monkeypatch):
-    found = resolved(tmp_path, pair_file, monkeypatch, calls=2, batch_size=[1, 3], gen_length=32, steps=32)
-    assert [(c.batch_size, c.prompts, c.repeat_prompts) for c in found] == [(1, 2, 2), (3, 6, 6)]
-    assert len({c.prompt_hash for c in found}) == 2
+    spanned = resolved(tmp_path, pair_file, monkeypatch, calls=2, batch_size=[1, 3], gen_length=32, steps=32)
+    assert [(c.batch_size, c.prompts, c.repeat_prompts) for c in spanned] == [(1, 2, 2), (3, 6, 6)]
+    assert len({c.prompt_hash for c in spanned}) == 2
 
 
 def test_a_part_is_run_where_it_is_less_than_all_and_one_cell_a_model_is_whole(tmp_path, pair_file, monkeypatch):
-    found = resolved(
+    spanned = resolved(
         tmp_path, pair_file, monkeypatch, model=["llama", "llada"], gen_length=[32, 64], tokens_per_step=[1, 16],
         steps_timed=4, tokens_timed=8,
     )  # fmt: skip
-    assert [(c.model, c.gen_length, c.steps, c.timed) for c in found] == [
+    assert [(c.model, c.gen_length, c.steps, c.timed) for c in spanned] == [
         ("llama", 32, None, None), ("llada", 32, 32, None),  # whole
         ("llama", 32, None, 8), ("llama", 64, None, 8),
         ("llada", 32, 32, 4), ("llada", 32, 2, None), ("llada", 64, 64, 4), ("llada", 64, 4, None),
     ]  # fmt: skip
-    assert len({c.cell_id for c in found}) == len(found)
+    assert len({c.cell_id for c in spanned}) == len(spanned)
 
 
 def test_first_cells_come_first_and_are_the_same_cells(tmp_path, pair_file, monkeypatch):
     keys = {"gen_length": [16, 32, 64], "tokens_per_step": 1}
     plain = resolved(tmp_path, pair_file, monkeypatch, **keys)
-    found = resolved(tmp_path, pair_file, monkeypatch, first={"gen_length": [64]}, **keys)
-    assert [(c.gen_length, c.first) for c in found] == [(64, True), (16, None), (32, None)]
-    assert {c.cell_id for c in found} == {c.cell_id for c in plain}
+    spanned = resolved(tmp_path, pair_file, monkeypatch, first={"gen_length": [64]}, **keys)
+    assert [(c.gen_length, c.first) for c in spanned] == [(64, True), (16, None), (32, None)]
+    assert {c.cell_id for c in spanned} == {c.cell_id for c in plain}
 
 
 def test_a_pair_has_values_of_its_own_in_a_grid(tmp_path, pair_file, monkeypatch):
@@ -489,12 +503,12 @@ def test_a_pair_has_values_of_its_own_in_a_grid(tmp_path, pair_file, monkeypatch
 def test_math_attention_a_limit_and_peaks_are_part_of_what_a_cell_is(tmp_path, pair_file, monkeypatch):
     keys = {"gen_length": 32, "steps": 32}
     [plain] = resolved(tmp_path, pair_file, monkeypatch, **keys)
-    both = resolved(tmp_path, pair_file, monkeypatch, attention=["sdpa", "math"], **keys)
-    assert [c.attention for c in both] == [None, "math"]
-    assert both[0].cell_id == plain.cell_id
+    of_two = resolved(tmp_path, pair_file, monkeypatch, attention=["sdpa", "math"], **keys)
+    assert [c.attention for c in of_two] == [None, "math"]
+    assert of_two[0].cell_id == plain.cell_id
     [limited] = resolved(tmp_path, pair_file, monkeypatch, limit_gib=2.0, peaks_only=True, **keys)
     assert (limited.limit_gib, limited.peaks_only) == (2.0, True)
-    assert len({c.cell_id for c in (*both, limited)}) == 3
+    assert len({c.cell_id for c in (*of_two, limited)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -531,10 +545,10 @@ def test_later_rounds_time_whole_batches_again(tmp_path, pair_file, monkeypatch)
 
 def test_plain_attention_on_the_captured_engine_is_refused(tmp_path, pair_file, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path / "mlruns")
-    one = {"stop": "length", "prompt_tokens": 8, "steps": 8, "engine": "captured", "prompts": 2}
-    text = refusal(lambda: cells(tmp_path, pair_file, **one, attention=["sdpa", "math"]))
+    one_shape = {"stop": "length", "prompt_tokens": 8, "steps": 8, "engine": "captured", "prompts": 2}
+    text = refusal(lambda: cells(tmp_path, pair_file, **one_shape, attention=["sdpa", "math"]))
     assert text.endswith("attention math is compared on transformers' own modules; give engine: eager")
-    assert len(cells(tmp_path, pair_file, **one)) == 1
+    assert len(cells(tmp_path, pair_file, **one_shape)) == 1
 
 
 def test_weights_of_other_values_are_made_from_a_seed_and_never_scored(tmp_path, pair_file):

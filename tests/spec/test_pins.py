@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.common import paths
 from bench.runner.request import Request, resolve
 from bench.spec.work import Work
 from tests.conftest import GOLDEN
@@ -39,3 +40,17 @@ def test_a_folder_that_older_code_exported_still_loads():
         prompt = work.prompts_of(cell)[0]
         assert (prompt.text, prompt.reference) == ("Copy: z j x f d", "z j x f d")
         assert len(prompt.ids[cell.model]) > 0
+
+
+def test_cells_that_state_the_ids_of_their_prompts_are_pinned_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('{"prompt": "What is it?", "reference": "It is this."}\n{"prompt": "Why?"}\n')
+    request = Request(
+        grids=("baseline", "sweep"), pair="pocket", prompts_file=str(asked), judge="none", device="cpu",
+        overrides={"steps": [16]}, export=Path("nowhere"),
+    )  # fmt: skip
+    work, _ = resolve(request)
+    stated = {cell.model: cell for cell in work.cells if cell.prompt_ids}
+    assert {model: cell.prompt_ids for model, cell in stated.items()} == dict.fromkeys(stated, "61aa5429e09f")
+    assert {model: cell.cell_id for model, cell in stated.items()} == {"llama": "1d1c447b7fca", "llada": "ad372beaa444"}

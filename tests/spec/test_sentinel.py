@@ -45,8 +45,8 @@ def test_it_runs_on_the_engines_of_the_cells_that_it_watches(arguments, engines)
 def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_after():
     orders = set()
     for seed in range(20):
-        found = order.rounds_to_do(Work("s", 1, seed, (*WATCHED, *BOTH), {}), {})
-        (before, *models, after) = [cells for _, cells in found]
+        processes = order.rounds_to_do(Work("s", 1, seed, (*WATCHED, *BOTH), {}), {})
+        (before, *models, after) = [cells for _, cells in processes]
         assert len(models) == 2
         assert ({cell.twin for cell in before}, {cell.twin for cell in after}) == ({"a"}, {"b"})
         assert [cell.engine for cell in before] == [cell.engine for cell in after]
@@ -66,8 +66,8 @@ def test_names_tell_the_engines_apart():
 def test_a_plan_tells_them_apart(tmp_path, capsys):
     work = resolved("--also", "batch", "attention")
     plan.print_plan(work, loop.Sink("s", tmp_path / "out.jsonl"))
-    shown = capsys.readouterr().out
-    assert all(f" llada {name} " in shown for name in ("before", "after", "before captured", "after captured"))
+    printed = capsys.readouterr().out
+    assert all(f" llada {name} " in printed for name in ("before", "after", "before captured", "after captured"))
 
 
 @pytest.mark.parametrize(("cells", "engine"), [(BOTH, "eager"), (BOTH[2:], "captured")])
