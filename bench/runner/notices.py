@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATIENCE_S = 3.0  # that one waits at a terminal without asking what for
-PATIENCE_OF_A_FILE_S = 20.0  # where nobody looks on: bad input is refused before, in its one line
+PATIENCE_OF_A_FILE_S = 30.0  # where nobody looks on: bad input is refused before, in its one line
 
 
 @contextmanager

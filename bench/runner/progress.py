@@ -2,7 +2,7 @@
 
 A run is cut into parts, each with an estimate of its seconds (bench/runner/estimate.py). The estimates may all be wrong
 by the same factor, since nobody knows beforehand how fast a machine is. So what a part took corrects the estimates of
-the parts of its kind, and no time is shown before a part of each kind has ended that cannot be guessed well.
+the parts of its kind, and no time is shown while too much is left of which nothing has been learned.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ REPORT = "report"  # and the table at the end
 GUESSED = (START, SCORING, REPORT)  # whose estimates are shown before one of them has ended
 NOISE_CHECK = "noise check"  # the kind of the sentinel's cells, which are too short to learn a model's speed from
 LEAST_SHARE = 0.25  # of a running part that must be done before it counts as a lesson
+MOST_UNKNOWN = 0.3  # share of what is left that may be of models of which nothing has been learned yet
 MOST_FACTOR = 4.0  # by which the speed of the models may correct the guesses, and its inverse
 SMOOTHING_S = 20.0  # in which the time shown moves most of the way to a better one, so that it does not jump
 MOST_DESCRIPTION_COLUMNS = 44  # of what runs now; fewer on a narrow terminal,
@@ -96,30 +97,24 @@ class TimeLeft:
 
     def computed_s(self, now_s: float) -> float | None:
         """Seconds left, the estimates corrected; None while nobody can say, and at the end."""
+        left = [part for part in self.parts.values() if part.share < 1 and part.seconds]
+        factors = {kind: self.factor([kind]) for kind in {part.kind for part in left}}
+        of_models = self.factor({part.kind for part in self.parts.values()} - set(GUESSED))
+        unknown_s = sum(part.seconds for part in left if factors[part.kind] is None and part.kind not in GUESSED)
+        most_unknown_s = 0.0 if of_models is None else MOST_UNKNOWN * sum(part.seconds for part in left)
+        if not left or unknown_s > most_unknown_s:
+            return None
+        # A machine that is slow with models is slow otherwise, too.
+        otherwise = min(MOST_FACTOR, max(1 / MOST_FACTOR, of_models or 1.0))
         left_s = 0.0
-        factors: dict[str, float | None] = {}
-        for part in self.parts.values():
-            if part.share >= 1:
-                continue
-            if part.kind not in factors:
-                factors[part.kind] = self.factor([part.kind]) or self.guessed_factor(part.kind)
-            factor = factors[part.kind]
-            if factor is None:
-                return None  # a kind of part is left of which nothing is known
-            rest_s = part.seconds * (1 - part.share) * factor
+        for part in left:
+            rest_s = part.seconds * (1 - part.share) * (factors[part.kind] or otherwise)
             if part.began_s is not None:
                 rest_s -= now_s - part.moved_s
                 if rest_s < -OVERDUE_S and part.share == 0:
                     return None  # it takes longer than was thought, and has not said yet how far it is
             left_s += max(0.0, rest_s)
-        return left_s if factors else None
-
-    def guessed_factor(self, kind: str) -> float | None:
-        """The factor of a kind of part that can be guessed: a machine that is slow with models is slow otherwise."""
-        if kind not in GUESSED:
-            return None
-        of_models = self.factor({part.kind for part in self.parts.values()} - set(GUESSED))
-        return min(MOST_FACTOR, max(1 / MOST_FACTOR, of_models or 1.0))
+        return left_s
 
     def shown_s(self, now_s: float) -> float | None:
         """Seconds left as they are shown: a new estimate moves them by and by."""

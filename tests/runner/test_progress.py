@@ -42,6 +42,21 @@ def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float
     return told
 
 
+@pytest.mark.parametrize(("of_the_other_s", "left_s"), [(30.0, 260.0), (60.0, None)])
+def test_a_model_of_which_nothing_is_known_may_be_a_small_part_of_what_is_left(of_the_other_s, left_s):
+    left = TimeLeft(parts_of([("llada", 100.0), ("llada", 100.0), ("llama", of_the_other_s), (SCORING, 0.0)]))
+    left.begin(0, 0.0)
+    left.move(0, 1.0, 200.0)
+    assert left.shown_s(200.0) == left_s
+
+
+def test_no_time_is_left_at_the_end_also_where_nothing_was_scored():
+    left = TimeLeft(parts_of([("llada", 10.0), (SCORING, 0.0)]))
+    left.begin(0, 0.0)
+    left.move(0, 1.0, 10.0)
+    assert left.shown_s(10.0) is None
+
+
 def test_nothing_is_shown_before_a_cell_of_each_model_has_ended():
     parts = parts_of([(START, 8), ("noise check", 2), (START, 8), ("llama", 30), (START, 8), ("llada", 60)])
     left = TimeLeft(parts)
