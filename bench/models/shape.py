@@ -22,6 +22,10 @@ class Shape:
     attention_bias: bool = False  # whether queries, keys, values and attention's output have biases
     feed_forward_bias: bool = False  # whether the three matrices of the feed-forward part have biases
 
+    def to_json(self) -> dict:
+        """The dimensions by name; biases only where there are any, as in records of before they were stated."""
+        return {name: value for name, value in vars(self).items() if value or not name.endswith("_bias")}
+
     @property
     def layer_matrices(self) -> int:
         """Number of parameters in the matrices of one layer. Each row of activations meets all of them once."""

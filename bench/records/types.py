@@ -92,7 +92,7 @@ class Round:
     def to_json(self) -> dict:
         """The record with its keys in the order in which they are written."""
         measured = {
-            "shape": self.shape and vars(self.shape), "load_s": self.load_s, "warmup_ms": self.warmup_ms,
+            "shape": self.shape and self.shape.to_json(), "load_s": self.load_s, "warmup_ms": self.warmup_ms,
             "calls": [call.to_json() for call in self.calls], "memory_gib": self.memory_gib.to_json(),
             "capture_s": self.capture_s, "compile_s": self.compile_s, "nvml": self.nvml and self.nvml.to_json(),
             "sequences": self.sequences,

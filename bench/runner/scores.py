@@ -10,7 +10,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.records import types
 from bench.records.not_scored import NOT_YET
+from bench.records.types import Scores
 from bench.runner import apart, estimate, notices
 from bench.runner.progress import SCORING, Bar
 from bench.store.sink import Sink
@@ -49,9 +51,9 @@ class Share:
         whole = new[: new.rfind(b"\n") + 1]  # what stands behind it is being written
         self.read_bytes += len(whole)
         for line in whole.splitlines():
-            raw = json.loads(line)
-            if raw.get("failure") != NOT_YET:
-                self.waiting.pop((raw.get("cell_id"), raw.get("scorer")), None)
+            record = types.parse(json.loads(line))
+            if isinstance(record, Scores) and record.failure != NOT_YET:
+                self.waiting.pop((record.cell_id, record.scorer), None)
         return 1 - sum(self.waiting.values()) / self.total_s
 
 

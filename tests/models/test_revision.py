@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.common.errors import BadInput
-from bench.models import checkpoint, revision
-from tests.models.test_checkpoint import LLAMA, index, model_dir
+from bench.models import revision
+from bench.models.checkpoint import Checkpoint
+from tests.support.model_directory import LLAMA, write_config
 
 LARGE = 4096  # bytes from which on a file counts as large here
 
@@ -40,8 +41,20 @@ def reads(monkeypatch) -> list[str]:
     return names
 
 
+def model_dir(folder: Path, config: dict, **weights: bytes) -> Path:
+    """A directory whose weights have these bytes, by the name of the file; a name needs no sound file."""
+    write_config(folder, config)
+    for name, content in (weights or {"model": b"weights"}).items():
+        (folder / f"{name}.safetensors").write_bytes(content)
+    return folder
+
+
+def described(folder: Path) -> Checkpoint:
+    return Checkpoint(folder, "llama", LLAMA)
+
+
 def name_of(folder: Path) -> str:
-    return checkpoint.read(folder).revision
+    return revision.of_model(folder, sorted(folder.glob("*.safetensors")))
 
 
 def flipped(content: bytes, place: int) -> bytes:
@@ -69,7 +82,7 @@ def test_a_file_that_keeps_size_and_time_of_writing_is_read_again(tmp_path, read
 
 
 def test_large_files_are_read_once_wherever_they_are_seen_from(tmp_path, reads):
-    folder = model_dir(index(tmp_path, "one", "two"), LLAMA, one=bytes(LARGE), two=b"x" * LARGE)
+    folder = model_dir(tmp_path, LLAMA, one=bytes(LARGE), two=b"x" * LARGE)
     names = {name_of(folder) for _ in range(3)}
     link = tmp_path / "link"
     link.mkdir()
@@ -130,11 +143,11 @@ def test_reading_that_takes_long_is_announced_once(tmp_path, capsys, monkeypatch
 
 def test_the_former_name_saw_neither_the_end_of_large_weights_nor_a_template_of_its_own(tmp_path):
     folder = model_dir(tmp_path / "model", LLAMA, model=bytes(2 * LARGE))
-    before = checkpoint.read(folder)
+    before = described(folder)
     names = before.with_tokenizer(folder), before.former_revision(folder)
     (folder / "model.safetensors").write_bytes(flipped(bytes(2 * LARGE), LARGE))
-    assert checkpoint.read(folder).former_revision(folder) == names[1]
-    assert checkpoint.read(folder).with_tokenizer(folder) != names[0]
+    assert described(folder).former_revision(folder) == names[1]
+    assert described(folder).with_tokenizer(folder) != names[0]
 
 
 @pytest.mark.parametrize(
@@ -144,16 +157,16 @@ def test_the_former_name_saw_neither_the_end_of_large_weights_nor_a_template_of_
 )  # fmt: skip
 def test_every_file_of_a_tokenizer_is_in_the_name(tmp_path, name):
     folder = model_dir(tmp_path / "model", LLAMA)
-    names = [checkpoint.read(folder).with_tokenizer(folder)]
+    names = [described(folder).with_tokenizer(folder)]
     (folder / name).parent.mkdir(exist_ok=True)
     for content in ("{}", json.dumps({"a": 1})):
         (folder / name).write_text(content)
-        names.append(checkpoint.read(folder).with_tokenizer(folder))
+        names.append(described(folder).with_tokenizer(folder))
     assert len(set(names)) == 3
 
 
 def test_small_weights_and_the_first_files_of_a_tokenizer_keep_their_former_name(tmp_path):
     folder = model_dir(tmp_path / "model", LLAMA, model=bytes(LARGE - 1))
     (folder / "tokenizer.json").write_text("{}")
-    about = checkpoint.read(folder)
+    about = described(folder)
     assert about.with_tokenizer(folder, 50) == about.former_revision(folder, 50)

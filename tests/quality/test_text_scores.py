@@ -110,11 +110,10 @@ def test_a_scorer_that_is_missing_is_one_line(encoder, judge, said, monkeypatch,
 
 
 def test_an_odd_task_or_answer_costs_its_own_accuracy():
-    digits = "9" * 5000 + " + 1"  # Python reads no number of so many digits
+    digits = "9" * 5000 + " + 1"  # Python reads no number of so many digits, and it is wrong
     pairs = [("Copy: a b", "a b"), ("Write a poem.", "a b"), ("Split 2: 30", digits), ("Split 2: 30", "10 + 20")]
     scored = text_scores.of_tasks([Row(prompt, None, text, []) for prompt, text in pairs])
-    assert scored["values"]["accuracy"] == [1.0, None, None, 1.0]
-    assert scored["values"]["accuracy_split"] == [None, None, None, 1.0]
+    assert scored["values"]["accuracy"] == [1.0, None, 0.0, 1.0]
+    assert scored["values"]["accuracy_split"] == [None, None, 0.0, 1.0]
     assert scored["values"]["accuracy_one_answer"] == [1.0, None, None, None]
-    assert set(scored["not_scored"]) == {1, 2}
-    assert "4300 digits" in scored["not_scored"][2]
+    assert set(scored["not_scored"]) == {1}

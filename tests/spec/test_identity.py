@@ -157,7 +157,7 @@ def test_a_token_beyond_the_vocabulary_is_one_line(model):
 
 def test_a_prompt_without_tokens_is_one_line(model):
     (model / "chat_template.jinja").write_text("{% if false %}{{ messages }}{% endif %}")
-    assert refusal(baseline, model) == "the tokenizer or the chat template of llama leaves out the user's message"
+    assert refusal(baseline, model) == f"{model}: its tokenizer gives no token for the message 'What is it?'"
     about = checkpoint.read(model)
     text = refusal(rules.check_prompts, [[1], []], 8, about, "mine")
     assert text == f"mine: prompt 2 has no tokens for {model}; give it another text"

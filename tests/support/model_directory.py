@@ -40,7 +40,7 @@ def write_tensors(file: Path, shapes: dict[str, tuple[int, ...]], dtype: str = "
 def tensors_of(config: dict) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor that a directory of this configuration must hold, by its name in the file."""
     kind = KINDS[config["model_type"]]
-    shape = Checkpoint(Path(), kind.name, config, "").shape
+    shape = Checkpoint(Path(), kind.name, config).shape
     return {kind.parameter_name(name): size for name, size in tensor_files.parameters(shape)}
 
 
