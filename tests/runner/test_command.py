@@ -9,6 +9,8 @@ from bench import run as door
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.devices import lock
+from bench.records.not_scored import NOT_YET
+from bench.records.types import Scores
 from bench.runner import command, loop, scores
 from bench.runner.command import Outcome, Todo
 from bench.runner.progress import SCORING, Part
@@ -70,14 +72,23 @@ def test_what_is_about_to_be_done_in_words():
     assert command.announcement(Todo(processes, []), WORK, nothing_scored).endswith("a first guess is under a minute")
 
 
+def score_line(cell_id: str, scorer: str, **fields) -> str:
+    """A record of scores as it stands in a file."""
+    return json.dumps(Scores("s", cell_id, scorer, {}, make_cell("llada"), **fields).to_json()) + "\n"
+
+
 def test_the_share_of_the_scores_is_read_off_the_records(tmp_path):
     file = tmp_path / "records.jsonl"
-    file.write_text('{"record": "scores", "cell_id": "b", "scorer": "judge-x"}\n')  # of before
+    file.write_text(score_line("b", "judge-x"))  # of before
     share = scores.Share(SimpleNamespace(file=file), {("a", "diversity"): 1.0, ("a", "judge-x"): 3.0})
     assert share.now() == 0
+    last = score_line("a", "diversity")
     with open(file, "a") as stream:
-        stream.write(json.dumps({"record": "scores", "cell_id": "a", "scorer": "judge-x"}) + '\n{"record": "sco')
+        stream.write(score_line("a", "judge-x", failure=NOT_YET))
+        stream.flush()
+        assert share.now() == 0
+        stream.write(score_line("a", "judge-x") + last[:9])
         stream.flush()
         assert share.now() == 0.75
-        stream.write('res", "cell_id": "a", "scorer": "diversity"}\n')
+        stream.write(last[9:])
     assert share.now() == 1
