@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis import cost, hypotheses, surface
+from bench.analysis import cost, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
+from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
 from bench.analysis.likelihood import Likelihood, likelihoods
 from bench.analysis.noise import judge
@@ -20,7 +21,8 @@ class Findings:
     """What a study says, as numbers.
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
-    study was on a CPU.
+    study was on a CPU. tolerances: when those of the hypotheses were chosen. hundred_steps: LLaDA's
+    latency at 100 steps over LLaMA's, at each place.
     """
 
     study: str
@@ -28,13 +30,15 @@ class Findings:
     comparisons: list[Comparison]
     scalings: list[Scaling]
     scores: list[Score]
+    tolerances: str
     likelihoods: list[Likelihood]
     costs: pd.DataFrame
     on_cpu: bool
+    hundred_steps: list[Latency]
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
-        return surface.surface_of(self.costs, self.scalings, self.pair, self.on_cpu)
+        return surface.surface_of(self.costs, self.scalings, self.pair, self.on_cpu, hypotheses.read())
 
 
 def findings_of(study: Study) -> Findings:
@@ -42,13 +46,17 @@ def findings_of(study: Study) -> Findings:
     pair = read_pair(study.runs["pair"].iloc[0])
     judged = judge(study)
     groups = scalings(judged)
+    about = hypotheses.read()
+    compared = comparisons(judged, pair.metrics)
     return Findings(
         study=study.name,
         pair=pair,
-        comparisons=comparisons(judged, pair.metrics),
+        comparisons=compared,
         scalings=groups,
-        scores=hypotheses.scores(pair.name, groups, hypotheses.read()),
+        scores=hypotheses.scores(pair.name, groups, about),
+        tolerances=about.tolerances,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),
         on_cpu="platform" in study.runs and bool((study.runs["platform"] == "cpu").any()),
+        hundred_steps=hundred_steps.latencies(compared, groups),
     )

@@ -104,7 +104,7 @@ class Scaling:
     rows: pd.DataFrame
     left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
     parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
-    noise: Noise | None = None
+    noise: tuple[Noise, ...] = ()
     histories: Histories = field(default_factory=Histories)
 
     @property
@@ -131,18 +131,28 @@ class Scaling:
     def ratios(self) -> dict[str, stats.Estimate]:
         """By run id: the throughput of a run with steps over that of the model without steps in the same place."""
         rounds = {run["run_id"]: rounds_beside(self, run, RATE) for _, run in with_steps(self.rows).iterrows()}
-        return {run_id: stats.ratio_over_rounds(*pair) for run_id, pair in rounds.items() if pair}
+        return {
+            run_id: stats.ratio_over_rounds(*zip(*pairs.values(), strict=True))
+            for run_id, pairs in rounds.items() if pairs
+        }  # fmt: skip
 
     @cached_property
-    def break_evens(self) -> list[tuple[pd.Series, stats.Estimate]]:
-        """(run, steps at which both models take equally long) of each place, from its run of the fewest steps."""
+    def break_evens_by_round(self) -> list[tuple[pd.Series, dict[int, float]]]:
+        """(run, steps at which both models take equally long in each round) of each place, from its run of the fewest
+        steps: plain denoising has no prefill, so its time is in proportion to the steps."""
         result = []
         places = [*PLACE, "head", "engine", "attention", "block_length"]
         for _, runs in with_steps(self.rows).groupby(places, dropna=False):
             run = runs.loc[runs["steps"].idxmin()]
-            if rounds := rounds_beside(self, run, LATENCY):
-                result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
+            rounds = rounds_beside(self, run, LATENCY)
+            if rounds:
+                result.append((run, {number: run["steps"] * its / own for number, (own, its) in rounds.items()}))
         return result
+
+    @cached_property
+    def break_evens(self) -> list[tuple[pd.Series, stats.Estimate]]:
+        """(run, steps at which both models take equally long) of each place, with the interval over its rounds."""
+        return [(run, stats.typical_over_rounds(list(steps.values()))) for run, steps in self.break_evens_by_round]
 
     @cached_property
     def beside_own(self) -> list[tuple[pd.Series, stats.Estimate]]:
@@ -194,7 +204,7 @@ def scaling_of(kind: str, runs: pd.DataFrame, study: JudgedStudy) -> Scaling:
     wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
     has_whole = pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
     is_spare = is_part & has_whole
-    noise = noise_under(runs, study.noises)
+    noise = noise_under(runs, study.sentinels)
     return Scaling(kind, good[~is_spare], without_numbers(left_out), good[is_spare], noise, study.histories)
 
 
@@ -230,14 +240,13 @@ def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
     return [(line, rows[rows["line"] == line]) for line in lines]
 
 
-def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
-    """(values of a run with steps, values of the model without steps in the same place with the same engine and
-    attention), by round; empty where either is missing."""
+def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> dict[int, list[float]]:
+    """[value of a run with steps, value of the model without steps in the same place with the same engine and
+    attention] by round; empty where either is missing."""
     reference = like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
     if reference.empty or metric not in run or pd.isna(run[metric]):
-        return []
-    rounds = scaling.histories.rounds([run["run_id"], *reference["run_id"]], metric)
-    return list(zip(*rounds.values(), strict=True))
+        return {}
+    return scaling.histories.rounds([run["run_id"], *reference["run_id"]], metric)
 
 
 def paired_ratio(scaling: Scaling, run: pd.Series, reference: pd.Series, metric: str | None) -> stats.Estimate | None:

@@ -3,12 +3,10 @@
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
-from bench.analysis.noise import Noise
 from bench.analysis.runs import setting_of, temperature_of
 from bench.analysis.scaling import DEFAULTS, PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
-from bench.records import trust
 
 MISSING = "-"  # where there is no number
 NOTE_LENGTH = 80  # characters of a part of a note
@@ -106,20 +104,6 @@ def format_value(value: float, digits: int) -> str:
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value, with its interval where there is any."""
     return estimate.text(digits, unit)
-
-
-def noise_sentence(noise: Noise | None) -> str:
-    """What the study's sentinels of one engine say of the machine."""
-    if noise is None:
-        return "Noise: no sentinel of this engine ran."
-    begin = f"Noise: no sentinel ran {noise.none_ran};" if noise.none_ran else "Noise:"
-    left_out = f" A sentinel is left out: {noise.left_out}." if noise.left_out else ""
-    if noise.ratio is None:
-        return f"{begin} not measured.{left_out}"
-    drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
-    flag = f" (MORE THAN {trust.DRIFT:.0%}: {noise.engine.upper()} RUNS DRIFTED)" if noise.drifted else ""
-    cell = f"the same {noise.engine} cell twice in a round"
-    return f"{begin} {cell} differs by a factor of {interval(noise.ratio, 2)}{drift}{flag}.{left_out}"
 
 
 def left_out_sentence(group: Comparison | Scaling) -> str:

@@ -202,7 +202,8 @@ def pair_of(request: Request) -> PairFile:
 
 
 def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
-    """The grids by the names they were given, and last, where one of them wants it, the sentinel's on their engines."""
+    """The grids by the names they were given, and last, where one of them wants it, the sentinel's: on their engines,
+    of its own model and of each other one that they run."""
     from bench.spec import expand, grid
 
     grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
@@ -216,5 +217,8 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     if any(file.sentinel for file in watched):
         engines = {engine for file in watched for engine in expand.as_list(file.engine)}
         eager_first = sorted(engines, reverse=True)  # where only one sentinel is taken, it is the eager one
-        grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, {"engine": eager_first}, pair.name)
+        own_models = expand.as_list(grid.read_grid(sentinel.GRID, {}, pair.name).model)
+        others = {model for file in watched for model in expand.as_list(file.model)} - set(own_models)
+        values = {"engine": eager_first, "model": [*own_models, *sorted(others)]}
+        grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, values, pair.name)
     return grids

@@ -78,7 +78,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Short name for people: `llama`, `llada 16 steps`, `sentinel a, captured`."""
+        """Short name for people: `llama`, `llada 16 steps`, `sentinel a, llada, captured`."""
         name = f"{self.model} {self.steps} steps" if self.steps else self.model
         name += f", {self.head} head" if self.head else ""
         captured = ", captured" if self.engine == "captured" else ""
@@ -86,7 +86,7 @@ class Cell:
         name += f", {self.attention} attention" if self.attention else ""
         name += f", {self.fill} weights" if self.fill else ""
         name += f", {self.timed} timed" if self.timed else ""
-        return name if self.twin is None else f"sentinel {self.twin}{captured}"
+        return name if self.twin is None else f"sentinel {self.twin}, {self.model}{captured}"
 
     @property
     def float_dtype(self) -> str:

@@ -15,12 +15,12 @@ from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
 from bench.records.types import Round
-from bench.store import mlflow_client
+from bench.store import mlflow_client, text_size
 from bench.store.generations import generations
 from bench.store.mlflow_client import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
-RULES = 5  # of what a run shows of its records; another number logs every run anew
+RULES = 6  # of what a run shows of its records; another number logs every run anew
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first")
@@ -115,7 +115,7 @@ def run_name(cell: Settings) -> str:
         return f"{cell.model} likelihood of {cell.text}"
     engine = ", captured" if cell.engine == "captured" else ""
     if cell.kind == "sentinel":
-        return f"sentinel {cell.twin}{engine}"
+        return f"sentinel {cell.twin}, {cell.model}{engine}"
     steps = "" if cell.steps is None else f" {cell.steps} steps"
     what = "tasks" if cell.kind == "tasks" else f"{cell.gen_length} tokens"
     head = f", {cell.head} head" if cell.head else ""
@@ -144,6 +144,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "git": " ".join(sorted({record.git or "" for record in entry.rounds.values()})),
         "command": last.command or "",
         "order": " ".join(f"{number}:{'' if record.order is None else record.order}" for number, record in rounds),
+        "machines": json.dumps({number: record.environment.machine for number, record in rounds}),
         "order_seed": "" if last.order_seed is None else str(last.order_seed),
         **utilisation.ceiling_tags(entry),
         **machine_tags(last),
@@ -177,7 +178,7 @@ def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Me
 
     logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
     """
-    rounds = metrics.round_metrics(entry)
+    rounds = text_size.with_text_rates(entry, metrics.round_metrics(entry))
     now_ms = int(1e3 * time.time())
     values = [
         Metric(f"rounds/{name}", rounded(value), now_ms, number)

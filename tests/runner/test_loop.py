@@ -213,7 +213,7 @@ def test_a_round_measured_again_by_its_verdict_brings_its_sentinel():
         known |= seen(one, "exclusive", "violated" if one is cell else "exclusive")
     found = runner_order.rounds_to_do(work, known, frozenset(["violated"]))
     assert [(round_, [c.label for c in cells]) for round_, cells in found] == [
-        (2, ["sentinel a"]), (2, ["llama"]), (2, ["sentinel b"]),
+        (2, ["sentinel a, llada"]), (2, ["llama"]), (2, ["sentinel b, llada"]),
     ]  # fmt: skip
 
 
