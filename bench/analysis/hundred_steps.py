@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis.comparison import LATENCY, Comparison, amounts_of
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import Noise
 from bench.analysis.runs import setting_of
-from bench.analysis.scaling import DEFAULTS, Scaling
+from bench.analysis.scaling import Scaling
 from bench.common import stats
 
 STEPS = 100
@@ -66,9 +67,11 @@ def of_scaling(group: Scaling) -> list[Latency]:
     for run, steps in group.break_evens:
         if pd.notna(run["attention"]):
             continue
-        bounds = (None, None) if steps.low is None else (STEPS / steps.high, STEPS / steps.low)
+        per_step = stats.inverse(steps)
+        ends = (per_step.value, per_step.low, per_step.high)
+        ratio = stats.Estimate(*(None if end is None else STEPS * end for end in ends))
         rounds = len(group.histories.rounds([run["run_id"]], LATENCY))
-        result.append(at(run, stats.Estimate(STEPS / steps.value, *bounds), rounds, group.noise, run.to_frame().T))
+        result.append(at(run, ratio, rounds, group.noise, run.to_frame().T))
     return result
 
 

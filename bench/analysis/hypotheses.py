@@ -1,5 +1,4 @@
-"""What was predicted of the 8B study before it ran, and what became of it: confirmed, refuted, undecided or not
-measured.
+"""What was predicted of the 8B study before it ran, and what became of it.
 
 paper/hypotheses.yaml states each hypothesis with numbers of the cost model (bench/cost/predictions.py) and a tolerance;
 a test recomputes them. A claim is met where the measured value, with all of its interval, lies within the claim's
@@ -14,8 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
-from bench.analysis.scaling import DEFAULTS, Scaling
+from bench.analysis.scaling import Scaling
 from bench.common import stats
 from bench.common.stats import Estimate
 from bench.common.units import GIB
@@ -106,14 +106,22 @@ def is_same_place(run: pd.Series, claim: Claim, engine: str, about: HypothesesFi
     )
 
 
-def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> dict[int, dict[int, float]]:
-    """By batch: the steps at which both models take equally long in each round, at the claim's length. Of several grids
-    that measured a place, the first in the order of `TIMED` counts, as in the tables."""
-    evens: dict[int, dict[int, float]] = {}
+@dataclass(frozen=True)
+class BreakEven:
+    """The steps at which both models take equally long at one place."""
+
+    steps: Estimate  # as in the tables: its interval is widened where times were extrapolated
+    by_round: dict[int, float]
+
+
+def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> dict[int, BreakEven]:
+    """By batch: where time breaks even at the claim's length. Of several grids that measured a place, the first in the
+    order of `TIMED` counts, as in the tables."""
+    evens: dict[int, BreakEven] = {}
     for group in sorted((group for group in groups if group.kind in TIMED), key=lambda group: TIMED.index(group.kind)):
-        for run, by_round in group.break_evens_by_round:
+        for (run, steps), (_, by_round) in zip(group.break_evens, group.break_evens_by_round, strict=True):
             if is_same_place(run, claim, engine, about):
-                evens.setdefault(int(run["batch_size"]), by_round)
+                evens.setdefault(int(run["batch_size"]), BreakEven(steps, by_round))
     return evens
 
 
@@ -182,15 +190,15 @@ def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scal
         return None if largest is None else Estimate(largest)
     evens = break_evens(claim, engine, about, groups)
     if claim.quantity == "turning_batch":
-        return turning_batch(evens, claim)
+        return turning_batch({batch: even.by_round for batch, even in evens.items()}, claim)
     if claim.batch not in evens:
         return None
-    steps = list(evens[claim.batch].values())
+    steps = evens[claim.batch].steps
     if claim.quantity == "break_even_steps":
-        return stats.typical_over_rounds(steps)
-    latency_ratios = [claim.gen_length / claim.tokens_per_step / even for even in steps]
-    is_rate = claim.quantity == "throughput_ratio"
-    return stats.typical_over_rounds([1 / ratio for ratio in latency_ratios] if is_rate else latency_ratios)
+        return steps
+    ends = (steps.value, steps.low, steps.high)
+    rate = Estimate(*(None if end is None else end * claim.tokens_per_step / claim.gen_length for end in ends))
+    return rate if claim.quantity == "throughput_ratio" else stats.inverse(rate)
 
 
 @dataclass(frozen=True)
@@ -284,10 +292,9 @@ def independent(scores: list[Score]) -> list[Result]:
 
 def break_even_errors(scores: list[Score]) -> list[float]:
     """Measured over predicted steps at which time breaks even, of each place that was measured."""
-    ratios = {
-        result.number: result.measured.value / result.claim.value
-        for result in independent(scores)
-        if result.number[0] == "break_even_steps" and result.measured is not None
-    }
-    is_latency = {r.number: r.claim.quantity == "latency_ratio" for r in independent(scores)}
-    return [1 / ratio if is_latency[number] else ratio for number, ratio in ratios.items()]
+    errors = []
+    for result in independent(scores):
+        if result.number[0] == "break_even_steps" and result.log_error is not None:
+            sign = -1 if result.claim.quantity == "latency_ratio" else 1  # which falls as these steps grow
+            errors.append(float(np.exp(sign * result.log_error.value)))
+    return errors

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis.comparison import LATENCY, Comparison
-from bench.analysis.runs import like, without_steps
-from bench.analysis.scaling import PLACE, Scaling
+from bench.analysis.scaling import Scaling, reference_of
 from bench.common import stats
 
 FLOOR = "predicted/latency_ms"
@@ -57,7 +56,8 @@ def of_scaling(scaling: Scaling) -> list[tuple[pd.Series, Parity]]:
     """(run, parity) of each place of a group where time was seen to break even and floors are known."""
     result = []
     for run, measured in scaling.break_evens:
-        reference = like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
-        if parity := of_runs(reference, scaling.rows[scaling.rows["run_id"] == run["run_id"]], measured):
+        if parity := of_runs(
+            reference_of(scaling, run), scaling.rows[scaling.rows["run_id"] == run["run_id"]], measured
+        ):
             result.append((run, parity))
     return result

@@ -7,8 +7,9 @@ import pandas as pd
 
 from bench.analysis import hypotheses
 from bench.analysis.hypotheses import HypothesesFile
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
-from bench.analysis.scaling import DEFAULTS, Scaling
+from bench.analysis.scaling import Scaling
 from bench.cost import predictions
 from bench.cost.cards import PUBLISHED, devices
 from bench.cost.floors import Ceilings

@@ -62,6 +62,12 @@ def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) 
     return typical_over_rounds((np.asarray(numerator) / np.asarray(denominator)).tolist())
 
 
+def inverse(estimate: Estimate) -> Estimate:
+    """One over a value above 0, with the interval turned round."""
+    low, high = (None if end is None else 1 / end for end in (estimate.high, estimate.low))
+    return Estimate(1 / estimate.value, low, high)
+
+
 def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
     """Median of paired ratios inside one process, which a slow spell of the machine does not move.
 

@@ -2,9 +2,10 @@
 
 from bench.analysis import parity as analysis_parity
 from bench.analysis.comparison import Comparison
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.parity import Parity
 from bench.analysis.runs import setting_of
-from bench.analysis.scaling import DEFAULTS, Scaling
+from bench.analysis.scaling import Scaling
 from bench.render.wording import PLACES, label_of_models
 
 SETTINGS = ("engine", "head", "attention")  # stand beside a place where they differ

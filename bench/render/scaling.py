@@ -4,9 +4,10 @@ import pandas as pd
 
 from bench.analysis import scaling as analysis_scaling
 from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import setting_of, with_steps
-from bench.analysis.scaling import ALLOCATED, DEFAULTS, LATENCY, Edge, Line, Scaling
+from bench.analysis.scaling import ALLOCATED, LATENCY, PARTS, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.render import noise, parity
@@ -183,7 +184,8 @@ def end_text(scaling: Scaling, run: pd.Series) -> str:
     """ "3.28 [3.18, 3.38] at batch 1": a run's throughput ratio and where it stands; that it may be noise alone."""
     ratio = scaling.ratios[run["run_id"]]
     doubt = equal_words(ratio, rounds_of(scaling, run), floor_of(scaling.noise), "which of the two gives more")
-    return f"{ratio_text(ratio)} at {at(scaling, run[scaling.axis])}{doubt}"
+    extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
+    return f"{ratio_text(ratio)} at {at(scaling, run[scaling.axis])}{extrapolated}{doubt}"
 
 
 def rounds_of(scaling: Scaling, run: pd.Series) -> int:
@@ -200,7 +202,8 @@ def break_even_sentences(scaling: Scaling) -> list[str]:
     for run, steps in scaling.break_evens:
         setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
         place = at(scaling, run[scaling.axis])
-        by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}")
+        extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
+        by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")
     name = label_of_models(diffusion, with_steps=True)
     reference = label_of_models(scaling.rows.head(0), with_steps=False)
     return [
@@ -253,4 +256,16 @@ def shortcut_sentences(scaling: Scaling) -> list[str]:
         if texts:
             label = kinds.label_of(shortcut.model)
             result.append(f"Shortcut: {label} from {part} over all of them: {', '.join(texts)}.")
-    return result
+    return [*result, *unchecked_sentences(scaling)]
+
+
+def unchecked_sentences(scaling: Scaling) -> list[str]:
+    """That extrapolated times of a model were compared with no whole call, so that their intervals lack the bias."""
+    timed = scaling.rows[scaling.rows[LATENCY].notna()] if LATENCY in scaling.rows else scaling.rows.head(0)
+    models = dict.fromkeys(timed[timed[PARTS].notna().any(axis=1)]["model"])
+    return [
+        f"Shortcut: no call of {kinds.label_of(model)} was made whole here; how far its extrapolated times are off"
+        " is not known, and not in their intervals."
+        for model in models
+        if model not in scaling.biases
+    ]

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of, temperature_of
-from bench.analysis.scaling import DEFAULTS, PLACE, Line, Scaling
+from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
 
@@ -35,18 +36,20 @@ def machine_of(runs: pd.DataFrame) -> str:
 
 
 def comparison_title(comparison: Comparison) -> str:
-    """ "180 tasks, 32 tokens, batch 1, float32, greedy": what the runs of a comparison have in common."""
+    """ "180 tasks, 32 tokens, batch 1, float32, greedy, eager engine, lean head": what the runs of a comparison have in
+    common."""
     run = comparison.every.iloc[0]
     temperature = temperature_of(run)
-    head = setting_of(run, "head", "")
+    diffusion = comparison.every[comparison.every["model"].map(kinds.has_steps).astype(bool)]
+    head = "" if diffusion.empty else setting_of(diffusion.iloc[0], "head", DEFAULTS["head"])
     parts = [
         f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
         f"{run['gen_length']:.0f} tokens",
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
         f"temperature {temperature:g}" if temperature else "greedy",
+        f"{setting_of(run, 'engine', 'eager')} engine",
         f"{head} head" if head else "",
-        "captured" if run.get("engine") == "captured" else "",
     ]
     return ", ".join(filter(None, parts))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import estimate_of, setting_of
-from bench.analysis.scaling import DEFAULTS
 from bench.common import stats
 from bench.data import tasks
 from bench.models import kinds
@@ -125,9 +125,11 @@ def write(answers: Comparison, about_tasks: Comparison, folder: Path, on_engines
 
 
 def full_caption(caption: str, comparison: Comparison) -> str:
-    """A topic's caption with what must be said of the weights and of what is left out."""
+    """A topic's caption with what its runs have in common, and what must be said of the weights and of what is left
+    out."""
     label = wording.weights_label(comparison.every)
-    parts = [caption, f"({label.capitalize()}.)" if label else "", wording.left_out_sentence(comparison)]
+    title = "" if comparison.every.empty else f"{wording.capitalised(escape(wording.comparison_title(comparison)))}."
+    parts = [caption, title, f"({label.capitalize()}.)" if label else "", wording.left_out_sentence(comparison)]
     return " ".join(filter(None, parts))
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis import parity
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import estimate_of, setting_of
-from bench.analysis.scaling import AXES, DEFAULTS, PARTS, Scaling
+from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units, unit_in_results
@@ -32,7 +33,8 @@ ABOUT = {  # what a table of the kind shows, before what all say
 }
 PART = (
     "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
-    " first and last tokens, were run, and a typical forward stands for each of the others."
+    " first and last tokens, were run, and a typical forward stands for each of the others. Their intervals are widened"
+    " by what extrapolating was off where calls were made both ways."
 )
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json

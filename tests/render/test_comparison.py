@@ -70,10 +70,14 @@ def test_what_is_not_scored_is_not_measured(made_up):
 
 def test_a_title_says_what_the_runs_have_in_common(made_up):
     tasks = made_up.comparison((500, 0.4), {4: (80, 0.2)}, kind="tasks")
-    assert wording.comparison_title(tasks) == "32 tasks, 128 tokens, batch 1, float32, greedy"
+    assert (
+        wording.comparison_title(tasks) == "32 tasks, 128 tokens, batch 1, float32, greedy, eager engine, official head"
+    )
     captured = made_up.comparison((500, 0.4), {4: (80, 0.2)}, engine="captured", temperature="0.7")
     title = wording.comparison_title(captured)
-    assert title == "32 prompts, 128 tokens, batch 1, float32, temperature 0.7, captured"
+    assert title == "32 prompts, 128 tokens, batch 1, float32, temperature 0.7, captured engine, official head"
+    lean = made_up.comparison((500, 0.4), {4: (80, 0.2)}, head="lean")
+    assert wording.comparison_title(lean).endswith(", eager engine, lean head")
 
 
 def test_failed_runs_stand_in_the_table_and_are_counted(made_up):
