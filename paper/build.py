@@ -19,6 +19,7 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.render import endpoints as render_endpoints
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render.study import print_findings
 from bench.spec import pair
@@ -84,6 +85,7 @@ def make_parts(findings: Findings) -> None:
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
+    words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(selection.scalings))
     write_numbers(selection.numbers(), words)
     comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)

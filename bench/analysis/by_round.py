@@ -21,6 +21,7 @@ class Amounts:
     diffusion: list[list[float]]  # [rounds][step counts]
     autoregressive: list[float]  # [rounds]
     is_rate: bool = False
+    rounds: tuple[int, ...] = ()  # their numbers; none where runs share no round
 
     def ratios_at(self, steps: float) -> list[float]:
         """In each round, the diffusion model's amount at some steps over the autoregressive model's.
@@ -57,10 +58,16 @@ def amounts(histories: Histories, autoregressive: pd.DataFrame, diffusion: pd.Da
     if autoregressive.empty or diffusion.empty:
         return None
     rows = pd.concat([diffusion, autoregressive])
-    rounds = list(histories.rounds(rows["run_id"], metric).values())
+    by_number = histories.rounds(rows["run_id"], metric)
+    rounds = list(by_number.values())
     if not rounds:
         if metric not in rows or rows[metric].isna().any():
             return None
         rounds = [rows[metric].tolist()]
-    is_rate = metric.startswith("throughput/")
-    return Amounts(diffusion["steps"].tolist(), [row[:-1] for row in rounds], [row[-1] for row in rounds], is_rate)
+    return Amounts(
+        diffusion["steps"].tolist(),
+        [row[:-1] for row in rounds],
+        [row[-1] for row in rounds],
+        metric.startswith("throughput/"),
+        tuple(by_number),
+    )

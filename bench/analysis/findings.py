@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis import cost, hundred_steps, hypotheses, surface
+from bench.analysis import cost, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
+from bench.analysis.endpoints import Outcome
 from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
 from bench.analysis.likelihood import Likelihood, likelihoods
@@ -13,7 +14,9 @@ from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
 from bench.analysis.surface import Surface
+from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
+from bench.spec.study_file import StudyFile
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Findings:
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
     study was on a CPU. tolerances: when those of the hypotheses were chosen. hundred_steps: LLaDA's
-    latency at 100 steps over LLaMA's, at each place.
+    latency at 100 steps over LLaMA's, at each place. declared, endpoints: what the study's file declared to be primary
+    (None: there is no file), and what became of it.
     """
 
     study: str
@@ -35,6 +39,8 @@ class Findings:
     costs: pd.DataFrame
     on_cpu: bool
     hundred_steps: list[Latency]
+    declared: StudyFile | None
+    endpoints: list[Outcome]
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -47,6 +53,7 @@ def findings_of(study: Study) -> Findings:
     judged = judge(study)
     groups = scalings(judged)
     about = hypotheses.read()
+    declared = study_file.read(study.name)
     compared = comparisons(judged, pair.metrics)
     return Findings(
         study=study.name,
@@ -59,4 +66,6 @@ def findings_of(study: Study) -> Findings:
         costs=cost.rows(study.runs),
         on_cpu="platform" in study.runs and bool((study.runs["platform"] == "cpu").any()),
         hundred_steps=hundred_steps.latencies(compared, groups),
+        declared=declared,
+        endpoints=endpoints.outcomes(declared, compared, groups, study.runs) if declared else [],
     )

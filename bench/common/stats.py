@@ -57,6 +57,34 @@ def typical_over_rounds(values: Sequence[float]) -> Estimate:
         return Estimate(*(float(np.exp(x)) for x in (log.value, log.low, log.high)))
 
 
+def over_clusters(clusters: Sequence[Sequence[float]], null: float) -> tuple[Estimate, float | None]:
+    """(geometric mean with its interval, two-sided p of a t test that it is `null`) of values above 0 in clusters.
+
+    Rounds of one card are alike in what they share, so that several cards are as many values: the mean of each. Rounds
+    of a single card are values of their own. The interval and p are None where there is one value.
+    """
+    from scipy import stats as scipy_stats
+
+    values = [typical_over_rounds(cluster).value for cluster in clusters] if len(clusters) > 1 else list(clusters[0])
+    if len(values) < 2:
+        return typical_over_rounds(values), None
+    logs = np.log(values) - np.log(null)
+    if np.ptp(logs) == 0:
+        return typical_over_rounds(values), float(logs[0] == 0)
+    return typical_over_rounds(values), float(scipy_stats.ttest_1samp(logs, 0.0).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values adjusted for being several, in their order (Holm, Scandinavian Journal of Statistics 6, 1979): the
+    smallest times their number, the next times one fewer, never less than the one before."""
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for place, number in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
+        least = max(least, min(1.0, p_values[number] * (len(p_values) - place)))
+        adjusted[number] = least
+    return adjusted
+
+
 def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
     """Ratio of two models' values, paired by round: exp of the mean log ratio, t interval on the log scale."""
     return typical_over_rounds((np.asarray(numerator) / np.asarray(denominator)).tolist())

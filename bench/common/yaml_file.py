@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,7 +66,8 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The known keys of the mapping at `path` inside a schema."""
+    """The known keys of the mapping at `path` inside a schema, which may lead through mappings and lists of others."""
     for part in path:
-        schema = schema.model_fields[part].annotation
+        has_fields = hasattr(schema, "model_fields")
+        schema = schema.model_fields[part].annotation if has_fields else get_args(schema)[-1]
     return list(schema.model_fields)

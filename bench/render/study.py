@@ -6,6 +6,7 @@ from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.render import comparison as render_comparison
 from bench.render import cost as render_cost
+from bench.render import endpoints as render_endpoints
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
@@ -27,6 +28,7 @@ def print_findings(findings: Findings) -> None:
         *render_cost.lines(findings.costs),
         *render_hypotheses.lines(findings.scores, findings.tolerances),
         *render_hundred_steps.lines(findings.comparisons, findings.hundred_steps),
+        *render_endpoints.lines(findings.study, findings.declared, findings.endpoints),
     ):
         print(line)
 

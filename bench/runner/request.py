@@ -162,11 +162,12 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand
+    from bench.spec import expand, study_file
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
     pair = pair_of(request)
+    study_file.read(request.study or pair.name)  # a broken declaration is refused before anything is measured
     grids = read_grids(request, pair)
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
     if pair.metrics and not request.export:

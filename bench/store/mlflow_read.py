@@ -39,7 +39,12 @@ def runs_of(study: str) -> pd.DataFrame:
     while True:
         page = mlflow.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
         rows += [
-            {"run_id": run.info.run_id, "status": run.info.status, "artifacts": run.info.artifact_uri}
+            {
+                "run_id": run.info.run_id,
+                "status": run.info.status,
+                "artifacts": run.info.artifact_uri,
+                "started_ms": run.info.start_time,
+            }
             | {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
             | run.data.params
             | run.data.metrics

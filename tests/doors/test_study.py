@@ -67,7 +67,7 @@ def frame(folder) -> list[dict]:
 def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
     found = records(folder)
     rounds = [(r["cell_id"], r["round"]) for r in found if r["record"] == "round"]
-    assert len(rounds) == len(set(rounds)) == (3 + 2) * 2  # three cells and the sentinel's twins
+    assert len(rounds) == len(set(rounds)) == (3 + 4) * 2  # three cells and the twins of two sentinels
     assert all(r["outcome"] == "ok" for r in found if r["record"] == "round")
     assert sorted(r["scorer"] for r in found if r["record"] == "scores") == sorted(
         ["diversity", "bertscore-minilm", "judge-smollm2"] * 3 + ["diversity", "judge-smollm2"]  # and the references
@@ -83,7 +83,7 @@ def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, fol
 def test_runs_carry_the_contracts_names(study, folder):
     found = frame(folder)
     twins = [r for r in found if r["kind"] == "sentinel"]
-    assert sorted(r["twin"] for r in twins) == ["a", "b"]
+    assert sorted((r["model"], r["twin"]) for r in twins) == [(model, t) for model in ("llada", "llama") for t in "ab"]
     assert all(r["latency/latency_ms"] > 0 and r["outcome"] == "ok" for r in twins)
     runs = {(r["model"], r.get("steps")): r for r in found if r["kind"] != "sentinel"}
     human = runs.pop(("human", None))
@@ -99,8 +99,8 @@ def test_runs_carry_the_contracts_names(study, folder):
         assert (run["gen_length"], run["prompts"], run["dtype"], run["engine"]) == (16, 2, "float32", "eager")
         assert run["latency/latency_ms_ci_low"] < run["latency/latency_ms"] < run["latency/latency_ms_ci_high"]
         assert run["compute/nfe"] == (steps or run["compute/nfe"])
-        for name in ("latency/ttft_ms", "throughput/tokens_per_s", "memory/weights_gib", "quality/bertscore_f1",
-                     "quality/judge_perplexity", "quality/mean_length"):  # fmt: skip
+        for name in ("latency/ttft_ms", "throughput/tokens_per_s", "throughput/text_bytes_per_s", "memory/weights_gib",
+                     "quality/bertscore_f1", "quality/judge_perplexity", "quality/mean_length"):  # fmt: skip
             assert run[name] is not None
     assert runs["llama", None]["latency/itl_p50_ms"] > 0
     assert runs["llada", 2]["latency/itl_p50_ms"] is None
@@ -168,8 +168,10 @@ def test_the_report_is_built_and_says_what_is_missing(study, folder):
     assert set(numbers["llada.2.latency_ms"]) == {"value", "low", "high", "unit", "runs"}
     assert numbers["llada.2.latency_ms"]["unit"] == "ms"
     assert numbers["llada.4.nfe"]["value"] == 4
-    assert numbers["aa_ratio"]["low"] < numbers["aa_ratio"]["value"] < numbers["aa_ratio"]["high"]
-    assert numbers["drift"]["value"] >= 0
+    for model in ("llama", "llada"):
+        ratio = numbers[f"{model}.aa_ratio"]
+        assert 0 < ratio["low"] < ratio["value"] < ratio["high"]
+        assert numbers[f"{model}.drift"]["value"] >= 0
     for name in ("pareto", "quality", "step_time"):
         assert (folder / f"paper/build/figures/{name}.png").stat().st_size > 5000
     assert "not measured" not in (folder / "paper/build/tables/latency.tex").read_text()
