@@ -9,6 +9,7 @@ from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.endpoints import Outcome
 from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
+from bench.analysis.hypotheses_file import Tested
 from bench.analysis.likelihood import Likelihood, likelihoods
 from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
@@ -24,9 +25,9 @@ class Findings:
     """What a study says, as numbers.
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
-    study was on a CPU. tolerances: when those of the hypotheses were chosen. hundred_steps: LLaDA's
-    latency at 100 steps over LLaMA's, at each place. declared, endpoints: what the study's file declared to be primary
-    (None: there is no file), and what became of it.
+    study was on a CPU. tolerances: when those of the hypotheses were chosen. tested: the cost model's error in this
+    study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place.
+    declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
     """
 
     study: str
@@ -35,6 +36,7 @@ class Findings:
     scalings: list[Scaling]
     scores: list[Score]
     tolerances: str
+    tested: Tested
     likelihoods: list[Likelihood]
     costs: pd.DataFrame
     on_cpu: bool
@@ -53,6 +55,7 @@ def findings_of(study: Study) -> Findings:
     judged = judge(study)
     groups = scalings(judged)
     about = hypotheses.read()
+    scores = hypotheses.scores(pair.name, groups, about)
     declared = study_file.read(study.name)
     compared = comparisons(judged, pair.metrics)
     return Findings(
@@ -60,8 +63,9 @@ def findings_of(study: Study) -> Findings:
         pair=pair,
         comparisons=compared,
         scalings=groups,
-        scores=hypotheses.scores(pair.name, groups, about),
+        scores=scores,
         tolerances=about.tolerances,
+        tested=hypotheses.tested_in(study.name, scores) or about.tested,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),
         on_cpu="platform" in study.runs and bool((study.runs["platform"] == "cpu").any()),

@@ -38,8 +38,8 @@ class Latency:
 
 
 def latencies(comparisons: list[Comparison], scalings: list[Scaling]) -> list[Latency]:
-    """The ratio at each place, by length and batch. None for answers of fewer than 100 tokens: no step commits less
-    than one."""
+    """The ratio at each place, by length and batch. None for answers of fewer than 100 tokens, which a step a token
+    writes in fewer steps."""
     ratios = [ratio for comparison in comparisons if (ratio := of_comparison(comparison))]
     ratios += [ratio for group in scalings if group.kind in KINDS for ratio in of_scaling(group)]
     by_place: dict[tuple, Latency] = {}

@@ -7,73 +7,27 @@ factor of its own. Claims that are functions of one measured number count once.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
+from bench.analysis.hypotheses_file import Claim, HypothesesFile, Hypothesis, Tested
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling
 from bench.common import stats
 from bench.common.stats import Estimate
 from bench.common.units import GIB
-from bench.common.yaml_file import Strict, read_yaml
-from bench.cost.floors import Ceilings
+from bench.common.yaml_file import read_yaml
 from bench.cost.predictions import Models, Place
 from bench.models import kinds
-from bench.spec import grid
-from bench.spec.pair import Model, Whole, read_pair
+from bench.spec.pair import read_pair
 
 FILE = Path("paper/hypotheses.yaml")
 TIMED = ("batch", "length", "prompt", "engines")  # kinds of cells that tell times
 PROBED = ("frontier", "memory")  # kinds of cells that tell what fits into memory
 State = Literal["met", "not met", "undecided", "not measured"]  # of a claim
-
-
-class Claim(Strict):
-    """One number of a hypothesis, and by which factor a measurement may differ from it."""
-
-    quantity: Literal["throughput_ratio", "latency_ratio", "turning_batch", "largest_batch", "break_even_steps"]
-    gen_length: Whole
-    batch: Whole = 1
-    tokens_per_step: float | None = Field(default=None, gt=0)
-    model: Model = "llada"  # of largest_batch
-    head: grid.Head = "lean"
-    value: float = Field(gt=0)
-    factor: float = Field(gt=1)
-
-
-class Hypothesis(Strict):
-    """A statement, in which `{0:.1f}` stands for the value of its first claim, and the engine that it is about."""
-
-    statement: str
-    engine: Literal["eager", "captured"]
-    claims: Annotated[list[Claim], Field(min_length=1)]
-
-    @property
-    def text(self) -> str:
-        """The statement with its claims' values."""
-        return " ".join(self.statement.split()).format(*[claim.value for claim in self.claims])
-
-
-class HypothesesFile(Strict):
-    """paper/hypotheses.yaml: the pair and the card that it is about, and the ceilings that the numbers come from."""
-
-    pair: str
-    card: str  # part of the device's name
-    flops_per_s: float = Field(gt=0)
-    bytes_per_s: float = Field(gt=0)
-    memory_gib: float = Field(gt=0)
-    prompt_tokens: Whole
-    tolerances: str  # when, and from what, the factors were chosen
-    hypotheses: dict[str, Hypothesis]
-
-    @property
-    def ceilings(self) -> Ceilings:
-        """The ceilings as the cost model takes them."""
-        return Ceilings(self.flops_per_s, self.bytes_per_s)
 
 
 def read(file: Path = FILE) -> HypothesesFile:
@@ -298,3 +252,11 @@ def break_even_errors(scores: list[Score]) -> list[float]:
             sign = -1 if result.claim.quantity == "latency_ratio" else 1  # which falls as these steps grow
             errors.append(float(np.exp(sign * result.log_error.value)))
     return errors
+
+
+def tested_in(study: str, scores: list[Score]) -> Tested | None:
+    """The cost model's error in a study; None where it tested no break-even."""
+    errors = break_even_errors(scores)
+    if not errors:
+        return None
+    return Tested(study=study, places=len(errors), least=min(errors), median=float(np.median(errors)), most=max(errors))

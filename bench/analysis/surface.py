@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis import hypotheses
-from bench.analysis.hypotheses import HypothesesFile
+from bench.analysis.hypotheses_file import HypothesesFile
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from bench.analysis.hypotheses import Claim, Result, Score, independent
+from bench.analysis.hypotheses import Result, Score, independent
+from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from bench.models import kinds
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.findings import Findings
-from bench.analysis.hypotheses import Result, Score, break_even_errors
+from bench.analysis.hypotheses import Result, Score
 from bench.analysis.runs import setting_of
 from bench.cost import predictions
 from bench.cost.cards import devices
@@ -120,24 +119,12 @@ def cards_table(pair: PairFile) -> pd.DataFrame:
     return cards.set_index("card").rename_axis(None).map(digits)
 
 
-def error_words(scores: list[Score]) -> str:
-    """How far the cost model was off where its break-evens were tested, as part of a caption."""
-    errors = break_even_errors(scores)
-    if not errors:
-        return "The error of these break-evens was not measured in this study."
-    return (
-        f"Where such break-evens were tested, in this study at {len(errors)} places, the measured steps were"
-        f" {np.median(errors):.2f} times the predicted ones ({min(errors):.2f} to"
-        f" {max(errors):.2f}): these may be as far off."
-    )
-
-
 def write(findings: Findings, folder: Path) -> None:
     """Write the tables of the cost model to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_pages(folder, "cost", COST, beside_model(findings.costs, TIMES))
     write_pages(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
-    write_pages(folder, "predictions", f"{CARDS} {error_words(findings.scores)}", cards_table(findings.pair))
+    write_pages(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
     write_pages(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(findings.scores))
 

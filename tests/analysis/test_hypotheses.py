@@ -1,11 +1,15 @@
 """The hypotheses as committed: their numbers are the cost model's, and runs score them as they should."""
 
+import gzip
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench.analysis import hypotheses
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
 from bench.analysis.noise import judge
 from bench.analysis.scaling import LATENCY, Scaling, scalings
 from bench.analysis.study import Histories, Study
@@ -14,9 +18,11 @@ from bench.common.stats import Estimate
 from bench.cost.predictions import Models, Place
 from bench.render.hypotheses import claim_text
 from bench.spec import pair
+from tests.conftest import GOLDEN
 
 ABOUT = hypotheses.read()
 MODELS = Models.of(pair.read_pair(ABOUT.pair))
+TIMES = ("throughput_ratio", "latency_ratio", "break_even_steps")
 CLAIMS = [(name, claim) for name, hypothesis in ABOUT.hypotheses.items() for claim in hypothesis.claims]
 
 
@@ -180,6 +186,29 @@ def test_the_models_error_is_that_of_break_even_steps_whatever_the_claim_speaks_
     """A twice as slow LLaDA halves the steps, the rate and doubles the latency: one error."""
     scores = hypotheses.scores(ABOUT.pair, groups(study(slower=2)), ABOUT)
     assert hypotheses.break_even_errors(scores) == [pytest.approx(0.5, rel=0.01)] * 5
+
+
+def test_the_error_that_is_stated_of_published_cards_is_that_of_the_published_study():
+    numbers = json.loads(gzip.decompress((GOLDEN / f"{ABOUT.tested.study}-results.json.gz").read_bytes()))
+    errors = []
+    for batch, length in dict.fromkeys(
+        (claim.batch, claim.gen_length) for _, claim in CLAIMS if claim.quantity in TIMES
+    ):
+        names = (f"{kind}.llada.lean.captured.b{batch}.l{length}.p128.break_even_steps" for kind in ("batch", "length"))
+        measured = next(numbers[name]["value"] for name in names if name in numbers)
+        errors.append(measured / MODELS.break_even_steps(Place(batch, length, 128), ABOUT.ceilings))
+    tested = ABOUT.tested
+    assert tested.places == len(errors)
+    expected = (min(errors), float(np.median(errors)), max(errors))
+    assert (tested.least, tested.median, tested.most) == pytest.approx(expected, rel=0.005)
+
+
+def test_a_study_that_tests_the_model_states_its_own_error():
+    scores = hypotheses.scores(ABOUT.pair, groups(study(slower=2)), ABOUT)
+    tested = hypotheses.tested_in("mine", scores)
+    assert (tested.study, tested.places, tested.median) == ("mine", 5, pytest.approx(0.5, rel=0.01))
+    assert "(mine, 5 places), the measured steps were 0.50 times the predicted ones" in tested.text
+    assert hypotheses.tested_in("mine", []) is None
 
 
 def test_a_broken_file_is_refused_in_one_line(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 from bench.analysis import cost
 from bench.analysis.findings import findings_of
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from paper.figures import cost as figures_cost
 from paper.figures.write import cost_drawings, write_drawings

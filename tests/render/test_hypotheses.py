@@ -1,6 +1,7 @@
 """Hypotheses in the words of a terminal."""
 
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from bench.render import hypotheses
 
