@@ -122,8 +122,8 @@ def price_at(
     the ratio of a replicate that never reaches, which bounds nothing (infinite for a time, 0 for a rate).
 
     Each bootstrap replicate of the cross-over is given the mean log ratio at its own steps, plus Student's t times the
-    standard error there. Where all replicates agree on the steps that is the t interval over rounds. No interval from
-    one round.
+    standard error there. Where all replicates agree on the steps that is the t interval over rounds. The interval also
+    holds that of the cross-over alone, whose tails are widened for few prompts. No interval from one round.
     """
     from scipy import stats as scipy_stats
 
@@ -138,8 +138,11 @@ def price_at(
     errors = logs.std(1, ddof=1) / np.sqrt(rounds)
     shares = (np.random.default_rng(2).permutation(len(which)) + 0.5) / len(which)  # even, so that tails have no luck
     draws = scipy_stats.t.ppf(shares, rounds - 1)
-    ratios = np.full(len(replicates), beyond)
-    with np.errstate(over="ignore"):
-        ratios[reaching] = np.exp(logs.mean(1)[which] + draws * errors[which])
-    low, high = np.quantile(ratios, [crossing.tail, 1 - crossing.tail], method="inverted_cdf")
-    return Estimate(value, float(low), float(high))
+    means = logs.mean(1)[which]
+    ends = []
+    for noise, tail in ((draws * errors[which], (1 - LEVEL) / 2), (0.0, crossing.tail)):
+        ratios = np.full(len(replicates), beyond)
+        with np.errstate(over="ignore"):
+            ratios[reaching] = np.exp(means + noise)
+        ends += np.quantile(ratios, [tail, 1 - tail], method="inverted_cdf").tolist()
+    return Estimate(value, min(ends), max(ends))

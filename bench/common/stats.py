@@ -11,6 +11,7 @@ import numpy as np
 
 LEVEL = 0.95  # of every interval
 REPLICATES = 2000  # of every bootstrap
+UNBOUNDED = 1e6  # times a value: an upper bound beyond it bounds nothing, and is printed as that
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Estimate:
         """ "0.41 [0.38, 0.44]": the value with its interval, if it has one."""
         words = f"{self.value:.{digits}f}"
         if self.low is not None:
-            high = f"{self.high:.{digits}f}" if math.isfinite(self.high) else "unbounded"
+            is_bounded = math.isfinite(self.high) and self.high <= UNBOUNDED * max(1.0, abs(self.value))
+            high = f"{self.high:.{digits}f}" if is_bounded else "unbounded"
             words += f" [{self.low:.{digits}f}, {high}]"
         return words + unit
 

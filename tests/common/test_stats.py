@@ -275,7 +275,7 @@ def test_the_price_of_a_doubtful_cross_over_has_its_doubt_too():
     replicates = [*np.linspace(8, 32, 2000)]
     certain = lambda steps: [steps / 16, steps / 16, steps / 16]  # noqa: E731 (every round agrees)
     found = cross_over.price_at(crossing_of(replicates, 16.0), 1, certain, np.inf)
-    assert (found.low, found.high) == (pytest.approx(0.5, rel=0.1), pytest.approx(2, rel=0.1))
+    assert (found.low, found.high) == (pytest.approx(9 / 16), pytest.approx(2))  # 2.5 % of 8 to 32 is 8.6: 9 steps
     noisy = lambda steps: [steps / 16 * factor for factor in (0.9, 1.0, 1.1)]  # noqa: E731
     wider = cross_over.price_at(crossing_of(replicates, 16.0), 1, noisy, np.inf)
     assert wider.low < found.low
@@ -289,3 +289,16 @@ def test_replicates_that_never_reach_have_no_bounded_price(beyond, bounds):
     assert (found.low, found.high) == bounds
     one_round = cross_over.price_at(crossing_of(replicates, 16.0), 4, lambda steps: [1.5], beyond)
     assert one_round == stats.Estimate(1.5)
+
+
+def test_few_prompts_do_not_blow_up_the_price_of_a_certain_cross_over():
+    """The tails of two prompts are all replicates; those of two rounds are Student's, whatever the prompts."""
+    certain = cross_over.CrossOver(1.0, True, 8.0, 8.0, 8.0, np.full(2000, 8.0), 1e-70)
+    found = cross_over.price_at(certain, 1, lambda steps: [0.9, 1.1], np.inf)
+    whole = stats.typical_over_rounds([0.9, 1.1])
+    assert (found.low, found.high) == (pytest.approx(whole.low, rel=0.1), pytest.approx(whole.high, rel=0.1))
+
+
+def test_a_bound_beyond_all_measure_is_printed_as_none():
+    assert stats.Estimate(0.39, 0.0, 4e123).text(2) == "0.39 [0.00, unbounded]"
+    assert stats.Estimate(5e6, 4e6, 6e6).text(0) == "5000000 [4000000, 6000000]"

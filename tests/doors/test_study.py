@@ -185,7 +185,7 @@ def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, fold
     seen = []
     for _ in range(2):
         done = command(fresh, "bench.tracking", "restore", "tiny")
-        assert (done.returncode, done.stdout) == (0, "restored into study tiny: 6 cells\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "restored into study tiny: 8 cells\n"), done.stderr
         seen.append((records(fresh), frame(fresh)))
     assert seen[0] == seen[1]
     assert seen[0][0] == [json.loads(line) for line in filter(is_json, plain.read_text().splitlines())]
