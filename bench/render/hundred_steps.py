@@ -16,7 +16,12 @@ def lines(comparisons: list[Comparison], latencies: list[Latency]) -> list[str]:
         return []
     question = f"Does LLaDA need {STEPS} steps to match LLaMA, and is its latency at {STEPS} steps higher or lower?"
     steps = "; ".join(quality) or "not measured (no scored texts of both models)"
-    return [question, f"  Steps for equal quality: {steps}.", *map(latency_line, latencies)]
+    no_latency = [f"  Latency at {STEPS} steps: not measured (no answer of so many tokens)."]
+    return [
+        question,
+        f"  Steps for equal quality: {steps}.",
+        *(map(latency_line, latencies) if latencies else no_latency),
+    ]
 
 
 def quality_answers(comparisons: list[Comparison]) -> list[str]:

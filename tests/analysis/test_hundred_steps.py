@@ -55,6 +55,7 @@ def test_every_place_of_a_scaling_grid_says_it_once():
 def test_an_answer_of_fewer_tokens_than_steps_has_no_line():
     comparison = MadeUp().comparison((500, 0.45), {4: (80, 0.2), 32: (640, 0.5)}, gen_length=64)
     assert hundred_steps.latencies([comparison], []) == []
+    assert lines([comparison])[-1] == "  Latency at 100 steps: not measured (no answer of so many tokens)."
 
 
 def test_an_interval_that_holds_1_is_too_noisy_to_say():
