@@ -1,9 +1,8 @@
 """From records to metrics: how every tracked number is computed (bench/records/catalogue.py says what each means).
 
 The value of a round is the median over its calls (latencies), or total tokens over total time (throughput). A cell has
-the geometric mean over rounds, with an interval on the log scale.
-Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that both
-rounds timed (`stats.paired_ratio`).
+the geometric mean over rounds, with an interval on the log scale. Later rounds time only the first prompts again: their
+values are round 1's, times the ratio on the calls that both rounds timed (`stats.paired_ratio`).
 
 A call that ran only some of its forwards (`steps_timed`, `tokens_timed`) is completed first (`whole_call`), by
 `stats.extrapolated`. What cannot be told from the completed call is left out.

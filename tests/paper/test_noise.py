@@ -16,5 +16,5 @@ def test_the_report_tells_the_noise_of_each_engine_and_model_once():
     groups = tables_scaling.largest(scalings(judged([*rows, *twins("eager"), *twins("captured")])))
     captured, llama, eager, _ = [line for line in tables_scaling.sentences(groups) if line.startswith("Noise")]
     assert captured.startswith("Noise: the same captured cell of LLaDA")
-    assert llama.startswith("Noise: LLaMA's is not known: no captured sentinel")
+    assert llama.startswith("Noise: LLaMA's is not known: no captured noise check")
     assert eager.startswith("Noise: the same eager cell of LLaDA")

@@ -31,7 +31,7 @@ def tracking(monkeypatch, tmp_path) -> FakeTracking:
 
 def make_report(monkeypatch, name: str) -> int:
     monkeypatch.setattr(sys, "argv", ["paper.build", name])
-    monkeypatch.setattr(build, "print_findings", lambda findings: None)  # not every terminal can
+    monkeypatch.setattr(build, "print_headlines", lambda findings: None)  # not every terminal can
     return build.main()
 
 
@@ -42,7 +42,7 @@ def test_a_study_of_any_name_has_a_pdf(tracking, monkeypatch, capfd):
     assert (build.BUILD / "report.pdf").stat().st_size > 0
     said = capfd.readouterr()
     assert "report: paper/build/report.pdf (as code points, since its fonts lack them: 日本語" in said.out
-    assert len(said.out.splitlines()) == 1
+    assert len(said.out.strip().splitlines()) == 1
     assert "Traceback" not in said.err
 
 
@@ -75,6 +75,6 @@ def test_a_latex_that_fails_costs_the_pdf_alone_and_is_tried_again(failing_latex
         assert make_report(monkeypatch, "made-up") == 0
         said = capfd.readouterr()
         assert f"no report.pdf: LaTeX failed ({failing_latex})" in said.out
-        assert len(said.out.splitlines()) == 1
+        assert len(said.out.strip().splitlines()) == 1
         assert (build.BUILD / "results.json").is_file()
         assert (build.BUILD / "figures/pareto.png").is_file()
