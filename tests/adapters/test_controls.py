@@ -1,5 +1,6 @@
 """Negative controls: adapters and models that are wrong in ways seen elsewhere, each caught by name."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -164,6 +165,6 @@ def test_float32_logits_are_those_of_the_official_model_to_1e_4_and_bfloat16_exa
 )
 def test_what_the_architecture_does_not_cover_is_refused_by_its_key(key, value, tmp_path):
     config = golden.read(GOLDEN / "tiny-llada" / "config.json", {}) | {key: value}
-    (tmp_path / "config.json").write_text(golden.json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(checkpoint.BadInput, match=f"{key} is {value}"):
         checkpoint.read(tmp_path)

@@ -177,7 +177,7 @@ def test_what_fails_beside_a_cell_costs_nothing(part, monkeypatch, capsys):
     monkeypatch.setattr(energy_and_kernels, part, lambda *call: 1 / 0)
     events = run_cells(Fake(), make_cell("llada"), opened=Alone())
     assert [events[-2]["event"], events[-2]["record"]["outcome"], events[-1]["event"]] == ["record", "ok", "end"]
-    assert "not measured beside llada 4 steps: ZeroDivisionError" in capsys.readouterr().err
+    assert "not measured beside LLaDA, 4 steps, 16 tokens, batch 1: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_a_traced_call_is_short():
