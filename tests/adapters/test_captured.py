@@ -198,3 +198,13 @@ def test_a_step_captured_for_another_number_of_steps_gives_the_same_tokens():
     adapter.load(cell)
     adapter.prepare([LLADA_PROMPTS])
     assert again.sequences.tolist() == adapter.generate(LLADA_PROMPTS, lambda kind: None).sequences.tolist()
+
+
+def test_a_peak_does_not_grow_with_the_captures_before_it(device):
+    if device == "cpu":
+        pytest.skip("nothing is captured on a CPU")
+    matrix = torch.randn(1024, 1024, device=device)
+    product = torch.empty_like(matrix)
+    captures = [replay.Replay(lambda: torch.mm(matrix, matrix, out=product), device) for _ in range(4)]
+    assert len({capture.peak_bytes for capture in captures[1:]}) == 1
+    assert captures[0].peak_bytes <= captures[1].peak_bytes
