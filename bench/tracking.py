@@ -40,7 +40,7 @@ def main() -> int:
             is_tracked &= track(study)
         file = disk.path(study)
         if before.get(file) == file.stat().st_size:
-            print(f"study {study}: nothing to do, all {cells} are here")
+            print(f"study {study}: nothing to do, everything is here already ({cells})")
         else:
             print(f"{DONE[args.what]} into study {study}: {cells}; make paper STUDY={shlex.quote(study)} shows them")
     return 0 if is_tracked else 1

@@ -188,7 +188,7 @@ def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, fold
     (fresh / "paper/recorded/tiny.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     states = []
     for said in ("restored into study tiny: 8 cells; make paper STUDY=tiny shows them\n",
-                 "study tiny: nothing to do, all 8 cells are here\n"):  # fmt: skip
+                 "study tiny: nothing to do, everything is here already (8 cells)\n"):  # fmt: skip
         done = command(fresh, "bench.tracking", "restore", "tiny")
         assert (done.returncode, done.stdout) == (0, said), done.stderr
         states.append((records(fresh), frame(fresh)))
