@@ -81,7 +81,8 @@ def print_headlines(findings: Findings) -> None:
 def print_answers(findings: Findings) -> None:
     """The question that the study began with and its answers, and what became of declared endpoints."""
     print("\n".join(["", *render_hundred_steps.lines(findings.comparisons, findings.hundred_steps)]))
-    print("\n".join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints)))
+    if findings.declared is not None:
+        print("\n".join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints)))
 
 
 def print_comparison(study: str, comparison: Comparison, cell_ids: AbstractSet[str] | None = None) -> None:
