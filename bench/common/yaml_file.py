@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,10 +64,7 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The keys that a schema has for the mapping at `path` inside it, which may lead through mappings and lists."""
+    """The keys that a schema has for the mapping at `path` inside it."""
     for part in path:
-        if not hasattr(schema, "model_fields"):
-            schema = get_args(schema)[-1]
-        else:
-            schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
+        schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
     return list(schema.model_fields)
