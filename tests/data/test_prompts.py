@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bench.common import paths
-from bench.common.errors import BadInput
 from bench.data import prompts, sharegpt, tokenizers
 from bench.data.prompt import Prompt
 from bench.spec import pair as spec_pair
 from bench.training import rows as training_rows
+from tests.support.refusals import refusal
 
 POCKET = "bench/pocket/tokenizer"
 TOKENIZER = Tokenizer.from_file(f"{POCKET}/tokenizer.json")
@@ -46,14 +46,6 @@ def store(tmp_path, monkeypatch):
     prompts.stored.cache_clear()
     yield tmp_path
     prompts.stored.cache_clear()
-
-
-def refusal(call, *args) -> str:
-    """The message of the BadInput that a call raises: one line."""
-    with pytest.raises(BadInput) as caught:
-        call(*args)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 def test_file_gives_prompts_and_references_in_order(lines):

@@ -109,13 +109,19 @@ class FakeTracking:
         return self.histories[run_id, name]
 
 
-@pytest.fixture
-def tracking(monkeypatch, tmp_path) -> FakeTracking:
-    """A whole report without MLflow and without LaTeX, in a folder of its own."""
+def without_mlflow(monkeypatch, folder) -> FakeTracking:
+    """A study that stands in memory, and a folder for its report."""
     fake = FakeTracking()
     monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
     monkeypatch.setattr(mlflow_read, "history", fake.history)
-    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build, "BUILD", folder / "build")
+    return fake
+
+
+@pytest.fixture
+def tracking(monkeypatch, tmp_path) -> FakeTracking:
+    """A whole report without MLflow and without LaTeX, in a folder of its own."""
+    fake = without_mlflow(monkeypatch, tmp_path)
     monkeypatch.setattr(build, "make_pdf", lambda: ("no LaTeX wanted", True))
     monkeypatch.setattr(sys, "argv", ["paper.build", "made-up"])
     return fake

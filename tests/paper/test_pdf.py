@@ -5,10 +5,9 @@ import sys
 
 import pytest
 
-from bench.store import mlflow_read
 from paper import build
 from paper.tables import latex
-from tests.paper.test_build import FakeTracking
+from tests.paper.test_build import FakeTracking, without_mlflow
 
 # Names as people give them: letters of many languages, signs with a meaning in LaTeX, pictures, half a character.
 NAMES = (
@@ -22,11 +21,7 @@ needs_latex = pytest.mark.skipif(not build.has_latex(), reason="no LaTeX here")
 @pytest.fixture
 def tracking(monkeypatch, tmp_path) -> FakeTracking:
     """A study without MLflow, and a folder of its own for the report."""
-    fake = FakeTracking()
-    monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
-    monkeypatch.setattr(mlflow_read, "history", fake.history)
-    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    return fake
+    return without_mlflow(monkeypatch, tmp_path)
 
 
 def make_report(monkeypatch, name: str) -> int:

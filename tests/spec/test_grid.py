@@ -12,27 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.common import paths
-from bench.common.errors import BadInput
 from bench.data import prompts
 from bench.data.prompt import Prompt
 from bench.spec import expand, grid, rules
 from bench.spec import pair as spec_pair
+from tests.support.refusals import refusal
 
 GRIDS = sorted(str(file) for file in grid.GRIDS.glob("*.yaml"))
 PAIRS = sorted(str(file) for file in spec_pair.PAIRS.glob("*.yaml"))
 GOOD = {"kind": "mine", "model": "llada"}
 TOKENIZER = "bench/pocket/tokenizer"
 ASKED = tuple(Prompt(f"question {i}", None, {"llama": [i], "llada": [i]}) for i in range(3))
-
-
-def refusal(call, *args) -> str:
-    """The message of the BadInput that a call raises: one line."""
-    with pytest.raises(BadInput) as caught:
-        call(*args)
-    text = str(caught.value)
-    assert text
-    assert len(text.splitlines()) == 1
-    return text
 
 
 def model_dir(folder: Path, kind: str) -> str:

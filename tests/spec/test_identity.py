@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.common import paths
-from bench.common.errors import BadInput
 from bench.data import prompts, tokenizers
 from bench.data.prompt import Prompt
 from bench.models import checkpoint
 from bench.runner.request import Request, resolve
 from bench.spec import prompt_ids, rules
 from bench.spec.cell import IDENTITY_VERSION, Cell
+from tests.support.refusals import refusal
 
 POCKET = Path("bench/pocket")
 TEMPLATE = json.loads((POCKET / "tokenizer/tokenizer_config.json").read_text())["chat_template"]
@@ -130,14 +130,6 @@ def test_the_same_texts_with_other_ids_are_kept_beside_the_first(tmp_path):
     prompts.stored.cache_clear()
     assert prompts.stored(prompts.keep(first)) == first
     prompts.stored.cache_clear()
-
-
-def refusal(call, *args) -> str:
-    """The message of the BadInput that a call raises: one line."""
-    with pytest.raises(BadInput) as caught:
-        call(*args)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 def test_a_prompt_that_leaves_no_room_for_the_answer_is_one_line(model):
