@@ -93,7 +93,7 @@ def test_the_benchmark_does_not_know_the_paper():
 
 def circles() -> list[list[str]]:
     """Groups of modules that import each other in a loop (Tarjan's strongly connected components)."""
-    index, low, stack, found = {}, {}, [], []
+    index, low, stack, groups = {}, {}, [], []
 
     def visit(module: str) -> None:
         index[module] = low[module] = len(index)
@@ -108,12 +108,12 @@ def circles() -> list[list[str]]:
             group = stack[stack.index(module) :]
             del stack[stack.index(module) :]
             if len(group) > 1:
-                found.append(sorted(group))
+                groups.append(sorted(group))
 
     for module in ARROWS:
         if module not in index:
             visit(module)
-    return found
+    return groups
 
 
 def test_nothing_runs_in_a_circle():
