@@ -12,10 +12,15 @@ POINTER_REMEDY = "is a git-lfs pointer, not the file itself; run `git lfs pull` 
 def read_json(file: Path) -> dict:
     """The JSON object in a file. Raises BadInput where there is something else (also bench/common/read.py)."""
     try:
-        with open(file, "rb") as stream:
-            start = stream.read(len(POINTER))
+        is_git_lfs_pointer = is_pointer(file)
     except OSError as error:
         raise BadInput(f"{file}: cannot be read ({error.strerror})") from error
-    if start == POINTER:
+    if is_git_lfs_pointer:
         raise BadInput(f"{file}: {POINTER_REMEDY}")
     return read.json_object(file)
+
+
+def is_pointer(file: Path) -> bool:
+    """Whether a file is what git-lfs left in the place of one that it did not fetch. Raises OSError."""
+    with open(file, "rb") as stream:
+        return stream.read(len(POINTER)) == POINTER

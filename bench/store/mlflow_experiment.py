@@ -4,8 +4,9 @@ The tag `study` says whose it is, whatever its name has become on MLflow's pages
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from bench.common.errors import BadInput
 from bench.store import disk, mlflow_view
@@ -102,20 +103,19 @@ def is_deleted(experiment: Experiment) -> bool:
 
 def experiments(mlflow: MlflowClient) -> Iterator[Experiment]:
     """All experiments, deleted ones too."""
-    token = None  # of the next page
-    while True:
-        page = mlflow.search_experiments(ViewType.ALL, max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return on_all_pages(partial(mlflow.search_experiments, ViewType.ALL))
 
 
 def runs(mlflow: MlflowClient, experiment_id: str) -> Iterator[Run]:
     """All runs of an experiment that were not deleted."""
+    return on_all_pages(partial(mlflow.search_runs, [experiment_id]))
+
+
+def on_all_pages(search: Callable) -> Iterator:
+    """Everything that one of MLflow's searches finds, which answers a page at a time."""
     token = None  # of the next page
     while True:
-        page = mlflow.search_runs([experiment_id], max_results=PAGE, page_token=token)
+        page = search(max_results=PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -70,7 +70,7 @@ def test_a_judge_that_can_judge_is_called_once(cell, folder, monkeypatch):
 
 
 def test_a_check_that_dies_is_one_line(cell, folder, monkeypatch):
-    monkeypatch.setattr(proof, "outcome", apart_functions.say_nothing)
+    monkeypatch.setattr(proof, "prove_apart", apart_functions.say_nothing)
     with pytest.raises(BadInput, match="cannot be checked: its process ended without a word"):
         scorers.check(Request(), work_of(cell), PAIR, Sink("s"))
 
