@@ -23,6 +23,7 @@ def main() -> int:
     args = parser.parse_args()
     if not 1 <= args.prompt <= MOST_PROMPT_TOKENS:
         parser.error(f"--prompt {args.prompt}: expected 1 to {MOST_PROMPT_TOKENS}")
+    from bench.analysis import hypotheses
     from bench.cost import predictions
     from bench.cost.cards import PUBLISHED, devices
     from bench.cost.predictions import Models
@@ -32,6 +33,7 @@ def main() -> int:
     table = predictions.table(Models.of(pair), devices(), args.prompt).round(2)
     print(f"{PUBLISHED}: {pair.name}, {pair.dtype}, prompts of {args.prompt} tokens, lean head")
     print(table.to_string(index=False))
+    print(hypotheses.read().tested.text)
     return 0
 
 

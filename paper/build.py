@@ -20,12 +20,15 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.render import endpoints as render_endpoints
+from bench.render import hundred_steps as render_hundred_steps
+from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
 from paper import results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
-from paper.selection import select
+from paper.selection import Selection, select
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
 from paper.tables import latex
@@ -78,6 +81,15 @@ def write_numbers(numbers: dict[str, dict], words: dict[str, str]) -> None:
     (BUILD / "numbers.tex").write_text(content, encoding="utf-8")
 
 
+def figure_titles(selection: Selection) -> dict[str, str]:
+    """What a figure's caption says of the runs that it shows, by `title_NAME`: their engine and head among it."""
+    answers = [selection.answers, *selection.on_engines]
+    titles = [wording.comparison_title(comparison) for comparison in answers if not comparison.every.empty]
+    by_kind = {kind: wording.scaling_title(group).split(": ", 1)[1] for kind, group in selection.scalings.items()}
+    named = {f"title_{kind}": wording.capitalised(title) for kind, title in by_kind.items()}
+    return named | ({"title_answers": wording.capitalised("; ".join(titles))} if titles else {})
+
+
 def make_parts(findings: Findings) -> None:
     """Write numbers, tables and figures anew."""
     from paper.figures.write import write as write_figures  # what draws takes seconds to import
@@ -87,6 +99,9 @@ def make_parts(findings: Findings) -> None:
     selection = select(findings)
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
+    words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
+    words |= figure_titles(selection)
+    words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(selection.scalings))
     write_numbers(selection.numbers(), words)
     comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)

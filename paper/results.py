@@ -2,13 +2,17 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from bench.analysis import parity
 from bench.analysis.comparison import Comparison
+from bench.analysis.hundred_steps import Latency
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.noise import Noise
+from bench.analysis.parity import Parity
 from bench.analysis.runs import estimate_of
 from bench.common import stats
 from bench.models import kinds
@@ -21,7 +25,8 @@ NO_UNIT = "1"
 
 def entry(estimate: stats.Estimate, unit: str, runs: list[str]) -> dict:
     """A number as results.json has it: value, bounds (null where there are none), unit, ids of the runs behind it."""
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "unit": unit, "runs": runs}
+    high = estimate.high if estimate.high is not None and math.isfinite(estimate.high) else None
+    return {"value": estimate.value, "low": estimate.low, "high": high, "unit": unit, "runs": runs}
 
 
 def name_of(run: pd.Series) -> str:
@@ -44,20 +49,40 @@ def results(comparison: Comparison, prefix: str = "") -> dict[str, dict]:
         ratio = comparison.latency_ratios[run["steps"]]
         numbers[f"{prefix}{name_of(run)}.latency_ratio"] = entry(ratio, NO_UNIT, runs)
     numbers |= noise_numbers(comparison.noise, prefix)
-    if comparison.break_even_steps is not None:
-        steps = stats.Estimate(comparison.break_even_steps)
-        numbers[f"{prefix}break_even_steps"] = entry(steps, "steps", comparison.rows["run_id"].tolist())
+    runs = comparison.rows["run_id"].tolist() if comparison.has_both else []
+    for name in ("break_even_steps", "energy_break_even_steps"):
+        if (steps := getattr(comparison, name)) is not None:
+            numbers[prefix + name] = entry(steps, "steps", runs)
+    if at_parity := parity.of_comparison(comparison):
+        numbers[f"{prefix}break_even_steps_at_equal_distance"] = entry(band(at_parity), "steps", runs)
     return numbers
 
 
-def noise_numbers(noise: Noise | None, prefix: str) -> dict[str, dict]:
-    """`aa_ratio` and `drift`; `eager.aa_ratio` where it stands under runs of an engine on which no sentinel ran."""
-    if noise is None or noise.ratio is None:
-        return {}
-    prefix += f"{noise.engine}." if noise.none_ran else ""
-    numbers = {f"{prefix}aa_ratio": entry(noise.ratio, NO_UNIT, list(noise.runs))}
-    if noise.drift is not None:
-        numbers[f"{prefix}drift"] = entry(stats.Estimate(noise.drift), NO_UNIT, list(noise.runs))
+def band(at_parity: Parity) -> stats.Estimate:
+    """A break-even at equal distance from both floors; its bounds are the band up to the measured one's interval."""
+    return stats.Estimate(at_parity.steps, *at_parity.band)
+
+
+def noise_numbers(noises: Iterable[Noise], prefix: str) -> dict[str, dict]:
+    """`MODEL.aa_ratio` and `MODEL.drift`, of the sentinel of each model."""
+    numbers = {}
+    for noise in noises:
+        runs = list(noise.runs)
+        if noise.ratio is not None:
+            numbers[f"{prefix}{noise.model}.aa_ratio"] = entry(noise.ratio, NO_UNIT, runs)
+        if noise.drift is not None:
+            numbers[f"{prefix}{noise.model}.drift"] = entry(stats.Estimate(noise.drift), NO_UNIT, runs)
+    return numbers
+
+
+def hundred_steps(latencies: Iterable[Latency]) -> dict[str, dict]:
+    """`at_100_steps.DTYPE.ENGINE.HEAD.PLACE.latency_ratio`: LLaDA's latency at 100 steps over LLaMA's."""
+    numbers = {}
+    for latency in latencies:
+        prompts = "" if latency.prompt_tokens is None else f".p{latency.prompt_tokens}"
+        kind = f"at_100_steps.{latency.dtype}.{latency.engine}.{latency.head}"
+        name = f"{kind}.b{latency.batch_size}.l{latency.gen_length}{prompts}.latency_ratio"
+        numbers[name] = entry(latency.ratio, NO_UNIT, list(latency.runs))
     return numbers
 
 
@@ -75,11 +100,13 @@ def cross_overs(comparison: Comparison) -> dict[str, dict]:
         numbers[f"{metric}.p_reached"] = entry(stats.Estimate(crossing.p_reached), NO_UNIT, runs)
         if match.steps is None:
             continue
-        high = crossing.high if math.isfinite(crossing.high) else None
-        numbers[f"{metric}.cross_over_steps"] = entry(stats.Estimate(crossing.steps, crossing.low, high), "steps", runs)
+        steps = stats.Estimate(crossing.steps, crossing.low, crossing.high)
+        numbers[f"{metric}.cross_over_steps"] = entry(steps, "steps", runs)
         numbers[f"{metric}.admissible_steps"] = entry(stats.Estimate(match.steps), "steps", runs)
         numbers[f"{metric}.latency_ratio"] = entry(match.latency_ratio, NO_UNIT, runs)
         numbers[f"{metric}.throughput_ratio"] = entry(match.throughput_ratio, NO_UNIT, runs)
+        if match.text_ratio is not None:
+            numbers[f"{metric}.text_ratio"] = entry(match.text_ratio, NO_UNIT, runs)
     return numbers
 
 

@@ -32,6 +32,7 @@ class Selection:
         for comparison in self.on_engines:
             numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
+        numbers |= results.hundred_steps(self.findings.hundred_steps)
         return numbers | results.cross_overs(self.answers) | results.cross_overs(self.tasks)
 
 

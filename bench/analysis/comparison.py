@@ -1,19 +1,23 @@
 """What can be compared in a study: runs that differ in steps alone, and what follows from them."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
 
+from bench.analysis.by_round import Amounts, amounts
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import like, with_columns, with_steps, without_numbers, without_steps
 from bench.analysis.study import Histories
 from bench.common import cross_over as common_cross_over
 from bench.common import stats
-from bench.common.cross_over import CrossOver, next_admissible
+from bench.common.cross_over import CrossOver, next_admissible, price_at
 
 LATENCY = "latency/latency_ms"
 RATE = "throughput/tokens_per_s"
+TEXT_RATE = "throughput/text_bytes_per_s"
+ENERGY = "energy/j"
 # The settings that all runs of a comparison share, and those that its runs with steps share besides.
 SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
@@ -31,6 +35,7 @@ class Match:
     steps: int | None = None  # the next admissible count from the cross-over on
     latency_ratio: stats.Estimate | None = None
     throughput_ratio: stats.Estimate | None = None
+    text_ratio: stats.Estimate | None = None  # of bytes of text a second; None where texts are not on record
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Comparison:
     diffusion: pd.DataFrame  # sorted by steps
     human: pd.DataFrame  # the references' scores, at most one row
     left_out: pd.DataFrame  # runs that failed or cannot be believed, with the `reason`: in tables without numbers
-    noise: Noise | None = None
+    noise: tuple[Noise, ...] = ()
     histories: Histories = field(default_factory=Histories)
     margins: dict[str, float] = field(default_factory=dict)  # of the pair's declared metrics
     others: tuple["Comparison", ...] = ()  # the same in other precisions, which have no others themselves
@@ -90,13 +95,19 @@ class Comparison:
         return {steps: ratio_at(self, steps, LATENCY) for steps in self.diffusion.get("steps", [])}
 
     @cached_property
-    def break_even_steps(self) -> float | None:
+    def break_even_steps(self) -> stats.Estimate | None:
         """Steps at which both models take equally long; None without an autoregressive run and two step counts."""
-        if self.autoregressive.empty or len(self.diffusion) < 2:
-            return None
-        return stats.break_even_steps(
-            self.diffusion["steps"].tolist(), self.diffusion[LATENCY].tolist(), self.autoregressive[LATENCY].iloc[0]
-        )
+        return break_even(self, LATENCY)
+
+    @cached_property
+    def energy_break_even_steps(self) -> stats.Estimate | None:
+        """Steps at which both models need as much energy; None where `break_even_steps` is, or a run has no energy."""
+        return break_even(self, ENERGY)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds all of the compared runs have."""
+        return len(self.histories.rounds(self.rows["run_id"], LATENCY)) if self.has_both else 0
 
 
 EMPTY = Comparison("answers", *[pd.DataFrame()] * 4)
@@ -153,7 +164,7 @@ def comparison_of(
         diffusion[diffusion["reason"] == ""],
         human_row(good, every),
         without_numbers(every[every["reason"] != ""]),
-        noise_under(every, study.noises),
+        noise_under(every, study.sentinels),
         study.histories,
         margins,
     )
@@ -197,21 +208,19 @@ def main_of(every: list[Comparison], about: str) -> Comparison | None:
 
 
 def ratio_at(comparison: Comparison, steps: float, metric: str) -> stats.Estimate:
-    """The diffusion model's latency or throughput at some steps over the autoregressive model's, paired by round.
+    """The diffusion model's latency or throughput at some steps over the autoregressive model's, paired by round."""
+    return stats.typical_over_rounds(amounts_of(comparison, metric).ratios_at(steps))
 
-    Between measured step counts time is read off the line that joins them; throughput as time a token.
-    """
-    run_ids = [*comparison.diffusion["run_id"], *comparison.autoregressive["run_id"]]
-    step_counts = comparison.diffusion["steps"].tolist()
-    is_rate = metric.startswith("throughput/")
-    of_diffusion = []
-    of_autoregressive = []
-    for *values, reference in comparison.histories.rounds(run_ids, metric).values():
-        times = [1 / value for value in values] if is_rate else values
-        time = stats.at_steps(step_counts, times, steps)
-        of_diffusion.append(1 / time if is_rate else time)
-        of_autoregressive.append(reference)
-    return stats.ratio_over_rounds(of_diffusion, of_autoregressive)
+
+def amounts_of(comparison: Comparison, metric: str) -> Amounts | None:
+    """A metric of both models by round; None where one of the runs was not measured."""
+    return amounts(comparison.histories, comparison.autoregressive, comparison.diffusion, metric)
+
+
+def break_even(comparison: Comparison, metric: str) -> stats.Estimate | None:
+    """Steps at which both models take as much of something (time, energy); None where it cannot be told."""
+    measured = amounts_of(comparison, metric) if len(comparison.diffusion) > 1 else None
+    return measured and measured.break_even_steps
 
 
 def match(comparison: Comparison, metric: str, margin: float) -> Match | None:
@@ -229,6 +238,9 @@ def match(comparison: Comparison, metric: str, margin: float) -> Match | None:
     if not crossing.reached:
         return Match(metric, margin, crossing)
     first = comparison.diffusion.iloc[0]
-    steps = next_admissible(crossing.steps, int(first["gen_length"] // first["block_length"]))
-    ratios = [ratio_at(comparison, steps, name) for name in (LATENCY, RATE)]
-    return Match(metric, margin, crossing, steps, *ratios)
+    blocks = int(first["gen_length"] // first["block_length"])
+    ratios = [
+        price_at(crossing, blocks, measured.ratios_at, beyond) if (measured := amounts_of(comparison, name)) else None
+        for name, beyond in ((LATENCY, math.inf), (RATE, 0.0), (TEXT_RATE, 0.0))
+    ]
+    return Match(metric, margin, crossing, next_admissible(crossing.steps, blocks), *ratios)

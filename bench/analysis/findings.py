@@ -4,15 +4,20 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis import cost, hypotheses, surface
+from bench.analysis import cost, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
+from bench.analysis.endpoints import Outcome
+from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
+from bench.analysis.hypotheses_file import Tested
 from bench.analysis.likelihood import Likelihood, likelihoods
 from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
 from bench.analysis.surface import Surface
+from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
+from bench.spec.study_file import StudyFile
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,9 @@ class Findings:
     """What a study says, as numbers.
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
-    study was on a CPU.
+    study was on a CPU. tolerances: when those of the hypotheses were chosen. tested: the cost model's error in this
+    study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place.
+    declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
     """
 
     study: str
@@ -28,13 +35,18 @@ class Findings:
     comparisons: list[Comparison]
     scalings: list[Scaling]
     scores: list[Score]
+    tolerances: str
+    tested: Tested
     likelihoods: list[Likelihood]
     costs: pd.DataFrame
     on_cpu: bool
+    hundred_steps: list[Latency]
+    declared: StudyFile | None
+    endpoints: list[Outcome]
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
-        return surface.surface_of(self.costs, self.scalings, self.pair, self.on_cpu)
+        return surface.surface_of(self.costs, self.scalings, self.pair, self.on_cpu, hypotheses.read())
 
 
 def findings_of(study: Study) -> Findings:
@@ -42,13 +54,22 @@ def findings_of(study: Study) -> Findings:
     pair = read_pair(study.runs["pair"].iloc[0])
     judged = judge(study)
     groups = scalings(judged)
+    about = hypotheses.read()
+    scores = hypotheses.scores(pair.name, groups, about)
+    declared = study_file.read(study.name)
+    compared = comparisons(judged, pair.metrics)
     return Findings(
         study=study.name,
         pair=pair,
-        comparisons=comparisons(judged, pair.metrics),
+        comparisons=compared,
         scalings=groups,
-        scores=hypotheses.scores(pair.name, groups, hypotheses.read()),
+        scores=scores,
+        tolerances=about.tolerances,
+        tested=hypotheses.tested_in(study.name, scores) or about.tested,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),
         on_cpu="platform" in study.runs and bool((study.runs["platform"] == "cpu").any()),
+        hundred_steps=hundred_steps.latencies(compared, groups),
+        declared=declared,
+        endpoints=endpoints.outcomes(declared, compared, groups, study.runs) if declared else [],
     )

@@ -1,80 +1,33 @@
-"""What was predicted of the 8B study before it ran, and what became of it: confirmed, refuted or not measured.
+"""What was predicted of the 8B study before it ran, and what became of it.
 
 paper/hypotheses.yaml states each hypothesis with numbers of the cost model (bench/cost/predictions.py) and a tolerance;
-a test recomputes them. A claim is met where the measured value lies within the claim's factor of its own.
+a test recomputes them. A claim is met where the measured value, with all of its interval, lies within the claim's
+factor of its own. Claims that are functions of one measured number count once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
-from bench.analysis.runs import with_steps, without_steps
-from bench.analysis.scaling import DEFAULTS, LATENCY, Scaling
+from bench.analysis.hypotheses_file import Claim, HypothesesFile, Hypothesis, Tested
+from bench.analysis.lines import DEFAULTS
+from bench.analysis.runs import setting_of
+from bench.analysis.scaling import Scaling
+from bench.common import stats
+from bench.common.stats import Estimate
 from bench.common.units import GIB
-from bench.common.yaml_file import Strict, read_yaml
-from bench.cost.floors import Ceilings
+from bench.common.yaml_file import read_yaml
 from bench.cost.predictions import Models, Place
 from bench.models import kinds
-from bench.spec import grid
-from bench.spec.pair import Model, Whole, read_pair
+from bench.spec.pair import read_pair
 
 FILE = Path("paper/hypotheses.yaml")
 TIMED = ("batch", "length", "prompt", "engines")  # kinds of cells that tell times
 PROBED = ("frontier", "memory")  # kinds of cells that tell what fits into memory
-
-
-class Claim(Strict):
-    """One number of a hypothesis, and by which factor a measurement may differ from it."""
-
-    quantity: Literal["throughput_ratio", "latency_ratio", "turning_batch", "largest_batch", "break_even_steps"]
-    gen_length: Whole
-    batch: Whole = 1
-    tokens_per_step: float | None = Field(default=None, gt=0)
-    model: Model | None = None  # of largest_batch
-    head: grid.Head = "lean"
-    value: float = Field(gt=0)
-    factor: float = Field(gt=1)
-
-    @model_validator(mode="after")
-    def largest_batch_has_a_model(self) -> "Claim":
-        """Refuse a largest batch of nobody's."""
-        if self.quantity == "largest_batch" and self.model is None:
-            raise ValueError("largest_batch needs the kind of model that it is about, such as model: llada")
-        return self
-
-
-class Hypothesis(Strict):
-    """A statement, in which `{0:.1f}` stands for the value of its first claim, and the engine that it is about."""
-
-    statement: str
-    engine: Literal["eager", "captured"]
-    claims: Annotated[list[Claim], Field(min_length=1)]
-
-    @property
-    def text(self) -> str:
-        """The statement with its claims' values."""
-        return " ".join(self.statement.split()).format(*[claim.value for claim in self.claims])
-
-
-class HypothesesFile(Strict):
-    """paper/hypotheses.yaml: the pair and the card that it is about, and the ceilings that the numbers come from."""
-
-    pair: str
-    card: str  # part of the device's name
-    flops_per_s: float = Field(gt=0)
-    bytes_per_s: float = Field(gt=0)
-    memory_gib: float = Field(gt=0)
-    prompt_tokens: Whole
-    hypotheses: dict[str, Hypothesis]
-
-    @property
-    def ceilings(self) -> Ceilings:
-        """The ceilings as the cost model takes them."""
-        return Ceilings(self.flops_per_s, self.bytes_per_s)
+State = Literal["met", "not met", "undecided", "not measured"]  # of a claim
 
 
 def read(file: Path = FILE) -> HypothesesFile:
@@ -95,35 +48,59 @@ def predicted(claim: Claim, engine: str, about: HypothesesFile, models: Models) 
     return 1 / ratio if claim.quantity == "throughput_ratio" else ratio
 
 
-def break_even(runs: pd.DataFrame, batch: float, gen_length: int, head: str) -> float | None:
-    """Steps at which both models take equally long at a place, from the run of most steps; None where one of the
-    models was not measured there."""
-    here = runs[(runs["batch_size"] == batch) & (runs["gen_length"] == gen_length)]
-    autoregressive = without_steps(here)
-    diffusion = with_steps(here)
-    diffusion = diffusion[head_of(diffusion) == head]
-    if autoregressive.empty or diffusion.empty:
+def is_same_place(run: pd.Series, claim: Claim, engine: str, about: HypothesesFile) -> bool:
+    """Whether a run with steps is one that a claim about an engine speaks of, at any batch."""
+    return (
+        run["gen_length"] == claim.gen_length
+        and setting_of(run, "head", DEFAULTS["head"]) == claim.head
+        and run["engine"] == engine
+        and about.card in str(run["device"])
+        and pd.to_numeric(run["prompt_tokens"]) == about.prompt_tokens
+        and pd.isna(run["attention"])
+    )
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The steps at which both models take equally long at one place."""
+
+    steps: Estimate  # as in the tables: its interval is widened where times were extrapolated
+    by_round: dict[int, float]
+
+
+def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> dict[int, BreakEven]:
+    """By batch: where time breaks even at the claim's length. Of several grids that measured a place, the first in the
+    order of `TIMED` counts, as in the tables."""
+    evens: dict[int, BreakEven] = {}
+    for group in sorted((group for group in groups if group.kind in TIMED), key=lambda group: TIMED.index(group.kind)):
+        for (run, steps), (_, by_round) in zip(group.break_evens, group.break_evens_by_round, strict=True):
+            if is_same_place(run, claim, engine, about):
+                evens.setdefault(int(run["batch_size"]), BreakEven(steps, by_round))
+    return evens
+
+
+def turning_batch(evens: dict[int, dict[int, float]], claim: Claim) -> Estimate | None:
+    """The batch at which time breaks even at the claim's tokens a step; None from fewer than two batches.
+
+    evens: break-even steps by batch and round. One turning batch a round, of those that all batches have.
+    """
+    if len(evens) < 2:
         return None
-    most = diffusion.loc[diffusion["steps"].idxmax()]
-    return float(autoregressive[LATENCY].median() / (most[LATENCY] / most["steps"]))
+    rounds = sorted(set.intersection(*map(set, evens.values())))
+    turning = [turning_of({batch: evens[batch][number] for batch in sorted(evens)}, claim) for number in rounds]
+    if turning and all(map(np.isfinite, turning)):
+        return stats.typical_over_rounds(turning)
+    typical = {batch: stats.typical_over_rounds(list(evens[batch].values())).value for batch in sorted(evens)}
+    return Estimate(turning_of(typical, claim))
 
 
-def head_of(runs: pd.DataFrame) -> pd.Series:
-    """The rung of the head of each run."""
-    return runs["head"].fillna(DEFAULTS["head"])
-
-
-def turning_batch(runs: pd.DataFrame, claim: Claim) -> float | None:
-    """The batch at which time breaks even at a number of steps, on the line between measured batches in logarithms;
-    infinite where the diffusion model stays ahead, the smallest batch where it never was."""
-    evens = {b: break_even(runs, b, claim.gen_length, claim.head) for b in sorted(runs["batch_size"].unique())}
-    measured_evens = {batch: steps for batch, steps in evens.items() if steps is not None}
-    if len(measured_evens) < 2:
-        return None
-    log_batches = np.log(list(measured_evens))
-    log_leads = np.log([steps * claim.tokens_per_step / claim.gen_length for steps in measured_evens.values()])
+def turning_of(evens: dict[int, float], claim: Claim) -> float:
+    """The turning batch of one round, on the line between measured batches in logarithms; infinite where the diffusion
+    model stays ahead, the smallest batch where it never was. evens: break-even steps by batch, rising."""
+    log_batches = np.log(list(evens))
+    log_leads = np.log([steps * claim.tokens_per_step / claim.gen_length for steps in evens.values()])
     if log_leads[0] <= 0:
-        return float(min(measured_evens))
+        return float(min(evens))
     behind = np.flatnonzero(log_leads <= 0)
     if not len(behind):
         return float("inf")
@@ -140,7 +117,8 @@ def largest_batch(groups: list[Scaling], claim: Claim, engine: str) -> float | N
             of_line = probes[probes["line"] == edge.line]
             if of_line.empty or edge.gen_length != claim.gen_length or not edge.is_found:
                 continue
-            if not kinds.has_steps(claim.model) or head_of(of_line).iloc[0] == claim.head:
+            head = setting_of(of_line.iloc[0], "head", DEFAULTS["head"])
+            if not kinds.has_steps(claim.model) or head == claim.head:
                 return float(edge.fits or 0)
     return None
 
@@ -154,26 +132,27 @@ def groups_of(scalings: list[Scaling], about: HypothesesFile) -> list[Scaling]:
     ]  # fmt: skip
 
 
-def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> float | None:
-    """A claim's number in a study's runs on the card; None where it was not measured."""
+def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> Estimate | None:
+    """A claim's number in a study's runs on the card, with its interval over rounds; None where it was not measured.
+
+    What fits into memory does not vary from round to round and has no interval.
+    """
     if claim.quantity == "largest_batch":
         probed = [group for group in groups if group.kind in PROBED]
         on_card = [group for group in probed if about.card in str(group.every["device"].iloc[0])]
-        return largest_batch(on_card, claim, engine)
-    timed = [group.rows for group in groups if group.kind in TIMED]
-    runs = pd.concat(timed) if timed else pd.DataFrame()
-    if runs.empty:
-        return None
-    same = (runs["engine"] == engine) & runs["device"].str.contains(about.card, regex=False)
-    same &= (pd.to_numeric(runs["prompt_tokens"]) == about.prompt_tokens) & runs["attention"].isna()
-    runs = runs[same]
+        largest = largest_batch(on_card, claim, engine)
+        return None if largest is None else Estimate(largest)
+    evens = break_evens(claim, engine, about, groups)
     if claim.quantity == "turning_batch":
-        return turning_batch(runs, claim)
-    steps = break_even(runs, claim.batch, claim.gen_length, claim.head)
-    if steps is None or claim.quantity == "break_even_steps":
+        return turning_batch({batch: even.by_round for batch, even in evens.items()}, claim)
+    if claim.batch not in evens:
+        return None
+    steps = evens[claim.batch].steps
+    if claim.quantity == "break_even_steps":
         return steps
-    latency_ratio = claim.gen_length / claim.tokens_per_step / steps
-    return 1 / latency_ratio if claim.quantity == "throughput_ratio" else latency_ratio
+    ends = (steps.value, steps.low, steps.high)
+    rate = Estimate(*(None if end is None else end * claim.tokens_per_step / claim.gen_length for end in ends))
+    return rate if claim.quantity == "throughput_ratio" else stats.inverse(rate)
 
 
 @dataclass(frozen=True)
@@ -181,14 +160,42 @@ class Result:
     """A claim beside what was measured (None: nothing was)."""
 
     claim: Claim
-    measured: float | None
+    measured: Estimate | None
+    engine: str = ""
+    same_as: str = ""  # the hypothesis that has a claim about the same number before this one
 
     @property
-    def is_met(self) -> bool | None:
-        """Whether the measured value lies within the claim's factor of the predicted one; None if it is missing."""
-        if self.measured is None:
+    def number(self) -> tuple:
+        """The measured number that the claim is a function of: a ratio of times at some tokens a step is a function of
+        the steps at which time breaks even."""
+        claim = self.claim
+        if claim.quantity == "largest_batch":
+            head = claim.head if kinds.has_steps(claim.model) else ""
+            return (claim.quantity, claim.model, head, claim.gen_length, self.engine)
+        if claim.quantity == "turning_batch":
+            return (claim.quantity, claim.gen_length, claim.head, claim.tokens_per_step, self.engine)
+        return ("break_even_steps", claim.batch, claim.gen_length, claim.head, self.engine)
+
+    @property
+    def log_error(self) -> Estimate | None:
+        """The natural logarithm of measured over predicted, with its interval; None where it has none."""
+        if self.measured is None or self.measured.value <= 0:
             return None
-        return self.claim.value / self.claim.factor <= self.measured <= self.claim.value * self.claim.factor
+        ends = (self.measured.value, self.measured.low, self.measured.high)
+        return Estimate(*(None if end is None else float(np.log(end / self.claim.value)) for end in ends))
+
+    @property
+    def state(self) -> State:
+        """Whether the measured value, with all of its interval, lies within the claim's factor of the predicted one;
+        `undecided` where the interval reaches across."""
+        if self.measured is None:
+            return "not measured"
+        least, most = self.claim.value / self.claim.factor, self.claim.value * self.claim.factor
+        value = self.measured
+        low, high = (value.value, value.value) if value.low is None else (value.low, value.high)
+        if least <= low and high <= most:
+            return "met"
+        return "not met" if high < least or low > most else "undecided"
 
 
 @dataclass(frozen=True)
@@ -201,11 +208,13 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """`confirmed`, `refuted` or `not measured`."""
-        met = [result.is_met for result in self.results]
-        if False in met:
+        """`confirmed`, `refuted`, `undecided` or `not measured`."""
+        states = [result.state for result in self.results]
+        if "not met" in states:
             return "refuted"
-        return "confirmed" if all(met) else "not measured"
+        if all(state == "met" for state in states):
+            return "confirmed"
+        return "not measured" if "not measured" in states else "undecided"
 
 
 def scores(pair: str, scalings: list[Scaling], about: HypothesesFile) -> list[Score]:
@@ -213,11 +222,41 @@ def scores(pair: str, scalings: list[Scaling], about: HypothesesFile) -> list[Sc
     if pair != about.pair:
         return []
     groups = groups_of(scalings, about)
-    return [score_of(name, hypothesis, about, groups) for name, hypothesis in about.hypotheses.items()]
+    first: dict[tuple, str] = {}  # by number: the hypothesis that speaks of it first
+    return [score_of(name, hypothesis, about, groups, first) for name, hypothesis in about.hypotheses.items()]
 
 
-def score_of(name: str, hypothesis: Hypothesis, about: HypothesesFile, groups: list[Scaling]) -> Score:
-    """A hypothesis with what was measured of each of its claims."""
-    values = [measured(claim, hypothesis.engine, about, groups) for claim in hypothesis.claims]
-    results = [Result(claim, value) for claim, value in zip(hypothesis.claims, values, strict=True)]
+def score_of(
+    name: str, hypothesis: Hypothesis, about: HypothesesFile, groups: list[Scaling], first: dict[tuple, str]
+) -> Score:
+    """A hypothesis with what was measured of each of its claims. first: numbers that claims before it spoke of, by the
+    name of their hypothesis; those of this one are added."""
+    results = []
+    for claim in hypothesis.claims:
+        result = Result(claim, measured(claim, hypothesis.engine, about, groups), hypothesis.engine)
+        results.append(replace(result, same_as=first.get(result.number, "")))
+        first.setdefault(result.number, name)
     return Score(name, hypothesis.text, results)
+
+
+def independent(scores: list[Score]) -> list[Result]:
+    """The results of all claims, of those about one number the first."""
+    return [result for score in scores for result in score.results if not result.same_as]
+
+
+def break_even_errors(scores: list[Score]) -> list[float]:
+    """Measured over predicted steps at which time breaks even, of each place that was measured."""
+    errors = []
+    for result in independent(scores):
+        if result.number[0] == "break_even_steps" and result.log_error is not None:
+            sign = -1 if result.claim.quantity == "latency_ratio" else 1  # which falls as these steps grow
+            errors.append(float(np.exp(sign * result.log_error.value)))
+    return errors
+
+
+def tested_in(study: str, scores: list[Score]) -> Tested | None:
+    """The cost model's error in a study; None where it tested no break-even."""
+    errors = break_even_errors(scores)
+    if not errors:
+        return None
+    return Tested(study=study, places=len(errors), least=min(errors), median=float(np.median(errors)), most=max(errors))

@@ -1,10 +1,14 @@
-"""What the sentinels of a study say of the machine, by place and engine (bench/spec/sentinel.py has the cells)."""
+"""What the sentinels of a study say of the machine, by card, engine and model (bench/spec/sentinel.py has the cells).
 
-from dataclasses import dataclass, field, replace
+A floor belongs to runs of its own kind: those of the same model and engine, on the same card. It is lent to no others.
+"""
+
+import json
+from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.runs import devices_of, reason_left_out, with_columns
+from bench.analysis.runs import devices_of, order_of_models, reason_left_out, with_columns
 from bench.analysis.study import Histories, Study
 from bench.common import stats
 from bench.records import trust
@@ -15,15 +19,29 @@ LATENCY = "latency/latency_ms"
 
 
 @dataclass(frozen=True)
-class Noise:
-    """What the sentinels of one engine say of the machine."""
+class Pair:
+    """The sentinel's two runs in one round."""
 
-    ratio: stats.Estimate | None  # A/A, of latencies; None where no sentinel ended well
-    drift: float | None  # between rounds; None from one round
-    left_out: str = ""  # why sentinels are not counted
+    machine: str  # UUID of the card; on a CPU host and processor
+    engine: str
+    model: str
+    stretch: tuple[str, str]  # the cells that it watches, and its prompts: each stretch has its own drift
+    latencies_ms: tuple[float, float]
+    runs: tuple[str, str]  # ids
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the sentinels of one model on one engine say of the machines on which some runs of that kind were made."""
+
+    model: str
+    engine: str
+    ratio: stats.Estimate | None  # A/A, of latencies; None where no sentinel of this kind ended well there
+    drift: float | None = None  # between rounds of a machine, the largest; None from one round
+    left_out: str = ""  # why sentinels of this kind are not counted
     runs: tuple[str, ...] = ()  # ids of the sentinels' runs that it is read from
-    engine: str = EAGER  # on which they ran
-    none_ran: str = ""  # the engine of the runs that it stands under, where no sentinel ran on that one
+    machines: int = 1  # on which the runs were made
+    machines_watched: int = 0  # on how many of them a sentinel of this kind ended well
 
     @property
     def drifted(self) -> bool:
@@ -31,28 +49,31 @@ class Noise:
         return self.drift is not None and self.drift > trust.DRIFT
 
 
-Noises = dict[tuple[str, str], Noise]  # by place and engine
+@dataclass(frozen=True)
+class Sentinels:
+    """The sentinels of a study: those that ended well by round, and why others are left out."""
+
+    pairs: tuple[Pair, ...] = ()
+    left_out: tuple[tuple[str, str, str, str], ...] = ()  # (place, engine, model, reason)
 
 
 @dataclass(frozen=True)
 class JudgedStudy:
-    """A study's runs, judged: `reason` says why one is left out (empty where it counts), `on` where it ran.
-
-    noises: what the sentinels say, by place and engine.
-    """
+    """A study's runs, judged: `reason` says why one is left out (empty where it counts), `on` where it ran, `machine`
+    on which machine each round did (by number of the round)."""
 
     runs: pd.DataFrame
     histories: Histories
-    noises: Noises = field(default_factory=dict)
+    sentinels: Sentinels = Sentinels()
 
 
 def judge(study: Study) -> JudgedStudy:
-    """Which runs of a study count, where each ran, and how noisy these places were."""
-    runs = with_columns(study.runs, ["engine", "platform", "device"])
+    """Which runs of a study count, where each ran, and how noisy these machines were."""
+    runs = with_columns(study.runs, ["engine", "platform", "device", "machines", "watches", "prompt_hash", "twin"])
     reasons = [reason_left_out(run) for _, run in runs.iterrows()]
-    runs = runs.assign(reason=reasons, device=devices_of(runs))
+    runs = runs.assign(reason=reasons, device=devices_of(runs), engine_used=engines_of(runs))
     runs["on"] = runs["platform"].map(str) + " " + runs["device"].map(str)
-    return JudgedStudy(runs, study.histories, noises_of(runs, study.histories))
+    return JudgedStudy(runs, study.histories, sentinels_of(runs, study.histories))
 
 
 def engines_of(runs: pd.DataFrame) -> list[str]:
@@ -60,47 +81,72 @@ def engines_of(runs: pd.DataFrame) -> list[str]:
     return [EAGER if pd.isna(engine) else engine for engine in runs["engine"]]
 
 
-def noises_of(runs: pd.DataFrame, histories: Histories) -> Noises:
-    """The noise of each place (`on`) and engine on which sentinels ran, from a study's judged runs."""
+def machines_of(run: pd.Series) -> dict[int, str]:
+    """The machine of each round of a run, by number; empty where it was not tracked (then it is the place, `on`)."""
+    text = run.get("machines")
+    return {} if pd.isna(text) or not text else {int(number): name for number, name in json.loads(text).items()}
+
+
+def sentinels_of(runs: pd.DataFrame, histories: Histories) -> Sentinels:
+    """The sentinels among a study's judged runs."""
     sentinels = runs[runs["kind"] == sentinel.KIND]
-    sentinels = sentinels.assign(engine=engines_of(sentinels))
-    return {place: noise_of(group, place[1], histories) for place, group in sentinels.groupby(["on", "engine"])}
+    pairs: list[Pair] = []
+    for key, twins in sentinels[sentinels["reason"] == ""].groupby(
+        ["on", "engine_used", "model", "watches", "prompt_hash"]
+    ):
+        pairs += pairs_of(key, twins.set_index("twin").reindex(sentinel.TWINS), histories)
+    left_out = sentinels[sentinels["reason"] != ""]
+    reasons = zip(left_out["on"], left_out["engine_used"], left_out["model"], left_out["reason"], strict=True)
+    return Sentinels(tuple(pairs), tuple(sorted(set(reasons))))
 
 
-def noise_of(sentinels: pd.DataFrame, engine: str, histories: Histories) -> Noise:
-    """The sentinels of one engine: A/A over the rounds of all of them, and the largest drift of any.
-
-    Each stretch of cells has its own sentinel, maybe of another model or other prompts: so a drift is that of
-    a single sentinel.
-    """
-    first_latencies: list[float] = []
-    second_latencies: list[float] = []
-    drifts: list[float | None] = []
-    run_ids: list[str] = []
-    for _, stretch in sentinels[sentinels["reason"] == ""].groupby(["watches", "prompt_hash"]):
-        twins = stretch.set_index("twin").reindex(sentinel.TWINS)
-        if twins["run_id"].isna().any():
-            continue
-        pairs = list(histories.rounds(twins["run_id"], LATENCY).values())
-        if pairs:
-            first_latencies += [first for first, _ in pairs]
-            second_latencies += [second for _, second in pairs]
-            drifts.append(stats.drift_of_twins(pairs))
-            run_ids += twins["run_id"].tolist()
-    left_out = "; ".join(sorted(set(sentinels["reason"]) - {""}))
-    ratio = stats.ratio_over_rounds(first_latencies, second_latencies) if first_latencies else None
-    largest_drift = max((drift for drift in drifts if drift is not None), default=None)
-    return Noise(ratio, largest_drift, left_out, tuple(run_ids), engine)
+def pairs_of(key: tuple[str, ...], twins: pd.DataFrame, histories: Histories) -> list[Pair]:
+    """The rounds of a sentinel whose two runs were made on one machine. key: place, engine, model and stretch."""
+    on, engine, model, *stretch = key
+    if twins["run_id"].isna().any():
+        return []
+    run_ids = tuple(twins["run_id"])
+    first, second = (machines_of(run) for _, run in twins.iterrows())
+    return [
+        Pair(first.get(number, on), engine, model, tuple(stretch), tuple(latencies), run_ids)
+        for number, latencies in histories.rounds(run_ids, LATENCY).items()
+        if first.get(number, on) == second.get(number, on)
+    ]
 
 
-def noise_under(runs: pd.DataFrame, noises: Noises) -> Noise | None:
-    """What stands under runs of one place: the noise of their engine, of several engines the eager one's.
+def noise_under(runs: pd.DataFrame, sentinels: Sentinels) -> tuple[Noise, ...]:
+    """What stands under some runs: the noise of each engine and model among them, on the machines where they ran;
+    nothing in a study without a sentinel."""
+    if not sentinels.pairs and not sentinels.left_out:
+        return ()
+    same_kind = runs.sort_values("model", key=order_of_models, kind="stable").groupby(
+        ["engine_used", "model"], sort=False
+    )
+    return tuple(noise_of(of_kind, engine, model, sentinels) for (engine, model), of_kind in same_kind)
 
-    Older studies have eager sentinels alone: under captured runs that noise says that none ran captured. It is the
-    larger one; the other way round it would promise too much, so then there is none.
-    """
-    place = runs["on"].iloc[0]
-    engines = set(engines_of(runs))
-    engine = engines.pop() if len(engines) == 1 else EAGER
-    eager_noise = noises.get((place, EAGER))
-    return noises.get((place, engine)) or (eager_noise and replace(eager_noise, none_ran=engine))
+
+def noise_of(runs: pd.DataFrame, engine: str, model: str, sentinels: Sentinels) -> Noise:
+    """The noise of one engine and model on the machines of some runs: A/A over the rounds of all their sentinels."""
+    machines = {name for _, run in runs.iterrows() for name in (machines_of(run).values() or [run["on"]])}
+    kind = (engine, model)
+    pairs = [pair for pair in sentinels.pairs if (pair.engine, pair.model) == kind and pair.machine in machines]
+    places = set(runs["on"])
+    reasons = {why for on, *of_kind, why in sentinels.left_out if on in places and tuple(of_kind) == kind}
+    left_out = "; ".join(sorted(reasons))
+    if not pairs:
+        return Noise(model, engine, None, left_out=left_out, machines=len(machines))
+    ratio = stats.ratio_over_rounds(*zip(*(pair.latencies_ms for pair in pairs), strict=True))
+    stretches: dict[tuple, list[tuple[float, float]]] = {}
+    for pair in pairs:
+        stretches.setdefault((pair.machine, *pair.stretch), []).append(pair.latencies_ms)
+    drifts = [drift for stretch in stretches.values() if (drift := stats.drift_of_twins(stretch)) is not None]
+    run_ids = tuple(dict.fromkeys(run_id for pair in pairs for run_id in pair.runs))
+    watched = len({pair.machine for pair in pairs})
+    return Noise(model, engine, ratio, max(drifts, default=None), left_out, run_ids, len(machines), watched)
+
+
+def floor_of(noises: tuple[Noise, ...]) -> stats.Estimate | None:
+    """Of several noises the A/A whose interval reaches furthest: what a ratio of two runs must exceed; None where none
+    has an interval."""
+    ratios = [noise.ratio for noise in noises if noise.ratio is not None and noise.ratio.low is not None]
+    return max(ratios, key=lambda ratio: max(ratio.high, 1 / ratio.low), default=None)

@@ -5,16 +5,20 @@ A kind of grid is a group of runs that differ along its axis. Calls of which onl
 ratio says how well the shortcut holds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
 
+from bench.analysis import bias
+from bench.analysis.bias import Bias
+from bench.analysis.edges import Edge, edge_of
+from bench.analysis.lines import Line, lines_of_runs
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import (
+    estimate_of,
     like,
     order_of_models,
-    setting_of,
     with_columns,
     with_steps,
     without_numbers,
@@ -38,26 +42,12 @@ TOGETHER = ["pair", "dtype", "platform", "device", "temperature", "limit_gib"]  
 PLACE = ["batch_size", "gen_length", "prompt_tokens"]  # where a run stands
 KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention", "fill"]  # what stands there
 PARTS = ["steps_timed", "tokens_timed"]  # how much of a call was run, where it was a part
-DEFAULTS = {"head": "official", "attention": "fused", "fill": "own"}  # what a setting is of a run that does not have it
 LATENCY = "latency/latency_ms"
 RATE = "throughput/tokens_per_s"
 STEP = "latency/step_ms"
-RESERVED = "memory/reserved_gib"
 ALLOCATED = "memory/allocated_gib"
+EXTRAPOLATED = (LATENCY, "latency/tpot_ms", RATE, "throughput/canvas_tokens_per_s")  # where a part was run
 PEAKS = (ALLOCATED, "memory/resident_gib")  # peak memory, on a GPU and on a CPU
-
-
-@dataclass(frozen=True)
-class Line:
-    """Runs that a figure joins by a line: the model, and those settings in which its lines differ (the others are
-    None)."""
-
-    model: str
-    tokens_per_step: float | None = None
-    head: str | None = None
-    engine: str | None = None
-    attention: str | None = None
-    fill: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,27 +63,6 @@ class Shortcut:
 
 
 @dataclass(frozen=True)
-class Edge:
-    """The largest batch that fits at a length, and the smallest that was seen not to; None where none was.
-
-    reserved_gib: what a GPU's allocator held at the largest; far more than the peak of what was allocated where the
-    freed pieces that it holds are of the wrong sizes, and then they are the wall.
-    """
-
-    line: Line
-    gen_length: int
-    fits: int | None
-    peak_gib: float | None
-    fails: int | None
-    reserved_gib: float | None = None
-
-    @property
-    def is_found(self) -> bool:
-        """Whether search has come to an end: nothing is left between, within a thirty-second."""
-        return self.fails is not None and self.fails - (self.fits or 0) <= max(1, (self.fits or 0) // 32)
-
-
-@dataclass(frozen=True)
 class Scaling:
     """The runs of one kind on one machine, a row each, along the axis; `line` is the run's `Line`.
 
@@ -104,7 +73,7 @@ class Scaling:
     rows: pd.DataFrame
     left_out: pd.DataFrame  # failed, or not to be believed: the `reason`, and no numbers
     parts: pd.DataFrame  # runs of a part of their calls where another made them whole: `rows` has that one
-    noise: Noise | None = None
+    noise: tuple[Noise, ...] = ()
     histories: Histories = field(default_factory=Histories)
 
     @property
@@ -131,18 +100,54 @@ class Scaling:
     def ratios(self) -> dict[str, stats.Estimate]:
         """By run id: the throughput of a run with steps over that of the model without steps in the same place."""
         rounds = {run["run_id"]: rounds_beside(self, run, RATE) for _, run in with_steps(self.rows).iterrows()}
-        return {run_id: stats.ratio_over_rounds(*pair) for run_id, pair in rounds.items() if pair}
+        return {
+            run_id: self.bias_beside(run_id).of_rate(stats.ratio_over_rounds(*zip(*pairs.values(), strict=True)))
+            for run_id, pairs in rounds.items()
+            if pairs
+        }
 
     @cached_property
-    def break_evens(self) -> list[tuple[pd.Series, stats.Estimate]]:
-        """(run, steps at which both models take equally long) of each place, from its run of the fewest steps."""
+    def break_evens_by_round(self) -> list[tuple[pd.Series, dict[int, float]]]:
+        """(run, steps at which both models take equally long in each round) of each place, from its run of the fewest
+        steps: plain denoising has no prefill, so its time is in proportion to the steps."""
         result = []
         places = [*PLACE, "head", "engine", "attention", "block_length"]
         for _, runs in with_steps(self.rows).groupby(places, dropna=False):
             run = runs.loc[runs["steps"].idxmin()]
-            if rounds := rounds_beside(self, run, LATENCY):
-                result.append((run, stats.steps_in_time(int(run["steps"]), *rounds)))
+            rounds = rounds_beside(self, run, LATENCY)
+            if rounds:
+                result.append((run, {number: run["steps"] * its / own for number, (own, its) in rounds.items()}))
         return result
+
+    @cached_property
+    def break_evens(self) -> list[tuple[pd.Series, stats.Estimate]]:
+        """(run, steps at which both models take equally long) of each place, with the interval over its rounds."""
+        return [
+            (run, self.bias_beside(run["run_id"]).of_rate(stats.typical_over_rounds(list(steps.values()))))
+            for run, steps in self.break_evens_by_round
+        ]
+
+    @cached_property
+    def biases(self) -> dict[str, Bias]:
+        """By model: how far its extrapolated times may be off; absent where no call was made both ways."""
+        ratios: dict[str, list[stats.Estimate]] = {}
+        for shortcut in self.shortcuts:
+            if shortcut.latency:
+                ratios.setdefault(shortcut.model, []).append(shortcut.latency)
+        return {model: Bias.of(of_model) for model, of_model in ratios.items()}
+
+    def bias_of(self, run: pd.Series) -> Bias:
+        """How far a run's latency may be off: not at all where all its forwards were made."""
+        return self.biases.get(run["model"], bias.NONE) if run[PARTS].notna().any() else bias.NONE
+
+    def is_extrapolated(self, run: pd.Series) -> bool:
+        """Whether a ratio of a run with steps to the model without steps in its place rests on an extrapolated time."""
+        return bool(run[PARTS].notna().any() or reference_of(self, run)[PARTS].notna().any(axis=None))
+
+    def bias_beside(self, run_id: str) -> Bias:
+        """How far the latency of a run with steps over that of the model without steps in its place may be off."""
+        run = self.rows[self.rows["run_id"] == run_id].iloc[0]
+        return self.bias_of(run).over(self.bias_of(reference_of(self, run).iloc[0]))
 
     @cached_property
     def beside_own(self) -> list[tuple[pd.Series, stats.Estimate]]:
@@ -167,7 +172,7 @@ class Scaling:
         """The frontier of memory by line and length, from the probes of a study."""
         probes = pd.concat([self.rows, self.left_out])
         result = [
-            edge_of(self, line, int(length), runs)
+            edge_of(line, int(length), runs, self.peak)
             for (line, length), runs in probes.groupby(["line", "gen_length"], sort=False)
         ]
         return sorted(result, key=lambda edge: (kinds.has_steps(edge.line.model), edge.gen_length))
@@ -194,33 +199,29 @@ def scaling_of(kind: str, runs: pd.DataFrame, study: JudgedStudy) -> Scaling:
     wholes = {place_of(run) for _, run in good[~is_part].iterrows()}
     has_whole = pd.Series([place_of(run) in wholes for _, run in good.iterrows()], index=good.index, dtype=bool)
     is_spare = is_part & has_whole
-    noise = noise_under(runs, study.noises)
-    return Scaling(kind, good[~is_spare], without_numbers(left_out), good[is_spare], noise, study.histories)
+    noise = noise_under(runs, study.sentinels)
+    scaling = Scaling(kind, good[~is_spare], without_numbers(left_out), good[is_spare], noise, study.histories)
+    return replace(scaling, rows=with_biases(scaling))
+
+
+def with_biases(scaling: Scaling) -> pd.DataFrame:
+    """The runs of a group, with the intervals of extrapolated times and rates widened by what extrapolating may be off
+    (bench/analysis/bias.py)."""
+    rows = scaling.rows.copy()
+    for index, run in rows[rows[PARTS].notna().any(axis=1)].iterrows():
+        for metric in EXTRAPOLATED:
+            estimate = estimate_of(run, metric)
+            if estimate is None or estimate.low is None:
+                continue
+            off = scaling.bias_of(run)
+            widened = off.of_rate(estimate) if metric.startswith("throughput/") else off.of_time(estimate)
+            rows.loc[index, [f"{metric}_ci_low", f"{metric}_ci_high"]] = [widened.low, widened.high]
+    return rows
 
 
 def place_of(run: pd.Series) -> tuple[str, ...]:
     """Where a run stands and what it is, whether all of its forwards were made or not."""
     return tuple(str(run[name]) for name in [*PLACE, *KIND_OF_RUN])
-
-
-def lines_of_runs(runs: pd.DataFrame) -> list[Line]:
-    """The line of each run: its model, and of its settings those that differ between this model's runs."""
-    differing = {model: differing_settings(same_model) for model, same_model in runs.groupby("model")}
-    result = []
-    for _, run in runs.iterrows():
-        settings = {name: setting_of(run, name, DEFAULTS.get(name, "")) for name in differing[run["model"]]}
-        if "tokens_per_step" in settings:
-            settings["tokens_per_step"] = run["tokens_per_step"]
-        result.append(Line(run["model"], **settings))
-    return result
-
-
-def differing_settings(runs: pd.DataFrame) -> list[str]:
-    """The settings of one model's runs that tell its lines apart."""
-    names = ["tokens_per_step", "engine"]
-    differing = [name for name in names if runs[name].nunique() > 1]
-    names = [name for name in DEFAULTS if name != "head" or kinds.has_steps(runs["model"].iloc[0])]
-    return differing + [name for name in names if runs[name].nunique(dropna=False) > 1]
 
 
 def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
@@ -230,14 +231,19 @@ def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
     return [(line, rows[rows["line"] == line]) for line in lines]
 
 
-def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> list[tuple[float, ...]]:
-    """(values of a run with steps, values of the model without steps in the same place with the same engine and
-    attention), by round; empty where either is missing."""
-    reference = like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
+def reference_of(scaling: Scaling, run: pd.Series) -> pd.DataFrame:
+    """The run of the model without steps in a run's place with the same engine and attention; empty where there is
+    none."""
+    return like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
+
+
+def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> dict[int, list[float]]:
+    """[value of a run with steps, value of the model without steps in the same place with the same engine and
+    attention] by round; empty where either is missing."""
+    reference = reference_of(scaling, run)
     if reference.empty or metric not in run or pd.isna(run[metric]):
-        return []
-    rounds = scaling.histories.rounds([run["run_id"], *reference["run_id"]], metric)
-    return list(zip(*rounds.values(), strict=True))
+        return {}
+    return scaling.histories.rounds([run["run_id"], *reference["run_id"]], metric)
 
 
 def paired_ratio(scaling: Scaling, run: pd.Series, reference: pd.Series, metric: str | None) -> stats.Estimate | None:
@@ -254,20 +260,6 @@ def shortcut_of(scaling: Scaling, part: pd.Series) -> Shortcut:
     if kinds.has_steps(part["model"]):
         return Shortcut(part["model"], int(part["steps_timed"]), int(part["steps"]), "steps", latency, peak)
     return Shortcut(part["model"], int(part["tokens_timed"]), int(part["gen_length"]), "tokens", latency, peak)
-
-
-def edge_of(scaling: Scaling, line: Line, gen_length: int, probes: pd.DataFrame) -> Edge:
-    """The largest batch of some probes that fits, and the smallest that does not."""
-    fitting = probes[probes["outcome"] == "ok"]
-    failing = probes[probes["outcome"] == "oom"]
-    fails = int(failing["batch_size"].min()) if not failing.empty else None
-    if fitting.empty:
-        return Edge(line, gen_length, None, None, fails)
-    largest = fitting.loc[fitting["batch_size"].idxmax()]
-    peak_gib, reserved_gib = (
-        None if pd.isna(largest.get(metric)) else float(largest[metric]) for metric in (scaling.peak, RESERVED)
-    )
-    return Edge(line, gen_length, int(largest["batch_size"]), peak_gib, fails, reserved_gib)
 
 
 def failures(scaling: Scaling, line: Line) -> dict[tuple[float, float], str]:

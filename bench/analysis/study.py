@@ -20,8 +20,10 @@ METRICS_BY_ROUND = (  # of which ratios are made that are paired by round
     "latency/latency_ms",
     "latency/step_ms",
     "throughput/tokens_per_s",
+    "throughput/text_bytes_per_s",
     "memory/allocated_gib",
     "memory/resident_gib",
+    "energy/j",
 )
 METRICS_BY_PROMPT = get_args(Metric)  # which a pair can declare, with a margin
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis import hypotheses
+from bench.analysis.hypotheses_file import HypothesesFile
+from bench.analysis.lines import DEFAULTS
+from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling
 from bench.cost import predictions
 from bench.cost.cards import PUBLISHED, devices
@@ -42,8 +45,11 @@ def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
     return Ceilings(float(first["ceiling.flops_per_s"]), float(first["ceiling.bytes_per_s"])), host_s
 
 
-def surface_of(rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_cpu: bool) -> Surface:
-    """The pair's surface at the study's own ceilings, else at the published ones of an H100.
+def surface_of(
+    rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_cpu: bool, about: HypothesesFile
+) -> Surface:
+    """The pair's surface at the ceilings of the hypotheses where they are about this pair and card, so that a place has
+    one prediction everywhere; else at the study's own ceilings, else at the published ones of an H100.
 
     rows: of the cost model's table. on_cpu: whether the study ran on a CPU.
     """
@@ -52,8 +58,12 @@ def surface_of(rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_c
     prompt_tokens, engine = compared_at(timed)
     measured = measured_break_evens(timed, prompt_tokens, engine)
     own = ceilings_of(rows[rows["engine"] == engine]) if not rows.empty else None
+    on_card = any(group.every["device"].astype(str).str.contains(about.card, regex=False).any() for group in timed)
+    if pair.name == about.pair and on_card:
+        own, words = (about.ceilings, {}), "predicted before the study ran"
+    else:
+        words = "this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
     ceilings, host_s = own or (devices()[CARD].ceilings, {})
-    words = "this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
     models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})
     lengths = sorted({*LENGTHS, *(length for _, length in measured)})
@@ -72,11 +82,10 @@ def compared_at(timed: list[Scaling]) -> tuple[int, str]:
 
 def measured_break_evens(timed: list[Scaling], prompt_tokens: int, engine: str) -> dict[tuple[int, int], float]:
     """Break-even steps by (batch, output tokens) of the places that were measured with these prompts and engine."""
-    if not timed:
-        return {}
-    runs = pd.concat([group.rows for group in timed])
-    runs = runs[(pd.to_numeric(runs["prompt_tokens"]) == prompt_tokens) & (runs["engine"] == engine)]
-    runs = runs[runs["attention"].isna()]
-    places = sorted(set(zip(runs["batch_size"], runs["gen_length"], strict=True)))
-    steps = {(int(batch), int(length)): hypotheses.break_even(runs, batch, length, HEAD) for batch, length in places}
-    return {place: value for place, value in steps.items() if value is not None}
+    measured: dict[tuple[int, int], float] = {}
+    for group in sorted(timed, key=lambda group: hypotheses.TIMED.index(group.kind)):
+        for run, steps in group.break_evens:
+            same = pd.to_numeric(run["prompt_tokens"]) == prompt_tokens and run["engine"] == engine
+            if same and pd.isna(run["attention"]) and setting_of(run, "head", DEFAULTS["head"]) == HEAD:
+                measured.setdefault((int(run["batch_size"]), int(run["gen_length"])), steps.value)
+    return measured

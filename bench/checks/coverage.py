@@ -18,7 +18,7 @@ MOST_COVERAGE = 0.97  # and at most: wider intervals than needed hide difference
 STUDIES = 2000  # simulated studies for each kind of noise
 ROUNDS = 5  # of each study
 CALLS_A_ROUND = 16  # timed calls in one round, whose median is the round's value
-DRAWS_OF_TRUTH = 200_000  # values of a process whose mean is taken for the truth
+DRAWS_OF_TRUTH = 200_000  # values of a process whose geometric mean is taken for the truth
 PROCESS_SD = 0.01  # standard deviation between processes, as a share of the true value
 CALL_SD = 0.005  # standard deviation between the calls of one process
 
@@ -32,17 +32,19 @@ NOISES: dict[str, Callable[[np.random.Generator, tuple], np.ndarray]] = {
 def coverage(noise: str) -> tuple[float, float]:
     """(share of 95 % intervals that hold the truth, share of studies flagged for two modes) under a noise of NOISES.
 
-    A round's value is the median of its calls; calls add Gaussian noise to what their process has.
+    A round's value is the median of its calls; calls add Gaussian noise to what their process has. All noise multiplies
+    a time of 1, so that none is negative, and the truth is the geometric mean over processes.
     """
     random = np.random.default_rng(0)
-    truth = 1 + NOISES[noise](random, (DRAWS_OF_TRUTH,)).mean()
+    truth = np.exp(NOISES[noise](random, (DRAWS_OF_TRUTH,)).mean())
     hits = 0
     flagged = 0
     for _ in range(STUDIES):
-        process = 1 + NOISES[noise](random, (ROUNDS, 1))
-        rounds = np.median(process + random.normal(0, CALL_SD, (ROUNDS, CALLS_A_ROUND)), axis=1)
-        mean = stats.mean_over_rounds(rounds.tolist())
-        hits += mean.low <= truth <= mean.high
+        process = NOISES[noise](random, (ROUNDS, 1))
+        calls = np.exp(process + random.normal(0, CALL_SD, (ROUNDS, CALLS_A_ROUND)))
+        rounds = np.median(calls, axis=1)
+        typical = stats.typical_over_rounds(rounds.tolist())
+        hits += typical.low <= truth <= typical.high
         flagged += stats.has_two_modes(rounds)
     return hits / STUDIES, flagged / STUDIES
 

@@ -29,13 +29,14 @@ RoundMetrics = dict[int, dict[str, float]]  # by round: value by the metric's na
 def sentinel_work(device: str, rounds: int, folder: Path | None = None) -> Work:
     """The twins of one sentinel and nothing else.
 
-    device: auto, cpu or cuda. folder: a work folder in place of the shipped grid; where it holds a sentinel of each
-    engine, the eager one is taken. Raises BadInput if it holds none.
+    device: auto, cpu or cuda. folder: a work folder in place of the shipped grid; where it holds several
+    sentinels, the first is taken, which is an eager one where there is any. Raises BadInput if it holds none.
     """
     work, _ = request.resolve(Request(grids=(sentinel.GRID,), cells=folder, device=device, rounds=rounds))
     if not (twins := [cell for cell in work.cells if cell.twin]):
         raise BadInput(f"{folder}: the work folder holds no sentinel; export a grid that has one")
-    cells = tuple(cell for cell in twins if cell.engine == twins[0].engine)
+    chosen = twins[0].engine, twins[0].model
+    cells = tuple(cell for cell in twins if (cell.engine, cell.model) == chosen)
     return replace(work, rounds=rounds, seed=0, cells=cells)
 
 

@@ -1,11 +1,11 @@
 """Where a rising quality meets a target: monotone fit, bootstrap over prompts, and what is censored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.common.stats import LEVEL, REPLICATES
+from bench.common.stats import LEVEL, REPLICATES, Estimate, typical_over_rounds
 
 ROUNDING = 1e-12  # two sums of the same scores in another order differ by less
 
@@ -54,6 +54,9 @@ class CrossOver:
     steps: float  # of the fit to the data
     low: float
     high: float
+    # Steps of each bootstrap replicate, inf where it never reaches; the share cut off at either end for an interval.
+    replicates: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    tail: float = (1 - LEVEL) / 2
 
 
 def cross_over(
@@ -82,10 +85,12 @@ def cross_over(
         return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
 
     tail = widened((1 - LEVEL) / 2)
-    low, high = np.quantile(reach(chosen), [tail, 1 - tail], method="inverted_cdf")
+    replicates = reach(chosen)
+    low, high = np.quantile(replicates, [tail, 1 - tail], method="inverted_cdf")
     value = reach(np.arange(count)[None])[0]
     p_reached = share_not_inferior(scores[-1] - reference, margin)
-    return CrossOver(p_reached, p_reached >= 1 - widened(1 - LEVEL), float(value), float(low), float(high))
+    reached = p_reached >= 1 - widened(1 - LEVEL)
+    return CrossOver(p_reached, reached, float(value), float(low), float(high), replicates, tail)
 
 
 def share_not_inferior(differences: np.ndarray, margin: float) -> float:
@@ -105,3 +110,39 @@ def share_not_inferior(differences: np.ndarray, margin: float) -> float:
 def next_admissible(steps: float, blocks: int) -> int:
     """The fewest whole steps from `steps` on that every block can have its share of."""
     return int(np.ceil(np.round(steps / blocks, 9))) * blocks
+
+
+def price_at(
+    crossing: CrossOver, blocks: int, ratios_at: Callable[[float], Sequence[float]], beyond: float
+) -> Estimate:
+    """A ratio of two models at the cross-over, with the doubt of both: where it lies (prompts), and what the steps
+    there take (rounds).
+
+    blocks: of an answer; each has its share of the steps. ratios_at: the ratio of each round at some steps. beyond:
+    the ratio of a replicate that never reaches, which bounds nothing (infinite for a time, 0 for a rate).
+
+    Each bootstrap replicate of the cross-over is given the mean log ratio at its own steps, plus Student's t times the
+    standard error there. Where all replicates agree on the steps that is the t interval over rounds. The interval also
+    holds that of the cross-over alone, whose tails are widened for few prompts. No interval from one round.
+    """
+    from scipy import stats as scipy_stats
+
+    value = typical_over_rounds(ratios_at(next_admissible(crossing.steps, blocks))).value
+    replicates = crossing.replicates
+    reaching = np.isfinite(replicates)
+    counts, which = np.unique([next_admissible(steps, blocks) for steps in replicates[reaching]], return_inverse=True)
+    logs = np.log([ratios_at(float(steps)) for steps in counts])  # [step counts, rounds]
+    rounds = logs.shape[1]
+    if rounds < 2:
+        return Estimate(value)
+    errors = logs.std(1, ddof=1) / np.sqrt(rounds)
+    shares = (np.random.default_rng(2).permutation(len(which)) + 0.5) / len(which)  # even, so that tails have no luck
+    draws = scipy_stats.t.ppf(shares, rounds - 1)
+    means = logs.mean(1)[which]
+    ends = []
+    for noise, tail in ((draws * errors[which], (1 - LEVEL) / 2), (0.0, crossing.tail)):
+        ratios = np.full(len(replicates), beyond)
+        with np.errstate(over="ignore"):
+            ratios[reaching] = np.exp(means + noise)
+        ends += np.quantile(ratios, [tail, 1 - tail], method="inverted_cdf").tolist()
+    return Estimate(value, min(ends), max(ends))

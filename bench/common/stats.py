@@ -11,6 +11,7 @@ import numpy as np
 
 LEVEL = 0.95  # of every interval
 REPLICATES = 2000  # of every bootstrap
+UNBOUNDED = 1e6  # times a value: an upper bound beyond it bounds nothing, and is printed as that
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Estimate:
         """ "0.41 [0.38, 0.44]": the value with its interval, if it has one."""
         words = f"{self.value:.{digits}f}"
         if self.low is not None:
-            words += f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+            is_bounded = math.isfinite(self.high) and self.high <= UNBOUNDED * max(1.0, abs(self.value))
+            high = f"{self.high:.{digits}f}" if is_bounded else "unbounded"
+            words += f" [{self.low:.{digits}f}, {high}]"
         return words + unit
 
 
@@ -43,11 +46,56 @@ def mean_over_rounds(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
+def typical_over_rounds(values: Sequence[float]) -> Estimate:
+    """Geometric mean of the rounds' values, all above 0, with Student's t interval on the log scale.
+
+    Of times and rates, which are never negative: a plain t interval over a few rounds that differ reaches below 0, and
+    the mean of times is not the inverse of the mean of rates. No interval from one round.
+    """
+    if len(values) < 2:
+        return Estimate(float(values[0]))
+    log = mean_over_rounds(np.log(values).tolist())
+    with np.errstate(over="ignore"):  # of two rounds that differ widely the interval has no end
+        return Estimate(*(float(np.exp(x)) for x in (log.value, log.low, log.high)))
+
+
+def over_clusters(clusters: Sequence[Sequence[float]], null: float) -> tuple[Estimate, float | None]:
+    """(geometric mean with its interval, two-sided p of a t test that it is `null`) of values above 0 in clusters.
+
+    Rounds of one card are alike in what they share, so that several cards are as many values: the mean of each. Rounds
+    of a single card are values of their own. The interval and p are None where there is one value.
+    """
+    from scipy import stats as scipy_stats
+
+    values = [typical_over_rounds(cluster).value for cluster in clusters] if len(clusters) > 1 else list(clusters[0])
+    if len(values) < 2:
+        return typical_over_rounds(values), None
+    logs = np.log(values) - np.log(null)
+    if np.ptp(logs) == 0:
+        return typical_over_rounds(values), float(logs[0] == 0)
+    return typical_over_rounds(values), float(scipy_stats.ttest_1samp(logs, 0.0).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values adjusted for being several, in their order (Holm, Scandinavian Journal of Statistics 6, 1979): the
+    smallest times their number, the next times one fewer, never less than the one before."""
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for place, number in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
+        least = max(least, min(1.0, p_values[number] * (len(p_values) - place)))
+        adjusted[number] = least
+    return adjusted
+
+
 def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
     """Ratio of two models' values, paired by round: exp of the mean log ratio, t interval on the log scale."""
-    log = mean_over_rounds(np.log(np.asarray(numerator) / np.asarray(denominator)).tolist())
-    exp = [None if x is None else float(np.exp(x)) for x in (log.value, log.low, log.high)]
-    return Estimate(*exp)
+    return typical_over_rounds((np.asarray(numerator) / np.asarray(denominator)).tolist())
+
+
+def inverse(estimate: Estimate) -> Estimate:
+    """One over a value above 0, with the interval turned round."""
+    low, high = (None if end is None else 1 / end for end in (estimate.high, estimate.low))
+    return Estimate(1 / estimate.value, low, high)
 
 
 def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
@@ -144,6 +192,27 @@ def break_even_steps(steps: Sequence[int], latencies_ms: Sequence[float], target
     """
     slope, intercept = np.polyfit(steps, latencies_ms, 1)
     return float((target_ms - intercept) / slope)
+
+
+def break_even_over_rounds(
+    steps: Sequence[int], amounts: Sequence[Sequence[float]], targets: Sequence[float]
+) -> Estimate:
+    """Steps at which a line through (steps, amount) meets the target, from one line a round.
+
+    amounts [rounds, step counts] and targets [rounds] are times, or energies. The geometric mean over rounds, with its
+    interval. Below one step in every round it is their mean, without an interval. Where rounds contradict each other
+    (in one of them more steps take no longer, or the target lies below what no step at all takes), nothing bounds it: 0
+    to infinity.
+    """
+    lines = [np.polyfit(steps, row, 1) for row in amounts]
+    by_round = [float((target - line[1]) / line[0]) for line, target in zip(lines, targets, strict=True)]
+    rising = all(line[0] > 0 for line in lines)
+    if rising and min(by_round) > 0:
+        return typical_over_rounds(by_round)
+    if rising and max(by_round) < 1:
+        return Estimate(float(np.mean(by_round)))
+    value = break_even_steps(steps, np.mean(amounts, axis=0).tolist(), float(np.mean(targets)))
+    return Estimate(max(0.0, value), 0.0, math.inf)
 
 
 def steps_in_time(steps: int, latencies_ms: Sequence[float], targets_ms: Sequence[float]) -> Estimate:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,7 +64,10 @@ def most_fitting(errors: list[dict], data: dict) -> dict:
 
 
 def fields_at(schema: type[Strict], path: tuple) -> list[str]:
-    """The keys that a schema has for the mapping at `path` inside it."""
+    """The keys that a schema has for the mapping at `path` inside it, which may lead through mappings and lists."""
     for part in path:
-        schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
+        if not hasattr(schema, "model_fields"):
+            schema = get_args(schema)[-1]
+        else:
+            schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
     return list(schema.model_fields)

@@ -37,7 +37,7 @@ class Metric:
 LATENCY = (
     Metric("latency/ttft_ms", "ms", "TTFT ms", 1,
            "time to first token: start until output position 0 is final; LLaDA's positions become final in any order,"
-           " so read it beside `latency/ttfb_ms`",
+           " so read it beside `latency/ttfb_ms`; absent for LLaDA with random weights, whose order is an accident",
            "LLaMA: first token mark; LLaDA: mark of the step that committed position 0", paper_heading="TTFT"),
     Metric("latency/ttfb_ms", "ms", "first block ms", 1,
            "time to first block: start until the first block is final, which is when a reader can start (LLaDA only)",
@@ -66,6 +66,10 @@ THROUGHPUT = (
     Metric("throughput/canvas_tokens_per_s", "tokens/s", "canvas tokens/s", 1,
            "the same with the padding behind the end token counted",
            "rows of all calls * gen_length / sum of latencies"),
+    Metric("throughput/text_bytes_per_s", "bytes/s", "text bytes/s", 0,
+           "UTF-8 bytes of kept text a second, since two tokenizers cut text differently; absent where the record has"
+           " no answers (their length was forced) and for random weights",
+           "tokens/s * bytes of the decoded answers of round 1 / their kept tokens"),
 )  # fmt: skip
 
 COMPUTE = (
@@ -191,7 +195,7 @@ METRICS = (*LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCUR
 BY_NAME = {metric.name: metric for metric in METRICS}
 INTERVAL_ENDINGS = ("_ci_low", "_ci_high")
 # The units that results.json names; it has `1` for everything else, and published files are compared with it.
-UNITS_IN_RESULTS = frozenset({"ms", "GiB", "tokens/s", "J", "J/token", "W"})
+UNITS_IN_RESULTS = frozenset({"ms", "GiB", "tokens/s", "bytes/s", "J", "J/token", "W"})
 
 
 def plain_name(name: str) -> str:

@@ -1,8 +1,8 @@
 """From records to metrics: how every tracked number is computed (bench/records/catalogue.py says what each means).
 
-The value of a round is the median over its calls (latencies), or total tokens over total time (throughput).
-Later rounds time only the first prompts again: their values are round 1's, times the ratio on the calls that both
-rounds timed (`stats.paired_ratio`).
+The value of a round is the median over its calls (latencies), or total tokens over total time (throughput). A cell has
+the geometric mean over rounds, with an interval on the log scale. Later rounds time only the first prompts again: their
+values are round 1's, times the ratio on the calls that both rounds timed (`stats.paired_ratio`).
 
 A call that ran only some of its forwards (`steps_timed`, `tokens_timed`) is completed first (`whole_call`), by
 `stats.extrapolated`. What cannot be told from the completed call is left out.
@@ -70,10 +70,15 @@ def whole_call(call: Call, cell: Cell) -> Call:
 
 
 def calls_of(record: Round, cell: Cell) -> list[Call]:
-    """A round's calls, completed where they were cut short; none where memory alone was asked and no clock counts."""
+    """A round's calls, completed where they were cut short, without what depends on the values of made-up weights; none
+    where memory alone was asked and no clock counts."""
     if cell.peaks_only:
         return []
-    return [whole_call(call, cell) for call in record.calls]
+    calls = [whole_call(call, cell) for call in record.calls]
+    if cell.random_seed is None:
+        return calls
+    # Which step commits output position 0 is an accident where weights are made up: no TTFT of it says anything.
+    return [replace(call, first_step=None) for call in calls]
 
 
 def call_latencies(call: Call, has_steps: bool) -> dict[str, float]:
@@ -113,6 +118,8 @@ def token_latencies(call: Call) -> dict[str, float]:
     return latencies
 
 
+# What is left when one amount is taken from another. All else that a round has is above 0 by its nature.
+MAY_BE_NEGATIVE = frozenset({"compute/host_overhead", "memory/residual_gib"})
 LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency", "device")
 
 
@@ -218,11 +225,18 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
 
 
 def headline(rounds: dict[int, dict[str, float]]) -> dict[str, float]:
-    """Mean over rounds under the plain name, its t interval under `_ci_low` and `_ci_high` from two rounds on."""
+    """The typical value of the rounds under the plain name, its t interval under `_ci_low` and `_ci_high` from two
+    rounds on: the geometric mean, but the plain one of what may be 0 or below (`MAY_BE_NEGATIVE`)."""
     metrics = {}
     for name in sorted({name for values in rounds.values() for name in values}):
         values = [values_of_round[name] for values_of_round in rounds.values() if name in values_of_round]
-        metrics |= with_interval(name, stats.mean_over_rounds(values))
+        if name in MAY_BE_NEGATIVE:
+            estimate = stats.mean_over_rounds(values)
+        elif min(values) > 0:
+            estimate = stats.typical_over_rounds(values)
+        else:  # a counter that did not move, say: no interval of it would mean anything
+            estimate = stats.Estimate(float(np.mean(values)))
+        metrics |= with_interval(name, estimate)
     return metrics
 
 

@@ -4,19 +4,23 @@ import math
 
 import pandas as pd
 
-from bench.analysis.comparison import Comparison, Match
+from bench.analysis.comparison import ENERGY, LATENCY, Comparison, Match
+from bench.analysis.doubt import is_too_wide
+from bench.analysis.noise import floor_of
 from bench.analysis.runs import estimate_of
 from bench.common import cross_over
+from bench.common.stats import Estimate
 from bench.data import tasks
 from bench.models import kinds
 from bench.records.catalogue import columns
-from bench.render import wording
+from bench.render import noise, parity, wording
+from bench.render.doubt import break_even_words, equal_words
 from bench.render.wording import interval
 
 METRIC_NAMES = {"bertscore_f1": "BERTScore F1", "accuracy": "accuracy"}  # of declared metrics, in sentences
 MEASURES = columns((  # in every table of a terminal
-    "latency/latency_ms", "latency/ttft_ms", "latency/step_ms", "throughput/tokens_per_s", "memory/allocated_gib",
-    "memory/resident_gib",
+    "latency/latency_ms", "latency/ttft_ms", "latency/step_ms", "throughput/tokens_per_s",
+    "throughput/text_bytes_per_s", "memory/allocated_gib", "memory/resident_gib",
 ))  # fmt: skip
 COLUMNS = MEASURES | columns((
     "quality/accuracy", "quality/accuracy_one_answer", "quality/accuracy_many_answers", "quality/bertscore_f1",
@@ -52,12 +56,27 @@ def time_verdict(comparison: Comparison) -> str:
     """One sentence on where time breaks even."""
     autoregressive, diffusion = labels(comparison)
     steps = comparison.break_even_steps
-    answers = f"Time: {autoregressive} answers in {comparison.autoregressive['latency/latency_ms'].iloc[0]:.0f} ms"
+    latency = estimate_of(comparison.autoregressive.iloc[0], LATENCY)
+    answers = f"Time: {autoregressive} answers in {interval(latency, 0)} ms"
     if steps is None:
         return f"{answers}; two step counts of {diffusion} are needed for a break-even."
-    if steps < 1:
+    if steps.value < 1 and not is_too_wide(steps):
         return f"{answers}, less than one {diffusion} step takes."
-    return f"{answers}; {diffusion} takes as long at about {steps:.0f} steps."
+    floor = floor_of(comparison.noise)
+    return f"{answers}; {break_even_words(steps, f'{diffusion} takes as long', comparison.rounds, floor)}."
+
+
+def energy_verdict(comparison: Comparison) -> str:
+    """One sentence on where energy breaks even; empty where it was not measured."""
+    autoregressive, diffusion = labels(comparison)
+    steps = comparison.energy_break_even_steps
+    if steps is None:
+        return ""
+    joules = estimate_of(comparison.autoregressive.iloc[0], ENERGY)
+    answers = f"Energy: an answer of {autoregressive} takes {interval(joules, 0)} J"
+    if steps.value < 1 and not is_too_wide(steps):
+        return f"{answers}, less than one {diffusion} step takes."
+    return f"{answers}; {break_even_words(steps, f'{diffusion} takes as much', comparison.rounds)}."
 
 
 def steps_text(crossing: cross_over.CrossOver, most: float) -> str:
@@ -82,9 +101,15 @@ def reached_verdict(comparison: Comparison, match: Match) -> str:
     return (
         f"Quality: {diffusion} comes within {match.margin} of {autoregressive}'s {reference_text(comparison, match)} at"
         f" {steps_text(match.cross_over, step_counts.max())} steps{fewest};"
-        f" at {match.steps} steps an answer takes {interval(match.latency_ratio, 2)} times {autoregressive}'s latency"
-        f" at {interval(match.throughput_ratio, 2)} times its tokens/s."
+        f" there, at {match.steps} steps, an answer takes {interval(match.latency_ratio, 2)} times"
+        f" {autoregressive}'s latency at {interval(match.throughput_ratio, 2)} times its tokens/s{text_words(match)}"
+        f"{faster_words(comparison, match.latency_ratio)}."
     )
+
+
+def text_words(match: Match) -> str:
+    """The ratio of bytes of text a second, behind that of tokens; empty where texts are not on record."""
+    return f" and {interval(match.text_ratio, 2)} times its bytes of text a second" if match.text_ratio else ""
 
 
 def missed_verdict(comparison: Comparison, match: Match) -> str:
@@ -92,13 +117,19 @@ def missed_verdict(comparison: Comparison, match: Match) -> str:
     autoregressive, diffusion = labels(comparison)
     column = f"quality/{match.metric}"
     best = comparison.diffusion.loc[comparison.diffusion[column].idxmax()]
+    ratio = comparison.latency_ratios[best["steps"]]
     return (
         f"Quality: {diffusion} is not shown to come within {match.margin} of {autoregressive}'s"
         f" {reference_text(comparison, match)} within {comparison.diffusion['steps'].max():.0f} steps"
         f" (it does in {match.cross_over.p_reached:.0%} of the bootstrap replicates); its best is"
         f" {interval(estimate_of(best, column), 3)} at {best['steps']:.0f} steps, at"
-        f" {interval(comparison.latency_ratios[best['steps']], 2)} times the latency."
+        f" {interval(ratio, 2)} times the latency{faster_words(comparison, ratio)}."
     )
+
+
+def faster_words(comparison: Comparison, latency_ratio: Estimate) -> str:
+    """What stands behind a ratio of latencies that may be noise alone; empty where it is more."""
+    return equal_words(latency_ratio, comparison.rounds, floor_of(comparison.noise), "which of the two is faster")
 
 
 def reference_text(comparison: Comparison, match: Match) -> str:
@@ -114,7 +145,9 @@ def verdict(comparison: Comparison) -> list[str]:
     quality = [quality_verdict(comparison, metric) for metric in comparison.declared]
     if not comparison.margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    return [time_verdict(comparison), *quality, wording.noise_sentence(comparison.noise)]
+    times = [time_verdict(comparison), *parity.comparison_sentences(comparison), energy_verdict(comparison)]
+    parts = [*times, *quality, *noise.sentences(comparison.noise)]
+    return [part for part in parts if part]
 
 
 def missing_verdict(comparison: Comparison) -> str:

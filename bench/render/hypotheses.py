@@ -1,6 +1,10 @@
 """Hypotheses and what became of them, in the terminal."""
 
-from bench.analysis.hypotheses import Claim, Result, Score
+from collections import Counter
+
+from bench.analysis.hypotheses import Result, Score, independent
+from bench.analysis.hypotheses_file import Claim
+from bench.common.stats import Estimate
 from bench.models import kinds
 
 QUANTITIES = {
@@ -10,7 +14,12 @@ QUANTITIES = {
     "largest_batch": "largest batch that fits",
     "break_even_steps": "steps at which time breaks even",
 }
-STATES = {None: "", True: ", as predicted", False: ", NOT as predicted"}  # by whether a claim was met
+STATES = {  # by what became of a claim
+    "met": ", as predicted",
+    "not met": ", NOT as predicted",
+    "undecided": ", UNDECIDED: the interval reaches across the tolerance",
+    "not measured": "",
+}
 
 
 def claim_text(claim: Claim) -> str:
@@ -26,20 +35,49 @@ def claim_text(claim: Claim) -> str:
     return ", ".join(parts)
 
 
-def lines(scores: list[Score]) -> list[str]:
-    """Each hypothesis with its claims below it."""
+def lines(scores: list[Score], tolerances: str = "") -> list[str]:
+    """How many numbers the claims rest on and what became of these, then each hypothesis with its claims below it.
+
+    tolerances: when, and from what, the tolerances were chosen.
+    """
     result = []
     for score in scores:
         result.append(f"{score.name} {score.verdict}: {score.text}")
         result += [result_line(part) for part in score.results]
-    return result
+    return [*summary(scores, tolerances), *result]
+
+
+def summary(scores: list[Score], tolerances: str = "") -> list[str]:
+    """Claims that are functions of one measured number, counted once; empty where nothing was predicted."""
+    if not scores:
+        return []
+    numbers = independent(scores)
+    counts = Counter(result.state for result in numbers)
+    names = {
+        "met": "as predicted",
+        "not met": "not as predicted",
+        "undecided": "undecided",
+        "not measured": "not measured",
+    }
+    parts = ", ".join(f"{counts[state]} {words}" for state, words in names.items() if counts[state])
+    claims = sum(len(score.results) for score in scores)
+    count = f"Hypotheses: {claims} claims about {len(numbers)} numbers, of which {parts}."
+    return [f"{count} {' '.join(tolerances.split())}".strip()]
+
+
+def short(estimate: Estimate) -> str:
+    """ "92.1 [88.2, 96.1]": three digits, with the interval where there is one."""
+    words = f"{estimate.value:.3g}"
+    return words if estimate.low is None else f"{words} [{estimate.low:.3g}, {estimate.high:.3g}]"
 
 
 def result_line(result: Result) -> str:
     """A claim beside what was measured."""
     claim = result.claim
-    measured = "not measured" if result.measured is None else f"measured {result.measured:.3g}"
+    measured = "not measured" if result.measured is None else f"measured {short(result.measured)}"
+    error = "" if result.log_error is None else f", log error {result.log_error.text(2)}"
+    same = f" (the number of {result.same_as} again)" if result.same_as else ""
     return (
-        f"   {claim_text(claim)}: predicted {claim.value:.3g} (within x{claim.factor:g}), {measured}"
-        f"{STATES[result.is_met]}"
+        f"   {claim_text(claim)}: predicted {claim.value:.3g} (within x{claim.factor:g}), {measured}{error}"
+        f"{STATES[result.state]}{same}"
     )

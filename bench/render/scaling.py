@@ -3,11 +3,16 @@
 import pandas as pd
 
 from bench.analysis import scaling as analysis_scaling
+from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
+from bench.analysis.lines import DEFAULTS
+from bench.analysis.noise import floor_of
 from bench.analysis.runs import setting_of, with_steps
-from bench.analysis.scaling import ALLOCATED, DEFAULTS, Edge, Line, Scaling
+from bench.analysis.scaling import ALLOCATED, LATENCY, PARTS, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
+from bench.render import noise, parity
 from bench.render.comparison import MEASURES
+from bench.render.doubt import equal_words, steps_interval, what_to_do
 from bench.render.wording import (
     MISSING,
     PLACES,
@@ -16,7 +21,6 @@ from bench.render.wording import (
     label_of_models,
     left_out_sentence,
     line_name,
-    noise_sentence,
     note,
     weights_label,
 )
@@ -157,15 +161,16 @@ def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
     if scaling.kind == "frontier":  # its failures are no loss: out of memory is what was looked for
         return []
     outcome = outcome_sentences(scaling)
-    noise = [noise_sentence(scaling.noise)] if with_noise and outcome and scaling.noise else []
-    return [*outcome, *shortcut_sentences(scaling), *noise, left_out_sentence(scaling)]
+    floors = noise.sentences(scaling.noise) if with_noise and outcome and scaling.noise else []
+    return [*outcome, *shortcut_sentences(scaling), *floors, left_out_sentence(scaling)]
 
 
 def outcome_sentences(scaling: Scaling) -> list[str]:
     """How the two models compare along the axis; nothing where no time was taken."""
     # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
     rates = ratio_sentences(scaling) if scaling.kind != "engines" else []
-    return [*rates, *break_even_sentences(scaling), *value_sentences(scaling)]
+    break_evens = [*break_even_sentences(scaling), *advice_sentences(scaling), *parity.scaling_sentences(scaling)]
+    return [*rates, *break_evens, *value_sentences(scaling)]
 
 
 def ratio_sentences(scaling: Scaling) -> list[str]:
@@ -175,12 +180,22 @@ def ratio_sentences(scaling: Scaling) -> list[str]:
     for line, runs in analysis_scaling.lines_of(scaling):
         with_ratio = runs[runs["run_id"].isin(scaling.ratios)]
         if with_ratio[scaling.axis].nunique() > 1:
-            ends = [
-                f"{ratio_text(scaling.ratios[run['run_id']])} at {at(scaling, run[scaling.axis])}"
-                for run in (with_ratio.iloc[0], with_ratio.iloc[-1])
-            ]
+            ends = [end_text(scaling, run) for run in (with_ratio.iloc[0], with_ratio.iloc[-1])]
             result.append(f"Throughput: of {reference}'s tokens/s {line_name(line)} has {' and '.join(ends)}.")
     return result
+
+
+def end_text(scaling: Scaling, run: pd.Series) -> str:
+    """ "3.28 [3.18, 3.38] at batch 1": a run's throughput ratio and where it stands; that it may be noise alone."""
+    ratio = scaling.ratios[run["run_id"]]
+    doubt = equal_words(ratio, rounds_of(scaling, run), floor_of(scaling.noise), "which of the two gives more")
+    extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
+    return f"{ratio_text(ratio)} at {at(scaling, run[scaling.axis])}{extrapolated}{doubt}"
+
+
+def rounds_of(scaling: Scaling, run: pd.Series) -> int:
+    """In how many rounds a run was timed."""
+    return len(scaling.histories.rounds([run["run_id"]], LATENCY))
 
 
 def break_even_sentences(scaling: Scaling) -> list[str]:
@@ -188,10 +203,12 @@ def break_even_sentences(scaling: Scaling) -> list[str]:
     diffusion = with_steps(scaling.rows)
     differing = [name for name in SETTINGS if diffusion[name].nunique(dropna=False) > 1]
     by_setting: dict[str, list[str]] = {}
+    floor = floor_of(scaling.noise)
     for run, steps in scaling.break_evens:
         setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
         place = at(scaling, run[scaling.axis])
-        by_setting.setdefault(setting, []).append(f"{steps_text(steps.value)} at {place}")
+        extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
+        by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")
     name = label_of_models(diffusion, with_steps=True)
     reference = label_of_models(scaling.rows.head(0), with_steps=False)
     return [
@@ -200,11 +217,24 @@ def break_even_sentences(scaling: Scaling) -> list[str]:
     ]
 
 
-def steps_text(steps: float) -> str:
-    """ "9.5 steps": of few steps a digit more, since they are no whole number."""
-    if steps < 1:
+def steps_text(steps: Estimate, floor: Estimate | None) -> str:
+    """ "9.5 [9.1, 9.9] steps", or that it is too noisy to say. floor: the sentinel's A/A, None where not known."""
+    if steps.value < 1 and not is_too_wide(steps):
         return "under 1 step"
-    return f"{steps:.1f} steps" if steps < 10 else f"{steps:.0f} steps"
+    words = steps_interval(steps)
+    return f"a number that it is too noisy to say ({words})" if is_too_wide(steps) or is_too_wide(floor) else words
+
+
+def advice_sentences(scaling: Scaling) -> list[str]:
+    """What to do where a break-even is too noisy to say, in one sentence."""
+    floor = floor_of(scaling.noise)
+    numbers = [
+        rounds_for(estimate, rounds_of(scaling, run), WIDEST)
+        for run, steps in scaling.break_evens
+        for estimate in (steps, floor)
+        if is_too_wide(estimate)
+    ]
+    return [f"{what_to_do(numbers)}."] if numbers else []
 
 
 def value_sentences(scaling: Scaling) -> list[str]:
@@ -231,4 +261,16 @@ def shortcut_sentences(scaling: Scaling) -> list[str]:
         if texts:
             label = kinds.label_of(shortcut.model)
             result.append(f"Shortcut: {label} from {part} over all of them: {', '.join(texts)}.")
-    return result
+    return [*result, *unchecked_sentences(scaling)]
+
+
+def unchecked_sentences(scaling: Scaling) -> list[str]:
+    """That extrapolated times of a model were compared with no whole call, so that their intervals lack the bias."""
+    timed = scaling.rows[scaling.rows[LATENCY].notna()] if LATENCY in scaling.rows else scaling.rows.head(0)
+    models = dict.fromkeys(timed[timed[PARTS].notna().any(axis=1)]["model"])
+    return [
+        f"Shortcut: no call of {kinds.label_of(model)} was made whole here; how far its extrapolated times are off"
+        " is not known, and not in their intervals."
+        for model in models
+        if model not in scaling.biases
+    ]

@@ -9,6 +9,8 @@ from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import comparison as render_comparison
 from bench.render import cost as render_cost
+from bench.render import endpoints as render_endpoints
+from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
@@ -31,9 +33,11 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         for line in (
             *render_likelihood.lines(findings.likelihoods),
             *render_cost.lines(findings.costs),
-            *render_hypotheses.lines(findings.scores),
+            *render_hypotheses.lines(findings.scores, findings.tolerances),
         ):
             print(line)
+    if any(has_cells(comparison, cell_ids) for comparison in findings.comparisons):
+        print_answers(findings)
 
 
 def has_cells(group: Comparison | Scaling, cell_ids: AbstractSet[str] | None) -> bool:
@@ -71,6 +75,14 @@ def print_headlines(findings: Findings) -> None:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
             print("\n".join(sentences))
+    print_answers(findings)
+
+
+def print_answers(findings: Findings) -> None:
+    """The question that the study began with and its answers, and what became of declared endpoints."""
+    print("\n".join(["", *render_hundred_steps.lines(findings.comparisons, findings.hundred_steps)]))
+    if findings.declared is not None:
+        print("\n".join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints)))
 
 
 def print_comparison(study: str, comparison: Comparison, cell_ids: AbstractSet[str] | None = None) -> None:

@@ -3,12 +3,11 @@
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
-from bench.analysis.noise import Noise
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of, temperature_of
-from bench.analysis.scaling import DEFAULTS, PLACE, Line, Scaling
+from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
-from bench.records import trust
 
 MISSING = "-"  # where there is no number
 NOTE_LENGTH = 80  # characters of a part of a note
@@ -38,18 +37,20 @@ def machine_of(runs: pd.DataFrame) -> str:
 
 
 def comparison_title(comparison: Comparison) -> str:
-    """ "180 tasks, 32 tokens, batch 1, float32, greedy": what the runs of a comparison have in common."""
+    """ "180 tasks, 32 tokens, batch 1, float32, greedy, eager engine, lean head": what the runs of a comparison have in
+    common."""
     run = comparison.every.iloc[0]
     temperature = temperature_of(run)
-    head = setting_of(run, "head", "")
+    diffusion = comparison.every[comparison.every["model"].map(kinds.has_steps).astype(bool)]
+    head = "" if diffusion.empty else setting_of(diffusion.iloc[0], "head", DEFAULTS["head"])
     parts = [
         f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
         f"{run['gen_length']:.0f} tokens",
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
         f"temperature {temperature:g}" if temperature else "greedy",
+        f"{setting_of(run, 'engine', 'eager')} engine",
         f"{head} head" if head else "",
-        "captured" if run.get("engine") == "captured" else "",
     ]
     return ", ".join(filter(None, parts))
 
@@ -107,20 +108,6 @@ def format_value(value: float, digits: int) -> str:
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:
     """ "0.41 [0.38, 0.44]": a value, with its interval where there is any."""
     return estimate.text(digits, unit)
-
-
-def noise_sentence(noise: Noise | None) -> str:
-    """What the study's sentinels of one engine say of the machine."""
-    if noise is None:
-        return "Noise: not measured, since no noise check ran on this engine."
-    begin = f"Noise: no noise check ran on the {noise.none_ran} engine;" if noise.none_ran else "Noise:"
-    left_out = f" A noise check is left out: {noise.left_out}." if noise.left_out else ""
-    if noise.ratio is None:
-        return f"{begin} not measured.{left_out}"
-    drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
-    flag = f" (MORE THAN {trust.DRIFT:.0%}: {noise.engine.upper()} RUNS DRIFTED)" if noise.drifted else ""
-    cell = f"the same {noise.engine} cell twice in a round"
-    return f"{begin} {cell} differs by a factor of {interval(noise.ratio, 2)}{drift}{flag}.{left_out}"
 
 
 def left_out_sentence(group: Comparison | Scaling) -> str:

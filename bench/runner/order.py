@@ -19,8 +19,8 @@ def rounds_to_do(
     """(round, cells in seeded shuffled order) for each process to start; what is done or has failed is left out.
 
     The cells of a process are of one model. Models alternate from round to round, so that a slow drift of the machine
-    favours none. The sentinel runs before and after them, in a process of its own each time; where it runs on two
-    engines, in the same order twice. on_record: the study's records by cell id. retry: see `is_done`.
+    favours none. The sentinels run before and after them, in a process of their own for each model; where they run on
+    two engines, in the same order twice. on_record: the study's records by cell id. retry: see `is_done`.
     """
     processes = []
     twins = [cell for cell in work.cells if cell.twin]
@@ -31,11 +31,12 @@ def rounds_to_do(
             todo = [cell for cell in work.cells if cell.twin or cell in todo]
         models = sorted({cell.model for cell in todo if not cell.twin}, reverse=round_ % 2 == 0)
         has_something_to_watch = models or has_begun or len(twins) == len(work.cells)
-        before, after = sentinel.TWINS
-        for process in (before, *models, after) if has_something_to_watch else ():
-            cells = [cell for cell in todo if process == (cell.twin or cell.model)]
+        watching = sorted({cell.model for cell in todo if cell.twin}, reverse=round_ % 2 == 0)
+        before, after = ([(twin, model) for model in watching] for twin in sentinel.TWINS)
+        for process in (*before, *((None, model) for model in models), *after) if has_something_to_watch else ():
+            cells = [cell for cell in todo if process == (cell.twin, cell.model)]
             if cells:
-                name = sentinel.KIND if cells[0].twin else process
+                name = sentinel.KIND if cells[0].twin else cells[0].model
                 processes.append((round_, shuffled(cells, f"{work.seed} {round_} {name}")))
     return processes
 

@@ -171,11 +171,12 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand
+    from bench.spec import expand, study_file
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
     pair = pair_of(request)
+    study_file.read(request.study or pair.name)  # a broken declaration is refused before anything is measured
     grids = read_grids(request, pair)
     check_use(request, list(grids.values()))
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
@@ -252,7 +253,8 @@ def pair_of(request: Request) -> PairFile:
 
 
 def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
-    """The grids by the names they were given, and last, where one of them wants it, the sentinel's on their engines."""
+    """The grids by the names they were given, and last, where one of them wants it, the sentinel's: on their engines,
+    of its own model and of each other one that they run."""
     from bench.spec import expand, grid
 
     grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
@@ -266,5 +268,15 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     if any(file.sentinel for file in watched):
         engines = {engine for file in watched for engine in expand.as_list(file.engine)}
         eager_first = sorted(engines, reverse=True)  # where only one sentinel is taken, it is the eager one
-        grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, {"engine": eager_first}, pair.name)
+        own_models = models_of(grid.read_grid(sentinel.GRID, {}, pair.name), pair)
+        others = {model for file in watched for model in models_of(file, pair)} - set(own_models)
+        values = {"engine": eager_first, "model": [*own_models, *sorted(others)]}
+        grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, values, pair.name)
     return grids
+
+
+def models_of(file: GridFile, pair: PairFile) -> list[str]:
+    """The kinds of the models that a grid names by kind or by role."""
+    from bench.spec import expand
+
+    return [pair.kind_of(name) for name in expand.as_list(file.model)]

@@ -90,10 +90,11 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check, before`."""
+        """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check of LLaDA, before`."""
         captured = "captured" if self.engine == "captured" else ""
         if self.twin:
-            return ", ".join(filter(None, ("noise check", TWIN_PLACES[self.twin], captured)))
+            name = f"noise check of {kinds.label_of(self.model)}"
+            return ", ".join(filter(None, (name, TWIN_PLACES[self.twin], captured)))
         parts = [
             kinds.label_of(self.model),
             f"{self.steps} steps" if self.steps else "",

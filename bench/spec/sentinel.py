@@ -2,8 +2,9 @@
 
 Its two runs in a round differ in nothing but time. So their ratio (A/A) is what a comparison of two models shows where
 there is no difference, and how it changes from round to round is the drift of the machine. Both numbers belong to one
-engine: an eager cell at batch 1 waits for the host's Python, a captured cell waits for the device. So the sentinel runs
-on every engine that the cells it watches run on (bench/runner/request.py).
+engine: an eager cell at batch 1 waits for the host's Python, a captured cell waits for the device. They belong to one
+model as well: a captured LLaMA can move by percents from process to process where LLaDA stands still. So a sentinel of
+each model runs on every engine that the cells it watches run on (bench/runner/request.py).
 """
 
 from dataclasses import replace

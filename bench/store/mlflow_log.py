@@ -14,7 +14,7 @@ from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
 from bench.records.types import Round
 from bench.spec.cell import Cell
-from bench.store import shown_scores
+from bench.store import shown_scores, text_size
 from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
@@ -135,7 +135,7 @@ def run_name(cell: Settings) -> str:
     engine = "captured" if cell.engine == "captured" else ""
     if cell.kind == "sentinel":
         beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""
-        return ", ".join(filter(None, (f"sentinel {cell.twin}", engine, beside)))
+        return ", ".join(filter(None, (f"sentinel {cell.twin}, {cell.model}", engine, beside)))
     steps = "" if cell.steps is None else f" {cell.steps} steps"
     what = "tasks" if cell.kind == "tasks" else f"{cell.gen_length} tokens"
     return ", ".join(filter(None, (f"{cell.model}{steps}", what, *unusual_settings(cell), engine)))
@@ -184,6 +184,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         "git": " ".join(sorted({record.git or "" for record in entry.rounds.values()})),
         "command": last.command or "",
         "order": " ".join(f"{number}:{'' if record.order is None else record.order}" for number, record in rounds),
+        "machines": json.dumps({number: record.environment.machine for number, record in rounds}),
         "order_seed": "" if last.order_seed is None else str(last.order_seed),
         **utilisation.ceiling_tags(entry),
         **machine_tags(last),
@@ -219,7 +220,7 @@ def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Me
 
     logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
     """
-    rounds = metrics.round_metrics(entry)
+    rounds = text_size.with_text_rates(entry, metrics.round_metrics(entry))
     now_ms = int(1e3 * time.time())
     values = [
         Metric(f"rounds/{name}", rounded(value), now_ms, number)

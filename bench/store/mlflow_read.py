@@ -34,7 +34,12 @@ def runs_of(study: str) -> pd.DataFrame:
     """The rows of `frame`. Raises BadInput where the study is not tracked, and whatever MLflow raises."""
     mlflow = mlflow_client.client()
     table = pd.DataFrame(
-        {"run_id": run.info.run_id, "status": run.info.status, "artifacts": run.info.artifact_uri}
+        {
+            "run_id": run.info.run_id,
+            "status": run.info.status,
+            "artifacts": run.info.artifact_uri,
+            "started_ms": run.info.start_time,
+        }
         | {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
         | run.data.params
         | run.data.metrics

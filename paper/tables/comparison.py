@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import estimate_of, setting_of
-from bench.analysis.scaling import DEFAULTS
 from bench.common import stats
 from bench.data import tasks
 from bench.models import kinds
@@ -18,9 +18,10 @@ from paper.tables.latex import cell_text, escape, latex
 TIMED = ("latency/", "throughput/", "memory/", "energy/")  # namespaces of metrics that a run's flags are about
 TOPICS = {  # file: (caption, {metric: (heading, digits)})
     "latency": (
-        "Latency of one answer in milliseconds, mean over rounds with its 95\\,\\% interval. TTFT: first output"
-        " position final (for LLaDA, whose positions become final in any order, it may come late); first block:"
-        " when a reader can start; step: one forward.",
+        "Latency of one answer in milliseconds, geometric mean over rounds with its 95\\,\\% interval. TTFT: first"
+        " output position final (for LLaDA, whose positions become final in any order, it may come late; with random"
+        " weights that order is an accident, and it is left out); first block: when a reader can start; step: one"
+        " forward.",
         paper_columns((
             "latency/latency_ms", "latency/ttft_ms", "latency/ttfb_ms", "latency/itl_p50_ms", "latency/itl_p95_ms",
             "latency/step_ms",
@@ -28,10 +29,12 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
     ),
     "throughput": (
         "Throughput and work. Tokens are kept tokens, up to the first end token; canvas tokens count the padding"
-        " behind it as well. Positions: rows pushed through the model for each committed token. Host overhead: share of"
-        " a call in which no kernel ran, traced in a pass of its own (GPU only).",
+        " behind it as well; text bytes are those of the kept text in UTF-8, whatever the tokenizer. Positions:"
+        " rows pushed through the model for each committed token. Host overhead: share of a call in which no kernel"
+        " ran, traced in a pass of its own (GPU only).",
         paper_columns((
-            "throughput/tokens_per_s", "throughput/canvas_tokens_per_s", "compute/nfe", "compute/tokens_per_forward",
+            "throughput/tokens_per_s", "throughput/text_bytes_per_s", "throughput/canvas_tokens_per_s", "compute/nfe",
+            "compute/tokens_per_forward",
             "compute/positions_per_token", "compute/host_overhead",
         )),
     ),
@@ -122,9 +125,11 @@ def write(answers: Comparison, about_tasks: Comparison, folder: Path, on_engines
 
 
 def full_caption(caption: str, comparison: Comparison) -> str:
-    """A topic's caption with what must be said of the weights and of what is left out."""
+    """A topic's caption with what its runs have in common, and what must be said of the weights and of what is left
+    out."""
     label = wording.weights_label(comparison.every)
-    parts = [caption, f"({label.capitalize()}.)" if label else "", wording.left_out_sentence(comparison)]
+    title = "" if comparison.every.empty else f"{wording.capitalised(escape(wording.comparison_title(comparison)))}."
+    parts = [caption, title, f"({label.capitalize()}.)" if label else "", wording.left_out_sentence(comparison)]
     return " ".join(filter(None, parts))
 
 

@@ -14,7 +14,7 @@ from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units
 from bench.render.hypotheses import claim_text
 from bench.spec.pair import PairFile, read_pair
-from paper.tables.latex import escape, latex
+from paper.tables.latex import cell_text, escape, latex
 
 PAGE = 45  # rows of a table that fit on a page
 SHAPES = "8b-shapes"  # the pair whose shapes the table of cards is of, where the study's own has trained weights
@@ -29,7 +29,7 @@ PEAKS = {
     **paper_columns_with_units(("memory/allocated_gib", "predicted/allocated_gib")),
     "memory_ratio": ("ratio", 3),
 }
-MET = {None: "--", True: "yes", False: "no"}  # whether a claim was met
+MET = {"not measured": "--", "met": "yes", "not met": "no", "undecided": "undecided"}  # what became of a claim
 COST = (
     "The cost model's time beside what was measured. Predicted: each forward takes as long as its arithmetic or its"
     " bytes at this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too"
@@ -43,7 +43,9 @@ CARDS = (
 )
 HYPOTHESES = (
     "Hypotheses stated from the cost model before the 8B study ran (\\texttt{paper/hypotheses.yaml}); a claim is met if"
-    " the measurement lies within its factor of the prediction; one that is not refutes its hypothesis."
+    " the measurement, with all of its interval, lies within its factor of the prediction, and undecided if the"
+    " interval reaches across; one that is not met refutes its hypothesis. Log error: the natural logarithm of measured"
+    " over predicted. A claim about a number that one above it speaks of names that one, and counts once."
 )
 
 
@@ -101,8 +103,10 @@ def claim_line(score: Score, result: Result) -> dict[str, str]:
         "claim": escape(claim_text(result.claim)),
         "predicted": digits(result.claim.value),
         "within": f"$\\times {result.claim.factor:g}$",
-        "measured": "--" if result.measured is None else digits(result.measured),
-        "met": MET[result.is_met],
+        "measured": "--" if result.measured is None else digits(result.measured.value),
+        "log error": cell_text(result.log_error, 2),
+        "met": MET[result.state],
+        "same as": result.same_as or "--",
         "hypothesis": score.verdict,
     }
 
@@ -120,8 +124,9 @@ def write(findings: Findings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_pages(folder, "cost", COST, beside_model(findings.costs, TIMES))
     write_pages(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
-    write_pages(folder, "predictions", CARDS, cards_table(findings.pair))
-    write_pages(folder, "hypotheses", HYPOTHESES, hypotheses_table(findings.scores))
+    write_pages(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
+    about = escape(" ".join(findings.tolerances.split()))
+    write_pages(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(findings.scores))
 
 
 def write_pages(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.analysis import parity
+from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import estimate_of, setting_of
-from bench.analysis.scaling import AXES, DEFAULTS, PARTS, Scaling
+from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units, unit_in_results
+from bench.render import noise as render_noise
 from bench.render import scaling as render_scaling
 from bench.render import wording
-from paper.results import NO_UNIT, entry
+from paper.results import NO_UNIT, band, entry
 from paper.tables.latex import cell_text, escape, latex, short
 
 COLUMNS = paper_columns_with_units((
@@ -30,7 +33,8 @@ ABOUT = {  # what a table of the kind shows, before what all say
 }
 PART = (
     "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
-    " first and last tokens, were run, and a typical forward stands for each of the others."
+    " first and last tokens, were run, and a typical forward stands for each of the others. Their intervals are widened"
+    " by what extrapolating was off where calls were made both ways."
 )
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
@@ -117,17 +121,17 @@ def timed_text(run: pd.Series) -> str:
 
 
 def sentences(scalings: dict[str, Scaling]) -> list[str]:
-    """What the groups say, each under what its runs have in common; then the noise, once for each engine."""
+    """What the groups say, each under what its runs have in common; then the noise, once for each engine and model."""
     texts = {
         kind: " ".join(filter(None, render_scaling.sentences(scaling, with_noise=False)))
         for kind, scaling in scalings.items()
     }
     kinds_with_text = [kind for kind in AXES if texts.get(kind)]
-    noises = [noise for kind in kinds_with_text if (noise := scalings[kind].noise)]
-    by_engine = {noise.none_ran or noise.engine: wording.noise_sentence(noise) for noise in reversed(noises)}
+    noises = [noise for kind in kinds_with_text for noise in scalings[kind].noise]
+    floors = {(noise.engine, noise.model): render_noise.sentence(noise) for noise in reversed(noises)}
     titles = [wording.capitalised(wording.scaling_title(scalings[kind])) for kind in kinds_with_text]
     paragraphs = [f"{title}. {texts[kind]}" for title, kind in zip(titles, kinds_with_text, strict=True)]
-    return [*paragraphs, *(by_engine[engine] for engine in sorted(by_engine))]
+    return [*paragraphs, *dict.fromkeys(floors[kind] for kind in sorted(floors))]
 
 
 def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:
@@ -162,6 +166,9 @@ def derived_numbers(scaling: Scaling) -> dict[str, dict]:
     for run, steps in scaling.break_evens:
         name = f"{name_of(scaling, run.drop('steps'))}.break_even_steps"
         result[name] = entry(steps, NO_UNIT, [run["run_id"]])
+    for run, at_parity in parity.of_scaling(scaling):
+        name = f"{name_of(scaling, run.drop('steps'))}.break_even_steps_at_equal_distance"
+        result[name] = entry(band(at_parity), NO_UNIT, [run["run_id"]])
     for edge in scaling.edges if scaling.kind == "frontier" else ():
         if edge.fits:
             line = wording.line_name(edge.line).lower().replace(", ", ".").replace(" ", "-")

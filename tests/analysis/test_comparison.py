@@ -108,7 +108,7 @@ def test_ratios_and_matches_belong_to_the_steps_and_metrics(made_up):
         4: pytest.approx(0.16), 32: pytest.approx(1.28), 128: pytest.approx(5.12),
     }  # fmt: skip
     assert comparison.matches["bertscore_f1"].steps == 32
-    assert comparison.break_even_steps == pytest.approx(25)
+    assert comparison.break_even_steps.value == pytest.approx(25)
 
 
 def test_what_is_not_scored_has_no_match(made_up):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bench.analysis import cost
+from bench.analysis import cost, hypotheses
 from bench.analysis.findings import findings_of
 from tests.support.made_up_cost import run, study_of
 
@@ -40,3 +40,16 @@ def test_a_study_without_ceilings_has_the_surface_of_a_published_card():
 def test_a_study_of_likelihoods_alone_has_no_costs():
     runs = pd.DataFrame([{"kind": "likelihood", "model": "llama", "outcome": "ok", "quality/bits_per_byte": 1.0}])
     assert cost.rows(runs).empty
+
+
+def test_a_place_has_the_prediction_of_the_hypotheses_where_they_are_about_the_pair_and_card():
+    """Whatever ceilings the study measured: two predictions of one number would be one too many."""
+    on_card = {"pair": "8b-shapes", "dtype": "bfloat16", "device": "NVIDIA H100 80GB HBM3", "platform": "cuda"}
+    on_card |= {"verdict": "exclusive", "prompt_tokens": "128", "batch_size": 1, "gen_length": 128}
+    surface = findings_of(study_of([run("llama", **on_card), run("llada", **on_card)])).surface()
+    about = hypotheses.read()
+    [claim] = [c for c in about.hypotheses["H4"].claims if c.gen_length == 128]
+    assert surface.steps.loc[1, 128] == pytest.approx(claim.value, rel=0.005)
+    assert surface.words == "predicted before the study ran"
+    elsewhere = findings_of(study_of([run("llama", **on_card | {"device": "another card"})])).surface()
+    assert elsewhere.words == "this device's ceilings"

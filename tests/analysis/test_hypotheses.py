@@ -1,20 +1,28 @@
 """The hypotheses as committed: their numbers are the cost model's, and runs score them as they should."""
 
+import gzip
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from bench.analysis import hypotheses
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
 from bench.analysis.noise import judge
-from bench.analysis.scaling import Scaling, scalings
-from bench.analysis.study import Study
+from bench.analysis.scaling import LATENCY, Scaling, scalings
+from bench.analysis.study import Histories, Study
 from bench.common.errors import BadInput
+from bench.common.stats import Estimate
 from bench.cost.predictions import Models, Place
 from bench.render.hypotheses import claim_text
 from bench.spec import pair
+from tests.conftest import GOLDEN
 
 ABOUT = hypotheses.read()
 MODELS = Models.of(pair.read_pair(ABOUT.pair))
+TIMES = ("throughput_ratio", "latency_ratio", "break_even_steps")
 CLAIMS = [(name, claim) for name, hypothesis in ABOUT.hypotheses.items() for claim in hypothesis.claims]
 
 
@@ -72,8 +80,17 @@ def study(slower: float = 1.0, more_memory: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def groups(frame: pd.DataFrame) -> list[Scaling]:
-    return scalings(judge(Study("made up", frame)))
+def groups(frame: pd.DataFrame, spread: float = 1.0) -> list[Scaling]:
+    """The scaling groups of some runs, each with two rounds; LLaDA's second one takes `spread` times as long."""
+    values = {
+        (row["run_id"], f"rounds/{LATENCY}"): {
+            1: row[LATENCY],
+            2: row[LATENCY] * (spread if row["model"] == "llada" else 1),
+        }
+        for _, row in frame.iterrows()
+        if LATENCY in row and pd.notna(row[LATENCY])
+    }
+    return scalings(judge(Study("made up", frame, Histories(values))))
 
 
 def verdicts(frame: pd.DataFrame) -> dict[str, str]:
@@ -109,20 +126,89 @@ def test_a_study_of_another_pair_has_no_scores():
 def test_the_turning_batch_lies_on_the_line_between_measured_ones():
     (claim,) = [c for _, c in CLAIMS if c.quantity == "turning_batch"]
 
-    def turning(**changes) -> float | None:
+    def turning(**changes) -> Estimate | None:
         return hypotheses.measured(claim, "captured", ABOUT, hypotheses.groups_of(groups(study(**changes)), ABOUT))
 
-    assert turning() == pytest.approx(claim.value, rel=0.1)
-    assert turning(slower=1e-3) == float("inf")
-    assert turning(slower=1e3) == 1
+    assert turning().value == pytest.approx(claim.value, rel=0.1)
+    assert turning().low is not None
+    assert turning(slower=1e-3) == Estimate(float("inf"))
+    assert turning(slower=1e3).value == pytest.approx(1)
 
 
 def test_one_failed_claim_refutes_and_a_missing_one_does_not_confirm():
     claim = Claim(quantity="break_even_steps", gen_length=128, value=100, factor=1.5)
-    met, failed, missing = Result(claim, 66.7), Result(claim, 151), Result(claim, None)
+    met, failed, missing = (Result(claim, value) for value in (Estimate(66.7), Estimate(151), None))
     assert Score("H", "", [met]).verdict == "confirmed"
     assert Score("H", "", [met, missing]).verdict == "not measured"
     assert Score("H", "", [failed, missing]).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "state"),
+    [
+        (70, 140, "met"),
+        (60, 140, "undecided"),
+        (140, 160, "undecided"),
+        (40, 200, "undecided"),
+        (151, 200, "not met"),
+        (20, 60, "not met"),
+    ],
+)
+def test_a_claim_is_undecided_where_the_interval_reaches_across_the_tolerance(low, high, state):
+    claim = Claim(quantity="break_even_steps", gen_length=128, value=100, factor=1.5)
+    result = Result(claim, Estimate((low * high) ** 0.5, low, high))
+    assert result.state == state
+    error = result.log_error
+    assert (error.low, error.high) == (pytest.approx(np.log(low / 100)), pytest.approx(np.log(high / 100)))
+    assert Score("H", "", [result]).verdict == {"met": "confirmed", "not met": "refuted"}.get(state, state)
+
+
+def test_rounds_that_differ_leave_claims_about_time_undecided():
+    scores = hypotheses.scores(ABOUT.pair, groups(study(), spread=1.2), ABOUT)
+    assert {score.name: score.verdict for score in scores}["H4"] == "undecided"
+    assert all(result.measured.low < result.measured.value for result in scores[3].results)
+
+
+def test_claims_that_are_functions_of_one_number_share_it():
+    scores = hypotheses.scores(ABOUT.pair, groups(study()), ABOUT)
+    by_number: dict[tuple, set[float]] = {}
+    for score in scores:
+        for result in score.results:
+            by_number.setdefault(result.number, set()).add(round(abs(result.log_error.value), 2))
+    assert all(len(errors) == 1 for errors in by_number.values())
+    claims = [result for score in scores for result in score.results]
+    assert (len(claims), len(by_number)) == (16, 12)
+    assert len(hypotheses.independent(scores)) == len(by_number)
+    assert [result.same_as for result in scores[3].results] == ["H1", "", "H2"]
+
+
+def test_the_models_error_is_that_of_break_even_steps_whatever_the_claim_speaks_of():
+    """A twice as slow LLaDA halves the steps, the rate and doubles the latency: one error."""
+    scores = hypotheses.scores(ABOUT.pair, groups(study(slower=2)), ABOUT)
+    assert hypotheses.break_even_errors(scores) == [pytest.approx(0.5, rel=0.01)] * 5
+
+
+def test_the_error_that_is_stated_of_published_cards_is_that_of_the_published_study():
+    numbers = json.loads(gzip.decompress((GOLDEN / f"{ABOUT.tested.study}-results.json.gz").read_bytes()))
+    errors = []
+    for batch, length in dict.fromkeys(
+        (claim.batch, claim.gen_length) for _, claim in CLAIMS if claim.quantity in TIMES
+    ):
+        names = (f"{kind}.llada.lean.captured.b{batch}.l{length}.p128.break_even_steps" for kind in ("batch", "length"))
+        measured = next(numbers[name]["value"] for name in names if name in numbers)
+        errors.append(measured / MODELS.break_even_steps(Place(batch, length, 128), ABOUT.ceilings))
+    tested = ABOUT.tested
+    assert tested.places == len(errors)
+    expected = (min(errors), float(np.median(errors)), max(errors))
+    assert (tested.least, tested.median, tested.most) == pytest.approx(expected, rel=0.005)
+
+
+def test_a_study_that_tests_the_model_states_its_own_error():
+    scores = hypotheses.scores(ABOUT.pair, groups(study(slower=2)), ABOUT)
+    tested = hypotheses.tested_in("mine", scores)
+    assert (tested.study, tested.places, tested.median) == ("mine", 5, pytest.approx(0.5, rel=0.01))
+    assert "(mine, 5 places), the measured steps were 0.50 times the predicted ones" in tested.text
+    assert hypotheses.tested_in("mine", []) is None
 
 
 def test_a_broken_file_is_refused_in_one_line(tmp_path):

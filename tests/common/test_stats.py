@@ -220,3 +220,85 @@ def test_steps_that_take_as_long_as_a_target():
     assert steps.value == pytest.approx(8.0)  # the geometric mean of 4 and 16
     assert steps.low < 4
     assert steps.high > 16
+
+
+def test_a_typical_value_by_hand():
+    # ln 2 and ln 8: mean ln 4, half width 12.706205 x ln 2
+    found = stats.typical_over_rounds([2.0, 8.0])
+    assert found.value == pytest.approx(4)
+    assert math.log(found.high / 4) == pytest.approx(12.706205 * math.log(2), rel=1e-5)
+    assert found.low == pytest.approx(16 / found.high)
+    assert stats.typical_over_rounds([3.0]) == stats.Estimate(3.0)
+
+
+def test_a_break_even_has_one_estimate_a_round():
+    # lines of 10 ms a step behind 10 ms: 110 ms is 10 steps, 410 ms is 40; geometric mean 20
+    found = stats.break_even_over_rounds([4, 8], [[50, 90], [50, 90]], [110, 410])
+    assert found.value == pytest.approx(20)
+    assert math.log(found.high / 20) == pytest.approx(12.706205 * math.log(2), rel=1e-5)
+    assert stats.break_even_over_rounds([4, 8], [[50, 90]], [110]) == stats.Estimate(pytest.approx(10))
+
+
+@pytest.mark.parametrize(
+    ("rounds", "targets"),
+    [
+        ([[50, 90], [90, 50]], [110, 110]),  # more steps take less time in a round
+        ([[50, 90], [50, 90]], [110, 5]),  # in a round the target is less than no step takes
+    ],
+)
+def test_rounds_that_contradict_each_other_bound_nothing(rounds, targets):
+    found = stats.break_even_over_rounds([4, 8], rounds, targets)
+    assert (found.low, found.high) == (0, math.inf)
+    assert found.text(0).endswith(" [0, unbounded]")
+
+
+def test_a_target_below_one_step_in_every_round_has_no_interval():
+    found = stats.break_even_over_rounds([4, 8], [[50, 90], [50, 90]], [5, 15])
+    assert found == stats.Estimate(pytest.approx(0.0))
+
+
+def crossing_of(replicates: list[float], steps: float) -> cross_over.CrossOver:
+    return cross_over.CrossOver(1.0, True, steps, min(replicates), max(replicates), np.array(replicates), 0.025)
+
+
+def test_the_price_of_a_certain_cross_over_has_the_interval_of_the_rounds():
+    found = cross_over.price_at(
+        crossing_of([8.0] * 2000, 8.0), 1, lambda steps: [0.5 * steps / 8, 2.0 * steps / 8], np.inf
+    )
+    whole = stats.typical_over_rounds([0.5, 2.0])
+    assert found.value == pytest.approx(1)
+    assert found.low == pytest.approx(whole.low, rel=0.1)
+    assert found.high == pytest.approx(whole.high, rel=0.1)
+
+
+def test_the_price_of_a_doubtful_cross_over_has_its_doubt_too():
+    replicates = [*np.linspace(8, 32, 2000)]
+    certain = lambda steps: [steps / 16, steps / 16, steps / 16]  # noqa: E731 (every round agrees)
+    found = cross_over.price_at(crossing_of(replicates, 16.0), 1, certain, np.inf)
+    assert (found.low, found.high) == (pytest.approx(9 / 16), pytest.approx(2))  # 2.5 % of 8 to 32 is 8.6: 9 steps
+    noisy = lambda steps: [steps / 16 * factor for factor in (0.9, 1.0, 1.1)]  # noqa: E731
+    wider = cross_over.price_at(crossing_of(replicates, 16.0), 1, noisy, np.inf)
+    assert wider.low < found.low
+    assert wider.high > found.high
+
+
+@pytest.mark.parametrize(("beyond", "bounds"), [(np.inf, (1, np.inf)), (0.0, (0, 1))])
+def test_replicates_that_never_reach_have_no_bounded_price(beyond, bounds):
+    replicates = [16.0] * 1900 + [np.inf] * 100
+    found = cross_over.price_at(crossing_of(replicates, 16.0), 4, lambda steps: [1.0, 1.0], beyond)
+    assert (found.low, found.high) == bounds
+    one_round = cross_over.price_at(crossing_of(replicates, 16.0), 4, lambda steps: [1.5], beyond)
+    assert one_round == stats.Estimate(1.5)
+
+
+def test_few_prompts_do_not_blow_up_the_price_of_a_certain_cross_over():
+    """The tails of two prompts are all replicates; those of two rounds are Student's, whatever the prompts."""
+    certain = cross_over.CrossOver(1.0, True, 8.0, 8.0, 8.0, np.full(2000, 8.0), 1e-70)
+    found = cross_over.price_at(certain, 1, lambda steps: [0.9, 1.1], np.inf)
+    whole = stats.typical_over_rounds([0.9, 1.1])
+    assert (found.low, found.high) == (pytest.approx(whole.low, rel=0.1), pytest.approx(whole.high, rel=0.1))
+
+
+def test_a_bound_beyond_all_measure_is_printed_as_none():
+    assert stats.Estimate(0.39, 0.0, 4e123).text(2) == "0.39 [0.00, unbounded]"
+    assert stats.Estimate(5e6, 4e6, 6e6).text(0) == "5000000 [4000000, 6000000]"

@@ -67,7 +67,7 @@ def frame(folder) -> list[dict]:
 def test_every_cell_has_one_record_a_round_and_its_scores(study, folder):
     stored = records(folder)
     rounds = [(r["cell_id"], r["round"]) for r in stored if r["record"] == "round"]
-    assert len(rounds) == len(set(rounds)) == (3 + 2) * 2  # three cells and the sentinel's twins
+    assert len(rounds) == len(set(rounds)) == (3 + 4) * 2  # three cells and the twins of two sentinels
     assert all(r["outcome"] == "ok" for r in stored if r["record"] == "round")
     assert sorted(r["scorer"] for r in stored if r["record"] == "scores") == sorted(
         ["diversity", "bertscore-minilm", "judge-smollm2"] * 3 + ["diversity", "judge-smollm2"]  # and the references
@@ -83,7 +83,7 @@ def test_a_first_round_answers_all_prompts_and_later_ones_repeat_some(study, fol
 def test_runs_carry_the_contracts_names(study, folder):
     tracked = frame(folder)
     twins = [r for r in tracked if r["kind"] == "sentinel"]
-    assert sorted(r["twin"] for r in twins) == ["a", "b"]
+    assert sorted((r["model"], r["twin"]) for r in twins) == [(model, t) for model in ("llada", "llama") for t in "ab"]
     assert all(r["latency/latency_ms"] > 0 and r["outcome"] == "ok" for r in twins)
     runs = {(r["model"], r.get("steps")): r for r in tracked if r["kind"] != "sentinel"}
     human = runs.pop(("human", None))
@@ -99,8 +99,8 @@ def test_runs_carry_the_contracts_names(study, folder):
         assert (run["gen_length"], run["prompts"], run["dtype"], run["engine"]) == (16, 2, "float32", "eager")
         assert run["latency/latency_ms_ci_low"] < run["latency/latency_ms"] < run["latency/latency_ms_ci_high"]
         assert run["compute/nfe"] == (steps or run["compute/nfe"])
-        for name in ("latency/ttft_ms", "throughput/tokens_per_s", "memory/weights_gib", "quality/bertscore_f1",
-                     "quality/judge_perplexity", "quality/mean_length"):  # fmt: skip
+        for name in ("latency/ttft_ms", "throughput/tokens_per_s", "throughput/text_bytes_per_s", "memory/weights_gib",
+                     "quality/bertscore_f1", "quality/judge_perplexity", "quality/mean_length"):  # fmt: skip
             assert run[name] is not None
     assert runs["llama", None]["latency/itl_p50_ms"] > 0
     assert runs["llada", 2]["latency/itl_p50_ms"] is None
@@ -127,7 +127,7 @@ def test_a_killed_study_goes_on_where_it_stopped(study, folder):
         r for r in map(json.loads, filter(is_json, file.read_text().splitlines())) if r["record"] == "round"
     ]
     assert rounds_after[:4] == rounds_before
-    assert len({(r["cell_id"], r["round"]) for r in rounds_after}) == len(rounds_after) == 10
+    assert len({(r["cell_id"], r["round"]) for r in rounds_after}) == len(rounds_after) == 14
 
 
 def is_json(line: str) -> bool:
@@ -143,7 +143,8 @@ def test_the_terminal_shows_table_and_verdict(study):
     assert "BERTScore" in study.stdout
     assert "Time: LLaMA answers in" in study.stdout
     assert "Quality: " in study.stdout
-    assert "Noise: the same eager cell twice in a round differs by a factor of" in study.stdout
+    for model in ("LLaMA", "LLaDA"):
+        assert f"Noise: the same eager cell of {model} twice in a round differs by a factor of" in study.stdout
 
 
 def test_samples_come_from_the_tracked_runs(study, folder):
@@ -173,8 +174,10 @@ def test_the_report_is_built_and_says_what_is_missing(study, folder):
     assert set(numbers["llada.2.latency_ms"]) == {"value", "low", "high", "unit", "runs"}
     assert numbers["llada.2.latency_ms"]["unit"] == "ms"
     assert numbers["llada.4.nfe"]["value"] == 4
-    assert numbers["aa_ratio"]["low"] < numbers["aa_ratio"]["value"] < numbers["aa_ratio"]["high"]
-    assert numbers["drift"]["value"] >= 0
+    for model in ("llama", "llada"):
+        ratio = numbers[f"{model}.aa_ratio"]
+        assert 0 < ratio["low"] < ratio["value"] < ratio["high"]
+        assert numbers[f"{model}.drift"]["value"] >= 0
     for name in ("pareto", "quality", "step_time"):
         assert (folder / f"paper/build/figures/{name}.png").stat().st_size > 5000
     assert "not measured" not in (folder / "paper/build/tables/latency.tex").read_text()
@@ -185,8 +188,8 @@ def test_a_published_study_is_restored_on_a_fresh_clone_and_reported(study, fold
     fresh, plain = clone(tmp_path), folder / "mlruns/tiny.jsonl"
     (fresh / "paper/recorded/tiny.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     states = []
-    for said in ("restored into study tiny: 6 cells; make paper STUDY=tiny shows them\n",
-                 "study tiny: nothing to do, everything is here already (6 cells)\n"):  # fmt: skip
+    for said in ("restored into study tiny: 8 cells; make paper STUDY=tiny shows them\n",
+                 "study tiny: nothing to do, everything is here already (8 cells)\n"):  # fmt: skip
         done = command(fresh, "bench.tracking", "restore", "tiny")
         assert (done.returncode, done.stdout) == (0, said), done.stderr
         states.append((records(fresh), frame(fresh)))

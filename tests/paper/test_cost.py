@@ -6,7 +6,9 @@ import pytest
 
 from bench.analysis import cost
 from bench.analysis.findings import findings_of
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
+from bench.common.stats import Estimate
 from paper.figures import cost as figures_cost
 from paper.figures.write import cost_drawings, write_drawings
 from paper.tables import cost as tables_cost
@@ -49,7 +51,7 @@ def test_a_whole_run_stands_for_its_part_in_the_table():
 
 def test_a_claim_that_is_met_is_no_refuted_one():
     claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
-    score = Score("H3", "Memory.", [Result(claim, 10.5), Result(claim, 7.0), Result(claim, None)])
+    score = Score("H3", "Memory.", [Result(claim, Estimate(10.5)), Result(claim, Estimate(7.0)), Result(claim, None)])
     table = tables_cost.hypotheses_table([score])
     assert table["met"].tolist() == ["yes", "no", "--"]
     assert set(table["hypothesis"]) == {"refuted"}

@@ -16,7 +16,8 @@ from tests.support.records import scores_of
 RECORDED = REPO / "paper/recorded/h100-8b-shapes.jsonl.gz"
 # What results.json has said since the first study was published: the unit by the ending of a metric's name.
 UNIT_BY_ENDING = {
-    "ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "/j": "J", "j_per_token": "J/token", "power_w": "W",
+    "ms": "ms", "gib": "GiB", "tokens_per_s": "tokens/s", "bytes_per_s": "bytes/s", "/j": "J",
+    "j_per_token": "J/token", "power_w": "W",
 }  # fmt: skip
 
 

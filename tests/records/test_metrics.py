@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.records import metrics
 from bench.records.machine import Energy, KernelTime, MemoryGib, NvmlReport
@@ -84,11 +86,41 @@ def test_capturing_is_reported_apart():
     assert "compute/capture_s" not in of(LLADA, [llada_call(0)])[1]
 
 
-def test_headline_is_the_mean_with_an_interval_from_two_rounds_on():
+def test_headline_is_the_geometric_mean_with_an_interval_from_two_rounds_on():
     assert metrics.headline({1: {"a": 2.0}}) == {"a": 2.0}
-    tracked = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.0}})
-    assert tracked["a"] == 3
+    tracked = metrics.headline({1: {"a": 2.0}, 2: {"a": 4.5}})
+    assert tracked["a"] == pytest.approx(3)
     assert tracked["a_ci_low"] < 3 < tracked["a_ci_high"]
+
+
+@given(st.lists(st.floats(1e-3, 1e6), min_size=2, max_size=6))
+def test_no_interval_of_what_is_above_0_reaches_below_it(values):
+    names = ("latency/latency_ms", "throughput/tokens_per_s", "energy/j", "memory/allocated_gib")
+    tracked = metrics.headline({number: dict.fromkeys(names, value) for number, value in enumerate(values)})
+    for name in names:
+        assert 0 <= tracked[f"{name}_ci_low"] <= tracked[name] * (1 + 1e-9)
+        assert tracked[name] <= tracked[f"{name}_ci_high"] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(metrics.MAY_BE_NEGATIVE))
+def test_a_difference_may_be_below_0(name):
+    tracked = metrics.headline({1: {name: -0.1}, 2: {name: 0.2}})
+    assert tracked[name] == pytest.approx(0.05)
+    assert tracked[f"{name}_ci_low"] < 0
+
+
+def test_a_counter_that_did_not_move_has_no_interval():
+    assert metrics.headline({1: {"energy/j": 0.0}, 2: {"energy/j": 2.0}}) == {"energy/j": 1.0}
+
+
+@pytest.mark.parametrize(("model", "seed", "there"), [("llada", 0, False), ("llada", None, True), ("llama", 0, True)])
+def test_times_that_depend_on_the_values_of_weights_are_absent_where_these_are_made_up(model, seed, there):
+    cell = make_cell(model, random_seed=seed)
+    calls = [llada_call(0)] if model == "llada" else [llama_call(0, [20.0, 30.0, 40.0])]
+    tracked = of(cell, calls)[1]
+    assert ("latency/ttft_ms" in tracked, "latency/tpot_ms" in tracked) == (there, there)
+    assert "latency/latency_ms" in tracked
+    assert ("latency/ttfb_ms" in tracked) == (model == "llada")  # the first block does not depend on them
 
 
 def test_a_failed_round_gives_no_numbers():

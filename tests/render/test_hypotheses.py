@@ -1,20 +1,42 @@
 """Hypotheses in the words of a terminal."""
 
-from bench.analysis.hypotheses import Claim, Result, Score
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
+from bench.common.stats import Estimate
 from bench.render import hypotheses
 
 
 def test_a_refuted_hypothesis_says_which_claim_was_not_met():
     claim = Claim(quantity="break_even_steps", gen_length=128, value=100, factor=1.5)
-    score = Score("H", "words", [Result(claim, 66.7), Result(claim, 151), Result(claim, None)])
-    first, *claims = hypotheses.lines([score])
+    met, straddling = Estimate(100.0, 90.0, 110.0), Estimate(140.0, 120.0, 160.0)
+    score = Score(
+        "H",
+        "words",
+        [Result(claim, met), Result(claim, Estimate(151.0)), Result(claim, straddling), Result(claim, None)],
+    )
+    _, first, *claims = hypotheses.lines([score])
     assert first == "H refuted: words"
     begin = "   steps at which time breaks even, 128 tokens, batch 1: predicted 100 (within x1.5), "
     assert claims == [
-        f"{begin}measured 66.7, as predicted",
-        f"{begin}measured 151, NOT as predicted",
+        f"{begin}measured 100 [90, 110], log error 0.00 [-0.11, 0.10], as predicted",
+        f"{begin}measured 151, log error 0.41, NOT as predicted",
+        f"{begin}measured 140 [120, 160], log error 0.34 [0.18, 0.47], UNDECIDED: the interval reaches across the"
+        " tolerance",
         f"{begin}not measured",
     ]
+
+
+def test_claims_about_one_number_are_counted_once_and_the_tolerances_are_said_to_be_what_they_are():
+    even = Claim(quantity="break_even_steps", gen_length=128, value=100, factor=1.5)
+    ratio = Claim(quantity="throughput_ratio", gen_length=128, tokens_per_step=4, value=3.1, factor=1.5)
+    scores = [
+        Score("H1", "words", [Result(ratio, Estimate(3.0))]),
+        Score("H4", "words", [Result(even, Estimate(96.0), same_as="H1")]),
+    ]
+    first, *_, last = hypotheses.lines(scores, "They were set late.\n")
+    assert first == "Hypotheses: 2 claims about 1 numbers, of which 1 as predicted. They were set late."
+    assert last.endswith(", as predicted (the number of H1 again)")
+    assert hypotheses.lines([], "They were set late.") == []
 
 
 def test_a_claim_about_memory_names_the_model_and_its_head():

@@ -12,7 +12,7 @@ from tests.support.made_up_scaling import batch_study, groups_of, memory_study, 
 def test_time_breaks_even_in_words():
     rows = [row for row in batch_study() if {"steps_timed", "tokens_timed"} & set(row)]
     sentences = "".join(render_scaling.sentences(groups_of(rows)["batch"]))
-    assert "Time: LLaDA takes as long as LLaMA with 16 steps at batch 1, " in sentences
+    assert "Time: LLaDA takes as long as LLaMA with 16 [16, 16] steps at batch 1 (extrapolated), " in sentences
 
 
 def test_the_shortcut_is_said_in_words():

@@ -213,9 +213,9 @@ def test_a_round_measured_again_by_its_verdict_brings_its_sentinel():
         on_record |= records_after(watched, "exclusive", "violated" if watched is cell else "exclusive")
     processes = runner_order.rounds_to_do(work, on_record, frozenset(["violated"]))
     assert [(round_, [c.label for c in cells]) for round_, cells in processes] == [
-        (2, ["noise check, before"]),
+        (2, ["noise check of LLaDA, before"]),
         (2, ["LLaMA, 16 tokens, batch 1"]),
-        (2, ["noise check, after"]),
+        (2, ["noise check of LLaDA, after"]),
     ]
 
 

@@ -23,23 +23,26 @@ def resolved(*arguments: str) -> Work:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "engines"),
+    ("arguments", "models", "engines"),
     [
-        (("sweep", "--prompts", "2"), ["eager"]),
-        (("batch",), ["captured"]),
-        (("--also", "batch", "attention"), ["eager", "captured"]),
-        (("batch", "smoke", "--engine", "eager"), ["eager"]),
-        (("sentinel",), ["eager"]),
-        (("smoke",), []),  # it wants none
+        (("sweep", "--prompts", "2"), ["llada"], ["eager"]),
+        (("baseline", "--prompts", "2"), ["llada", "llama"], ["eager"]),
+        (("baseline", "sweep", "--prompts", "2"), ["llada", "llama"], ["eager"]),
+        (("batch",), ["llada", "llama"], ["captured"]),
+        (("--also", "batch", "attention"), ["llada", "llama"], ["eager", "captured"]),
+        (("batch", "smoke", "--engine", "eager"), ["llada", "llama"], ["eager"]),
+        (("sentinel",), ["llada"], ["eager"]),
+        (("smoke",), [], []),  # it wants none
     ],
 )
-def test_it_runs_on_the_engines_of_the_cells_that_it_watches(arguments, engines):
+def test_one_of_each_model_runs_on_the_engines_of_the_cells_that_it_watches(arguments, models, engines):
     work = resolved(*arguments)
     twins = [cell for cell in work.cells if cell.twin]
-    assert [(cell.engine, cell.twin) for cell in twins] == [(engine, twin) for engine in engines for twin in "ab"]
+    expected = [(model, engine, twin) for model in models for engine in engines for twin in "ab"]
+    assert [(cell.model, cell.engine, cell.twin) for cell in twins] == expected
     assert len({cell.watches for cell in twins}) <= 1
     for cell in twins:
-        assert {len(prompt.ids["llada"]) for prompt in work.prompts_of(cell)} == {cell.prompt_tokens}
+        assert {len(prompt.ids[cell.model]) for prompt in work.prompts_of(cell)} == {cell.prompt_tokens}
 
 
 def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_after():
@@ -54,10 +57,21 @@ def test_both_engines_share_its_processes_and_come_in_the_same_order_before_and_
     assert len(orders) == 2
 
 
-def test_names_tell_the_engines_apart():
-    names = ["sentinel a", "sentinel b", "sentinel a, captured", "sentinel b, captured"]
+def test_the_sentinels_of_two_models_run_in_processes_of_their_own_around_all_others():
+    of_llama = sentinel.twins(make_cell("llama", kind="sentinel"), list(WATCHED))
+    processes = order.rounds_to_do(Work("s", 2, 0, (*WATCHED, *BOTH, *of_llama), {}), {})
+    for round_, models in ((1, ["llada", "llama"]), (2, ["llama", "llada"])):
+        kinds = [
+            ({cell.twin for cell in cells}, {cell.model for cell in cells}) for r, cells in processes if r == round_
+        ]
+        twins = [[({twin}, {model}) for model in models] for twin in "ab"]
+        assert kinds == [*twins[0], *[({None}, {model}) for model in models], *twins[1]]
+
+
+def test_names_tell_the_engines_and_models_apart():
+    names = [f"sentinel {name}" for name in ("a, llada", "b, llada", "a, llada, captured", "b, llada, captured")]
     places = ["before", "after", "before, captured", "after, captured"]
-    assert [cell.label for cell in BOTH] == [f"noise check, {place}" for place in places]
+    assert [cell.label for cell in BOTH] == [f"noise check of LLaDA, {place}" for place in places]
     beside = f", beside cells {BOTH[0].watches[: mlflow_log.SHORT_ID]}"
     assert [mlflow_log.run_name(cell) for cell in BOTH] == [name + beside for name in names]
     assert len({cell.cell_id for cell in BOTH}) == 4

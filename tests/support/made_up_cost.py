@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from bench.analysis.study import Study
+from bench.analysis.study import ROUNDS, Histories, Study
 
 
 def run(model: str, **more) -> dict:
@@ -20,5 +20,7 @@ def run(model: str, **more) -> dict:
 
 
 def study_of(rows: list[dict]) -> Study:
-    """A study of these runs, without histories."""
-    return Study("made up", pd.DataFrame(rows))
+    """A study of these runs, each of one round."""
+    latency = "latency/latency_ms"
+    values = {(row["run_id"], ROUNDS + latency): {1: row[latency]} for row in rows if latency in row}
+    return Study("made up", pd.DataFrame(rows), Histories(values))
