@@ -235,7 +235,7 @@ restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLfl
 
 ##@ Trust: can code, machine and numbers be believed?
 
-verify: setup ## golden vectors of the official LLaDA (PAIR=8b: real weights)
+verify: setup ## golden vectors of the official LLaDA (PAIR=8b: its weights)
 	@$(PY) -m bench.verify --pair "$(PAIR)" --device "$(DEVICE)" $(model_option) $(if $(GOLDEN),--golden "$(GOLDEN)")
 
 doctor: setup ## is this machine ready? one line and one fix each
