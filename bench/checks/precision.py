@@ -1,8 +1,8 @@
 """How far are a low precision's logits from float32's, on the captured engine and in transformers' own code?
 
-In bfloat16 two right engines need not give the same tokens. With random weights most of an answer's tokens differ, since
-many logits lie closer together than a rounding step. So each engine is held to the same weights computed in float32: the
-captured engine may be at most 1.1 times as far from them as transformers' own modules are.
+In bfloat16 two right engines need not give the same tokens. With random weights most tokens of an answer differ, since
+many logits lie closer together than a rounding step. So each engine is held to the same weights computed in float32,
+and the captured engine may be at most 1.1 times as far from them as transformers' own modules are.
 
 The float32 model is never in memory as a whole: each layer is copied, widened, run and dropped.
 """
