@@ -29,10 +29,7 @@ def main() -> int:
     args = parser.parse_args()
     before = {file: file.stat().st_size for file in paths.ROOT.glob("*.jsonl")}
     with notices.waiting_for(f"reading {args.name}"):
-        if args.what == "replay":
-            studies = disk.replay(Path(args.name))
-        else:
-            studies = disk.replay(disk.published(args.name), args.name)
+        studies = disk.replay(Path(args.name)) if args.what == "replay" else disk.restore(args.name)
     is_tracked = True
     for study in studies:
         cells = notices.counted(len(disk.by_cell(study)), "cell")

@@ -13,7 +13,10 @@ def print_samples(study: Study) -> None:
     chosen = [comparison for about in ("answers", "tasks") if (comparison := main_of(every, about))]
     were_printed = [print_answers(study, comparison) for comparison in chosen]
     if not any(were_printed):
-        raise BadInput(f"study {study.name!r} has no generations here; run `make sweep` first")
+        raise BadInput(
+            f"study {study.name!r} has no generations here; run `make sweep` first, under another STUDY if this one was"
+            " restored, since a published study comes without the texts of its prompts"
+        )
 
 
 def print_answers(study: Study, comparison: Comparison) -> bool:

@@ -9,7 +9,6 @@ import gzip
 import json
 import os
 import zlib
-from collections import defaultdict
 from pathlib import Path
 
 from bench.common import paths
@@ -107,6 +106,27 @@ def published(study: str) -> Path:
     return files[study]
 
 
+def restore(study: str) -> list[str]:
+    """Copy a published study's records into the study of its name; returns that name. Twice changes nothing.
+
+    Raises BadInput as `published` and `replay` do, and where the study already has records of its own: measurements of
+    two machines under one name would be taken for rounds of one.
+    """
+    packed = published(study)
+    own, there = as_text(read_json(path(study))), as_text(read_json(packed))
+    if not (own <= there or there <= own):
+        raise BadInput(
+            f"STUDY={study}: {path(study)} has measurements of your own, and the published study is not mixed with"
+            " them; restore it in another clone, or move that file away and delete the study in MLflow"
+        )
+    return replay(packed, study)
+
+
+def as_text(raw: list[dict]) -> set[str]:
+    """Records as canonical text, to be compared."""
+    return {json.dumps(each, sort_keys=True) for each in raw}
+
+
 def by_cell(study: str) -> dict[str, CellRecords]:
     """A study's records by cell id."""
     return merge.group(read(path(study)))
@@ -123,12 +143,12 @@ def replay(file: Path, study: str | None = None) -> list[str]:
         raise BadInput(f"{file}: no records in it; give a file that `--record` wrote or a study's .jsonl")
     if study and (others := sorted({raw["study"] for raw in incoming} - {study})):
         raise BadInput(f"{file}: has records of study {others[0]}; a published file is named after its one study")
-    texts_of = defaultdict(set)  # by study: the records that it has, as canonical text
+    texts_of = {}  # by study: the records that it has
     for raw in incoming:
         name = raw["study"]
         text = json.dumps(raw, sort_keys=True)
         if name not in texts_of:
-            texts_of[name] = {json.dumps(there, sort_keys=True) for there in read_json(path(name))}
+            texts_of[name] = as_text(read_json(path(name)))
         if text not in texts_of[name]:
             append(path(name), raw)
             texts_of[name].add(text)

@@ -22,14 +22,18 @@ def decode(directory: str, record: Round) -> list[str]:
 
 
 def generations(entry: CellRecords) -> str:
-    """Prompts, references and generated texts as JSON lines; empty where there is no text, or only noise."""
+    """Prompts, references and generated texts as JSON lines; empty where there is no text, or only noise, and where
+    the prompts are not stored, since a published study comes without the texts of others."""
     cell = entry.cell
     first = entry.rounds.get(1)
     if not isinstance(cell, Cell) or first is None or first.sequences is None or cell.random_seed is not None:
         return ""
+    asked = prompts.stored(cell.prompt_hash)
+    if not asked:
+        return ""
     lines = []
     texts = decode(cell.tokenizer, first)
-    for prompt, text in zip(prompts.stored(cell.prompt_hash), texts, strict=False):
+    for prompt, text in zip(asked, texts, strict=False):
         reference = prompt.reference
         if reference is not None:  # as long as an answer could be: what was scored against
             reference = tokenizers.cut(cell.tokenizer, writable(reference), cell.gen_length)

@@ -265,6 +265,21 @@ def test_a_published_study_replays_into_its_own_name_or_not_at_all(root, tmp_pat
     assert disk.replay(file) == ["other", "s"]
 
 
+def test_a_published_study_is_not_mixed_with_measurements_of_ones_own(root, tmp_path, monkeypatch):
+    """Restored once it may grow, and restoring it again changes nothing; onto other measurements it is refused."""
+    monkeypatch.setattr(disk, "PUBLISHED", tmp_path)
+    pack(write(tmp_path / "s.jsonl", round_of("a", 1), round_of("b", 1)), tmp_path / "s.jsonl.gz")
+    assert disk.restore("s") == ["s"]
+    disk.append(disk.path("s"), round_of("c", 1))
+    assert disk.restore("s") == ["s"]
+    assert len(disk.read(disk.path("s"))) == 3
+    disk.path("s").unlink()
+    disk.append(disk.path("s"), round_of("a", 1, message="measured here"))
+    with pytest.raises(BadInput, match="has measurements of your own"):
+        disk.restore("s")
+    assert len(disk.read(disk.path("s"))) == 1
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\n", b'{"record": "rou', b'{"record": "other"}\n'])
 def test_file_without_records_is_refused(root, tmp_path, content):
     file = tmp_path / "empty.jsonl"
