@@ -136,7 +136,7 @@ baseline_grid = configs/grids/baseline.yaml
 sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
 tasks_grid = configs/grids/tasks.yaml
-timed_grids = $(foreach name,batch length prompt corners attention engines values,configs/grids/$(name).yaml)
+timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
@@ -192,7 +192,7 @@ likelihood: setup ## bits per byte of held-out text (TEXT), once for each model
 
 ##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
 
-scaling: setup ## all of batch, length, prompt, corners, attention, engines, values, memory
+scaling: setup ## all of batch, length, prompt, attention, engines, values, memory
 	@$(timed_run) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(memory_run) $(plan_option) || [ $$? -eq 1 ]
 
@@ -201,7 +201,7 @@ batch length prompt corners attention values: setup
 batch: ## throughput over the batch
 length: ## latency over the length of the answer
 prompt: ## latency over the length of the prompt
-corners: ## LLaDA over LLaMA at small and large batches and lengths together
+corners: ## LLaDA over LLaMA over batch and length together (not in scaling)
 attention: ## fused attention against plain products, which need quadratic memory
 values: ## do the values of the weights matter for time?
 

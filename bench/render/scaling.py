@@ -268,9 +268,10 @@ def unchecked_sentences(scaling: Scaling) -> list[str]:
     """That extrapolated times of a model were compared with no whole call, so that their intervals lack the bias."""
     timed = scaling.rows[scaling.rows[LATENCY].notna()] if LATENCY in scaling.rows else scaling.rows.head(0)
     models = dict.fromkeys(timed[timed[PARTS].notna().any(axis=1)]["model"])
+    checked = {shortcut.model for shortcut in scaling.shortcuts if shortcut.latency}
     return [
         f"Shortcut: no call of {kinds.label_of(model)} was made whole here; how far its extrapolated times are off"
         " is not known, and not in their intervals."
         for model in models
-        if model not in scaling.biases
+        if model not in checked
     ]

@@ -174,10 +174,20 @@ def derived_numbers(scaling: Scaling) -> dict[str, dict]:
             line = wording.line_name(edge.line).lower().replace(", ", ".").replace(" ", "-")
             name = f"frontier.{line}.l{edge.gen_length}.largest_batch"
             result[name] = entry(stats.Estimate(edge.fits), NO_UNIT, [])
-    for shortcut in scaling.shortcuts:
-        if shortcut.latency:
-            name = f"{scaling.kind}.shortcut.{shortcut.model}.latency_ratio"
-            result[name] = entry(shortcut.latency, NO_UNIT, scaling.parts["run_id"].tolist())
+    return result | shortcut_numbers(scaling)
+
+
+def shortcut_numbers(scaling: Scaling) -> dict[str, dict]:
+    """Part over whole of the calls that were made both ways; where there are several of a model, with what each is."""
+    timed = [shortcut for shortcut in scaling.shortcuts if shortcut.latency]
+    models = [shortcut.model for shortcut in timed]
+    result = {}
+    for shortcut in timed:
+        name = f"{scaling.kind}.shortcut.{shortcut.model}"
+        if models.count(shortcut.model) > 1:
+            run = scaling.parts[scaling.parts["run_id"] == shortcut.runs[0]].iloc[0]
+            name += name_of(scaling, run).removeprefix(f"{scaling.kind}.{shortcut.model}")
+        result[f"{name}.latency_ratio"] = entry(shortcut.latency, NO_UNIT, list(shortcut.runs))
     return result
 
 
