@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis import parity
-from bench.analysis.lines import DEFAULTS
+from bench.analysis.consistency import FLAG
+from bench.analysis.lines import DEFAULTS, Line
 from bench.analysis.runs import estimate_of, setting_of
 from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
@@ -36,6 +37,8 @@ PART = (
     " first and last tokens, were run, and a typical forward stands for each of the others. Their intervals are widened"
     " by what extrapolating was off where calls were made both ways."
 )
+MARK = "*"
+MARKED = f"{MARK}: {FLAG}, since the peak of a run that asks for less, or for more, cannot be true beside it."
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
 PLACES = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}  # letters of a place in results.json's names
@@ -68,6 +71,7 @@ def caption(scaling: Scaling) -> str:
         *map(escape, render_scaling.shortcut_sentences(scaling)),
         f"({label.capitalize()}.)" if label else "",
         wording.left_out_sentence(scaling),
+        MARKED if scaling.kind == "memory" and not contradicted(scaling.rows).empty else "",
     ]
     return " ".join(filter(None, parts))
 
@@ -84,9 +88,22 @@ def table(scaling: Scaling) -> pd.DataFrame:
 def memory_table(scaling: Scaling) -> pd.DataFrame:
     """A row a line and batch, a column a length."""
     lines = render_scaling.lines_in_order(scaling)
-    parts = {escape(wording.line_name(line)): render_scaling.map_table(scaling, line) for line in lines}
+    parts = {escape(wording.line_name(line)): marked_map(scaling, line) for line in lines}
     whole = pd.concat(parts).fillna(wording.MISSING)
     return whole.set_axis([f"{name}, {batch}" for name, batch in whole.index])
+
+
+def marked_map(scaling: Scaling, line: Line) -> pd.DataFrame:
+    """A line's peaks, with a mark at those that another run contradicts."""
+    peaks = render_scaling.map_table(scaling, line)
+    for _, run in contradicted(scaling.rows[scaling.rows["line"] == line]).iterrows():
+        peaks.loc[f"batch {run['batch_size']:.0f}", f"{run['gen_length']:.0f} tokens"] += MARK
+    return peaks
+
+
+def contradicted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of some runs those whose peak is flagged."""
+    return runs[runs["flags"].fillna("").str.contains(FLAG, regex=False)] if "flags" in runs else runs.head(0)
 
 
 def run_table(scaling: Scaling) -> pd.DataFrame:
