@@ -101,7 +101,7 @@ def make_parts(findings: Findings) -> None:
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
-    words |= figure_titles(selection)
+    words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     doubts = render_consistency.lines(findings.falls)
     words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])

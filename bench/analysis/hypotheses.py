@@ -25,7 +25,7 @@ from bench.models import kinds
 from bench.spec.pair import read_pair
 
 FILE = Path("paper/hypotheses.yaml")
-TIMED = ("batch", "length", "prompt", "engines")  # kinds of cells that tell times
+TIMED = ("batch", "length", "prompt", "engines", "corners")  # kinds of cells that tell times
 PROBED = ("frontier", "memory")  # kinds of cells that tell what fits into memory
 State = Literal["met", "not met", "undecided", "not measured"]  # of a claim
 
@@ -66,6 +66,7 @@ class BreakEven:
 
     steps: Estimate  # as in the tables: its interval is widened where times were extrapolated
     by_round: dict[int, float]
+    is_extrapolated: bool = False
 
 
 def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> dict[int, BreakEven]:
@@ -75,7 +76,8 @@ def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[S
     for group in sorted((group for group in groups if group.kind in TIMED), key=lambda group: TIMED.index(group.kind)):
         for (run, steps), (_, by_round) in zip(group.break_evens, group.break_evens_by_round, strict=True):
             if is_same_place(run, claim, engine, about):
-                evens.setdefault(int(run["batch_size"]), BreakEven(steps, by_round))
+                even = BreakEven(steps, by_round, group.is_extrapolated(run))
+                evens.setdefault(int(run["batch_size"]), even)
     return evens
 
 
@@ -155,6 +157,15 @@ def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scal
     return rate if claim.quantity == "throughput_ratio" else stats.inverse(rate)
 
 
+def rests_on_extrapolated(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> bool:
+    """Whether what was measured of a claim rests on extrapolated times; peaks of memory never do."""
+    if claim.quantity == "largest_batch":
+        return False
+    evens = break_evens(claim, engine, about, groups)
+    batches = evens if claim.quantity == "turning_batch" else {claim.batch} & set(evens)
+    return any(evens[batch].is_extrapolated for batch in batches)
+
+
 @dataclass(frozen=True)
 class Result:
     """A claim beside what was measured (None: nothing was)."""
@@ -163,6 +174,7 @@ class Result:
     measured: Estimate | None
     engine: str = ""
     same_as: str = ""  # the hypothesis that has a claim about the same number before this one
+    is_extrapolated: bool = False  # whether it rests on times that were extrapolated
 
     @property
     def number(self) -> tuple:
@@ -234,7 +246,8 @@ def score_of(
     results = []
     for claim in hypothesis.claims:
         result = Result(claim, measured(claim, hypothesis.engine, about, groups), hypothesis.engine)
-        results.append(replace(result, same_as=first.get(result.number, "")))
+        is_extrapolated = rests_on_extrapolated(claim, hypothesis.engine, about, groups)
+        results.append(replace(result, same_as=first.get(result.number, ""), is_extrapolated=is_extrapolated))
         first.setdefault(result.number, name)
     return Score(name, hypothesis.text, results)
 

@@ -33,6 +33,7 @@ AXES = {  # kind: what it varies
     "batch": "batch_size",
     "length": "gen_length",
     "prompt": "prompt_tokens",
+    "corners": "batch_size",  # and the length of the answer
     "attention": "gen_length",
     "engines": "batch_size",
     "values": "batch_size",
@@ -236,7 +237,8 @@ def place_of(run: pd.Series) -> tuple[str, ...]:
 
 def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
     """(line, its runs along the axis), models without steps first."""
-    rows = scaling.rows.sort_values(["model", "tokens_per_step", scaling.axis], kind="stable")
+    axes = dict.fromkeys([scaling.axis, *PLACE])
+    rows = scaling.rows.sort_values(["model", "tokens_per_step", *axes], kind="stable")
     lines = sorted(dict.fromkeys(rows["line"]), key=lambda line: kinds.has_steps(line.model))
     return [(line, rows[rows["line"] == line]) for line in lines]
 

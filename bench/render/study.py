@@ -11,6 +11,7 @@ from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
 from bench.render import endpoints as render_endpoints
+from bench.render import extrapolation as render_extrapolation
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
@@ -76,7 +77,7 @@ def print_headlines(findings: Findings) -> None:
     for scaling in findings.scalings:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
-            print("\n".join(sentences))
+            print("\n".join([*sentences, *render_extrapolation.sentences(scaling)]))
     print_doubts(findings)
     print_answers(findings)
 

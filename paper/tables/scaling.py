@@ -12,6 +12,8 @@ from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units, unit_in_results
+from bench.render import corners as render_corners
+from bench.render import extrapolation as render_extrapolation
 from bench.render import noise as render_noise
 from bench.render import scaling as render_scaling
 from bench.render import wording
@@ -26,6 +28,7 @@ ABOUT = {  # what a table of the kind shows, before what all say
     "batch": "Throughput over the batch",
     "length": "Latency over the length of the answer",
     "prompt": "Latency over the length of the prompt",
+    "corners": "LLaDA's latency over LLaMA's, and the steps at which time breaks even, over batch and length together",
     "attention": "Attention by fused kernels, and as plain products with a softmax",
     "engines": "Every engine and rung of the head",
     "values": "The model's own weights, and the same shapes with matrices of other values",
@@ -33,9 +36,9 @@ ABOUT = {  # what a table of the kind shows, before what all say
     "frontier": "The largest batch that fits at each length, found by trying; each probe in a process of its own",
 }
 PART = (
-    "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
-    " first and last tokens, were run, and a typical forward stands for each of the others. Their intervals are widened"
-    " by what extrapolating was off where calls were made both ways."
+    "Times are extrapolated where the table says so: LLaDA's first steps, or LLaMA's prompt and its first and last"
+    " tokens, were run, and a typical forward stands for each of the others. Their intervals are widened by what"
+    " extrapolating was off where calls were made both ways, at that place or at those around it."
 )
 MARK = "*"
 MARKED = f"{MARK}: {FLAG}, since the peak of a run that asks for less, or for more, cannot be true beside it."
@@ -68,7 +71,7 @@ def caption(scaling: Scaling) -> str:
         f"{ABOUT[scaling.kind]}.",
         f"{wording.capitalised(escape(title))}, on {escape(wording.machine_of(scaling.every))}.",
         PART if has_parts else "",
-        *map(escape, render_scaling.shortcut_sentences(scaling)),
+        *map(escape, render_extrapolation.sentences(scaling)),
         f"({label.capitalize()}.)" if label else "",
         wording.left_out_sentence(scaling),
         MARKED if scaling.kind == "memory" and not contradicted(scaling.rows).empty else "",
@@ -82,6 +85,9 @@ def table(scaling: Scaling) -> pd.DataFrame:
         return render_scaling.edge_table(scaling).set_index("line").map(escape).rename_axis(None)
     if scaling.kind == "memory":
         return memory_table(scaling)
+    if scaling.kind == "corners":
+        lines = render_corners.table(scaling)
+        return lines.set_index("batch").map(lambda cell: escape(str(cell))).rename_axis(None)
     return run_table(scaling)
 
 
@@ -133,7 +139,7 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
 
 
 def timed_text(run: pd.Series) -> str:
-    """ "4 steps", "16 tokens" or "all": how much of a call was run."""
+    """ "4 of 16 steps", "16 of 64 tokens" or "all": how much of a call was run."""
     return wording.part_words(run).removeprefix("extrapolated from ") or "all"
 
 
@@ -149,6 +155,14 @@ def sentences(scalings: dict[str, Scaling]) -> list[str]:
     titles = [wording.capitalised(wording.scaling_title(scalings[kind])) for kind in kinds_with_text]
     paragraphs = [f"{title}. {texts[kind]}" for title, kind in zip(titles, kinds_with_text, strict=True)]
     return [*paragraphs, *dict.fromkeys(floors[kind] for kind in sorted(floors))]
+
+
+def extrapolations(scalings: dict[str, Scaling]) -> dict[str, str]:
+    """What the caption of a figure says of the times in it, by `extrapolated_KIND`."""
+    return {
+        f"extrapolated_{kind}": " ".join(render_extrapolation.sentences(scaling)) or "Every call was made whole."
+        for kind, scaling in scalings.items()
+    }
 
 
 def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:
