@@ -23,10 +23,11 @@ ALIKE = (
 )  # fmt: skip
 # By how much a peak may fall, by its metric: GiB, or a share of the higher peak where that is more. torch's allocator
 # counts tensors to 512 bytes; what may differ between two shapes is the scratch memory of the kernels that were picked
-# for them, some MiB. A resident set holds pages that the process took for earlier cells and has not given back.
+# for them, some MiB. A resident set holds pages that the process took for earlier cells and has not given back: on two
+# cores two runs of one shape differed by up to 8.5 %.
 TOLERANCES = {
     "memory/allocated_gib": (8 * 2**20 / GIB, 0.0),
-    "memory/resident_gib": (8 * 2**20 / GIB, 0.05),
+    "memory/resident_gib": (8 * 2**20 / GIB, 0.1),
 }
 
 

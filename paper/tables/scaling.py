@@ -86,8 +86,8 @@ def table(scaling: Scaling) -> pd.DataFrame:
     if scaling.kind == "memory":
         return memory_table(scaling)
     if scaling.kind == "corners":
-        lines = render_corners.table(scaling)
-        return lines.set_index("batch").map(lambda cell: escape(str(cell))).rename_axis(None)
+        lines = render_corners.table(scaling).map(lambda cell: escape(str(cell)))
+        return lines.set_index("batch").rename("batch {}".format).rename_axis(None)
     return run_table(scaling)
 
 

@@ -152,6 +152,16 @@ def test_corners_say_of_each_whether_it_was_made_whole():
     }
 
 
+def test_the_report_has_the_same_lines_of_corners():
+    group = groups_of(corners_study())["corners"]
+    shown = tables_scaling.table(group)
+    assert shown.index.tolist() == ["batch 1", "batch 1", "batch 4", "batch 4"]
+    assert shown["LLaDA over LLaMA"].tolist() == render_corners.table(group)["LLaDA over LLaMA"].tolist()
+    numbers = tables_scaling.numbers({"corners": group})
+    last = numbers["corners.llada.official.eager.b4.l256.p32.break_even_steps"]
+    assert (last["value"], last["low"]) == (pytest.approx(40), pytest.approx(36))
+
+
 def test_a_corner_that_failed_stands_below_with_its_reason():
     failed = run("corners", "llada", 0, steps=16, batch_size=32, gen_length=256, outcome="oom", message="no room")
     table = render_corners.table(groups_of([*corners_study(), failed])["corners"])
