@@ -47,6 +47,8 @@ HYPOTHESES = (
     " the measurement, with all of its interval, lies within its factor of the prediction, and undecided if the"
     " interval reaches across; one that is not met refutes its hypothesis. Log error: the natural logarithm of measured"
     " over predicted. A claim about a number that one above it speaks of names that one, and counts once."
+    " Extrapolated: from times of a part of each call; the tables of scaling say how large a part, and how far that was"
+    " off."
 )
 
 
