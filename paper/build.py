@@ -20,6 +20,7 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.render import consistency as render_consistency
 from bench.render import endpoints as render_endpoints
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import wording
@@ -100,9 +101,10 @@ def make_parts(findings: Findings) -> None:
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
-    words |= figure_titles(selection)
+    words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
-    words["scaling"] = PARAGRAPH.join(scaling_tables.sentences(selection.scalings))
+    doubts = render_consistency.lines(findings.falls)
+    words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])
     write_numbers(selection.numbers(), words)
     comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)
     scaling_tables.write(selection.scalings, BUILD / "tables")

@@ -1,11 +1,12 @@
 """All that is found in a study: made once by a door, then shown in a terminal and in the paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bench.analysis import cost, endpoints, hundred_steps, hypotheses, surface
+from bench.analysis import consistency, cost, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
+from bench.analysis.consistency import Fall
 from bench.analysis.endpoints import Outcome
 from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
@@ -28,6 +29,7 @@ class Findings:
     study was on a CPU. tolerances: when those of the hypotheses were chosen. tested: the cost model's error in this
     study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
+    falls: peaks of memory that fall where the work grows, which cannot be.
     """
 
     study: str
@@ -43,6 +45,7 @@ class Findings:
     hundred_steps: list[Latency]
     declared: StudyFile | None
     endpoints: list[Outcome]
+    falls: list[Fall]
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -52,6 +55,8 @@ class Findings:
 def findings_of(study: Study) -> Findings:
     """Everything in a study. Raises BadInput where the file of its pair cannot be read."""
     pair = read_pair(study.runs["pair"].iloc[0])
+    falls = consistency.falls(study.runs)
+    study = replace(study, runs=consistency.with_flags(study.runs, falls))
     judged = judge(study)
     groups = scalings(judged)
     about = hypotheses.read()
@@ -72,4 +77,5 @@ def findings_of(study: Study) -> Findings:
         hundred_steps=hundred_steps.latencies(compared, groups),
         declared=declared,
         endpoints=endpoints.outcomes(declared, compared, groups, study.runs) if declared else [],
+        falls=falls,
     )

@@ -1,19 +1,24 @@
 """The question that the study began with: does LLaDA need 100 steps to match LLaMA, and is its latency at 100 steps
 higher or lower? An answer for each place that was measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from bench.analysis.comparison import LATENCY, Comparison, amounts_of
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import Noise
-from bench.analysis.runs import setting_of
-from bench.analysis.scaling import Scaling
+from bench.analysis.runs import part_of, setting_of
+from bench.analysis.scaling import Scaling, reference_of
 from bench.common import stats
 
 STEPS = 100
-KINDS = ("batch", "length", "prompt")  # of scaling groups: whose places are answers of a length that is asked for
+KINDS = (
+    "batch",
+    "length",
+    "prompt",
+    "corners",
+)  # of scaling groups: whose places are answers of a length that is asked for
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Latency:
     rounds: int
     noise: tuple[Noise, ...]
     runs: tuple[str, ...]  # ids
+    parts: tuple[str, ...] = ()  # how much of their calls was run where times are extrapolated: "8 of 32 steps"
 
     @property
     def place(self) -> tuple:
@@ -71,7 +77,9 @@ def of_scaling(group: Scaling) -> list[Latency]:
         ends = (per_step.value, per_step.low, per_step.high)
         ratio = stats.Estimate(*(None if end is None else STEPS * end for end in ends))
         rounds = len(group.histories.rounds([run["run_id"]], LATENCY))
-        result.append(at(run, ratio, rounds, group.noise, run.to_frame().T))
+        latency = at(run, ratio, rounds, group.noise, run.to_frame().T)
+        parts = (part_of(run), part_of(reference_of(group, run).iloc[0]))
+        result.append(replace(latency, parts=tuple(filter(None, parts))))
     return result
 
 

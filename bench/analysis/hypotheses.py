@@ -16,6 +16,7 @@ from bench.analysis.hypotheses_file import Claim, HypothesesFile, Hypothesis, Te
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling
+from bench.analysis.turning import BreakEven, turning_batch
 from bench.common import stats
 from bench.common.stats import Estimate
 from bench.common.units import GIB
@@ -25,7 +26,7 @@ from bench.models import kinds
 from bench.spec.pair import read_pair
 
 FILE = Path("paper/hypotheses.yaml")
-TIMED = ("batch", "length", "prompt", "engines")  # kinds of cells that tell times
+TIMED = ("batch", "length", "prompt", "engines", "corners")  # kinds of cells that tell times
 PROBED = ("frontier", "memory")  # kinds of cells that tell what fits into memory
 State = Literal["met", "not met", "undecided", "not measured"]  # of a claim
 
@@ -60,14 +61,6 @@ def is_same_place(run: pd.Series, claim: Claim, engine: str, about: HypothesesFi
     )
 
 
-@dataclass(frozen=True)
-class BreakEven:
-    """The steps at which both models take equally long at one place."""
-
-    steps: Estimate  # as in the tables: its interval is widened where times were extrapolated
-    by_round: dict[int, float]
-
-
 def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> dict[int, BreakEven]:
     """By batch: where time breaks even at the claim's length. Of several grids that measured a place, the first in the
     order of `TIMED` counts, as in the tables."""
@@ -75,37 +68,9 @@ def break_evens(claim: Claim, engine: str, about: HypothesesFile, groups: list[S
     for group in sorted((group for group in groups if group.kind in TIMED), key=lambda group: TIMED.index(group.kind)):
         for (run, steps), (_, by_round) in zip(group.break_evens, group.break_evens_by_round, strict=True):
             if is_same_place(run, claim, engine, about):
-                evens.setdefault(int(run["batch_size"]), BreakEven(steps, by_round))
+                even = BreakEven(steps, by_round, group.bias_beside(run["run_id"]), group.is_extrapolated(run))
+                evens.setdefault(int(run["batch_size"]), even)
     return evens
-
-
-def turning_batch(evens: dict[int, dict[int, float]], claim: Claim) -> Estimate | None:
-    """The batch at which time breaks even at the claim's tokens a step; None from fewer than two batches.
-
-    evens: break-even steps by batch and round. One turning batch a round, of those that all batches have.
-    """
-    if len(evens) < 2:
-        return None
-    rounds = sorted(set.intersection(*map(set, evens.values())))
-    turning = [turning_of({batch: evens[batch][number] for batch in sorted(evens)}, claim) for number in rounds]
-    if turning and all(map(np.isfinite, turning)):
-        return stats.typical_over_rounds(turning)
-    typical = {batch: stats.typical_over_rounds(list(evens[batch].values())).value for batch in sorted(evens)}
-    return Estimate(turning_of(typical, claim))
-
-
-def turning_of(evens: dict[int, float], claim: Claim) -> float:
-    """The turning batch of one round, on the line between measured batches in logarithms; infinite where the diffusion
-    model stays ahead, the smallest batch where it never was. evens: break-even steps by batch, rising."""
-    log_batches = np.log(list(evens))
-    log_leads = np.log([steps * claim.tokens_per_step / claim.gen_length for steps in evens.values()])
-    if log_leads[0] <= 0:
-        return float(min(evens))
-    behind = np.flatnonzero(log_leads <= 0)
-    if not len(behind):
-        return float("inf")
-    i = behind[0]
-    return float(np.exp(np.interp(0, [log_leads[i], log_leads[i - 1]], [log_batches[i], log_batches[i - 1]])))
 
 
 def largest_batch(groups: list[Scaling], claim: Claim, engine: str) -> float | None:
@@ -144,7 +109,7 @@ def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scal
         return None if largest is None else Estimate(largest)
     evens = break_evens(claim, engine, about, groups)
     if claim.quantity == "turning_batch":
-        return turning_batch({batch: even.by_round for batch, even in evens.items()}, claim)
+        return turning_batch(evens, claim)
     if claim.batch not in evens:
         return None
     steps = evens[claim.batch].steps
@@ -155,6 +120,15 @@ def measured(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scal
     return rate if claim.quantity == "throughput_ratio" else stats.inverse(rate)
 
 
+def rests_on_extrapolated(claim: Claim, engine: str, about: HypothesesFile, groups: list[Scaling]) -> bool:
+    """Whether what was measured of a claim rests on extrapolated times; peaks of memory never do."""
+    if claim.quantity == "largest_batch":
+        return False
+    evens = break_evens(claim, engine, about, groups)
+    batches = evens if claim.quantity == "turning_batch" else {claim.batch} & set(evens)
+    return any(evens[batch].is_extrapolated for batch in batches)
+
+
 @dataclass(frozen=True)
 class Result:
     """A claim beside what was measured (None: nothing was)."""
@@ -163,6 +137,7 @@ class Result:
     measured: Estimate | None
     engine: str = ""
     same_as: str = ""  # the hypothesis that has a claim about the same number before this one
+    is_extrapolated: bool = False  # whether it rests on times that were extrapolated
 
     @property
     def number(self) -> tuple:
@@ -234,7 +209,8 @@ def score_of(
     results = []
     for claim in hypothesis.claims:
         result = Result(claim, measured(claim, hypothesis.engine, about, groups), hypothesis.engine)
-        results.append(replace(result, same_as=first.get(result.number, "")))
+        is_extrapolated = rests_on_extrapolated(claim, hypothesis.engine, about, groups)
+        results.append(replace(result, same_as=first.get(result.number, ""), is_extrapolated=is_extrapolated))
         first.setdefault(result.number, name)
     return Score(name, hypothesis.text, results)
 
@@ -244,19 +220,29 @@ def independent(scores: list[Score]) -> list[Result]:
     return [result for score in scores for result in score.results if not result.same_as]
 
 
-def break_even_errors(scores: list[Score]) -> list[float]:
-    """Measured over predicted steps at which time breaks even, of each place that was measured."""
-    errors = []
-    for result in independent(scores):
-        if result.number[0] == "break_even_steps" and result.log_error is not None:
-            sign = -1 if result.claim.quantity == "latency_ratio" else 1  # which falls as these steps grow
-            errors.append(float(np.exp(sign * result.log_error.value)))
-    return errors
+def tested_break_evens(scores: list[Score]) -> list[Result]:
+    """The results about the steps at which time breaks even, one of each place that was measured."""
+    results = independent(scores)
+    return [result for result in results if result.number[0] == "break_even_steps" and result.log_error is not None]
+
+
+def break_even_error(result: Result) -> float:
+    """Measured over predicted steps at which time breaks even, of a result about these."""
+    sign = -1 if result.claim.quantity == "latency_ratio" else 1  # which falls as these steps grow
+    return float(np.exp(sign * result.log_error.value))
 
 
 def tested_in(study: str, scores: list[Score]) -> Tested | None:
     """The cost model's error in a study; None where it tested no break-even."""
-    errors = break_even_errors(scores)
-    if not errors:
+    results = tested_break_evens(scores)
+    if not results:
         return None
-    return Tested(study=study, places=len(errors), least=min(errors), median=float(np.median(errors)), most=max(errors))
+    errors = [break_even_error(result) for result in results]
+    return Tested(
+        study=study,
+        places=len(errors),
+        least=min(errors),
+        median=float(np.median(errors)),
+        most=max(errors),
+        extrapolated=sum(result.is_extrapolated for result in results),
+    )

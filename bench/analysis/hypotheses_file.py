@@ -51,14 +51,16 @@ class Tested(Strict):
     least: float = Field(gt=0)
     median: float = Field(gt=0)
     most: float = Field(gt=0)
+    extrapolated: int = Field(default=0, ge=0)  # of the places: those whose times were extrapolated
 
     @property
     def text(self) -> str:
         """The error in a sentence."""
+        extrapolated = f", {self.extrapolated} of them extrapolated" if self.extrapolated else ""
         return (
-            f"Where such break-evens were tested ({self.study}, {self.places} places), the measured steps were"
-            f" {self.median:.2f} times the predicted ones ({self.least:.2f} to {self.most:.2f}): others may be as far"
-            " off."
+            f"Where such break-evens were tested ({self.study}, {self.places} places{extrapolated}), the measured"
+            f" steps were {self.median:.2f} times the predicted ones ({self.least:.2f} to {self.most:.2f}): others may"
+            " be as far off."
         )
 
 

@@ -49,6 +49,14 @@ def estimate_of(run: pd.Series, metric: str) -> stats.Estimate | None:
     return stats.Estimate(value, *(None if bound is None or pd.isna(bound) else bound for bound in bounds))
 
 
+def part_of(run: pd.Series) -> str:
+    """ "8 of 32 steps": how much of its calls a run made, so that its times are extrapolated; empty where all."""
+    for timed, whole, unit in (("steps_timed", "steps", "steps"), ("tokens_timed", "gen_length", "tokens")):
+        if pd.notna(run.get(timed)):
+            return f"{float(run[timed]):.0f} of {float(run[whole]):.0f} {unit}"
+    return ""
+
+
 def like(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFrame:
     """Those of some runs that share settings with a run; as text, so that what neither says is equal too."""
     return runs[runs[settings].map(str).eq(run[settings].map(str)).all(axis=1)]

@@ -13,12 +13,13 @@ import pandas as pd
 from bench.analysis import bias
 from bench.analysis.bias import Bias
 from bench.analysis.edges import Edge, edge_of
-from bench.analysis.lines import Line, lines_of_runs
+from bench.analysis.lines import DEFAULTS, Line, lines_of_runs
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import (
     estimate_of,
     like,
     order_of_models,
+    setting_of,
     with_columns,
     with_steps,
     without_numbers,
@@ -32,6 +33,7 @@ AXES = {  # kind: what it varies
     "batch": "batch_size",
     "length": "gen_length",
     "prompt": "prompt_tokens",
+    "corners": "batch_size",  # and the length of the answer
     "attention": "gen_length",
     "engines": "batch_size",
     "values": "batch_size",
@@ -55,11 +57,15 @@ class Shortcut:
     """How long a call comes out that was extrapolated from a part of it, over the same call made whole."""
 
     model: str
+    engine: str
+    head: str  # of a model that computes its logits in one way only: the default
+    place: bias.Place
     timed: int  # forwards that were run
     whole: int  # forwards of the call
     unit: str  # of both: steps or tokens
     latency: stats.Estimate | None
     peak: stats.Estimate | None
+    runs: tuple[str, str]  # ids of the part and of the whole
 
 
 @dataclass(frozen=True)
@@ -127,18 +133,18 @@ class Scaling:
             for run, steps in self.break_evens_by_round
         ]
 
-    @cached_property
-    def biases(self) -> dict[str, Bias]:
-        """By model: how far its extrapolated times may be off; absent where no call was made both ways."""
-        ratios: dict[str, list[stats.Estimate]] = {}
-        for shortcut in self.shortcuts:
-            if shortcut.latency:
-                ratios.setdefault(shortcut.model, []).append(shortcut.latency)
-        return {model: Bias.of(of_model) for model, of_model in ratios.items()}
+    def checks_of(self, run: pd.Series) -> list[Shortcut]:
+        """The calls made both ways that tell how far a run's extrapolated times may be off: those of its model, engine
+        and head; where there are none, of its model."""
+        timed = [check for check in self.shortcuts if check.latency and check.model == run["model"]]
+        settings = run["engine"], setting_of(run, "head", DEFAULTS["head"])
+        return [check for check in timed if (check.engine, check.head) == settings] or timed
 
     def bias_of(self, run: pd.Series) -> Bias:
-        """How far a run's latency may be off: not at all where all its forwards were made."""
-        return self.biases.get(run["model"], bias.NONE) if run[PARTS].notna().any() else bias.NONE
+        """How far a run's latency may be off where it stands: not at all where all its forwards were made."""
+        if run[PARTS].isna().all():
+            return bias.NONE
+        return bias.at_place(where(run), [(check.place, check.latency) for check in self.checks_of(run)])
 
     def is_extrapolated(self, run: pd.Series) -> bool:
         """Whether a ratio of a run with steps to the model without steps in its place rests on an extrapolated time."""
@@ -219,6 +225,11 @@ def with_biases(scaling: Scaling) -> pd.DataFrame:
     return rows
 
 
+def where(run: pd.Series) -> bias.Place:
+    """A run's place in numbers; 0 where its prompts are as they are."""
+    return tuple(0.0 if pd.isna(run[name]) else float(run[name]) for name in PLACE)
+
+
 def place_of(run: pd.Series) -> tuple[str, ...]:
     """Where a run stands and what it is, whether all of its forwards were made or not."""
     return tuple(str(run[name]) for name in [*PLACE, *KIND_OF_RUN])
@@ -226,7 +237,8 @@ def place_of(run: pd.Series) -> tuple[str, ...]:
 
 def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
     """(line, its runs along the axis), models without steps first."""
-    rows = scaling.rows.sort_values(["model", "tokens_per_step", scaling.axis], kind="stable")
+    axes = dict.fromkeys([scaling.axis, *PLACE])
+    rows = scaling.rows.sort_values(["model", "tokens_per_step", *axes], kind="stable")
     lines = sorted(dict.fromkeys(rows["line"]), key=lambda line: kinds.has_steps(line.model))
     return [(line, rows[rows["line"] == line]) for line in lines]
 
@@ -257,9 +269,19 @@ def shortcut_of(scaling: Scaling, part: pd.Series) -> Shortcut:
     in_its_place = [place_of(run) == place_of(part) for _, run in scaling.rows.iterrows()]
     whole = scaling.rows[in_its_place].iloc[0]
     latency, peak = (paired_ratio(scaling, part, whole, metric) for metric in (LATENCY, scaling.peak))
-    if kinds.has_steps(part["model"]):
-        return Shortcut(part["model"], int(part["steps_timed"]), int(part["steps"]), "steps", latency, peak)
-    return Shortcut(part["model"], int(part["tokens_timed"]), int(part["gen_length"]), "tokens", latency, peak)
+    has_steps = kinds.has_steps(part["model"])
+    return Shortcut(
+        model=part["model"],
+        engine=part["engine"],
+        head=setting_of(part, "head", DEFAULTS["head"]),
+        place=where(part),
+        timed=int(part["steps_timed" if has_steps else "tokens_timed"]),
+        whole=int(part["steps" if has_steps else "gen_length"]),
+        unit="steps" if has_steps else "tokens",
+        latency=latency,
+        peak=peak,
+        runs=(part["run_id"], whole["run_id"]),
+    )
 
 
 def failures(scaling: Scaling, line: Line) -> dict[tuple[float, float], str]:

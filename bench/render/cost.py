@@ -5,7 +5,7 @@ import pandas as pd
 from bench.analysis.cost import PREDICTED, SETTINGS
 from bench.analysis.runs import setting_of
 from bench.records.catalogue import of
-from bench.render.wording import MISSING, format_value
+from bench.render.wording import MISSING, format_value, part_words
 
 # Each group of columns: what was measured, what was predicted of it, and the column of their ratio with its digits.
 GROUPS = (
@@ -45,7 +45,8 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
         values = pd.to_numeric(rows[metric])
         if values.notna().any():
             result[heading] = [format_value(value, digits) for value in values]
-    return result
+    parts = [part_words(run) for _, run in rows.iterrows()]
+    return result.assign(note=parts) if any(parts) else result
 
 
 def sentences(rows: pd.DataFrame) -> list[str]:

@@ -61,5 +61,6 @@ def latency_line(latency: Latency) -> str:
     direction = "" if doubt else ", higher" if latency.ratio.value > 1 else ", lower"
     digits = 1 if latency.ratio.value >= 10 else 2
     one_round = " (one round: no interval)" if latency.ratio.low is None else ""
-    words = f"{interval(latency.ratio, digits)} times LLaMA's latency{one_round}{direction}{doubt}"
+    parts = f", extrapolated from {' and '.join(latency.parts)}" if latency.parts else ""
+    words = f"{interval(latency.ratio, digits)} times LLaMA's latency{one_round}{direction}{parts}{doubt}"
     return f"  At {STEPS} steps, {place_words(latency)}: {words}."

@@ -75,6 +75,7 @@ def result_line(result: Result) -> str:
     """A claim beside what was measured."""
     claim = result.claim
     measured = "not measured" if result.measured is None else f"measured {short(result.measured)}"
+    measured += ", extrapolated" if result.is_extrapolated else ""
     error = "" if result.log_error is None else f", log error {result.log_error.text(2)}"
     same = f" (the number of {result.same_as} again)" if result.same_as else ""
     return (

@@ -6,7 +6,7 @@ from bench.analysis.lines import DEFAULTS
 from bench.analysis.parity import Parity
 from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling
-from bench.render.wording import PLACES, label_of_models
+from bench.render.wording import label_of_models, place_words
 
 SETTINGS = ("engine", "head", "attention")  # stand beside a place where they differ
 
@@ -46,8 +46,9 @@ def scaling_sentences(scaling: Scaling) -> list[str]:
     parts = []
     for (run, parity), own in zip(pairs, settings, strict=True):
         stated = [value for value, differs in zip(own, differing, strict=True) if differs]
-        place = ", ".join([PLACES[scaling.axis].format(run[scaling.axis]), *stated])
-        parts.append(f"{words(parity, *names)} at {place}")
+        place = ", ".join([place_words(scaling, run), *stated])
+        extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
+        parts.append(f"{words(parity, *names)} at {place}{extrapolated}")
     return (
         [f"Engines: at equal distance from both floors time would break even at {'; '.join(parts)}."] if parts else []
     )

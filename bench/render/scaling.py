@@ -7,21 +7,21 @@ from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import setting_of, with_steps
-from bench.analysis.scaling import ALLOCATED, LATENCY, PARTS, Edge, Line, Scaling
+from bench.analysis.scaling import ALLOCATED, LATENCY, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
-from bench.render import noise, parity
+from bench.render import corners, extrapolation, noise, parity
 from bench.render.comparison import MEASURES
 from bench.render.doubt import equal_words, steps_interval, what_to_do
 from bench.render.wording import (
     MISSING,
-    PLACES,
     format_value,
     interval,
     label_of_models,
     left_out_sentence,
     line_name,
     note,
+    place_words,
     weights_label,
 )
 
@@ -33,10 +33,15 @@ CARD = (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))  # what a card
 
 def lines(scaling: Scaling) -> list[str]:
     """Everything that a terminal shows of a group under its title."""
-    tables = {"memory": map_lines, "frontier": edge_lines}
+    tables = {"memory": map_lines, "frontier": edge_lines, "corners": corner_lines}
     label = weights_label(scaling.every).upper()
     parts = [label, *tables.get(scaling.kind, table_lines)(scaling), *sentences(scaling)]
     return [part for part in parts if part]
+
+
+def corner_lines(scaling: Scaling) -> list[str]:
+    """The table of batch and length together, and the runs behind it."""
+    return [corners.table(scaling).to_string(index=False), table(scaling).to_string(index=False)]
 
 
 def table_lines(scaling: Scaling) -> list[str]:
@@ -47,7 +52,7 @@ def table_lines(scaling: Scaling) -> list[str]:
 def table(scaling: Scaling) -> pd.DataFrame:
     """A line a run along the axis, failed ones in their places; a column that says nothing is left out."""
     runs = scaling.every
-    result = pd.DataFrame({HEADINGS[scaling.axis]: [f"{value:.0f}" for value in runs[scaling.axis]]})
+    result = pd.DataFrame(place_columns(scaling))
     result["model"] = runs["model"].tolist()
     result["steps"] = [format_value(value, 0) for value in pd.to_numeric(runs["steps"])]
     for name, default in SETTINGS.items():
@@ -64,16 +69,17 @@ def table(scaling: Scaling) -> pd.DataFrame:
     return result.assign(note=notes) if any(notes) else result
 
 
+def place_columns(scaling: Scaling) -> dict[str, list[str]]:
+    """By heading: where each run stands on the group's axis, and in the group of corners on its second one."""
+    axes = [scaling.axis, *(["gen_length"] if scaling.kind == "corners" else [])]
+    return {HEADINGS[name]: [f"{value:.0f}" for value in scaling.every[name]] for name in axes}
+
+
 def setting_text(run: pd.Series, name: str, default: str) -> str | None:
     """A setting of a run; None for the head of a model that computes its logits in one way only."""
     if name == "head" and not kinds.has_steps(run["model"]):
         return None
     return setting_of(run, name, default)
-
-
-def at(scaling: Scaling, place: float) -> str:
-    """ "batch 4": a place on the axis."""
-    return PLACES[scaling.axis].format(place)
 
 
 def ratio_text(ratio: Estimate | None) -> str:
@@ -162,7 +168,7 @@ def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
         return []
     outcome = outcome_sentences(scaling)
     floors = noise.sentences(scaling.noise) if with_noise and outcome and scaling.noise else []
-    return [*outcome, *shortcut_sentences(scaling), *floors, left_out_sentence(scaling)]
+    return [*outcome, *extrapolation.sentences(scaling), *floors, left_out_sentence(scaling)]
 
 
 def outcome_sentences(scaling: Scaling) -> list[str]:
@@ -190,7 +196,7 @@ def end_text(scaling: Scaling, run: pd.Series) -> str:
     ratio = scaling.ratios[run["run_id"]]
     doubt = equal_words(ratio, rounds_of(scaling, run), floor_of(scaling.noise), "which of the two gives more")
     extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
-    return f"{ratio_text(ratio)} at {at(scaling, run[scaling.axis])}{extrapolated}{doubt}"
+    return f"{ratio_text(ratio)} at {place_words(scaling, run)}{extrapolated}{doubt}"
 
 
 def rounds_of(scaling: Scaling, run: pd.Series) -> int:
@@ -206,7 +212,7 @@ def break_even_sentences(scaling: Scaling) -> list[str]:
     floor = floor_of(scaling.noise)
     for run, steps in scaling.break_evens:
         setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
-        place = at(scaling, run[scaling.axis])
+        place = place_words(scaling, run)
         extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
         by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")
     name = label_of_models(diffusion, with_steps=True)
@@ -249,28 +255,3 @@ def value_sentences(scaling: Scaling) -> list[str]:
         ]
         parts.append(f"{run['fill']} {ratio_text(ratio)}" + (f" ({', '.join(card)})" if card else ""))
     return [f"Values: a step takes, over the model's own weights, {'; '.join(parts)}."] if parts else []
-
-
-def shortcut_sentences(scaling: Scaling) -> list[str]:
-    """What was extrapolated over what was run whole."""
-    result = []
-    for shortcut in scaling.shortcuts:
-        ratios = {"latency": shortcut.latency, "peak memory": shortcut.peak}
-        texts = [f"{name} {ratio_text(ratio)}" for name, ratio in ratios.items() if ratio]
-        part = f"{shortcut.timed} of {shortcut.whole} {shortcut.unit}"
-        if texts:
-            label = kinds.label_of(shortcut.model)
-            result.append(f"Shortcut: {label} from {part} over all of them: {', '.join(texts)}.")
-    return [*result, *unchecked_sentences(scaling)]
-
-
-def unchecked_sentences(scaling: Scaling) -> list[str]:
-    """That extrapolated times of a model were compared with no whole call, so that their intervals lack the bias."""
-    timed = scaling.rows[scaling.rows[LATENCY].notna()] if LATENCY in scaling.rows else scaling.rows.head(0)
-    models = dict.fromkeys(timed[timed[PARTS].notna().any(axis=1)]["model"])
-    return [
-        f"Shortcut: no call of {kinds.label_of(model)} was made whole here; how far its extrapolated times are off"
-        " is not known, and not in their intervals."
-        for model in models
-        if model not in scaling.biases
-    ]

@@ -8,8 +8,10 @@ from bench.analysis.comparison import Comparison, main_of
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import comparison as render_comparison
+from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
 from bench.render import endpoints as render_endpoints
+from bench.render import extrapolation as render_extrapolation
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
@@ -29,6 +31,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         if has_cells(scaling, cell_ids):
             print(f"\nstudy {findings.study}, {wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}")
             print("\n".join(render_scaling.lines(scaling)))
+    print_doubts(findings, cell_ids)
     if cell_ids is None:
         for line in (
             *render_likelihood.lines(findings.likelihoods),
@@ -74,8 +77,15 @@ def print_headlines(findings: Findings) -> None:
     for scaling in findings.scalings:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
-            print("\n".join(sentences))
+            print("\n".join([*sentences, *render_extrapolation.sentences(scaling)]))
+    print_doubts(findings)
     print_answers(findings)
+
+
+def print_doubts(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:
+    """The numbers of a study that cannot be true. cell_ids: those alone that cells of these have a part in."""
+    if doubts := render_consistency.lines(findings.falls, cell_ids):
+        print("\n".join(["", *doubts]))
 
 
 def print_answers(findings: Findings) -> None:

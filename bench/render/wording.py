@@ -4,7 +4,7 @@ import pandas as pd
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import setting_of, temperature_of
+from bench.analysis.runs import part_of, setting_of, temperature_of
 from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
@@ -72,6 +72,12 @@ def scaling_title(scaling: Scaling) -> str:
     return f"{scaling.kind}: {', '.join(parts)}"
 
 
+def place_words(scaling: Scaling, run: pd.Series) -> str:
+    """ "batch 8, 512 tokens": where a run stands on the group's axis, and on every other that varies in the group."""
+    varying = [name for name in PLACE if scaling.every[name].nunique(dropna=False) > 1 and name != scaling.axis]
+    return ", ".join(PLACES[name].format(run[name]) for name in (scaling.axis, *varying) if pd.notna(run[name]))
+
+
 def line_name(line: Line) -> str:
     """ "LLaDA, 4 tokens a step, official head": the model, and of the rest what differs between its lines."""
     tokens = line.tokens_per_step
@@ -94,10 +100,8 @@ def note(run: pd.Series) -> str:
 
 def part_words(run: pd.Series) -> str:
     """From what a run's times are extrapolated; empty where all forwards were made, or the run has no time."""
-    for name, unit in (("steps_timed", "steps"), ("tokens_timed", "tokens")):
-        if pd.notna(run.get(name)) and pd.notna(run.get("latency/latency_ms")):
-            return f"extrapolated from {run[name]:.0f} {unit}"
-    return ""
+    part = part_of(run) if pd.notna(run.get("latency/latency_ms")) else ""
+    return f"extrapolated from {part}" if part else ""
 
 
 def format_value(value: float, digits: int) -> str:

@@ -61,7 +61,8 @@ class GridFile(Strict):
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
-    whole: bool = True  # where cells run a part, one cell of each model that runs all its forwards as well
+    # Where cells run a part of their calls: which run all their forwards as well (bench/spec/expand.py, whole_cells).
+    whole: bool | Literal["ends"] = True
     first: dict[Place, list[int | str]] = Field(default={})  # cells with these values come before the others of a round
     pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
 
@@ -71,6 +72,8 @@ class GridFile(Strict):
         for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
             if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
+        if self.whole == "ends" and self.peaks_only:
+            raise ValueError("whole: ends checks times, and peaks_only asks for none; it is true or false there")
         if self.fill != "own" and self.stop != "length":
             raise ValueError("fill: weights of other values are timed, not scored; it needs stop: length")
         return self

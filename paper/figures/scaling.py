@@ -109,6 +109,10 @@ def break_even_panel(axes: Axes, scaling: Scaling) -> None:
         places, [e.value for e in steps], yerr=bars(steps), fmt="o-", color="black", capsize=2,
         label="time breaks even", **THIN_BARS,
     )  # fmt: skip
+    open_places = [(run[scaling.axis], e.value) for run, e in scaling.break_evens if scaling.is_extrapolated(run)]
+    if open_places:
+        style = {"color": "black", "markerfacecolor": "white", "label": EXTRAPOLATED}
+        axes.plot(*zip(*open_places, strict=True), "o", **style)
     if scaling.axis == "gen_length":
         axes.plot(places, places, ":", color="gray", label="one step a token")
     else:

@@ -13,6 +13,7 @@ from bench.cost.predictions import Models
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units
 from bench.render.hypotheses import claim_text
+from bench.render.wording import part_words
 from bench.spec.pair import PairFile, read_pair
 from paper.tables.latex import cell_text, escape, latex
 
@@ -34,7 +35,7 @@ COST = (
     "The cost model's time beside what was measured. Predicted: each forward takes as long as its arithmetic or its"
     " bytes at this device's measured ceilings, whichever is longer, and what a host adds to a forward of a model too"
     " thin to compute; ratio: measured over predicted. MFU, MBU: FLOPs and bytes of the model a second, over"
-    " the ceilings."
+    " the ceilings. Latencies of rows that say so are extrapolated; the tables of scaling say how far that was off."
 )
 COST_MEMORY = "The cost model's peak memory, in closed form, beside the peak of torch's allocator."
 CARDS = (
@@ -46,6 +47,8 @@ HYPOTHESES = (
     " the measurement, with all of its interval, lies within its factor of the prediction, and undecided if the"
     " interval reaches across; one that is not met refutes its hypothesis. Log error: the natural logarithm of measured"
     " over predicted. A claim about a number that one above it speaks of names that one, and counts once."
+    " Extrapolated: from times of a part of each call; the tables of scaling say how large a part, and how far that was"
+    " off."
 )
 
 
@@ -70,7 +73,11 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
         for _, run in compared.iterrows()
     ]
     headings = ["batch, prompt, tokens", *(heading for heading, _ in columns.values())]
-    return pd.DataFrame(cells, columns=headings, index=[escape(what(run)) for _, run in compared.iterrows()])
+    parts = [part_words(run) if "latency_ratio" in columns else "" for _, run in compared.iterrows()]
+    names = [
+        ", ".join(filter(None, [what(run), part])) for (_, run), part in zip(compared.iterrows(), parts, strict=True)
+    ]
+    return pd.DataFrame(cells, columns=headings, index=[escape(name) for name in names])
 
 
 def what(run: pd.Series) -> str:
@@ -103,12 +110,19 @@ def claim_line(score: Score, result: Result) -> dict[str, str]:
         "claim": escape(claim_text(result.claim)),
         "predicted": digits(result.claim.value),
         "within": f"$\\times {result.claim.factor:g}$",
-        "measured": "--" if result.measured is None else digits(result.measured.value),
+        "measured": measured_text(result),
         "log error": cell_text(result.log_error, 2),
         "met": MET[result.state],
         "same as": result.same_as or "--",
         "hypothesis": score.verdict,
     }
+
+
+def measured_text(result: Result) -> str:
+    """What was measured of a claim, and that it rests on extrapolated times."""
+    if result.measured is None:
+        return "--"
+    return digits(result.measured.value) + (" (extrapolated)" if result.is_extrapolated else "")
 
 
 def cards_table(pair: PairFile) -> pd.DataFrame:

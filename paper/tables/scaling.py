@@ -5,12 +5,15 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis import parity
-from bench.analysis.lines import DEFAULTS
+from bench.analysis.consistency import FLAG
+from bench.analysis.lines import DEFAULTS, Line
 from bench.analysis.runs import estimate_of, setting_of
 from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units, unit_in_results
+from bench.render import corners as render_corners
+from bench.render import extrapolation as render_extrapolation
 from bench.render import noise as render_noise
 from bench.render import scaling as render_scaling
 from bench.render import wording
@@ -25,6 +28,7 @@ ABOUT = {  # what a table of the kind shows, before what all say
     "batch": "Throughput over the batch",
     "length": "Latency over the length of the answer",
     "prompt": "Latency over the length of the prompt",
+    "corners": "LLaDA's latency over LLaMA's, and the steps at which time breaks even, over batch and length together",
     "attention": "Attention by fused kernels, and as plain products with a softmax",
     "engines": "Every engine and rung of the head",
     "values": "The model's own weights, and the same shapes with matrices of other values",
@@ -32,10 +36,12 @@ ABOUT = {  # what a table of the kind shows, before what all say
     "frontier": "The largest batch that fits at each length, found by trying; each probe in a process of its own",
 }
 PART = (
-    "Times are extrapolated from what the column \\emph{timed} says: LLaDA's first steps, or LLaMA's prompt and its"
-    " first and last tokens, were run, and a typical forward stands for each of the others. Their intervals are widened"
-    " by what extrapolating was off where calls were made both ways."
+    "Times are extrapolated where the table says so: LLaDA's first steps, or LLaMA's prompt and its first and last"
+    " tokens, were run, and a typical forward stands for each of the others. Their intervals are widened by what"
+    " extrapolating was off where calls were made both ways, at that place or at those around it."
 )
+MARK = "*"
+MARKED = f"{MARK}: {FLAG}, since the peak of a run that asks for less, or for more, cannot be true beside it."
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
 PLACES = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}  # letters of a place in results.json's names
@@ -65,9 +71,10 @@ def caption(scaling: Scaling) -> str:
         f"{ABOUT[scaling.kind]}.",
         f"{wording.capitalised(escape(title))}, on {escape(wording.machine_of(scaling.every))}.",
         PART if has_parts else "",
-        *map(escape, render_scaling.shortcut_sentences(scaling)),
+        *map(escape, render_extrapolation.sentences(scaling)),
         f"({label.capitalize()}.)" if label else "",
         wording.left_out_sentence(scaling),
+        MARKED if scaling.kind == "memory" and not contradicted(scaling.rows).empty else "",
     ]
     return " ".join(filter(None, parts))
 
@@ -78,15 +85,31 @@ def table(scaling: Scaling) -> pd.DataFrame:
         return render_scaling.edge_table(scaling).set_index("line").map(escape).rename_axis(None)
     if scaling.kind == "memory":
         return memory_table(scaling)
+    if scaling.kind == "corners":
+        lines = render_corners.table(scaling).map(lambda cell: escape(str(cell)))
+        return lines.set_index("batch").rename("batch {}".format).rename_axis(None)
     return run_table(scaling)
 
 
 def memory_table(scaling: Scaling) -> pd.DataFrame:
     """A row a line and batch, a column a length."""
     lines = render_scaling.lines_in_order(scaling)
-    parts = {escape(wording.line_name(line)): render_scaling.map_table(scaling, line) for line in lines}
+    parts = {escape(wording.line_name(line)): marked_map(scaling, line) for line in lines}
     whole = pd.concat(parts).fillna(wording.MISSING)
     return whole.set_axis([f"{name}, {batch}" for name, batch in whole.index])
+
+
+def marked_map(scaling: Scaling, line: Line) -> pd.DataFrame:
+    """A line's peaks, with a mark at those that another run contradicts."""
+    peaks = render_scaling.map_table(scaling, line)
+    for _, run in contradicted(scaling.rows[scaling.rows["line"] == line]).iterrows():
+        peaks.loc[f"batch {run['batch_size']:.0f}", f"{run['gen_length']:.0f} tokens"] += MARK
+    return peaks
+
+
+def contradicted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of some runs those whose peak is flagged."""
+    return runs[runs["flags"].fillna("").str.contains(FLAG, regex=False)] if "flags" in runs else runs.head(0)
 
 
 def run_table(scaling: Scaling) -> pd.DataFrame:
@@ -116,7 +139,7 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
 
 
 def timed_text(run: pd.Series) -> str:
-    """ "4 steps", "16 tokens" or "all": how much of a call was run."""
+    """ "4 of 16 steps", "16 of 64 tokens" or "all": how much of a call was run."""
     return wording.part_words(run).removeprefix("extrapolated from ") or "all"
 
 
@@ -132,6 +155,14 @@ def sentences(scalings: dict[str, Scaling]) -> list[str]:
     titles = [wording.capitalised(wording.scaling_title(scalings[kind])) for kind in kinds_with_text]
     paragraphs = [f"{title}. {texts[kind]}" for title, kind in zip(titles, kinds_with_text, strict=True)]
     return [*paragraphs, *dict.fromkeys(floors[kind] for kind in sorted(floors))]
+
+
+def extrapolations(scalings: dict[str, Scaling]) -> dict[str, str]:
+    """What the caption of a figure says of the times in it, by `extrapolated_KIND`."""
+    return {
+        f"extrapolated_{kind}": " ".join(render_extrapolation.sentences(scaling)) or "Every call was made whole."
+        for kind, scaling in scalings.items()
+    }
 
 
 def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:
@@ -174,10 +205,20 @@ def derived_numbers(scaling: Scaling) -> dict[str, dict]:
             line = wording.line_name(edge.line).lower().replace(", ", ".").replace(" ", "-")
             name = f"frontier.{line}.l{edge.gen_length}.largest_batch"
             result[name] = entry(stats.Estimate(edge.fits), NO_UNIT, [])
-    for shortcut in scaling.shortcuts:
-        if shortcut.latency:
-            name = f"{scaling.kind}.shortcut.{shortcut.model}.latency_ratio"
-            result[name] = entry(shortcut.latency, NO_UNIT, scaling.parts["run_id"].tolist())
+    return result | shortcut_numbers(scaling)
+
+
+def shortcut_numbers(scaling: Scaling) -> dict[str, dict]:
+    """Part over whole of the calls that were made both ways; where there are several of a model, with what each is."""
+    timed = [shortcut for shortcut in scaling.shortcuts if shortcut.latency]
+    models = [shortcut.model for shortcut in timed]
+    result = {}
+    for shortcut in timed:
+        name = f"{scaling.kind}.shortcut.{shortcut.model}"
+        if models.count(shortcut.model) > 1:
+            run = scaling.parts[scaling.parts["run_id"] == shortcut.runs[0]].iloc[0]
+            name += name_of(scaling, run).removeprefix(f"{scaling.kind}.{shortcut.model}")
+        result[f"{name}.latency_ratio"] = entry(shortcut.latency, NO_UNIT, list(shortcut.runs))
     return result
 
 

@@ -2,17 +2,20 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench.analysis import hypotheses
+from bench.analysis.bias import Bias
 from bench.analysis.hypotheses import Result, Score
 from bench.analysis.hypotheses_file import Claim
 from bench.analysis.noise import judge
 from bench.analysis.scaling import LATENCY, Scaling, scalings
 from bench.analysis.study import Histories, Study
+from bench.analysis.turning import BreakEven, turning_batch
 from bench.common.errors import BadInput
 from bench.common.stats import Estimate
 from bench.cost.predictions import Models, Place
@@ -185,7 +188,8 @@ def test_claims_that_are_functions_of_one_number_share_it():
 def test_the_models_error_is_that_of_break_even_steps_whatever_the_claim_speaks_of():
     """A twice as slow LLaDA halves the steps, the rate and doubles the latency: one error."""
     scores = hypotheses.scores(ABOUT.pair, groups(study(slower=2)), ABOUT)
-    assert hypotheses.break_even_errors(scores) == [pytest.approx(0.5, rel=0.01)] * 5
+    errors = [hypotheses.break_even_error(result) for result in hypotheses.tested_break_evens(scores)]
+    assert errors == [pytest.approx(0.5, rel=0.01)] * 5
 
 
 def test_the_error_that_is_stated_of_published_cards_is_that_of_the_published_study():
@@ -216,3 +220,25 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path):
     file.write_text("pair: 8b\n")
     with pytest.raises(BadInput, match="card"):
         hypotheses.read(file)
+
+
+def test_the_turning_batch_is_widened_by_what_extrapolating_may_be_off():
+    """Steps of 20 at batch 2 and 5 at batch 8, and a claim of 10: time turns at batch 4. If the steps at batch 8 may be
+    2.5, the line falls faster."""
+    claim = Claim(quantity="turning_batch", gen_length=40, head="lean", tokens_per_step=4, value=4.0, factor=1.3)
+    exact = {batch: BreakEven(Estimate(steps), {1: steps, 2: steps}) for batch, steps in ((2, 20.0), (8, 5.0))}
+    assert turning_batch(exact, claim) == Estimate(*[pytest.approx(4)] * 3)
+    biased = exact | {8: replace(exact[8], off=Bias(0.5, 1.0))}
+    turned = turning_batch(biased, claim)
+    assert (turned.value, turned.high) == (pytest.approx(4), pytest.approx(4))
+    assert turned.low == pytest.approx(2 * 4 ** (1 / 3))
+    assert turning_batch({2: exact[2]}, claim) is None
+
+
+def test_a_tested_study_counts_the_places_that_were_extrapolated():
+    frame = study().assign(steps_timed=None)
+    frame.loc[(frame["model"] == "llada") & (frame["batch_size"] == 32), "steps_timed"] = 8.0
+    tested = hypotheses.tested_in("mine", hypotheses.scores(ABOUT.pair, groups(frame), ABOUT))
+    assert tested.extrapolated == 1
+    assert "(mine, 5 places, 1 of them extrapolated)" in tested.text
+    assert ABOUT.tested.extrapolated == 4

@@ -38,4 +38,4 @@ def test_each_place_of_an_axis_has_its_own():
     assert len(found) == 2
     for run, at_parity in found:
         assert at_parity.steps == pytest.approx(measured[run["run_id"]] / 2)  # LLaMA's engine can become twice as fast
-    assert "at batch 1; " in render_parity.scaling_sentences(groups_of(rows)["batch"])[0]
+    assert "at batch 1 (extrapolated); " in render_parity.scaling_sentences(groups_of(rows)["batch"])[0]

@@ -134,7 +134,7 @@ def test_restore_never_falls_back_to_the_pairs_name():
     assert make("restore", "PY=python3", "PAIR=mine").returncode == 2
 
 
-SCALING = "scaling batch length prompt attention memory".split()  # noqa: SIM905
+SCALING = "scaling batch length prompt corners attention memory".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("door", ["study", "baseline", "sweep", "tasks", *SCALING])

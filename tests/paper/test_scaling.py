@@ -26,7 +26,7 @@ def test_every_figure_is_drawn_and_every_table_written_with_its_label(tmp_path):
         assert "a CPU: nothing vouches" in text
     text = (tmp_path / "scaling_batch.tex").read_text()
     assert "oom: no room" in text
-    assert re.search(r"& 4 steps &.* all &", text, re.DOTALL)
+    assert re.search(r"& 4 of 64 steps &.* all &", text, re.DOTALL)
     assert "Times are extrapolated" in text
     assert "latency 1.25" in text
 

@@ -17,7 +17,10 @@ def test_time_breaks_even_in_words():
 
 def test_the_shortcut_is_said_in_words():
     sentences = "".join(render_scaling.sentences(groups_of(batch_study())["batch"]))
-    assert "Shortcut: LLaDA from 4 of 16 steps over all of them: latency 1.25" in sentences
+    assert (
+        "Shortcut: LLaDA (eager engine, official head) from 4 of 16 steps over all of them, batch 1: latency 1.250"
+        in sentences
+    )
 
 
 def test_a_title_says_what_the_runs_have_in_common():
@@ -36,8 +39,8 @@ def test_the_table_has_failures_in_their_place_and_says_what_is_extrapolated():
     assert list(table["batch"]) == ["1", "1", "1", "8", "8", "8", "32"]
     assert list(table["model"].head(3)) == ["llama", "llada", "llada"]
     assert list(table["note"]) == [
-        "extrapolated from 16 tokens", "extrapolated from 4 steps", "", "extrapolated from 16 tokens",
-        "extrapolated from 4 steps", "extrapolated from 4 steps", "oom: no room",
+        "extrapolated from 16 of 64 tokens", "extrapolated from 4 of 64 steps", "", "extrapolated from 16 of 64 tokens",
+        "extrapolated from 4 of 64 steps", "extrapolated from 4 of 16 steps", "oom: no room",
     ]  # fmt: skip
     assert table["latency ms"].iloc[-1] == "-"
     assert render_scaling.sentences(scaling)[-1] == "Left out: 1 of 7 runs (1 oom)."
@@ -79,8 +82,9 @@ def test_a_kind_whose_every_run_failed_is_shown(kind):
 
 
 def test_notes_of_peaks_and_whole_runs_say_nothing_of_extrapolation():
-    assert wording.part_words(pd.Series({"steps_timed": 4.0, "latency/latency_ms": 3.0})) == "extrapolated from 4 steps"
-    assert wording.part_words(pd.Series({"steps_timed": 4.0})) == ""
+    part = pd.Series({"steps_timed": 4.0, "steps": 16, "latency/latency_ms": 3.0})
+    assert wording.part_words(part) == "extrapolated from 4 of 16 steps"
+    assert wording.part_words(part.drop("latency/latency_ms")) == ""
     assert wording.part_words(pd.Series({"latency/latency_ms": 3.0})) == ""
 
 

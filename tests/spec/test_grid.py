@@ -150,7 +150,7 @@ def test_file_that_is_no_yaml_is_refused(tmp_path, text):
 def test_missing_grid_lists_those_there_are(name):
     text = refusal(grid.read_grid, name, {})
     assert "nowhere.yaml: no such grid; there are: " in text
-    assert "attention, baseline, batch, engines, frontier" in text
+    assert "attention, baseline, batch, corners, engines, frontier" in text
 
 
 def test_missing_pair_lists_those_there_are():
@@ -476,6 +476,50 @@ def test_a_part_is_run_where_it_is_less_than_all_and_one_cell_a_model_is_whole(t
     assert len({c.cell_id for c in spanned}) == len(spanned)
 
 
+def whole_places(cells):
+    """(model, head, batch, length, steps) of the cells that run all their forwards where others run a part."""
+    timed = {(c.model, c.head, c.batch_size, c.gen_length, c.steps) for c in cells if c.timed}
+    return [
+        place
+        for c in cells
+        if not c.timed and (place := (c.model, c.head, c.batch_size, c.gen_length, c.steps)) in timed
+    ]
+
+
+PARTS_OF_CALLS = {
+    "model": ["llama", "llada"], "gen_length": [32, 64, 96], "tokens_per_step": 1, "steps_timed": 4, "tokens_timed": 8,
+}  # fmt: skip
+
+
+def test_the_ends_of_an_axis_are_run_whole_for_each_head(tmp_path, pair_file, monkeypatch):
+    keys = PARTS_OF_CALLS | {"head": ["official", "lean"], "whole": "ends"}
+    assert set(whole_places(resolved(tmp_path, pair_file, monkeypatch, **keys))) == {
+        ("llama", None, 1, 32, None), ("llama", None, 1, 96, None),
+        ("llada", None, 1, 32, 32), ("llada", None, 1, 96, 96),
+        ("llada", "lean", 1, 32, 32), ("llada", "lean", 1, 96, 96),
+    }  # fmt: skip
+
+
+def test_the_corners_of_two_axes_are_run_whole_with_the_fewest_steps(tmp_path, pair_file, monkeypatch):
+    """At 32 tokens LLaDA has a run of as many steps as are timed, which is whole by itself: its corners begin there
+    with the other number of steps."""
+    keys = PARTS_OF_CALLS | {"batch_size": [1, 2, 3], "calls": 1, "tokens_per_step": [1, 8], "whole": "ends"}
+    spanned = resolved(tmp_path, pair_file, monkeypatch, **keys)
+    corners = {(batch, length) for batch in (1, 3) for length in (32, 96)}
+    steps = {32: 32, 96: 12}
+    assert set(whole_places(spanned)) == {
+        *(("llama", None, *corner, None) for corner in corners),
+        *(("llada", None, *corner, steps[corner[1]]) for corner in corners),
+    }
+    assert len({cell.cell_id for cell in spanned}) == len(spanned)
+
+
+@pytest.mark.parametrize(("whole", "count"), [(True, 2), (False, 0), ("ends", 4)])
+def test_a_grid_says_which_cells_run_whole_as_well(whole, count, tmp_path, pair_file, monkeypatch):
+    spanned = resolved(tmp_path, pair_file, monkeypatch, **(PARTS_OF_CALLS | {"whole": whole}))
+    assert len(whole_places(spanned)) == count
+
+
 def test_first_cells_come_first_and_are_the_same_cells(tmp_path, pair_file, monkeypatch):
     keys = {"gen_length": [16, 32, 64], "tokens_per_step": 1}
     plain = resolved(tmp_path, pair_file, monkeypatch, **keys)
@@ -511,6 +555,8 @@ def test_math_attention_a_limit_and_peaks_are_part_of_what_a_cell_is(tmp_path, p
         ({"first": {"seed": [1]}}, "first"),
         ({"pairs": {"pocket": {"lenght": 3}}}, "pairs.pocket: lenght is no key of a grid"),
         ({"attention": "flash"}, "attention"),
+        ({"whole": "corners"}, "whole"),
+        ({"whole": "ends", "peaks_only": True}, "whole: ends checks times, and peaks_only asks for none"),
         ({"limit_gib": 0}, "limit_gib: Input should be greater than 0"),
     ],
 )

@@ -71,6 +71,22 @@ def memory_study() -> list[dict]:
     return rows
 
 
+def corners_study() -> list[dict]:
+    """Batch and length together: LLaMA takes 5 ms a token, a step of LLaDA's 2 ms for each row of 64 tokens.
+
+    LLaMA's calls are extrapolated at batch 4; LLaDA's at 256 tokens, where a part says .9 of the whole call at batch 1.
+    """
+    rows = []
+    for batch in (1, 4):
+        for length in (64, 256):
+            place = {"batch_size": batch, "gen_length": length}
+            rows.append(run("corners", "llama", 5 * length, **place, **({"tokens_timed": 16} if batch == 4 else {})))
+            steps = length // 16
+            parts = {"steps_timed": 4} if length == 256 else {}
+            rows.append(run("corners", "llada", steps * 2 * batch * length / 64, steps=steps, **place, **parts))
+    return [*rows, run("corners", "llada", 16 * 2 * 4 / 0.9, steps=16, batch_size=1, gen_length=256)]
+
+
 def probes(model: str, *tries: tuple[int, str], **more) -> list[dict]:
     """Probes of the frontier, by batch and outcome."""
     return [run("frontier", model, 1, batch_size=batch, outcome=outcome, **more) for batch, outcome in tries]
@@ -82,6 +98,7 @@ def everything() -> list[dict]:
     rows += [run("length", "llama", 10 * n, gen_length=n) for n in (64, 256)]
     rows += [run("length", "llada", n * s, gen_length=n, steps=s) for n in (64, 256) for s in (n, n // 4)]
     rows += [run("prompt", "llama", 10 + n, prompt_tokens=n) for n in (32, 512)]
+    rows += corners_study()
     rows += [run("attention", "llada", 5, steps=16, attention=kind) for kind in (None, "math")]
     rows += [run("engines", "llada", 5, steps=16, head=head) for head in (None, "lean")]
     rows += [run("values", "llada", 5, steps=16, fill=fill) for fill in (None, "zero")]
