@@ -15,6 +15,7 @@ from bench.runner.request import Request, resolve
 from bench.spec import expand, grid, rules
 from bench.spec.pair import read_pair
 from bench.spec.work import Work
+from bench.store import mlflow_log
 from tests.support.refusals import refusal
 
 TOKENIZER = "bench/pocket/tokenizer"
@@ -79,6 +80,8 @@ def test_the_regimes_are_an_axis_and_others_state_no_lengths(tmp_path, asked):
     assert [cell.cell_id for cell in alone] == [cell.cell_id for cell in cells if cell.stop == "eos"]
     assert len({cell.label for cell in cells}) == len(cells)
     assert "LLaMA, forced length, 8 tokens, batch 1" in {cell.label for cell in cells}
+    assert mlflow_log.run_name(cells[1]) == "llama, 8 tokens, natural end"
+    assert len({mlflow_log.run_name(cell) for cell in cells}) == len(cells)
 
 
 def test_joined_prompts_have_the_reference_of_the_first_of_them(tmp_path, asked):
