@@ -136,11 +136,12 @@ baseline_grid = configs/grids/baseline.yaml
 sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
 tasks_grid = configs/grids/tasks.yaml
+ends_grid = configs/grids/ends.yaml
 timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
-study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grid)
+study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grid) $(ends_grid)
 frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
 	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 

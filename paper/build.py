@@ -22,6 +22,7 @@ from bench.common.cli import Parser
 from bench.common.errors import exit_code
 from bench.render import consistency as render_consistency
 from bench.render import endpoints as render_endpoints
+from bench.render import ends as render_ends
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import wording
 from bench.render.study import print_findings, print_headlines
@@ -32,6 +33,7 @@ from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
+from paper.tables import ends as ends_tables
 from paper.tables import latex
 from paper.tables import scaling as scaling_tables
 
@@ -103,12 +105,14 @@ def make_parts(findings: Findings) -> None:
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
     words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
+    words["ends"] = PARAGRAPH.join(render_ends.lines(findings.ends))
     doubts = render_consistency.lines(findings.falls)
     words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])
     write_numbers(selection.numbers(), words)
     comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)
     scaling_tables.write(selection.scalings, BUILD / "tables")
     cost_tables.write(findings, BUILD / "tables")
+    ends_tables.write(findings.ends, BUILD / "tables")
     write_figures(selection, BUILD / "figures")
 
 

@@ -76,12 +76,14 @@ def noise_numbers(noises: Iterable[Noise], prefix: str) -> dict[str, dict]:
 
 
 def hundred_steps(latencies: Iterable[Latency]) -> dict[str, dict]:
-    """`at_100_steps.DTYPE.ENGINE.HEAD.PLACE.latency_ratio`: LLaDA's latency at 100 steps over LLaMA's."""
+    """`at_100_steps.DTYPE.ENGINE.HEAD.PLACE.latency_ratio`: LLaDA's latency at 100 steps over LLaMA's. Of answers that
+    are not of forced length, the place says how they end."""
     numbers = {}
     for latency in latencies:
         prompts = "" if latency.prompt_tokens is None else f".p{latency.prompt_tokens}"
         kind = f"at_100_steps.{latency.dtype}.{latency.engine}.{latency.head}"
-        name = f"{kind}.b{latency.batch_size}.l{latency.gen_length}{prompts}.latency_ratio"
+        ends = "" if latency.stop in ("", "length") else f".{latency.stop}"
+        name = f"{kind}.b{latency.batch_size}.l{latency.gen_length}{prompts}{ends}.latency_ratio"
         numbers[name] = entry(latency.ratio, NO_UNIT, list(latency.runs))
     return numbers
 

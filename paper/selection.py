@@ -7,6 +7,7 @@ from bench.analysis.findings import Findings
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.scaling import Scaling
 from paper import results
+from paper.tables import ends as ends_tables
 from paper.tables import scaling as scaling_tables
 
 
@@ -32,7 +33,7 @@ class Selection:
         for comparison in self.on_engines:
             numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
-        numbers |= results.hundred_steps(self.findings.hundred_steps)
+        numbers |= results.hundred_steps(self.findings.hundred_steps) | ends_tables.numbers(self.findings.ends)
         return numbers | results.cross_overs(self.answers) | results.cross_overs(self.tasks)
 
 

@@ -19,6 +19,7 @@ from bench.models import layers
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
 # The search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
+NEVER = 1 << 31  # tokens, which no answer has
 COMPILE = True  # whether the functions of a layer are compiled before they are captured
 COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 
@@ -125,6 +126,7 @@ class Decoder:
         self.token = self.ids.new_zeros(rows)
         self.finished = torch.zeros(rows, dtype=torch.bool, device=self.device)
         self.all_finished, self.may_end = torch.zeros(2, 1, dtype=torch.bool, device=self.device)
+        self.until = self.ids.new_full((rows,), NEVER)  # tokens after which each row has ended
         self.ends = torch.tensor(decoding.ends, device=self.device)
         caches = torch.zeros(
             2, len(self.weights.layers), rows, dims.kv_heads, capacity, dims.head_width, dtype=model.dtype,
@@ -138,10 +140,23 @@ class Decoder:
     def replays(self) -> tuple[Replay, ...]:
         return self.prefill, self.decode
 
-    def fill(self, prompts: torch.Tensor, attention_mask: torch.Tensor | None, may_end: bool) -> None:
-        """Start anew after other prompts [rows, prompt_length]. may_end: whether an end token ends a row."""
+    def fill(
+        self,
+        prompts: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        may_end: bool,
+        lengths: list[int] | None = None,
+    ) -> None:
+        """Start anew after other prompts [rows, prompt_length].
+
+        may_end: whether an end token ends a row. lengths: tokens after which each row ends; None: none ends so.
+        """
         self.ids.copy_(prompts)
         self.may_end.fill_(may_end)
+        if lengths is None:
+            self.until.fill_(NEVER)
+        else:
+            self.until.copy_(torch.tensor(lengths))
         if attention_mask is not None:
             self.pads.copy_((attention_mask == 0).sum(1))
         self.finished.zero_()
@@ -199,6 +214,7 @@ class Decoder:
         token = gumbel_scores(self.weights.logits(hidden), self.decoding.temperature).argmax(-1)
         token = torch.where(self.finished, self.ends[0], token)
         self.token.copy_(token)
-        self.sequences.index_copy_(1, self.place - self.decoding.prompt_length, token[:, None])
-        self.finished |= torch.isin(token, self.ends) & self.may_end
+        made = self.place - self.decoding.prompt_length  # [1], tokens before this one
+        self.sequences.index_copy_(1, made, token[:, None])
+        self.finished |= torch.isin(token, self.ends) & self.may_end | (made + 1 >= self.until)
         self.all_finished.copy_(self.finished.all())

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from bench.adapters.replay import LAG
 from bench.diffusion.samplers import SAMPLERS
 from bench.models.kinds import KINDS
 from bench.spec.cell import Cell
@@ -22,8 +23,8 @@ class Output:
     """One generation call on a batch.
 
     sequences: LongTensor [batch, n], without the prompt. nfe: number of function evaluations, that is forwards.
-    positions: rows pushed through the model, summed over forwards and batch. kept [batch]: the tokens of each row up to
-    its first end token, that one included. first_step: the step, from 0, after which output position 0 was final in
+    positions: rows pushed through the model, summed over forwards and batch. kept [batch]: the tokens of each row's
+    answer (`kept_tokens`). first_step: the step, from 0, after which output position 0 was final in
     every row; None if it never was, and for a model that marks tokens.
     """
 
@@ -60,8 +61,12 @@ class Adapter(Protocol):
         seconds that went into compiling; None where everything had been captured before.
         """
 
-    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
-        """Generate for a batch of token id lists."""
+    def generate(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
+        """Generate for a batch of token id lists.
+
+        lengths: tokens of each row's answer, which a cell with stop `references` is given and no other. An answer ends
+        there, whatever tokens it has; end tokens are ignored.
+        """
 
     def special(self) -> Special:
         """The tokens that end an answer, and the mask token."""
@@ -73,28 +78,38 @@ class Adapter(Protocol):
         """Device memory in bytes allocated while the steps were captured; 0 where nothing was captured."""
 
 
-def kept_tokens(sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str) -> list[int]:
-    """Tokens of each row up to its first EOS, that one included; all of them where `stop` is "length"."""
+def kept_tokens(
+    sequences: torch.Tensor, eos_ids: tuple[int, ...], stop: str, lengths: list[int] | None = None
+) -> list[int]:
+    """Tokens of each row's answer: up to its first EOS, that one included; all of them where `stop` is "length"; as
+    many as `lengths` says where it is "references". Raises RuntimeError where these are not one for each row."""
     rows, length = sequences.shape
     if stop == "length":
         return [length] * rows
+    if stop == "references":
+        if lengths is None or len(lengths) != rows:
+            raise RuntimeError(f"stop is references, but {rows} answers were given the lengths {lengths}")
+        return list(lengths)
     ends = torch.isin(sequences, torch.tensor(eos_ids, device=sequences.device))
     first = torch.where(ends.any(1), ends.int().argmax(1) + 1, length)
     return first.tolist()
 
 
-def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Special) -> None:
+def check(
+    cell: Cell, output: Output, marks: dict[str, list[float]], special: Special, lengths: list[int] | None = None
+) -> None:
     """Refuse an output that cannot be what the cell asked for: a wrong adapter must not become a number.
 
-    Raises RuntimeError if a prompt, padding or an unfilled canvas was counted as output, if the forwards are not
-    those of the steps, or if a forward went unmarked.
+    lengths: those that the call was given. Raises RuntimeError if a prompt, padding or an unfilled canvas was counted
+    as output, if the forwards are not those of the steps or of the longest row, or if a forward went unmarked.
     """
     length = output.sequences.shape[1]
     if length > cell.gen_length or max(output.kept) > length:
         raise RuntimeError(f"the adapter returned {length} tokens, {max(output.kept)} kept, of {cell.gen_length} asked")
-    kept = kept_tokens(output.sequences, special.ends, cell.stop)
+    kept = kept_tokens(output.sequences, special.ends, cell.stop, lengths)
     if output.kept != kept:
-        raise RuntimeError(f"the adapter counted {output.kept} kept tokens; up to the first end token there are {kept}")
+        ends = "by the lengths of the references" if cell.stop == "references" else "up to the first end token"
+        raise RuntimeError(f"the adapter counted {output.kept} kept tokens; {ends} there are {kept}")
     if cell.tokens_timed and (length != cell.tokens_timed or len(marks.get("jump", [])) != 1):
         raise RuntimeError(f"the adapter returned {length} tokens; {cell.tokens_timed} with one jump were to be timed")
     masks = 0 if special.mask is None else int((output.sequences == special.mask).sum())
@@ -104,6 +119,8 @@ def check(cell: Cell, output: Output, marks: dict[str, list[float]], special: Sp
     kind = KINDS[cell.model]
     if kind.has_steps and output.nfe != cell.forwards():
         raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
+    if cell.stop == "references" and not kind.has_steps and not 0 <= output.nfe - max(kept) < LAG:
+        raise RuntimeError(f"the adapter made {output.nfe} forwards for answers of {max(kept)} tokens at most")
     marked = len(marks.get(kind.mark, []))
     if marked != output.nfe:
         raise RuntimeError(f"the adapter marked {marked} {kind.mark}s in {output.nfe} forwards")

@@ -25,7 +25,7 @@ class LladaAdapter(ModelAdapter):
         # The end-of-turn token of a model that was taught to chat; read here, since generating is timed.
         self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
 
-    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
+    def generate(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
         cell = self.cell
         ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
         if cell.engine == "captured":
@@ -33,7 +33,7 @@ class LladaAdapter(ModelAdapter):
         else:
             result = denoise(LladaBody(self.model), ids, mask, self.options(), mark, cell.steps_timed)
         sequences = result.canvas[:, ids.shape[1] :]
-        kept = kept_tokens(sequences, self.special().ends, cell.stop)
+        kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
         return Output(sequences, result.nfe, result.positions, kept, result.first_step)
 
     def special(self) -> Special:

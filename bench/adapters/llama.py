@@ -21,16 +21,16 @@ class LlamaAdapter(ModelAdapter):
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
 
-    def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
-        if self.cell.engine == "captured":
-            return self.replayed(prompts, mark)
-        return self.eager(prompts, mark)
+    def generate(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
+        run = self.replayed if self.cell.engine == "captured" else self.eager
+        return run(prompts, mark, lengths if self.cell.stop == "references" else None)
 
     @torch.inference_mode()
-    def eager(self, prompts: list[list[int]], mark: Mark) -> Output:
+    def eager(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
         cell, eos_ids = self.cell, self.checkpoint.eos_ids
         ids, mask = left_pad(prompts, eos_ids[0], cell.device)
         ends = torch.tensor(eos_ids, device=ids.device)
+        until = None if lengths is None else torch.tensor(lengths, device=ids.device)
         finished = torch.zeros(len(prompts), dtype=torch.bool, device=ids.device)
         cache = DynamicCache(config=self.model.config)
         tokens: list[torch.Tensor] = []
@@ -46,15 +46,16 @@ class LlamaAdapter(ModelAdapter):
             token = torch.where(finished, ends[0], token)
             tokens.append(token)
             mark("token")
-            if cell.stop == "eos":
-                finished |= torch.isin(token, ends)
+            if cell.stop != "length":
+                finished |= torch.isin(token, ends) if until is None else until <= len(tokens)
                 if finished.all():
                     break
             rows = token[:, None]
             if mask is not None:
                 mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
         sequences = torch.stack(tokens, dim=1)
-        return Output(sequences, len(tokens), positions, kept_tokens(sequences, self.special().ends, cell.stop))
+        kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
+        return Output(sequences, len(tokens), positions, kept)
 
     def forward(self, rows: torch.Tensor, mask: torch.Tensor | None, cache: DynamicCache) -> torch.Tensor:
         """Logits [batch, vocabulary] of the last position. Padding does not move a row's positions."""
@@ -75,7 +76,7 @@ class LlamaAdapter(ModelAdapter):
         return captured.Decoder(self.model, captured.Decoding(rows, longest, length, padded, temperature, ends))
 
     @torch.no_grad()
-    def replayed(self, prompts: list[list[int]], mark: Mark) -> Output:
+    def replayed(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
         """The same with a captured prefill and a captured decode step.
 
         `nfe` counts the forwards that were made. They may be one more than was needed, because the host learns late
@@ -85,13 +86,13 @@ class LlamaAdapter(ModelAdapter):
         ids, mask = left_pad(prompts, self.checkpoint.eos_ids[0], cell.device)
         if cell.gen_length > decoder.decoding.gen_length:
             raise RuntimeError(f"captured for {decoder.decoding.gen_length} tokens, asked for {cell.gen_length}")
-        decoder.fill(ids, mask, may_end=cell.stop == "eos")
+        decoder.fill(ids, mask, may_end=cell.stop == "eos", lengths=lengths)
         lookout = replay.Lookout(decoder.all_finished, cell.gen_length)
         decoder.prefill()
         mark("token")
         made = 1  # tokens so far
         needed = cell.tokens_timed or cell.gen_length
-        while made < needed and not (cell.stop == "eos" and lookout.ended()):
+        while made < needed and not (cell.stop != "length" and lookout.ended()):
             if cell.tokens_timed and made == cell.tokens_timed // 2:
                 decoder.jump(made, cell.gen_length - cell.tokens_timed)
                 mark("jump")
@@ -101,7 +102,7 @@ class LlamaAdapter(ModelAdapter):
         sequences = decoder.sequences[:, :made].clone()
         if cell.tokens_timed:
             sequences[:, made // 2 :] = decoder.sequences[:, made // 2 - made :]
-        kept = kept_tokens(sequences, self.special().ends, cell.stop)
+        kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
         return Output(sequences[:, : max(kept)], made, ids.numel() + len(ids) * (made - 1), kept)
 
 

@@ -19,7 +19,7 @@ RATE = "throughput/tokens_per_s"
 TEXT_RATE = "throughput/text_bytes_per_s"
 ENERGY = "energy/j"
 # The settings that all runs of a comparison share, and those that its runs with steps share besides.
-SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device"]
+SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device", "stop"]
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
 # What a comparison is about, and the kinds of cells that are about it.
 KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}

@@ -11,7 +11,7 @@ from bench.spec import sentinel
 
 MEASURED = {"latency": "latency/latency_ms", "step": "latency/step_ms", "memory": "memory/allocated_gib"}
 PREDICTED = {"latency": "predicted/latency_ms", "step": "predicted/step_ms", "memory": "predicted/allocated_gib"}
-SETTINGS = ("head", "engine", "attention", "dtype")  # stand in the table where they differ
+SETTINGS = ("head", "engine", "attention", "dtype", "stop")  # stand in the table where they differ
 SHARES = ("compute/mfu", "compute/mbu")
 
 

@@ -23,7 +23,8 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Latency:
-    """LLaDA's latency at 100 steps over LLaMA's, at one place. prompt_tokens is None where prompts differ in length."""
+    """LLaDA's latency at 100 steps over LLaMA's, at one place. prompt_tokens is None where prompts differ in length;
+    stop says how answers end (bench/spec/cell.py), empty where the runs do not."""
 
     batch_size: int
     gen_length: int
@@ -31,6 +32,7 @@ class Latency:
     dtype: str
     engine: str
     head: str
+    stop: str
     ratio: stats.Estimate
     rounds: int
     noise: tuple[Noise, ...]
@@ -40,7 +42,7 @@ class Latency:
     @property
     def place(self) -> tuple:
         """What tells it from others: a place that several grids measured is shown once."""
-        return (self.gen_length, self.batch_size, self.prompt_tokens, self.dtype, self.engine, self.head)
+        return (self.gen_length, self.batch_size, self.prompt_tokens, self.dtype, self.engine, self.head, self.stop)
 
 
 def latencies(comparisons: list[Comparison], scalings: list[Scaling]) -> list[Latency]:
@@ -93,6 +95,7 @@ def at(run: pd.Series, ratio: stats.Estimate, rounds: int, noise: tuple[Noise, .
         dtype=run["dtype"],
         engine=setting_of(run, "engine", "eager"),
         head=setting_of(run, "head", DEFAULTS["head"]),
+        stop=setting_of(run, "stop", ""),
         ratio=ratio,
         rounds=rounds,
         noise=noise,

@@ -40,7 +40,7 @@ AXES = {  # kind: what it varies
     "memory": "batch_size",
     "frontier": "gen_length",
 }
-TOGETHER = ["pair", "dtype", "platform", "device", "temperature", "limit_gib"]  # a group's runs share these
+TOGETHER = ["pair", "dtype", "platform", "device", "temperature", "limit_gib", "stop"]  # a group's runs share these
 PLACE = ["batch_size", "gen_length", "prompt_tokens"]  # where a run stands
 KIND_OF_RUN = ["model", "tokens_per_step", "block_length", "head", "engine", "attention", "fill"]  # what stands there
 PARTS = ["steps_timed", "tokens_timed"]  # how much of a call was run, where it was a part

@@ -4,7 +4,8 @@ Sources: held-out ShareGPT questions (never seen in training), generated tasks (
 JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each line. Used sets are kept in
 `mlruns/prompts/HASH.json`.
 
-Scaling cells want prompts of exactly N tokens: `exact` joins prompts of the source and cuts them.
+Scaling cells want prompts of exactly N tokens: `exact` joins prompts of the source and cuts them. Where answers are to
+be as long as the references, such a prompt keeps the reference of the first that was joined.
 """
 
 import hashlib
@@ -75,6 +76,12 @@ def candidates_of(source: str, count: int) -> list[tuple[str, str | None]]:
     return task_items(count) if source == "tasks" else read_file(Path(source))
 
 
+def have_references(source: str) -> bool:
+    """Whether every prompt of a source has a reference. Raises BadInput where it cannot be read."""
+    own_file = source not in ("sharegpt", "tasks")
+    return not own_file or all(reference is not None for _, reference in read_file(Path(source)))
+
+
 def select(
     source: str, count: int, max_tokens: int | None, min_reference: int, encoders: dict[str, Callable[[str], list[int]]]
 ) -> tuple[Prompt, ...]:
@@ -105,27 +112,35 @@ def select(
     return tuple(chosen)
 
 
-def exact(source: str, count: int, tokens: int, encoders: dict[str, Callable[[str], list[int]]]) -> tuple[Prompt, ...]:
+def exact(
+    source: str,
+    count: int,
+    tokens: int,
+    encoders: dict[str, Callable[[str], list[int]]],
+    with_references: bool = False,
+) -> tuple[Prompt, ...]:
     """`count` prompts of exactly `tokens` ids for each model: the source's prompts joined in order, then cut.
 
     Each prompt goes on where the one before ended, and round again from the first when the source is used up. Both
     models read the same text; what a tokenizer needs more tokens for is cut earlier. Ids of the chat form stay around
-    the cut text. No references: such prompts are timed, never scored. Raises BadInput for fewer tokens than the chat
-    form has, or no prompts.
+    the cut text. Such prompts are timed, never scored. with_references: each keeps the reference of the first prompt
+    that was joined for it, whose length is that of a real answer; otherwise it has none. Raises BadInput for fewer
+    tokens than the chat form has, or no prompts.
     """
     questions = heldout_questions() if source == "sharegpt" else read_file(Path(source))
-    beginnings = [text[: CHARS_PER_TOKEN * tokens] for text, _ in questions]
-    if not beginnings:
+    if not questions:
         raise BadInput(f'{source}: holds no prompts; give JSON lines with a text under "prompt"')
-    texts = itertools.cycle(beginnings)
+    beginnings = itertools.cycle([(text[: CHARS_PER_TOKEN * tokens], reference) for text, reference in questions])
+    others = (text for text, _ in beginnings)
     endings = {model: chat_ending(to_ids) for model, to_ids in encoders.items()}
     if tokens < (least := max(len(to_ids("a")) for to_ids in encoders.values())):
         raise BadInput(f"prompt_tokens {tokens}: a message of this pair has at least {least} tokens")
     prompts = []
     for _ in range(count):
-        text, ids = long_enough(texts, tokens, encoders)
+        first, reference = next(beginnings)
+        text, ids = long_enough(itertools.chain([first], others), tokens, encoders)
         cut_ids = {model: row[: tokens - len(endings[model])] + endings[model] for model, row in ids.items()}
-        prompts.append(Prompt(text, None, cut_ids))
+        prompts.append(Prompt(text, reference if with_references else None, cut_ids))
     return tuple(prompts)
 
 

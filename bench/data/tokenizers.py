@@ -111,6 +111,11 @@ def fixed_date() -> Iterator[None]:
         chat_template_utils.datetime = clock
 
 
+def count(directory: str, text: str) -> int:
+    """Tokens of a text as an answer: without what a tokenizer puts in front of a text or behind it."""
+    return len(tokenizer(directory)(text, add_special_tokens=False)["input_ids"])
+
+
 def cut(directory: str, text: str, tokens: int) -> str:
     """The first `tokens` tokens of a text, as text: references are as long as an answer may be."""
     tok = tokenizer(directory)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bench.adapters.contract import Adapter, Output, check
+from bench.adapters.contract import Adapter, Mark, Output, check
 from bench.measure.clock import Stopwatch, Timing
 from bench.models import kinds
 from bench.records.types import Call
@@ -18,6 +18,7 @@ class Batch:
 
     indices: list[int]  # of the prompts in the cell's prompt set
     ids: list[list[int]]  # token ids of each prompt
+    lengths: list[int] | None = None  # tokens of each answer, where the cell states them
 
 
 def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
@@ -25,8 +26,16 @@ def batches_of(work: Work, cell: Cell, round_: int) -> list[Batch]:
     count = cell.prompts if round_ == 1 else min(cell.repeat_prompts, cell.prompts)
     ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[:count]]
     indices = list(range(count))
-    starts = range(0, count, cell.batch_size)
-    return [Batch(indices[i : i + cell.batch_size], ids[i : i + cell.batch_size]) for i in starts]
+    lengths = cell.lengths()
+    parts = [slice(start, start + cell.batch_size) for start in range(0, count, cell.batch_size)]
+    return [Batch(indices[part], ids[part], lengths and lengths[:count][part]) for part in parts]
+
+
+def ask(adapter: Adapter, batch: Batch, mark: Mark) -> Output:
+    """One call. An adapter is told lengths only where there are some, so that one which knows of none needs no word
+    for them."""
+    lengths = () if batch.lengths is None else (batch.lengths,)
+    return adapter.generate(batch.ids, mark, *lengths)
 
 
 def short_cell(cell: Cell, forwards: int) -> Cell:
@@ -36,9 +45,9 @@ def short_cell(cell: Cell, forwards: int) -> Cell:
     return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
 
 
-def longest_of(batches: list[Batch]) -> list[list[int]]:
-    """Token ids of the batch with the longest prompt: the largest shapes."""
-    return max(batches, key=lambda batch: max(map(len, batch.ids))).ids
+def longest_of(batches: list[Batch]) -> Batch:
+    """The batch with the longest prompt: the largest shapes."""
+    return max(batches, key=lambda batch: max(map(len, batch.ids)))
 
 
 def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
@@ -53,7 +62,7 @@ def warm_up(adapter: Adapter, cell: Cell, batches: list[Batch]) -> list[float]:
     times_ms = []
     for pass_ in passes:
         adapter.load(pass_)
-        _, timing = Stopwatch(cell.device).time(lambda mark: adapter.generate(longest_of(batches), mark))
+        _, timing = Stopwatch(cell.device).time(lambda mark: ask(adapter, longest_of(batches), mark))
         times_ms.append(round(timing.latency_ms, 3))
     adapter.load(cell)
     return times_ms
@@ -104,8 +113,8 @@ def timed_calls(
     calls = []
     sequences = []
     for done, batch in enumerate(batches, 1):
-        output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: adapter.generate(batch.ids, mark))
-        check(cell, output, timing.marks, adapter.special())
+        output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: ask(adapter, batch, mark))
+        check(cell, output, timing.marks, adapter.special(), batch.lengths)
         calls.append(describe_call(batch.indices, output, timing))
         sequences += output.sequences.tolist()
         progress(done)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from bench.adapters.contract import Adapter
-from bench.measure.calls import batches_of, longest_of, short_cell
+from bench.measure.calls import Batch, ask, batches_of, longest_of, short_cell
 from bench.measure.clock import Stopwatch, kernel_ms
 from bench.records.machine import Energy, KernelTime, NvmlReport
 from bench.records.types import Beside, Call, Round
@@ -52,8 +52,7 @@ def accompany(adapter: Adapter, work: Work, record: Round, watch: Watch, emit: E
     if cell.timed:  # neither a part's energy nor its kernels are a call's
         return None
     batches = batches_of(work, cell, record.number)
-    ids = [batch.ids for batch in batches]
-    emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, record.nvml, record.calls, ids)), emit)
+    emit_beside(record, attempt(cell, lambda: energy(adapter, cell, watch, record.nvml, record.calls, batches)), emit)
     if record.number > 1:
         return None
     short = short_cell(cell, forwards_to_trace(record.calls))
@@ -83,29 +82,29 @@ def forwards_to_trace(calls: list[Call]) -> int:
     return max(1, min(TRACED_FORWARDS, int(1e3 * TRACED_S * forwards_a_ms)))
 
 
-def untraced_ms(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> float:
+def untraced_ms(adapter: Adapter, short: Cell, batch: Batch) -> float:
     """How long a cell of few forwards takes, whose kernels are `traced` when nothing is timed any more."""
     adapter.load(short)
-    calls = [Stopwatch(short.device).time(lambda mark: adapter.generate(prompts, mark)) for _ in range(UNTRACED_CALLS)]
+    calls = [Stopwatch(short.device).time(lambda mark: ask(adapter, batch, mark)) for _ in range(UNTRACED_CALLS)]
     return round(statistics.median(timing.latency_ms for _, timing in calls), 4)
 
 
-def traced(adapter: Adapter, cell: Cell, short: Cell, prompts: list[list[int]], latency_ms: float) -> KernelTime | None:
+def traced(adapter: Adapter, cell: Cell, short: Cell, batch: Batch, latency_ms: float) -> KernelTime | None:
     """How long kernels ran in such a call; None where no kernel is seen, since tracing is not permitted there."""
     if cell.engine == "captured":
         adapter.load(cell)
-        adapter.prepare([prompts])
+        adapter.prepare([batch.ids])
     adapter.load(short)
-    busy_ms = kernel_ms(lambda: adapter.generate(prompts, lambda kind: None))
+    busy_ms = kernel_ms(lambda: ask(adapter, batch, lambda kind: None))
     return KernelTime(latency_ms, round(busy_ms, 4)) if busy_ms else None
 
 
 def energy(
-    adapter: Adapter, cell: Cell, watch: Watch, report: NvmlReport, calls: list[Call], batches: list[list[list[int]]]
+    adapter: Adapter, cell: Cell, watch: Watch, report: NvmlReport, calls: list[Call], batches: list[Batch]
 ) -> Energy | None:
     """Energy over the timed region, or over a window of its own where that was too short.
 
-    report: what the watch said of the region. batches: token ids of the prompts of each call. None without a counter,
+    report: what the watch said of the region. batches: the prompts of each call. None without a counter,
     and where the card was not ours alone in the window: the energy would not be that of these calls.
     """
     if report.joules is None:
@@ -119,7 +118,7 @@ def energy(
     with watch.region() as window:
         start = time.monotonic()
         while (seconds := time.monotonic() - start) < ENERGY_WINDOW_S:
-            tokens += sum(adapter.generate(batches[count % len(batches)], lambda kind: None).kept)
+            tokens += sum(ask(adapter, batches[count % len(batches)], lambda kind: None).kept)
             count += 1
             torch.cuda.synchronize()
     if window.joules is None or window.findings.signs or window.findings.doubts:

@@ -22,7 +22,7 @@ from bench.records.merge import CellRecords
 from bench.records.not_scored import NOT_YET
 from bench.records.settings import HumanReferences
 from bench.records.types import Scores, is_judge
-from bench.spec.cell import Cell
+from bench.spec.cell import ENDS, Cell
 from bench.store import disk, generations
 
 BY_RULE = ("diversity", "tasks")  # scorers that need no model
@@ -67,7 +67,8 @@ def ids_of(tokenizer: str, text: str) -> list[int]:
 
 
 def wanted(cell: Cell | HumanReferences, encoder: str, judge: str) -> list[str]:
-    """The scorers that apply to a cell's texts; none where the text is noise or was not free to end."""
+    """The scorers that apply to a cell's texts; none where the text is noise or was not free to end, or the cell is
+    about time alone."""
     prompts = stored(cell.prompt_hash)
     if not prompts:
         return []
@@ -75,7 +76,7 @@ def wanted(cell: Cell | HumanReferences, encoder: str, judge: str) -> list[str]:
     judge_names = [] if judge == judges.NOBODY else [judges.scorer_name(judge)]
     if isinstance(cell, HumanReferences):
         return ["diversity", *judge_names]
-    if cell.random_seed is not None or cell.stop == "length":
+    if cell.random_seed is not None or cell.stop != "eos" or cell.kind == ENDS:
         return []
     if cell.kind == "tasks":
         return ["tasks"]

@@ -61,7 +61,8 @@ LATENCY = (
 
 THROUGHPUT = (
     Metric("throughput/tokens_per_s", "tokens/s", "tokens/s", 1,
-           "kept tokens a second; kept are those up to the first end token, that one included",
+           "kept tokens a second; kept are those up to the first end token, that one included, or as many as"
+           " the cell states",
            "sum of kept tokens / sum of latencies, over all calls"),
     Metric("throughput/canvas_tokens_per_s", "tokens/s", "canvas tokens/s", 1,
            "the same with the padding behind the end token counted",

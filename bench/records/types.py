@@ -24,7 +24,7 @@ class Call:
     marks: dict[str, list[float]]  # ms since the start, by kind: token or step, block, and jump between timed parts
     nfe: int  # forwards that were run
     positions: int  # rows that were pushed through the model, over all forwards
-    kept: list[int]  # tokens of each answer, up to its first end token, that one included
+    kept: list[int]  # tokens of each answer, as its cell ends it: up to the first end token, or as many as it states
     first_step: int | None = None  # the step that committed output position 0; None for a model without steps
     device_ms: float | None = None  # the latency by CUDA events; None on a CPU
 

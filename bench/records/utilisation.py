@@ -33,15 +33,20 @@ class CostedCall:
 
 def costed_calls(calls: list[Call], cell: Cell) -> Iterator[CostedCall]:
     """A round's calls for the cost model. How long their prompts were follows from the rows that were pushed through
-    the model: with a cache the prompt once and then a row a token, without one the whole canvas in every forward."""
+    the model: with a cache the prompt once and then a row a token, without one the whole canvas in every forward. A
+    cache that grows with the text is no longer than the call was; a captured one has room for all tokens."""
     for call in calls:
         rows = len(call.kept)
+        length = cell.gen_length
         if KINDS[cell.model].has_cache:
             prompt_tokens = call.positions // rows - (call.nfe - 1)
+            if cell.engine == "eager" and not cell.timed:
+                length = call.nfe
         else:
             forwards = call.nfe * (2 if cell.cfg_scale else 1)  # classifier-free guidance runs each twice
             prompt_tokens = call.positions // (rows * forwards) - cell.gen_length
-        yield CostedCall(replace(Workload.of(cell), batch_size=rows), prompt_tokens, call.nfe, call.latency_ms / 1e3)
+        workload = replace(Workload.of(cell), batch_size=rows, gen_length=length)
+        yield CostedCall(workload, prompt_tokens, call.nfe, call.latency_ms / 1e3)
 
 
 def ceilings_of(entry: CellRecords) -> floors.Ceilings | None:

@@ -3,6 +3,7 @@
 from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.render import comparison as render_comparison
+from bench.render import ends as render_ends
 from bench.render import scaling as render_scaling
 from bench.render import wording
 
@@ -15,6 +16,9 @@ def verdicts(findings: Findings) -> tuple[str, ...]:
     for scaling in findings.scalings:
         if says := render_scaling.sentences(scaling, with_noise=False):
             paragraphs.append(paragraph(wording.scaling_title(scaling), says))
+    if findings.ends.places:
+        title, *says = render_ends.lines(findings.ends)
+        paragraphs.append(paragraph(title.rstrip("."), says))
     fitting, characters = [], 0
     for text in paragraphs:
         characters += len(text)

@@ -6,6 +6,7 @@ from bench.analysis.noise import floor_of
 from bench.render.comparison import METRIC_NAMES, steps_text
 from bench.render.doubt import equal_words
 from bench.render.wording import interval, weights_label
+from bench.spec.cell import STOPS
 
 
 def lines(comparisons: list[Comparison], latencies: list[Latency]) -> list[str]:
@@ -49,9 +50,10 @@ def quality_answer(comparison: Comparison, metric: str) -> str:
 
 
 def place_words(latency: Latency) -> str:
-    """ "128 tokens, batch 1, prompts of 128, bfloat16, captured engine, lean head"."""
+    """ "128 tokens, forced length, batch 1, prompts of 128, bfloat16, captured engine, lean head"."""
     prompts = [] if latency.prompt_tokens is None else [f"prompts of {latency.prompt_tokens}"]
-    parts = [f"{latency.gen_length} tokens", f"batch {latency.batch_size}", *prompts, latency.dtype]
+    ends = [STOPS[latency.stop]] if latency.stop else []
+    parts = [f"{latency.gen_length} tokens", *ends, f"batch {latency.batch_size}", *prompts, latency.dtype]
     return ", ".join([*parts, f"{latency.engine} engine", f"{latency.head} head"])
 
 

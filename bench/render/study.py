@@ -5,12 +5,14 @@ from collections.abc import Set as AbstractSet
 import pandas as pd
 
 from bench.analysis.comparison import Comparison, main_of
+from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
 from bench.render import endpoints as render_endpoints
+from bench.render import ends as render_ends
 from bench.render import extrapolation as render_extrapolation
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
@@ -31,6 +33,8 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         if has_cells(scaling, cell_ids):
             print(f"\nstudy {findings.study}, {wording.scaling_title(scaling)}, on {wording.machine_of(scaling.every)}")
             print("\n".join(render_scaling.lines(scaling)))
+    if has_cells(findings.ends, cell_ids):
+        print("\n".join(ends_lines(findings)))
     print_doubts(findings, cell_ids)
     if cell_ids is None:
         for line in (
@@ -43,9 +47,16 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         print_answers(findings)
 
 
-def has_cells(group: Comparison | Scaling, cell_ids: AbstractSet[str] | None) -> bool:
+def has_cells(group: Comparison | Scaling | Ends, cell_ids: AbstractSet[str] | None) -> bool:
     """Whether a group of runs has one of these cells; None stands for all cells."""
-    return cell_ids is None or bool(group.every["cell_id"].isin(cell_ids).any())
+    return not group.every.empty and (cell_ids is None or bool(group.every["cell_id"].isin(cell_ids).any()))
+
+
+def ends_lines(findings: Findings) -> list[str]:
+    """The runs that differ in how answers end, under a title, and what they say."""
+    every = findings.ends.every
+    title = f"\nstudy {findings.study}, ends: {render_ends.common_words(every)}, on {wording.machine_of(every)}"
+    return [title, *render_ends.table_lines(findings.ends), *render_ends.lines(findings.ends)]
 
 
 def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None = None) -> list[str]:
@@ -78,6 +89,8 @@ def print_headlines(findings: Findings) -> None:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
             print("\n".join([*sentences, *render_extrapolation.sentences(scaling)]))
+    if findings.ends.places:
+        print("\n".join(["", *render_ends.lines(findings.ends)]))
     print_doubts(findings)
     print_answers(findings)
 

@@ -8,6 +8,7 @@ from bench.analysis.runs import part_of, setting_of, temperature_of
 from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
+from bench.spec.cell import STOPS
 
 MISSING = "-"  # where there is no number
 NOTE_LENGTH = 80  # characters of a part of a note
@@ -36,9 +37,14 @@ def machine_of(runs: pd.DataFrame) -> str:
     return f"{first['device']}{doubt}"
 
 
+def stop_words(runs: pd.DataFrame) -> str:
+    """How the answers of some runs end, which all of them share; empty where the runs do not say it."""
+    return "" if runs.empty else STOPS.get(setting_of(runs.iloc[0], "stop", ""), "")
+
+
 def comparison_title(comparison: Comparison) -> str:
-    """ "180 tasks, 32 tokens, batch 1, float32, greedy, eager engine, lean head": what the runs of a comparison have in
-    common."""
+    """ "180 tasks, 32 tokens, natural end, batch 1, float32, greedy, eager engine, lean head": what the runs of a
+    comparison have in common."""
     run = comparison.every.iloc[0]
     temperature = temperature_of(run)
     diffusion = comparison.every[comparison.every["model"].map(kinds.has_steps).astype(bool)]
@@ -46,6 +52,7 @@ def comparison_title(comparison: Comparison) -> str:
     parts = [
         f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
         f"{run['gen_length']:.0f} tokens",
+        stop_words(comparison.every),
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
         f"temperature {temperature:g}" if temperature else "greedy",
@@ -56,11 +63,13 @@ def comparison_title(comparison: Comparison) -> str:
 
 
 def scaling_title(scaling: Scaling) -> str:
-    """ "batch: 64 tokens, prompts of 32, float32, lean head": the kind, and what its runs have in common."""
+    """ "batch: 64 tokens, prompts of 32, forced length, float32, lean head": the kind, and what its runs have in
+    common."""
     runs = scaling.every
     first = runs.iloc[0]
     common = [name for name in PLACE if runs[name].nunique(dropna=False) == 1 and name != scaling.axis]
     parts = [PLACES[name].format(first[name]) for name in common if pd.notna(first[name])]
+    parts += [words] if (words := stop_words(runs)) else []
     parts.append(first["dtype"])
     if runs["engine"].nunique() == 1:
         parts.append(f"{first['engine']} engine")

@@ -14,7 +14,7 @@ from bench.cost import floors
 from bench.cost.floors import Ceilings
 from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
-from bench.models import checkpoint
+from bench.models import checkpoint, kinds
 from bench.models.kinds import KINDS
 from bench.records import metrics
 from bench.records.merge import CellRecords
@@ -64,16 +64,26 @@ def has_same_shape(first: Cell, second: Cell) -> bool:
 
 
 def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRecords]) -> float:
-    """Seconds of one generation call, if it generates all its tokens.
+    """Seconds of one generation call, if it generates all its tokens, or those that it states.
 
     prompts: those of the cell, whose mean length the cost model takes. on_record: the study's records by cell id.
     """
+    expected = expected_forwards(cell)
     if forward_s := measured_forward_s(cell, on_record):
-        return cell.forwards() * forward_s
+        return expected * forward_s
     prompt_tokens = statistics.mean(len(prompt.ids[cell.model]) for prompt in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
     whole_s = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt_tokens))
-    return whole_s * cell.forwards() / cell.whole().forwards()
+    return whole_s * expected / cell.whole().forwards()
+
+
+def expected_forwards(cell: Cell) -> float:
+    """Forwards of a typical call: where lengths are stated, those of its longest row, a mean over calls."""
+    lengths = cell.lengths()
+    if lengths is None or kinds.has_steps(cell.model):
+        return cell.forwards()
+    starts = range(0, len(lengths), cell.batch_size)
+    return statistics.mean(max(lengths[start : start + cell.batch_size]) for start in starts)
 
 
 def calls(cell: Cell, round_: int) -> int:
@@ -88,7 +98,7 @@ def round_s(cell: Cell, round_: int, prompts: tuple[Prompt, ...], on_record: dic
     timed_s = one_call_s * calls(cell, round_)
     if cell.peaks_only:
         return timed_s + capture_s(cell, round_)
-    warm_up_s = one_call_s * min(1.0, WARMUP_PASSES * WARMUP_FORWARDS / cell.forwards())
+    warm_up_s = one_call_s / expected_forwards(cell) * min(cell.forwards(), WARMUP_PASSES * WARMUP_FORWARDS)
     if cell.device == "cuda":
         warm_up_s += one_call_s
     return timed_s + warm_up_s + capture_s(cell, round_) + energy_s(cell)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bench.records.merge import CellRecords
 from bench.runner import estimate, order
 from bench.runner.progress import NOISE_CHECK
-from bench.spec.cell import TWIN_PLACES, Cell
+from bench.spec.cell import ENDS, TWIN_PLACES, Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
-LINE = "{:14}{:13}{:24}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
+LINE = "{:14}{:17}{:24}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
 HEADINGS = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed", "est. min", "state")
 
 
@@ -46,7 +46,7 @@ def state_of(left: int, rounds: int) -> str:
 def line_of(cell: Cell, seconds: float, state: str) -> str:
     """A cell's line of the plan."""
     captured = "captured" if cell.engine == "captured" else None
-    kind = NOISE_CHECK if cell.twin else cell.kind
+    kind = NOISE_CHECK if cell.twin else f"{cell.kind} {cell.stop}" if cell.kind == ENDS else cell.kind
     name = " ".join(filter(None, (cell.model, TWIN_PLACES.get(cell.twin), cell.head, captured, cell.attention)))
     shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
     return LINE.format(cell.cell_id, kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state)

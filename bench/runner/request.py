@@ -260,9 +260,8 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
     few = {name: value for name, value in request.overrides.items() if name in OVERRIDES_OF_ALSO}
     also = {name: grid.read_grid(name, few, pair.name) for name in request.also}
-    if request.grids:  # a further grid that does not apply to the pair is left out; one asked for alone is refused
-        has_tasks = "accuracy" in pair.metrics
-        also = {name: file for name, file in also.items() if file.source == "pair" or has_tasks}
+    if request.grids:  # a further grid that does not apply is left out; one asked for alone is refused
+        also = {name: file for name, file in also.items() if applies(file, pair, request.prompts_file)}
     grids |= also
     watched = [file for file in grids.values() if file.kind != sentinel.KIND]
     if any(file.sentinel for file in watched):
@@ -273,6 +272,15 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
         values = {"engine": eager_first, "model": [*own_models, *sorted(others)]}
         grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, values, pair.name)
     return grids
+
+
+def applies(file: GridFile, pair: PairFile, prompts_file: str | None) -> bool:
+    """Whether a pair and its prompts have what a grid needs: the tasks, or a reference for every prompt."""
+    from bench.data import prompts
+
+    if file.source == "tasks":
+        return "accuracy" in pair.metrics
+    return not file.needs_references or prompts.have_references(prompts_file or pair.prompts.source)
 
 
 def models_of(file: GridFile, pair: PairFile) -> list[str]:

@@ -15,8 +15,12 @@ NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first", "former_revision"
 # What can differ while the same captured step is replayed.
 NOT_CAPTURED = (
     *NOT_HASHED, "kind", "prompts", "prompt_hash", "prompt_ids", "repeat_prompts", "seed", "steps", "steps_timed",
-    "tokens_timed",
+    "tokens_timed", "stop", "answer_lengths",
 )  # fmt: skip
+# How an answer ends: `eos` by the model's end token, `length` after exactly gen_length tokens, `references` after as
+# many tokens as the prompt's reference has, gen_length at most. The last two ignore end tokens.
+STOPS = {"eos": "natural end", "length": "forced length", "references": "answers as long as the references"}
+ENDS = "ends"  # the kind of cells that differ in how answers end; they are timed and never scored
 IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and tokenizer, and the prompts' token ids
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
 OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel")
@@ -48,7 +52,7 @@ class Cell:
     prompts: int
     prompt_hash: str  # of their texts and references
     repeat_prompts: int  # how many of the prompts later rounds time again
-    stop: str  # eos: natural end; length: exactly gen_length tokens, EOS ignored
+    stop: str  # how an answer ends: STOPS
     temperature: float
     seed: int
     time_limit_s: float
@@ -70,6 +74,7 @@ class Cell:
     fill: str | None = None  # heavy-tailed | zero: what matrices are filled with; None: the model's own weights
     limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's
     prompt_ids: str | None = None  # hash of the prompts' token ids; None: see bench/spec/prompt_ids.py
+    answer_lengths: str | None = None  # stop references: tokens of each prompt's answer, in order, such as "61 256 7"
     former_revision: str | None = None  # what earlier code called `revision`, where that is another
     identity_version: int | None = None  # IDENTITY_VERSION of the code that made the cell; None: the first
     first: bool | None = None  # comes before the other cells of a round
@@ -99,6 +104,7 @@ class Cell:
             kinds.label_of(self.model),
             f"{self.steps} steps" if self.steps else "",
             "tasks" if self.kind == "tasks" else "",
+            STOPS[self.stop] if self.kind == ENDS else "",
             *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),
             f"{self.head} head" if self.head else "",
             captured,
@@ -120,6 +126,10 @@ class Cell:
     def forwards(self) -> int:
         """Forwards of one generation call as it is run: an upper bound where a text may end early."""
         return self.timed or self.steps or self.gen_length
+
+    def lengths(self) -> list[int] | None:
+        """Tokens of each prompt's answer, in the order of the prompts; None where they are not stated."""
+        return None if self.answer_lengths is None else list(map(int, self.answer_lengths.split()))
 
     @property
     def timed(self) -> int | None:

@@ -40,7 +40,7 @@ def resolve(
     for grid, name in zip(grids, where, strict=True):
         of_grid = []
         for part in by_prompts(grid):
-            chosen = longest[part.source, part.prompt_tokens][: part.prompts]
+            chosen = longest[wanted_of(part)][: part.prompts]
             prompt_hash = keep(chosen, with_ids=part.prompt_tokens is not None)
             sets[prompt_hash] = chosen
             of_grid += cells_of(part, pair, device, chosen, prompt_hash, name)
@@ -49,7 +49,13 @@ def resolve(
     return list(cells.values()), sets
 
 
-Wanted = tuple[str, int | None]  # which prompts: their source, and the tokens that they are cut to (None: uncut)
+# Which prompts: their source, the tokens that they are cut to (None: uncut), and whether they keep references then.
+Wanted = tuple[str, int | None, bool]
+
+
+def wanted_of(grid: GridFile) -> Wanted:
+    """The prompts that a part of a grid runs on."""
+    return grid.source, grid.prompt_tokens, grid.prompt_tokens is not None and grid.needs_references
 
 
 def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None) -> dict[Wanted, tuple[Prompt, ...]]:
@@ -59,16 +65,16 @@ def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None)
     names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
     counts: dict[Wanted, int] = {}
     for span in spans:
-        wanted = span.source, span.prompt_tokens
+        wanted = wanted_of(span)
         counts[wanted] = max(span.prompts, counts.get(wanted, 0))
-    if ("tasks", None) in counts and "accuracy" not in pair.metrics:
+    if any(source == "tasks" for source, *_ in counts) and "accuracy" not in pair.metrics:
         declared = ", ".join(pair.metrics) or "none"
         raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
     return {
-        (source, tokens): prompts.exact(names[source], count, tokens, encoders)
+        (source, tokens, with_references): prompts.exact(names[source], count, tokens, encoders, with_references)
         if tokens
         else prompts.select(names[source], count, *limits, encoders)
-        for (source, tokens), count in counts.items()
+        for (source, tokens, with_references), count in counts.items()
     }
 
 
@@ -97,6 +103,7 @@ class Point(NamedTuple):
     attention: str
     dtype: str | None  # None: the pair's
     fill: str
+    stop: str | None  # None: the pair's
 
 
 def points(grid: GridFile, where: str) -> Iterator[Point]:
@@ -114,6 +121,8 @@ def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prom
     ids = [prompt.ids[point.model] for prompt in prompt_set]
     rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
     rules.check_prompts(ids, point.gen_length, files.describe(), where)
+    if point.stop == "references":
+        rules.check_references(prompt_set, where)
     if point.engine == "captured":
         rules.check_one_shape(ids, point.batch_size, where)
         rules.check_attention(point.attention, where)
@@ -142,6 +151,8 @@ def cells_of(
         asked = named[files] | {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
         if grid.prompt_tokens is None:  # else the prompt hash has the ids in it
             asked["prompt_ids"] = prompt_ids.part_of_identity(prompt_set, point.model, prompt_hash)
+        if point.stop == "references":
+            asked["answer_lengths"] = answer_lengths(prompt_set, files, point.gen_length)
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
         cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
         cells.setdefault(cell.cell_id, cell)
@@ -154,6 +165,11 @@ def revisions_of(files: ModelFile) -> dict:
     revision = about.with_tokenizer(files.tokenizer_directory, files.fold_ids_below)
     former = about.former_revision(files.tokenizer_directory, files.fold_ids_below)
     return {"revision": revision, "former_revision": None if former == revision else former}
+
+
+def answer_lengths(prompt_set: tuple[Prompt, ...], files: ModelFile, most: int) -> str:
+    """Tokens of each prompt's reference for a model, `most` at most, as a cell states them."""
+    return " ".join(str(min(most, files.answer_tokens(prompt.reference))) for prompt in prompt_set)
 
 
 def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
@@ -169,7 +185,7 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
         "engine": point.engine,
         "gen_length": point.gen_length,
         "batch_size": point.batch_size,
-        "stop": grid.stop or pair.stop,
+        "stop": point.stop or pair.stop,
         "temperature": grid.temperature,
         "seed": grid.seed,
         "prompt_tokens": grid.prompt_tokens,

@@ -24,6 +24,9 @@ Engine = Literal["eager", "captured"]
 Fill = Literal["own", "heavy-tailed", "zero"]
 Dtype = Literal[Float, "int8"]
 Place = Literal["batch_size", "gen_length", "prompt_tokens", "engine"]
+Stop = Literal["eos", "length", "references"]
+FORCED = {"length"}
+NOT_SCORED = {"length", "references"}  # answers that were not free to end, so that their text has no quality
 
 
 class GridFile(Strict):
@@ -41,7 +44,7 @@ class GridFile(Strict):
     calls: Whole | None = None  # scaling: of a cell, all of them in each round; in place of prompts
     prompt_tokens: Axis | None = None  # scaling: real prompts joined and cut to exactly as many (bench/data/prompts.py)
     repeat_prompts: Whole = 4  # prompts that later rounds time again
-    stop: Literal["eos", "length"] | None = None  # default: the pair's
+    stop: Stop | Annotated[list[Stop], Field(min_length=1)] | None = None  # how answers end; default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
     sampler: str = "fixed"  # which masked positions a step of LLaDA's commits: bench/diffusion/choices.py
     cache: str = "none"  # which keys and values a step of LLaDA's may reuse: bench/diffusion/choices.py
@@ -69,14 +72,23 @@ class GridFile(Strict):
     @model_validator(mode="after")
     def scaling_is_not_scored(self) -> "GridFile":
         """Refuse settings under which text has no quality where answers are free to end, since they would be scored."""
-        for name in ("prompt_tokens", "calls", "steps_timed", "tokens_timed"):
-            if getattr(self, name) is not None and (self.stop != "length" or self.source == "tasks"):
+        stops = set(self.stop) if isinstance(self.stop, list) else {self.stop}
+        for name in ("prompt_tokens", "calls"):
+            if getattr(self, name) is not None and (stops - NOT_SCORED or self.source == "tasks"):
+                raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length, or references")
+        for name in ("steps_timed", "tokens_timed"):
+            if getattr(self, name) is not None and (stops - FORCED or self.source == "tasks"):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
         if self.whole == "ends" and self.peaks_only:
             raise ValueError("whole: ends checks times, and peaks_only asks for none; it is true or false there")
-        if self.fill != "own" and self.stop != "length":
+        if self.fill != "own" and stops - FORCED:
             raise ValueError("fill: weights of other values are timed, not scored; it needs stop: length")
         return self
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether some of its answers are as long as their prompts' references."""
+        return self.stop is not None and "references" in self.stop
 
     @model_validator(mode="after")
     def pairs_have_known_keys(self) -> "GridFile":

@@ -51,6 +51,10 @@ class ModelFile(Strict):
         ids = tokenizers.encode(self.tokenizer_directory, text)
         return ids if self.fold_ids_below is None else [i % self.fold_ids_below for i in ids]
 
+    def answer_tokens(self, text: str) -> int:
+        """Tokens of a text that the model would answer, at least one."""
+        return max(1, tokenizers.count(self.tokenizer_directory, text))
+
     def filled(self, fill: str) -> "ModelFile":
         """The same shapes with matrices of other values, which are made from a seed."""
         return self if fill == "own" else self.model_copy(update={"random_seed": self.random_seed or 0})

@@ -17,9 +17,12 @@ from bench.models import checkpoint
 from bench.spec.cell import Cell
 
 if TYPE_CHECKING:
+    from bench.data.prompt import Prompt
     from bench.models.checkpoint import Checkpoint
     from bench.spec.pair import ModelFile
     from bench.spec.work import Work
+
+MOST_STATED = 1000  # lengths of answers in a cell, which MLflow shows as one parameter of 6,000 characters at most
 
 
 def check_cells(cells: Iterable[Cell]) -> None:
@@ -75,6 +78,25 @@ def check_prompts(prompt_set: Iterable[list[int]], gen: int, about: Checkpoint, 
     """
     for number, ids in enumerate(prompt_set, 1):
         check_ids(ids, gen, about, f"{where}: prompt {number}", "shorten it, or give a smaller GEN")
+
+
+def check_references(prompt_set: tuple[Prompt, ...], where: str) -> None:
+    """Where answers are to be as long as the references, every prompt must have one, and a cell states each length."""
+    for number, prompt in enumerate(prompt_set, 1):
+        if prompt.reference is None:
+            raise BadInput(
+                f"{where}: stop: references, but prompt {number} has no reference; give every line of the prompt file"
+                ' a "reference", or stop: length'
+            )
+        if any("\ud800" <= letter <= "\udfff" for letter in prompt.reference):
+            raise BadInput(
+                f"{where}: stop: references, but the reference of prompt {number} holds half of a character; mend it"
+            )
+    if len(prompt_set) > MOST_STATED:
+        raise BadInput(
+            f"{where}: stop: references states the length of each answer, and {len(prompt_set)} prompts are too many;"
+            f" give {MOST_STATED} at most"
+        )
 
 
 def check_ids(ids: list[int], gen: int, about: Checkpoint, what: str, remedy: str) -> None:

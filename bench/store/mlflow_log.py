@@ -13,7 +13,7 @@ from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
 from bench.records.types import Round
-from bench.spec.cell import Cell
+from bench.spec.cell import ENDS, STOPS, Cell
 from bench.store import shown_scores, text_size
 from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
@@ -143,6 +143,8 @@ def run_name(cell: Settings) -> str:
 
 def unusual_settings(cell: Cell) -> Iterator[str]:
     """In words, the settings of a cell that most cells do not have."""
+    if cell.kind == ENDS:
+        yield STOPS[cell.stop]
     words = {
         "batch_size": "batch {}", "prompt_tokens": "prompts of {}", "head": "{} head", "attention": "{} attention",
         "fill": "{} weights", "limit_gib": "within {:g} GiB", "timed": "{} timed", "temperature": "temperature {:g}",

@@ -32,10 +32,16 @@ def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequ
     """The figures of the comparisons."""
     figures = comparison_figures.FIGURES | {"step_time": partial(comparison_figures.step_time, on_engines=on_engines)}
     return [
-        (name, wording.weights_label(comparison.every), partial(draw, comparison))
+        (name, comparison_title(comparison), partial(draw, comparison))
         for group, comparison in ((figures, answers), (comparison_figures.TASK_FIGURES, tasks))
         for name, draw in group.items()
     ]
+
+
+def comparison_title(comparison: Comparison) -> str:
+    """How the answers of a comparison end, and what must be said of its weights."""
+    parts = [wording.stop_words(comparison.every), wording.weights_label(comparison.every)]
+    return "; ".join(filter(None, parts))
 
 
 def scaling_drawings(scalings: dict[str, Scaling]) -> list[Drawing]:

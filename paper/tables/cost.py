@@ -14,6 +14,7 @@ from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units
 from bench.render.hypotheses import claim_text
 from bench.render.wording import part_words
+from bench.spec.cell import ENDS, STOPS
 from bench.spec.pair import PairFile, read_pair
 from paper.tables.latex import cell_text, escape, latex
 
@@ -81,10 +82,12 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
 
 
 def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default."""
+    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default; of runs
+    that differ in how answers end, that too."""
+    ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
     settings = [setting_of(run, name, "") for name in ("head", "engine", "attention", "fill")]
-    return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *settings]))
+    return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
 
 
 def where(run: pd.Series) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from bench.analysis import hundred_steps
 from bench.render import hundred_steps as render
+from paper import results
 from tests.support.made_up_comparison import MadeUp
 from tests.support.made_up_scaling import groups_of, run
 
@@ -66,3 +67,15 @@ def test_an_interval_that_holds_1_is_too_noisy_to_say():
     latency = lines([comparison])[-1]
     assert "(too noisy to say whether that is more or less" in latency
     assert "higher" not in latency.split("times")[1]
+
+
+def test_a_line_says_how_answers_end_and_other_ends_have_a_line_of_their_own():
+    made_up = MadeUp()
+    natural = made_up.comparison((1000.0, 0.45), {4: (80, 0.2), 64: (1280, 0.5)}, stop="eos")
+    forced = made_up.comparison((2000.0, 0.45), {4: (80, 0.2), 64: (1280, 0.5)}, stop="length")
+    ratios = hundred_steps.latencies([natural, forced], [])
+    places = [line.split(", ")[1:3] for line in render.lines([], ratios)[2:]]
+    assert places == [["128 tokens", "natural end"], ["128 tokens", "forced length"]]
+    assert [name.split(".b1.")[1] for name in results.hundred_steps(ratios)] == [
+        "l128.eos.latency_ratio", "l128.latency_ratio",
+    ]  # fmt: skip

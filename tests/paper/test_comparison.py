@@ -8,6 +8,7 @@ import pytest
 
 from paper import results
 from paper.figures import comparison as figures_comparison
+from paper.figures.write import comparison_title
 from paper.tables.comparison import TOPICS, topic_table
 from tests.support.made_up_comparison import MadeUp
 
@@ -75,3 +76,10 @@ def test_numbers_are_named_by_model_steps_and_metric(made_up):
     assert numbers["llada.32.latency_ms"]["unit"] == "ms"
     assert numbers["break_even_steps"]["unit"] == "steps"
     assert numbers["bertscore_f1.admissible_steps"]["value"] == 32
+
+
+def test_a_figure_says_how_answers_end(made_up):
+    natural = made_up.comparison((500, 0.4), {4: (80, 0.2)}, stop="eos")
+    assert comparison_title(natural) == "natural end"
+    random = made_up.comparison((500, 0.4), {4: (80, 0.2)}, stop="length", weights="random", margins={})
+    assert comparison_title(random) == "forced length; random weights, real shapes: no quality"

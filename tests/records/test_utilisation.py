@@ -1,5 +1,7 @@
 """MFU, MBU and predictions of runs, by hand on a shape of few parameters."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.cost import floors
@@ -102,3 +104,19 @@ def test_peak_memory_is_predicted_on_a_gpu_alone():
     tracked = metrics.round_metrics(entry_of(on_gpu, LLAMA_CALL))[1]
     parts = sum(tracked[f"predicted/{part}_gib"] for part in ("kv_cache", "activations", "logits"))
     assert 0 < parts < tracked["predicted/allocated_gib"]  # the rest is the weights
+
+
+def test_a_call_that_ended_early_is_predicted_at_the_tokens_that_it_made():
+    """Its cache grew no further, unless it is a captured one, which has room for all tokens from the start."""
+    cell = make_cell("llama", gen_length=8, batch_size=2, stop="references", answer_lengths="3 2", device="cuda")
+    marks = {"token": [400.0, 700.0, 1000.0]}
+    ended = Call([0, 1], 1000.0, marks, nfe=3, positions=2 * 5 + 2 * 2, kept=[3, 2])
+    (eager,) = utilisation.costed_calls([ended], cell)
+    (captured,) = utilisation.costed_calls([ended], replace(cell, engine="captured"))
+    (part,) = utilisation.costed_calls([ended], replace(cell, stop="length", tokens_timed=3))
+    assert (eager.prompt_tokens, eager.new_tokens) == (5, 3)
+    assert [call.workload.gen_length for call in (eager, captured, part)] == [3, 8, 8]
+    tracked = metrics.round_metrics(entry_of(replace(cell, device="cpu"), ended))[1]
+    assert tracked["compute/gflop"] == pytest.approx(floors.call(eager.workload, SMALL, 5, 3).flops / 1e9)
+    assert tracked["throughput/tokens_per_s"] == pytest.approx(5)
+    assert tracked["throughput/canvas_tokens_per_s"] == pytest.approx(16)

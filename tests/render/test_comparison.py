@@ -81,6 +81,9 @@ def test_a_title_says_what_the_runs_have_in_common(made_up):
     assert title == "32 prompts, 128 tokens, batch 1, float32, temperature 0.7, captured engine, official head"
     lean = made_up.comparison((500, 0.4), {4: (80, 0.2)}, head="lean")
     assert wording.comparison_title(lean).endswith(", eager engine, lean head")
+    for stop, words in (("eos", "natural end"), ("length", "forced length")):
+        title = wording.comparison_title(made_up.comparison((500, 0.4), {4: (80, 0.2)}, stop=stop))
+        assert title.startswith(f"32 prompts, 128 tokens, {words}, batch 1, ")
 
 
 def test_failed_runs_stand_in_the_table_and_are_counted(made_up):

@@ -31,6 +31,9 @@ def test_a_title_says_what_the_runs_have_in_common():
     ]
     title = wording.scaling_title(groups_of(rows)["attention"])
     assert title == "attention: batch 1, prompts of 32, float32, eager engine, lean head"
+    forced = [row | {"stop": "length"} for row in rows]
+    title = wording.scaling_title(groups_of(forced)["attention"])
+    assert title == "attention: batch 1, prompts of 32, forced length, float32, eager engine, lean head"
 
 
 def test_the_table_has_failures_in_their_place_and_says_what_is_extrapolated():

@@ -1,5 +1,7 @@
 """What an estimate counts of a warm-up is what a worker runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.data.prompt import Prompt
@@ -34,3 +36,16 @@ def test_the_estimate_counts_the_forwards_of_the_warm_up(cell, monkeypatch):
     prompts = (Prompt("p", None, {cell.model: [1, 2]}),)
     seconds_of_calls = estimate.calls(cell, 1) * cell.forwards()
     assert estimate.round_s(cell, 1, prompts, {}) - seconds_of_calls == adapter.forwards
+
+
+def test_a_call_whose_answers_have_stated_lengths_is_expected_to_end_with_its_longest_row():
+    cell = make_cell("llama", gen_length=64, stop="references", answer_lengths="10 30 5 20", prompts=4)
+    assert estimate.expected_forwards(cell) == (10 + 30 + 5 + 20) / 4
+    assert estimate.expected_forwards(replace(cell, batch_size=2)) == (30 + 20) / 2
+    assert estimate.expected_forwards(replace(cell, batch_size=4)) == 30
+    assert estimate.expected_forwards(make_cell("llama", gen_length=64)) == 64  # where it ends by itself nobody knows
+    llada = make_cell("llada", steps=16, stop="references", answer_lengths="10 30 5 20", prompts=4)
+    assert estimate.expected_forwards(llada) == 16
+    prompts = (Prompt("p", "a", {"llama": [1, 2]}),) * 4
+    whole_s = estimate.call_s(replace(cell, stop="length", answer_lengths=None), prompts, {})
+    assert estimate.call_s(cell, prompts, {}) == pytest.approx(whole_s * 16.25 / 64)

@@ -105,7 +105,7 @@ def test_baseline_sweep_smoke_and_pocket_ship():
         ({"prompts": 0}, "prompts", "greater than or equal to 1"),
         ({"temperature": -0.1}, "temperature", "greater than or equal to 0"),
         ({"temperature": float("nan")}, "temperature", ""),
-        ({"stop": "never"}, "stop", "'eos' or 'length'"),
+        ({"stop": "never"}, "stop", "'eos', 'length' or 'references'"),
         ({"time_limit_s": 0}, "time_limit_s", "greater than 0"),
         ({"time_limit_s": 1e10}, "time_limit_s", "less than or equal to 2592000"),
         ({"time_limit_s": float("inf")}, "time_limit_s", "less than or equal to 2592000"),
@@ -150,7 +150,7 @@ def test_file_that_is_no_yaml_is_refused(tmp_path, text):
 def test_missing_grid_lists_those_there_are(name):
     text = refusal(grid.read_grid, name, {})
     assert "nowhere.yaml: no such grid; there are: " in text
-    assert "attention, baseline, batch, corners, engines, frontier" in text
+    assert "attention, baseline, batch, corners, ends, engines, frontier" in text
 
 
 def test_missing_pair_lists_those_there_are():

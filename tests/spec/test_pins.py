@@ -2,7 +2,7 @@
 
 tests/golden/cell_ids.json and tests/golden/old_work were written by the code of commit cc70d9f9de85. A cell_id names a
 measurement on record; a cell whose id changes is measured again, and is never compared with its own earlier rounds.
-The sentinels of LLaMA came later, behind the others.
+The sentinels of LLaMA came later, behind the others, and so did the grid `ends`.
 """
 
 import json
