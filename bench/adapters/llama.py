@@ -3,12 +3,14 @@
 A cell with `tokens_timed` decodes only so many tokens: the first half of them right behind the prompt, the other half
 at the last positions of a whole answer. Between the halves the cache is lengthened at once. The mark "jump" comes after
 that, so that the time it took belongs to no token.
+
+Two engines are transformers' own call in place of this loop (generate.py).
 """
 
 import torch
 from transformers import DynamicCache
 
-from bench.adapters import captured, replay
+from bench.adapters import captured, generate, replay
 from bench.adapters.base import ModelAdapter, left_pad
 from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.samplers import gumbel_scores
@@ -18,13 +20,21 @@ class LlamaAdapter(ModelAdapter):
     """Decoding as transformers' `generate()` does it, without the machinery around it: one forward over the prompts,
     then one forward for each token, until every row has ended."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.compiled: generate.Compiled | None = None  # of the engine generate-static, on a GPU
+
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
 
     def generate(self, prompts: list[list[int]], mark: Mark) -> Output:
-        if self.cell.engine == "captured":
-            return self.replayed(prompts, mark)
-        return self.eager(prompts, mark)
+        calls = {
+            "eager": self.eager,
+            "captured": self.replayed,
+            "generate": self.generated,
+            "generate-static": self.generated_with_static_cache,
+        }
+        return calls[self.cell.engine](prompts, mark)
 
     @torch.inference_mode()
     def eager(self, prompts: list[list[int]], mark: Mark) -> Output:
@@ -103,6 +113,50 @@ class LlamaAdapter(ModelAdapter):
             sequences[:, made // 2 :] = decoder.sequences[:, made // 2 - made :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop)
         return Output(sequences[:, : max(kept)], made, ids.numel() + len(ids) * (made - 1), kept)
+
+    def generated(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """The same by transformers' own call."""
+        return generate.generate(self.model, self.cell, self.checkpoint.eos_ids, prompts, generate.MarkTokens(mark))
+
+    def generated_with_static_cache(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """The same with a static cache. On a GPU a call that would have to compile is refused, since it is timed."""
+        if not self.compiles():
+            return self.generated(prompts, mark)
+        needed = max(map(len, prompts)) + self.cell.gen_length
+        if not self.is_compiled_for([prompts]) or needed > self.compiled.positions:
+            raise RuntimeError("nothing was compiled for prompts of this shape: compiling must not be timed")
+        with torch.compiler.set_stance("fail_on_recompile"):
+            return self.generated(prompts, mark)
+
+    def compiles(self) -> bool:
+        """Whether transformers compiles the decode forward of a static cache: on a GPU alone."""
+        return self.cell.device == "cuda"
+
+    def is_compiled_for(self, batches: list[list[list[int]]]) -> bool:
+        """Whether the decode forward was compiled for batches of such shapes."""
+        return self.compiled is not None and set(map(generate.shape_of, batches)) <= self.compiled.shapes
+
+    def prepare(self, batches: list[list[list[int]]]) -> float | None:
+        if self.cell.engine != "generate-static":
+            return super().prepare(batches)
+        positions = max(len(prompt) for prompts in batches for prompt in prompts) + self.cell.gen_length
+        generate.set_cache_length(self.model, positions)
+        if not self.compiles():
+            return None
+        if self.compiled is not None and self.compiled.positions == positions and self.is_compiled_for(batches):
+            return None
+        self.forget()
+        self.compiled = generate.compile_for(self.model, self.cell, self.checkpoint.eos_ids, batches, positions)
+        return self.compiled.compile_s
+
+    def forget(self) -> None:
+        super().forget()
+        if self.compiled is not None:
+            self.compiled = None
+            torch.compiler.reset()
+
+    def captured_peak_bytes(self) -> int:
+        return self.compiled.peak_bytes if self.compiled else super().captured_peak_bytes()
 
 
 def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:

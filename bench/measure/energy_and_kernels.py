@@ -16,6 +16,7 @@ import torch
 from bench.adapters.contract import Adapter
 from bench.measure.calls import batches_of, longest_of, short_cell
 from bench.measure.clock import Stopwatch, kernel_ms
+from bench.models.engines import ENGINES
 from bench.records.machine import Energy, KernelTime, NvmlReport
 from bench.records.types import Beside, Call, Round
 from bench.spec.cell import Cell
@@ -92,7 +93,7 @@ def untraced_ms(adapter: Adapter, short: Cell, prompts: list[list[int]]) -> floa
 
 def traced(adapter: Adapter, cell: Cell, short: Cell, prompts: list[list[int]], latency_ms: float) -> KernelTime | None:
     """How long kernels ran in such a call; None where no kernel is seen, since tracing is not permitted there."""
-    if cell.engine == "captured":
+    if ENGINES[cell.engine].is_prepared:
         adapter.load(cell)
         adapter.prepare([prompts])
     adapter.load(short)
