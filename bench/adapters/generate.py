@@ -79,17 +79,17 @@ def cache_options(cell: Cell) -> dict:
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """The decode forwards that were compiled: for a cache of so many positions, and for which batches.
+class Ready:
+    """The calls that a static cache is ready for: of at most so many positions, prompt and answer, in such batches.
 
-    compile_s: seconds that it took. peak_bytes: device memory allocated while their CUDA graphs were recorded; when
-    they are replayed, the allocator no longer counts what is in the graphs' own pool.
+    compile_s: seconds that went into compiling, 0 where nothing was compiled. peak_bytes: device memory allocated while
+    CUDA graphs were recorded; when they are replayed, the allocator no longer counts what is in their own pool.
     """
 
     positions: int
     shapes: frozenset[Shape]
-    compile_s: float
-    peak_bytes: int
+    compile_s: float = 0.0
+    peak_bytes: int = 0
 
 
 def shape_of(prompts: list[list[int]]) -> Shape:
@@ -108,8 +108,9 @@ def set_cache_length(model: LlamaForCausalLM, positions: int) -> None:
 
 def compile_for(
     model: LlamaForCausalLM, cell: Cell, ends: tuple[int, ...], batches: list[list[list[int]]], positions: int
-) -> Compiled:
+) -> Ready:
     """Let `generate()` compile its decode forward for batches of such shapes, and record its CUDA graphs."""
+    set_cache_length(model, positions)
     compile_s = 0.0
     peak_bytes = 0
     by_shape = {shape_of(prompts): prompts for prompts in batches}
@@ -121,7 +122,7 @@ def compile_for(
         torch.cuda.reset_peak_memory_stats()
         run_some(model, cell, ends, prompts, 4)  # a compiled function is recorded when it runs the second time
         peak_bytes = max(peak_bytes, torch.cuda.max_memory_allocated())
-    return Compiled(positions, frozenset(by_shape), compile_s, peak_bytes)
+    return Ready(positions, frozenset(by_shape), compile_s, peak_bytes)
 
 
 def run_some(model: LlamaForCausalLM, cell: Cell, ends: tuple[int, ...], prompts: list[list[int]], tokens: int) -> None:

@@ -22,7 +22,7 @@ class LlamaAdapter(ModelAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.compiled: generate.Compiled | None = None  # of the engine generate-static, on a GPU
+        self.ready: generate.Ready | None = None  # of the engine generate-static
 
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
@@ -119,44 +119,41 @@ class LlamaAdapter(ModelAdapter):
         return generate.generate(self.model, self.cell, self.checkpoint.eos_ids, prompts, generate.MarkTokens(mark))
 
     def generated_with_static_cache(self, prompts: list[list[int]], mark: Mark) -> Output:
-        """The same with a static cache. On a GPU a call that would have to compile is refused, since it is timed."""
-        if not self.compiles():
-            return self.generated(prompts, mark)
+        """The same with a static cache. A call that would have to compile is refused, since it is timed."""
+        ready = self.ready
         needed = max(map(len, prompts)) + self.cell.gen_length
-        if not self.is_compiled_for([prompts]) or needed > self.compiled.positions:
-            raise RuntimeError("nothing was compiled for prompts of this shape: compiling must not be timed")
+        if ready is None or needed > ready.positions or generate.shape_of(prompts) not in ready.shapes:
+            raise RuntimeError("not prepared for prompts of this shape: compiling must not be timed")
+        generate.set_cache_length(self.model, ready.positions)
         with torch.compiler.set_stance("fail_on_recompile"):
             return self.generated(prompts, mark)
 
     def compiles(self) -> bool:
-        """Whether transformers compiles the decode forward of a static cache: on a GPU alone."""
+        """Whether transformers compiles the decode forward over a static cache: on a GPU alone."""
         return self.cell.device == "cuda"
-
-    def is_compiled_for(self, batches: list[list[list[int]]]) -> bool:
-        """Whether the decode forward was compiled for batches of such shapes."""
-        return self.compiled is not None and set(map(generate.shape_of, batches)) <= self.compiled.shapes
 
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
         if self.cell.engine != "generate-static":
             return super().prepare(batches)
         positions = max(len(prompt) for prompts in batches for prompt in prompts) + self.cell.gen_length
-        generate.set_cache_length(self.model, positions)
-        if not self.compiles():
-            return None
-        if self.compiled is not None and self.compiled.positions == positions and self.is_compiled_for(batches):
+        shapes = frozenset(map(generate.shape_of, batches))
+        if self.ready is not None and self.ready.positions == positions and shapes <= self.ready.shapes:
             return None
         self.forget()
-        self.compiled = generate.compile_for(self.model, self.cell, self.checkpoint.eos_ids, batches, positions)
-        return self.compiled.compile_s
+        if not self.compiles():
+            self.ready = generate.Ready(positions, shapes)
+            return None
+        self.ready = generate.compile_for(self.model, self.cell, self.checkpoint.eos_ids, batches, positions)
+        return self.ready.compile_s
 
     def forget(self) -> None:
         super().forget()
-        if self.compiled is not None:
-            self.compiled = None
+        if self.ready is not None and self.ready.compile_s:
             torch.compiler.reset()
+        self.ready = None
 
     def captured_peak_bytes(self) -> int:
-        return self.compiled.peak_bytes if self.compiled else super().captured_peak_bytes()
+        return self.ready.peak_bytes if self.ready else super().captured_peak_bytes()
 
 
 def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:

@@ -1,5 +1,7 @@
 """transformers' own call as an engine: the tokens of our loop, a mark a forward, nothing compiled in a timed call."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import CompileConfig, LlamaForCausalLM, StaticCache
@@ -95,7 +97,7 @@ def test_tokens_are_drawn_from_the_softmax_that_our_loop_draws_from(engine, llam
     rows = 2000
     cell = make_cell("llama", engine=engine, gen_length=1, stop="length", temperature=1.3)
     llama.load(cell)
-    llama.prepare([ALONE])
+    llama.prepare([ALONE * rows])
     with torch.no_grad():
         logits = llama.model(torch.tensor(ALONE)).logits[0, -1]
     expected = torch.softmax(logits / 1.3, dim=-1)  # [vocabulary]
@@ -179,12 +181,12 @@ def test_what_is_compiled_is_compiled_before_the_calls_for_each_of_their_shapes(
 def test_a_call_that_would_compile_is_refused(compiled_here):
     llama = registry.create("llama")
     llama.load(make_cell("llama", engine="generate-static", gen_length=8, stop="length"))
-    with pytest.raises(RuntimeError, match="nothing was compiled for prompts of this shape"):
+    with pytest.raises(RuntimeError, match="not prepared for prompts of this shape"):
         llama.generate(ALONE, lambda kind: None)
     llama.prepare([ALONE])
-    with pytest.raises(RuntimeError, match="nothing was compiled for prompts of this shape"):
+    with pytest.raises(RuntimeError, match="not prepared for prompts of this shape"):
         llama.generate(ALONE * 2, lambda kind: None)
-    generate.set_cache_length(llama.model, 100)  # as if another call had asked for a longer cache
+    llama.ready = replace(llama.ready, positions=100)  # another cache than the one that was compiled for
     with pytest.raises(RuntimeError, match="recompile"):
         llama.generate(ALONE, lambda kind: None)
 

@@ -57,7 +57,9 @@ def test_a_part_of_a_call_is_refused_when_the_grid_is_read(engine, tmp_path):
 
 @pytest.mark.parametrize("engine", ["captured", "generate", "generate-static"])
 def test_attention_by_plain_products_is_refused_on_every_engine_but_eager(engine):
-    assert "attention math is compared on" in refusal(lambda: cells_of("attention", engine=[engine], model="llama"))
+    assert "attention math is compared on" in refusal(
+        lambda: cells_of("attention", engine=[engine], model="llama", tokens_timed=None)
+    )
 
 
 def test_prompts_of_different_lengths_are_for_all_engines_but_the_captured_one():
