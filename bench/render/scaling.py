@@ -6,7 +6,7 @@ from bench.analysis import scaling as analysis_scaling
 from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import setting_of, with_steps
+from bench.analysis.runs import with_steps
 from bench.analysis.scaling import ALLOCATED, LATENCY, PARTS, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
@@ -16,12 +16,14 @@ from bench.render.doubt import equal_words, steps_interval, what_to_do
 from bench.render.wording import (
     MISSING,
     PLACES,
+    differing_settings,
     format_value,
     interval,
     label_of_models,
     left_out_sentence,
     line_name,
     note,
+    setting_text,
     weights_label,
 )
 
@@ -62,13 +64,6 @@ def table(scaling: Scaling) -> pd.DataFrame:
         result[f"x {reference}'s tokens/s"] = [ratio_text(scaling.ratios.get(run_id)) for run_id in runs["run_id"]]
     notes = [note(run) for _, run in runs.iterrows()]
     return result.assign(note=notes) if any(notes) else result
-
-
-def setting_text(run: pd.Series, name: str, default: str) -> str | None:
-    """A setting of a run; None for the head of a model that computes its logits in one way only."""
-    if name == "head" and not kinds.has_steps(run["model"]):
-        return None
-    return setting_of(run, name, default)
 
 
 def at(scaling: Scaling, place: float) -> str:
@@ -201,11 +196,10 @@ def rounds_of(scaling: Scaling, run: pd.Series) -> int:
 def break_even_sentences(scaling: Scaling) -> list[str]:
     """The steps at which time breaks even, along the axis."""
     diffusion = with_steps(scaling.rows)
-    differing = [name for name in SETTINGS if diffusion[name].nunique(dropna=False) > 1]
+    stated = differing_settings([run for run, _ in scaling.break_evens], SETTINGS)
     by_setting: dict[str, list[str]] = {}
     floor = floor_of(scaling.noise)
-    for run, steps in scaling.break_evens:
-        setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
+    for (run, steps), setting in zip(scaling.break_evens, stated, strict=True):
         place = at(scaling, run[scaling.axis])
         extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
         by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")
