@@ -22,7 +22,7 @@ DEVICE = auto
 TEMPERATURE = 0
 ## precision in place of the pair's: float32 bfloat16 float16 int8
 DTYPE =
-## eager, captured (prompts of one length), generate or generate-static (LLaMA by transformers' own call)
+## eager, captured (one prompt length); of LLaMA: generate, generate-static
 ENGINE =
 ## LLaDA's output head: official, official-old, lean
 HEAD =

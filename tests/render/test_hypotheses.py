@@ -16,7 +16,8 @@ def test_a_refuted_hypothesis_says_which_claim_was_not_met():
     )
     _, first, *claims = hypotheses.lines([score])
     assert first == "H refuted: words"
-    begin = "   steps at which time breaks even, 128 tokens, batch 1, eager engine, lean head: predicted 100 (within x1.5), "
+    about = "steps at which time breaks even, 128 tokens, batch 1, eager engine, lean head"
+    begin = f"   {about}: predicted 100 (within x1.5), "
     assert claims == [
         f"{begin}measured 100 [90, 110], log error 0.00 [-0.11, 0.10], as predicted",
         f"{begin}measured 151, log error 0.41, NOT as predicted",
