@@ -22,7 +22,7 @@ DEVICE = auto
 TEMPERATURE = 0
 ## precision in place of the pair's: float32 bfloat16 float16 int8
 DTYPE =
-## eager, or captured (prompts of one length)
+## eager, captured (one prompt length); of LLaMA: generate, generate-static
 ENGINE =
 ## LLaDA's output head: official, official-old, lean
 HEAD =

@@ -3,12 +3,15 @@
     python -m bench.ladder [--pair NAME] [--model DIR] [--device D] [--repeats N] [--cells WORK]
 
 An engine is how a forward is run: `eager` lets Python start every kernel, `captured` records the kernels of one step
-once and replays them. LLaDA's head is what follows the forward of a denoising step: which tokens are most likely, how
-sure the model is, and which masks are replaced. Its rungs are the code of the authors (`official-old`, `official`) and
-a version that never makes large tables of probabilities (`lean`); all three choose the same tokens.
+once and replays them. `generate` and `generate-static` are LLaMA by transformers' own call, with a cache that grows and
+with one of fixed size, for which it compiles the decode forward on a GPU. LLaDA's head is another axis: what follows
+the forward of a denoising step, that is which tokens are most likely, how sure the model is, and which masks are
+replaced. Its rungs are the code of the authors (`official-old`, `official`) and a version that never makes large tables
+of probabilities (`lean`); all three choose the same tokens.
 
-All of them run in one process, call by call in turn, so that a slow moment of the machine meets each. Last comes what
-the harness itself adds to a step by taking times. Exit status 1 if a target is missed.
+All of them run in one process, call by call in turn, so that a slow moment of the machine meets each. Then comes what
+our loop changes: a token of it over one of transformers' own call. Last comes what the harness itself adds to a step by
+taking times. Exit status 1 if a target is missed.
 """
 
 from __future__ import annotations

@@ -90,7 +90,12 @@ def figure_titles(selection: Selection) -> dict[str, str]:
     titles = [wording.comparison_title(comparison) for comparison in answers if not comparison.every.empty]
     by_kind = {kind: wording.scaling_title(group).split(": ", 1)[1] for kind, group in selection.scalings.items()}
     named = {f"title_{kind}": wording.capitalised(title) for kind, title in by_kind.items()}
-    return named | ({"title_answers": wording.capitalised("; ".join(titles))} if titles else {})
+    if titles:
+        named["title_answers"] = wording.capitalised("; ".join(titles))
+        named["title_main"] = wording.capitalised(wording.comparison_title(answers[0]))
+    if not selection.tasks.every.empty:
+        named["title_tasks"] = wording.capitalised(wording.comparison_title(selection.tasks))
+    return named
 
 
 def make_parts(findings: Findings) -> None:

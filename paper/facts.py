@@ -47,12 +47,13 @@ def facts(study: str, comparison: Comparison, verdict: list[str]) -> dict[str, s
     if rows.empty:
         return words
     first = rows.iloc[0]
-    for name in ("pair", "dtype", "engine", "git", "device", "command"):
+    for name in ("pair", "dtype", "git", "device", "command"):
         words[name] = str(first.get(name, ""))
     for name in ("gen_length", "batch_size", "prompts"):
         words[name] = f"{first[name]:.0f}"
     temperature = temperature_of(first)
     words["decoding"] = f"at temperature {temperature:g}, with float64 noise" if temperature else "greedily"
+    words["engine_and_head"] = wording.engine_and_head(wording.engine_of(first), wording.heads_of(rows))
     words["exclusive"] = ", ".join(sorted(set(rows["verdict"])))
     if first.get("platform") != "cuda":
         words["exclusive"] += " (a CPU study: nothing vouches that the machine did nothing else)"

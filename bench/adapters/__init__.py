@@ -1,1 +1,1 @@
-"""A model behind the contract that a worker speaks: eager or captured, autoregressive or denoising."""
+"""A model behind the contract that a worker speaks: by our loop or by transformers' own call."""

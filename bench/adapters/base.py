@@ -23,11 +23,11 @@ class ModelAdapter:
 
     def load(self, cell: Cell) -> None:
         if self.cell and (self.cell.weights, self.cell.engine) != (cell.weights, cell.engine):
-            self.captures.clear()
+            self.forget()
         is_other_model = self.cell is None or model_of(self.cell) != model_of(cell)
         if is_other_model:
             self.cell = self.model = None  # before another takes memory; and if that fails, nothing is loaded
-            self.captures.clear()
+            self.forget()
             release(cell.device)
             self.checkpoint = checkpoint.read(cell.weights, cell.random_seed)
         self.checkpoint.check_engine(cell.engine)
@@ -40,6 +40,10 @@ class ModelAdapter:
     def share(self, other: "ModelAdapter") -> None:
         """Use the weights that another adapter of the same model has loaded."""
         self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
+
+    def forget(self) -> None:
+        """Let go of what was captured, since the model or its engine changes."""
+        self.captures.clear()
 
     def weights_bytes(self) -> int:
         return sum(map(int8.bytes_of, self.model.parameters()))

@@ -57,8 +57,8 @@ class Adapter(Protocol):
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
         """Compile and capture what batches of such shapes need, and let go of what other cells needed.
 
-        Does nothing where the engine is eager. A captured cell must be prepared before it generates. Returns the
-        seconds that went into compiling; None where everything had been captured before.
+        Does nothing for an engine that needs none of it; for others (bench/models/engines.py) a cell must be prepared
+        before it generates. Returns the seconds that went into compiling; None where nothing had to be done.
         """
 
     def generate(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
@@ -75,7 +75,7 @@ class Adapter(Protocol):
         """Bytes of the parameters. A tied head is counted once."""
 
     def captured_peak_bytes(self) -> int:
-        """Device memory in bytes allocated while the steps were captured; 0 where nothing was captured."""
+        """Device memory in bytes allocated while steps were captured or recorded; 0 where nothing was."""
 
 
 def kept_tokens(

@@ -3,12 +3,14 @@
 A cell with `tokens_timed` decodes only so many tokens: the first half of them right behind the prompt, the other half
 at the last positions of a whole answer. Between the halves the cache is lengthened at once. The mark "jump" comes after
 that, so that the time it took belongs to no token.
+
+Two engines are transformers' own call in place of this loop (generate.py).
 """
 
 import torch
 from transformers import DynamicCache
 
-from bench.adapters import captured, replay
+from bench.adapters import captured, generate, replay
 from bench.adapters.base import ModelAdapter, left_pad
 from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.samplers import gumbel_scores
@@ -18,10 +20,18 @@ class LlamaAdapter(ModelAdapter):
     """Decoding as transformers' `generate()` does it, without the machinery around it: one forward over the prompts,
     then one forward for each token, until every row has ended."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready: generate.Ready | None = None  # of the engine generate-static
+
     def special(self) -> Special:
         return Special(self.checkpoint.eos_ids)
 
     def generate(self, prompts: list[list[int]], mark: Mark, lengths: list[int] | None = None) -> Output:
+        if self.cell.engine == "generate":
+            return self.generated(prompts, mark)
+        if self.cell.engine == "generate-static":
+            return self.generated_with_static_cache(prompts, mark)
         run = self.replayed if self.cell.engine == "captured" else self.eager
         return run(prompts, mark, lengths if self.cell.stop == "references" else None)
 
@@ -104,6 +114,47 @@ class LlamaAdapter(ModelAdapter):
             sequences[:, made // 2 :] = decoder.sequences[:, made // 2 - made :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
         return Output(sequences[:, : max(kept)], made, ids.numel() + len(ids) * (made - 1), kept)
+
+    def generated(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """The same by transformers' own call."""
+        return generate.generate(self.model, self.cell, self.checkpoint.eos_ids, prompts, generate.MarkTokens(mark))
+
+    def generated_with_static_cache(self, prompts: list[list[int]], mark: Mark) -> Output:
+        """The same with a static cache. A call that would have to compile is refused, since it is timed."""
+        ready = self.ready
+        needed = max(map(len, prompts)) + self.cell.gen_length
+        if ready is None or needed > ready.positions or generate.shape_of(prompts) not in ready.shapes:
+            raise RuntimeError("not prepared for prompts of this shape: compiling must not be timed")
+        generate.set_cache_length(self.model, ready.positions)
+        with torch.compiler.set_stance("fail_on_recompile"):
+            return self.generated(prompts, mark)
+
+    def compiles(self) -> bool:
+        """Whether transformers compiles the decode forward over a static cache: on a GPU alone."""
+        return self.cell.device == "cuda"
+
+    def prepare(self, batches: list[list[list[int]]]) -> float | None:
+        if self.cell.engine != "generate-static":
+            return super().prepare(batches)
+        positions = max(len(prompt) for prompts in batches for prompt in prompts) + self.cell.gen_length
+        shapes = frozenset(map(generate.shape_of, batches))
+        if self.ready is not None and self.ready.positions == positions and shapes <= self.ready.shapes:
+            return None
+        self.forget()
+        if not self.compiles():
+            self.ready = generate.Ready(positions, shapes)
+            return None
+        self.ready = generate.compile_for(self.model, self.cell, self.checkpoint.eos_ids, batches, positions)
+        return self.ready.compile_s
+
+    def forget(self) -> None:
+        super().forget()
+        if self.ready is not None and self.ready.compile_s:
+            torch.compiler.reset()
+        self.ready = None
+
+    def captured_peak_bytes(self) -> int:
+        return self.ready.peak_bytes if self.ready else super().captured_peak_bytes()
 
 
 def jump(cache: DynamicCache, mask: torch.Tensor | None, tokens: int) -> torch.Tensor | None:

@@ -178,7 +178,7 @@ def human_row(good: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def on_other_engines(comparison: Comparison, every: list[Comparison]) -> list[Comparison]:
-    """The comparisons that differ from one in the engine and in what belongs to it: the head."""
+    """The comparisons that differ from one in the engine; they may differ in the head as well, another axis."""
     if comparison.rows.empty:
         return []
     same = [name for name in SHARED if name != "engine"]

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.runs import devices_of, order_of_models, reason_left_out, with_columns
+from bench.analysis.lines import DEFAULTS
+from bench.analysis.runs import devices_of, order_of_models, reason_left_out, setting_of, with_columns
 from bench.analysis.study import Histories, Study
 from bench.common import stats
+from bench.models import kinds
 from bench.records import trust
 from bench.spec import sentinel
 
@@ -28,6 +30,7 @@ class Pair:
     stretch: tuple[str, str]  # the cells that it watches, and its prompts: each stretch has its own drift
     latencies_ms: tuple[float, float]
     runs: tuple[str, str]  # ids
+    head: str = ""  # of a model with steps
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Noise:
     runs: tuple[str, ...] = ()  # ids of the sentinels' runs that it is read from
     machines: int = 1  # on which the runs were made
     machines_watched: int = 0  # on how many of them a sentinel of this kind ended well
+    heads: tuple[str, ...] = ()  # of the sentinels, where their model has steps
 
     @property
     def drifted(self) -> bool:
@@ -107,8 +111,9 @@ def pairs_of(key: tuple[str, ...], twins: pd.DataFrame, histories: Histories) ->
         return []
     run_ids = tuple(twins["run_id"])
     first, second = (machines_of(run) for _, run in twins.iterrows())
+    head = setting_of(twins.iloc[0], "head", DEFAULTS["head"]) if kinds.has_steps(model) else ""
     return [
-        Pair(first.get(number, on), engine, model, tuple(stretch), tuple(latencies), run_ids)
+        Pair(first.get(number, on), engine, model, tuple(stretch), tuple(latencies), run_ids, head)
         for number, latencies in histories.rounds(run_ids, LATENCY).items()
         if first.get(number, on) == second.get(number, on)
     ]
@@ -142,7 +147,8 @@ def noise_of(runs: pd.DataFrame, engine: str, model: str, sentinels: Sentinels) 
     drifts = [drift for stretch in stretches.values() if (drift := stats.drift_of_twins(stretch)) is not None]
     run_ids = tuple(dict.fromkeys(run_id for pair in pairs for run_id in pair.runs))
     watched = len({pair.machine for pair in pairs})
-    return Noise(model, engine, ratio, max(drifts, default=None), left_out, run_ids, len(machines), watched)
+    heads = tuple(dict.fromkeys(pair.head for pair in pairs if pair.head))
+    return Noise(model, engine, ratio, max(drifts, default=None), left_out, run_ids, len(machines), watched, heads)
 
 
 def floor_of(noises: tuple[Noise, ...]) -> stats.Estimate | None:

@@ -8,7 +8,7 @@ import pandas as pd
 from bench.analysis import hypotheses
 from bench.analysis.hypotheses_file import HypothesesFile
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import setting_of
+from bench.analysis.runs import setting_of, with_steps
 from bench.analysis.scaling import Scaling
 from bench.cost import predictions
 from bench.cost.cards import PUBLISHED, devices
@@ -30,6 +30,7 @@ class Surface:
     measured: dict[tuple[int, int], float]  # by (batch, output tokens)
     prompt_tokens: int
     words: str  # whose ceilings
+    engine: str  # that is compared, with the head HEAD
 
 
 def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
@@ -67,7 +68,8 @@ def surface_of(
     models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})
     lengths = sorted({*LENGTHS, *(length for _, length in measured)})
-    return Surface(models.surface(ceilings, batches, lengths, prompt_tokens, HEAD), measured, prompt_tokens, words)
+    steps = models.surface(ceilings, batches, lengths, prompt_tokens, HEAD)
+    return Surface(steps, measured, prompt_tokens, words, engine)
 
 
 def compared_at(timed: list[Scaling]) -> tuple[int, str]:
@@ -77,7 +79,9 @@ def compared_at(timed: list[Scaling]) -> tuple[int, str]:
         return predictions.PROMPT_TOKENS, "captured"
     over_batches = [group.rows for group in timed if group.kind == "batch" and not group.rows.empty]
     runs = over_batches[0] if over_batches else pd.concat(grids)
-    return int(pd.to_numeric(runs["prompt_tokens"]).iloc[0]), runs["engine"].iloc[-1]
+    with_both = with_steps(runs)  # LLaMA alone has transformers' generate()
+    engine = runs["engine"].iloc[-1] if with_both.empty else with_both["engine"].iloc[-1]
+    return int(pd.to_numeric(runs["prompt_tokens"]).iloc[0]), engine
 
 
 def measured_break_evens(timed: list[Scaling], prompt_tokens: int, engine: str) -> dict[tuple[int, int], float]:

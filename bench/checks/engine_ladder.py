@@ -1,9 +1,10 @@
 """What do engines and the rungs of LLaDA's head cost? One forward of each, side by side in one process.
 
 Cells alternate call by call, so that a slow spell of the machine meets all of them, and ratios are paired by repeat.
-Then comes what the harness itself (marks, clocks, adapter) adds to captured steps, against a bare loop of replays. The
-device's ceilings are measured in the same process first, so that captured steps stand beside their floor: the time
-that the cost model says they must take here.
+Then comes what our loop changes: a token of ours over one of transformers' own generate(), eager over eager and
+captured over what generate() compiles. Last comes what the harness itself (marks, clocks, adapter) adds to captured
+steps, against a bare loop of replays. The device's ceilings are measured in the same process first, so that captured
+steps stand beside their floor: the time that the cost model says they must take here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bench.devices import lock
 from bench.measure import calls, ceilings
 from bench.measure.clock import Stopwatch
 from bench.models import checkpoint, kinds
+from bench.models.engines import ENGINES, label_of
 from bench.records import metrics
 from bench.runner import request
 from bench.runner.request import Request
@@ -40,6 +42,8 @@ GRID = "engines"
 CPU_TARGETS = {"official": 1.25, "official-old": 1.8}
 # On a GPU: how many times its floor our forward may take at batch 1, by whether the model has denoising steps.
 GPU_TARGETS = {False: 1.25, True: 2.0}
+# What transformers' own call is to each engine of ours: the same modules in its loop, or its way of saving launches.
+OWN_CALLS = {"eager": "generate", "captured": "generate-static"}
 CEILING_S = 1.0  # how long each ceiling is sustained
 MOST_HARNESS = 0.01  # what the harness may add to captured steps, as a share of them
 Ready = dict[str, tuple[Adapter, list[list[int]]]]  # an adapter, loaded and warm, and its call's prompts; by cell id
@@ -63,12 +67,15 @@ def check(asked: Request, repeats: int, tell: Tell) -> list[Finding]:
         )
         floors_ms = floors(work, tell)
         ready = adapters_of(work, tell)
-        steps = step_findings(work, step_times(work, ready, repeats), floors_ms)
+        times = step_times(work, ready, repeats)
+        steps = step_findings(work, times, floors_ms)
         for finding in steps:
             tell(line_of(finding))
+        ours = loop_findings(work.cells, times)
         harness = harness_finding(lean, ready, 2 * repeats)
-        tell(line_of(harness))
-    return [*steps, harness]
+        for finding in (*ours, harness):
+            tell(line_of(finding))
+    return [*steps, *ours, harness]
 
 
 def line_of(finding: Finding) -> str:
@@ -102,10 +109,13 @@ def has_head(cell: Cell) -> bool:
 
 
 def adapters_of(work: Work, tell: Tell) -> Ready:
-    """An adapter for each cell, ready and warm, and the prompts of its call. Cells of a model share its weights."""
+    """An adapter for each cell, ready and warm, and the prompts of its call. Cells of a model share its weights.
+
+    What generate() compiles comes last, since each capture before it would make torch forget it.
+    """
     ready: Ready = {}
     first_of: dict[str, Adapter] = {}  # by model
-    for cell in work.cells:
+    for cell in sorted(work.cells, key=lambda cell: cell.engine == "generate-static"):
         adapter = registry.create(cell.model)
         if cell.model in first_of:
             adapter.share(first_of[cell.model])
@@ -114,8 +124,8 @@ def adapters_of(work: Work, tell: Tell) -> Ready:
         prompts = calls.batches_of(work, cell, 1)[0].ids
         start = time.perf_counter()
         adapter.prepare([prompts])
-        if cell.engine == "captured" and cell.device == "cuda":
-            tell(f"{cell.label}: captured in {time.perf_counter() - start:.1f} s")
+        if ENGINES[cell.engine].is_prepared and cell.device == "cuda":
+            tell(f"{cell.label}: compiled and captured in {time.perf_counter() - start:.1f} s")
         adapter.generate(prompts, lambda kind: None)
         ready[cell.cell_id] = adapter, prompts
     return ready
@@ -174,8 +184,21 @@ def step_finding(cell: Cell, cells: Iterable[Cell], times: Times, floor_ms: floa
         if cell.device == "cuda" and cell.batch_size == 1:
             target = GPU_TARGETS[kinds.has_steps(cell.model)]
             met = over_floor <= target
-    name = f"{cell.model}, {cell.engine}" + (f", {cell.head or 'official'}" if lean else "")
-    return Finding(f"batch {cell.batch_size}  {name:29}", "   ".join(words), str(target or ""), met)
+    name = f"{cell.model}, {label_of(cell.engine, cell.device)}" + (f", {cell.head or 'official'}" if lean else "")
+    return Finding(f"batch {cell.batch_size}  {name:37}", "   ".join(words), str(target or ""), met)
+
+
+def loop_findings(cells: Iterable[Cell], times: Times) -> list[Finding]:
+    """What our loop changes: for each cell whose model has transformers' own call too, its step over that one's."""
+    findings = []
+    for cell in cells:
+        own = [other for other in cells if other == replace(cell, engine=OWN_CALLS.get(cell.engine), first=other.first)]
+        for other in own:
+            ratio = stats.median_ratio(times[cell.cell_id], times[other.cell_id])
+            name = f"our loop, {cell.model}, {cell.engine}:"
+            against = f"{ratio.text(2)} x {label_of(other.engine, other.device)}"
+            findings.append(Finding(f"batch {cell.batch_size}  {name:37}", against))
+    return findings
 
 
 def harness_finding(lean: Cell, ready: Ready, pairs: int) -> Finding:

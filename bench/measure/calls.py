@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bench.adapters.contract import Adapter, Mark, Output, check
 from bench.measure.clock import Stopwatch, Timing
 from bench.models import kinds
+from bench.models.engines import ENGINES
 from bench.records.types import Call
 from bench.spec.cell import WARMUP_FORWARDS, WARMUP_PASSES, Cell
 from bench.spec.work import Work
@@ -77,8 +78,8 @@ class Preparation:
 
 
 def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> Preparation:
-    """Let a captured engine compile and capture the cell's step, unless the cell before it captured the same."""
-    if cell.engine != "captured":
+    """Let an engine compile and capture what the cell's calls need, unless the cell before it needed the same."""
+    if not ENGINES[cell.engine].is_prepared:
         return Preparation()
     start = time.perf_counter()
     compile_s = adapter.prepare([batch.ids for batch in batches])

@@ -16,6 +16,7 @@ import torch
 from bench.adapters.contract import Adapter
 from bench.measure.calls import Batch, ask, batches_of, longest_of, short_cell
 from bench.measure.clock import Stopwatch, kernel_ms
+from bench.models.engines import ENGINES
 from bench.records.machine import Energy, KernelTime, NvmlReport
 from bench.records.types import Beside, Call, Round
 from bench.spec.cell import Cell
@@ -91,7 +92,7 @@ def untraced_ms(adapter: Adapter, short: Cell, batch: Batch) -> float:
 
 def traced(adapter: Adapter, cell: Cell, short: Cell, batch: Batch, latency_ms: float) -> KernelTime | None:
     """How long kernels ran in such a call; None where no kernel is seen, since tracing is not permitted there."""
-    if cell.engine == "captured":
+    if ENGINES[cell.engine].is_prepared:
         adapter.load(cell)
         adapter.prepare([batch.ids])
     adapter.load(short)

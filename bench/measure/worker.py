@@ -29,6 +29,7 @@ from bench.measure.calls import batches_of, capture, timed_calls, warm_up
 from bench.measure.energy_and_kernels import Emit, accompany, trace
 from bench.measure.memory import PeakMemory, limit_memory
 from bench.models import checkpoint
+from bench.models.engines import ENGINES
 from bench.models.release import release
 from bench.records.machine import Environment, MemoryGib, NvmlReport
 from bench.records.types import Round
@@ -75,7 +76,7 @@ def run_cell(
 def memory_of(adapter: Adapter, cell: Cell, peak: PeakMemory) -> MemoryGib:
     """GiB of the weights and of the timed calls' peaks; the allocator does not count the pool of a captured graph."""
     peaks = dict(peak.gib)
-    if cell.engine == "captured" and "allocated" in peaks:
+    if ENGINES[cell.engine].is_prepared and "allocated" in peaks:
         peaks["allocated"] = max(peaks["allocated"], adapter.captured_peak_bytes() / GIB)
     return MemoryGib(weights=adapter.weights_bytes() / GIB, **peaks)
 

@@ -104,7 +104,11 @@ class Checkpoint:
         return self.about_kind.rotates_in_float32 and bool(self.config.get("rope_full_precision", True))
 
     def check_engine(self, engine: str) -> None:
-        """Raise BadInput, naming the key, where an engine does not compute what config.json describes."""
+        """Raise BadInput where this kind of model has no such engine, and, naming the key, where the engine does not
+        compute what config.json describes."""
+        if engine not in self.about_kind.engines:
+            has = ", ".join(self.about_kind.engines)
+            raise BadInput(f"{self.path}: {self.about_kind.label} has no engine {engine} (it has: {has})")
         if engine == "captured":
             configuration.check_captured(self.path / "config.json", self.config, self.about_kind)
 

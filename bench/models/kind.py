@@ -7,6 +7,8 @@ them is in `configuration.py` and `tensor_files.py`.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bench.models.engines import EngineName
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -59,6 +61,9 @@ class Kind:
     values of earlier positions are kept. causal: whether a position sees only itself and what stands before it.
     rotates_in_float32: whether rotary positions are applied in float32 whatever the dtype of the activations.
 
+    engines: the names of the engines that its adapter has (engines.py). own_call: for one that lacks generate(), how to
+    run it as its authors do.
+
     configuration: what its config.json may say. parameter_name: from the name of a parameter in transformers'
     `LlamaForCausalLM`, the body of all kinds, to its name in a file of weights. name_prefixes: beginnings that names in
     a file may lack, since a model that was saved without its head lacks them. llama_settings: from the content of
@@ -72,10 +77,12 @@ class Kind:
     has_cache: bool
     causal: bool
     rotates_in_float32: bool
+    engines: tuple[EngineName, ...]
     configuration: Configuration
     parameter_name: Callable[[str], str]
     name_prefixes: tuple[str, ...]
     llama_settings: Callable[[dict], dict]
+    own_call: str = ""
 
 
 # Keys that change no logit in any kind of model: where a checkpoint comes from, how it was trained, what transformers

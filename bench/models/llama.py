@@ -79,6 +79,7 @@ LLAMA = Kind(
     has_cache=True,
     causal=True,
     rotates_in_float32=False,
+    engines=("eager", "captured", "generate", "generate-static"),
     configuration=Configuration(
         keys=KEYS,
         architectures=("LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"),

@@ -7,7 +7,7 @@ import pandas as pd
 from bench.analysis.comparison import ENERGY, LATENCY, Comparison, Match
 from bench.analysis.doubt import is_too_wide
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import estimate_of
+from bench.analysis.runs import estimate_of, setting_of
 from bench.common import cross_over
 from bench.common.stats import Estimate
 from bench.data import tasks
@@ -154,6 +154,9 @@ def missing_verdict(comparison: Comparison) -> str:
     """Which model's run a comparison lacks, and how to get it."""
     autoregressive, diffusion = labels(comparison)
     lacks_diffusion = not comparison.autoregressive.empty
+    engine = setting_of(comparison.every.iloc[0], "engine", "eager")
+    if lacks_diffusion and not any(kind.has_steps and engine in kind.engines for kind in kinds.KINDS.values()):
+        return f"No verdict: {diffusion} has no engine {engine}; compare engines of {autoregressive} with make engines."
     name, door = (diffusion, "sweep") if lacks_diffusion else (autoregressive, "baseline")
     left_out = comparison.left_out
     if not left_out.empty and (left_out["model"].map(kinds.has_steps) == lacks_diffusion).any():

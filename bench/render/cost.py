@@ -3,9 +3,9 @@
 import pandas as pd
 
 from bench.analysis.cost import PREDICTED, SETTINGS
-from bench.analysis.runs import setting_of
+from bench.analysis.lines import DEFAULTS
 from bench.records.catalogue import of
-from bench.render.wording import MISSING, format_value, part_words
+from bench.render.wording import MISSING, format_value, part_words, setting_text
 
 # Each group of columns: what was measured, what was predicted of it, and the column of their ratio with its digits.
 GROUPS = (
@@ -38,9 +38,11 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
         values = pd.to_numeric(rows[name])
         if values.notna().any():
             result[heading] = [format_value(value, 0) for value in values]
+    differing = {name for name in SETTINGS if rows[name].nunique(dropna=False) > 1}
     for name in SETTINGS:
-        if rows[name].nunique(dropna=False) > 1:
-            result[name] = [setting_of(run, name, MISSING) for _, run in rows.iterrows()]
+        if name in differing or (name == "head" and "engine" in differing):  # two axes, so both are shown
+            default = DEFAULTS.get(name, MISSING)
+            result[name] = [setting_text(run, name, default) or MISSING for _, run in rows.iterrows()]
     for metric, (heading, digits) in columns().items():
         values = pd.to_numeric(rows[metric])
         if values.notna().any():

@@ -2,6 +2,7 @@
 
 from bench.analysis.endpoints import Outcome
 from bench.render.comparison import METRIC_NAMES
+from bench.render.wording import engine_and_head
 from bench.spec.study_file import STUDIES, Endpoint, StudyFile
 
 
@@ -26,7 +27,7 @@ def question(endpoint: Endpoint) -> str:
         what = "steps at which LLaDA takes as long"
     prompts = f", prompts of {endpoint.prompt_tokens}" if endpoint.prompt_tokens else ""
     place = f"{endpoint.gen_length} tokens{prompts}, batch {endpoint.batch}"
-    return f"{what}, {place}, {endpoint.engine} engine, {endpoint.head} head"
+    return f"{what}, {place}, {engine_and_head(endpoint.engine, [endpoint.head])}"
 
 
 def outcome_line(outcome: Outcome) -> str:

@@ -5,7 +5,7 @@ from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.render.comparison import METRIC_NAMES, steps_text
 from bench.render.doubt import equal_words
-from bench.render.wording import interval, weights_label
+from bench.render.wording import engine_and_head, interval, weights_label
 from bench.spec.cell import STOPS
 
 
@@ -54,7 +54,7 @@ def place_words(latency: Latency) -> str:
     prompts = [] if latency.prompt_tokens is None else [f"prompts of {latency.prompt_tokens}"]
     ends = [STOPS[latency.stop]] if latency.stop else []
     parts = [f"{latency.gen_length} tokens", *ends, f"batch {latency.batch_size}", *prompts, latency.dtype]
-    return ", ".join([*parts, f"{latency.engine} engine", f"{latency.head} head"])
+    return ", ".join([*parts, engine_and_head(latency.engine, [latency.head])])
 
 
 def latency_line(latency: Latency) -> str:

@@ -6,6 +6,7 @@ from bench.analysis.hypotheses import Result, Score, independent
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from bench.models import kinds
+from bench.render.wording import engine_and_head
 
 QUANTITIES = {
     "throughput_ratio": "LLaDA's tokens/s over LLaMA's",
@@ -22,17 +23,18 @@ STATES = {  # by what became of a claim
 }
 
 
-def claim_text(claim: Claim) -> str:
-    """ "LLaDA's tokens/s over LLaMA's, 128 tokens, batch 1, 4 tokens a step": what the value is of."""
+def claim_text(claim: Claim, engine: str) -> str:
+    """ "LLaDA's tokens/s over LLaMA's, 128 tokens, batch 1, 4 tokens a step, captured engine, lean head": of what the
+    value is."""
     parts = [QUANTITIES[claim.quantity], f"{claim.gen_length:,} tokens"]
     if claim.quantity == "largest_batch":
-        label = kinds.label_of(claim.model)
-        parts.insert(0, f"{label} {claim.head}" if kinds.has_steps(claim.model) else label)
+        parts.insert(0, kinds.label_of(claim.model))
     elif claim.quantity != "turning_batch":
         parts.append(f"batch {claim.batch}")
     if tokens := claim.tokens_per_step:
         parts.append(f"{tokens:g} token{'' if tokens == 1 else 's'} a step")
-    return ", ".join(parts)
+    has_head = claim.quantity != "largest_batch" or kinds.has_steps(claim.model)
+    return ", ".join([*parts, engine_and_head(engine, [claim.head] if has_head else [])])
 
 
 def lines(scores: list[Score], tolerances: str = "") -> list[str]:
@@ -78,7 +80,8 @@ def result_line(result: Result) -> str:
     measured += ", extrapolated" if result.is_extrapolated else ""
     error = "" if result.log_error is None else f", log error {result.log_error.text(2)}"
     same = f" (the number of {result.same_as} again)" if result.same_as else ""
+    about = claim_text(claim, result.engine)
     return (
-        f"   {claim_text(claim)}: predicted {claim.value:.3g} (within x{claim.factor:g}), {measured}{error}"
+        f"   {about}: predicted {claim.value:.3g} (within x{claim.factor:g}), {measured}{error}"
         f"{STATES[result.state]}{same}"
     )

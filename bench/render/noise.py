@@ -28,7 +28,8 @@ def sentence(noise: Noise) -> str:
     drift = "" if noise.drift is None else f"; from round to round it moved by {noise.drift:.1%}"
     runs = f"{label}'S {noise.engine} RUNS".upper()
     flag = f" (MORE THAN {trust.DRIFT:.0%}: {runs} DRIFTED)" if noise.drifted else ""
+    heads = f" ({' and '.join(noise.heads)} head)" if noise.heads else ""
     return (
-        f"Noise: the same {noise.engine} cell of {label} twice in a round differs by a factor of"
+        f"Noise: the same {noise.engine} cell of {label}{heads} twice in a round differs by a factor of"
         f" {noise.ratio.text(2)}{watched}{drift}{flag}.{left_out}"
     )

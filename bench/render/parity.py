@@ -2,11 +2,9 @@
 
 from bench.analysis import parity as analysis_parity
 from bench.analysis.comparison import Comparison
-from bench.analysis.lines import DEFAULTS
 from bench.analysis.parity import Parity
-from bench.analysis.runs import setting_of
 from bench.analysis.scaling import Scaling
-from bench.render.wording import label_of_models, place_words
+from bench.render.wording import differing_settings, label_of_models, place_words
 
 SETTINGS = ("engine", "head", "attention")  # stand beside a place where they differ
 
@@ -41,12 +39,10 @@ def scaling_sentences(scaling: Scaling) -> list[str]:
     """The bands of a group's break-evens along its axis, in one sentence; empty where floors are not known."""
     names = [label_of_models(scaling.rows.head(0), with_steps=with_steps) for with_steps in (False, True)]
     pairs = analysis_parity.of_scaling(scaling)
-    settings = [[setting_of(run, name, DEFAULTS.get(name, "")) for name in SETTINGS] for run, _ in pairs]
-    differing = [len(set(values)) > 1 for values in zip(*settings, strict=True)]
+    stated = differing_settings([run for run, _ in pairs], SETTINGS)
     parts = []
-    for (run, parity), own in zip(pairs, settings, strict=True):
-        stated = [value for value, differs in zip(own, differing, strict=True) if differs]
-        place = ", ".join([place_words(scaling, run), *stated])
+    for (run, parity), settings in zip(pairs, stated, strict=True):
+        place = ", ".join(filter(None, [place_words(scaling, run), settings]))
         extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
         parts.append(f"{words(parity, *names)} at {place}{extrapolated}")
     return (

@@ -6,7 +6,7 @@ from bench.analysis import scaling as analysis_scaling
 from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import setting_of, with_steps
+from bench.analysis.runs import with_steps
 from bench.analysis.scaling import ALLOCATED, LATENCY, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
@@ -15,6 +15,7 @@ from bench.render.comparison import MEASURES
 from bench.render.doubt import equal_words, steps_interval, what_to_do
 from bench.render.wording import (
     MISSING,
+    differing_settings,
     format_value,
     interval,
     label_of_models,
@@ -22,6 +23,7 @@ from bench.render.wording import (
     line_name,
     note,
     place_words,
+    setting_text,
     weights_label,
 )
 
@@ -73,13 +75,6 @@ def place_columns(scaling: Scaling) -> dict[str, list[str]]:
     """By heading: where each run stands on the group's axis, and in the group of corners on its second one."""
     axes = [scaling.axis, *(["gen_length"] if scaling.kind == "corners" else [])]
     return {HEADINGS[name]: [f"{value:.0f}" for value in scaling.every[name]] for name in axes}
-
-
-def setting_text(run: pd.Series, name: str, default: str) -> str | None:
-    """A setting of a run; None for the head of a model that computes its logits in one way only."""
-    if name == "head" and not kinds.has_steps(run["model"]):
-        return None
-    return setting_of(run, name, default)
 
 
 def ratio_text(ratio: Estimate | None) -> str:
@@ -207,11 +202,10 @@ def rounds_of(scaling: Scaling, run: pd.Series) -> int:
 def break_even_sentences(scaling: Scaling) -> list[str]:
     """The steps at which time breaks even, along the axis."""
     diffusion = with_steps(scaling.rows)
-    differing = [name for name in SETTINGS if diffusion[name].nunique(dropna=False) > 1]
+    stated = differing_settings([run for run, _ in scaling.break_evens], SETTINGS)
     by_setting: dict[str, list[str]] = {}
     floor = floor_of(scaling.noise)
-    for run, steps in scaling.break_evens:
-        setting = ", ".join(setting_of(run, name, SETTINGS[name]) for name in differing)
+    for (run, steps), setting in zip(scaling.break_evens, stated, strict=True):
         place = place_words(scaling, run)
         extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
         by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")

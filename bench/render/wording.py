@@ -1,5 +1,7 @@
 """Words and numbers that several tables share: names of models, titles, notes, noise, what was left out."""
 
+from collections.abc import Iterable, Sequence
+
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
@@ -8,6 +10,7 @@ from bench.analysis.runs import part_of, setting_of, temperature_of
 from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
+from bench.models.engines import label_of
 from bench.spec.cell import STOPS
 
 MISSING = "-"  # where there is no number
@@ -42,13 +45,61 @@ def stop_words(runs: pd.DataFrame) -> str:
     return "" if runs.empty else STOPS.get(setting_of(runs.iloc[0], "stop", ""), "")
 
 
+def engine_and_head(engine: str, heads: Iterable[str] = ()) -> str:
+    """ "captured engine, lean head": how forwards are run, and how LLaDA's logits become tokens. These are two axes, so
+    what names one names the other.
+
+    heads: of the runs with steps that are spoken of; none where there is no such run.
+    """
+    names = list(dict.fromkeys(heads))
+    if not names:
+        return f"{engine} engine"
+    return f"{engine} engine, {' and '.join(names)} {'head' if len(names) == 1 else 'heads'}"
+
+
+def heads_of(runs: pd.DataFrame) -> list[str]:
+    """The heads of those of some runs that have steps, each once."""
+    diffusion = runs[runs["model"].map(kinds.has_steps).astype(bool)]
+    return list(dict.fromkeys(setting_of(run, "head", DEFAULTS["head"]) for _, run in diffusion.iterrows()))
+
+
+def engine_of(run: pd.Series) -> str:
+    """A run's engine, as it stands beside its numbers."""
+    return label_of(setting_of(run, "engine", "eager"), setting_of(run, "platform", ""))
+
+
+def setting_text(run: pd.Series, name: str, default: str) -> str | None:
+    """A setting of a run, as it stands in a column of its own; None for the head of a model that computes its logits in
+    one way only."""
+    if name == "head" and not kinds.has_steps(run["model"]):
+        return None
+    return engine_of(run) if name == "engine" else setting_of(run, name, default)
+
+
+def own_engine_and_head(run: pd.Series) -> str:
+    """ "captured engine, lean head": of one run; of a model without steps the engine alone."""
+    return engine_and_head(engine_of(run), heads_of(run.to_frame().T))
+
+
+def differing_settings(runs: Sequence[pd.Series], names: Iterable[str]) -> list[str]:
+    """In words, for each of some runs with steps, those of its settings that differ between them; engine and head stand
+    together where either differs."""
+    both = {"engine", "head"}
+    values = {name: [setting_of(run, name, DEFAULTS.get(name, "")) for run in runs] for name in names}
+    differing = [name for name in values if len(set(values[name])) > 1]
+    others = [name for name in differing if name not in both]
+    texts = []
+    for number, run in enumerate(runs):
+        pair = [own_engine_and_head(run)] if both & set(differing) else []
+        texts.append(", ".join([*pair, *(values[name][number] for name in others)]))
+    return texts
+
+
 def comparison_title(comparison: Comparison) -> str:
     """ "180 tasks, 32 tokens, natural end, batch 1, float32, greedy, eager engine, lean head": what the runs of a
     comparison have in common."""
     run = comparison.every.iloc[0]
     temperature = temperature_of(run)
-    diffusion = comparison.every[comparison.every["model"].map(kinds.has_steps).astype(bool)]
-    head = "" if diffusion.empty else setting_of(diffusion.iloc[0], "head", DEFAULTS["head"])
     parts = [
         f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
         f"{run['gen_length']:.0f} tokens",
@@ -56,8 +107,7 @@ def comparison_title(comparison: Comparison) -> str:
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
         f"temperature {temperature:g}" if temperature else "greedy",
-        f"{setting_of(run, 'engine', 'eager')} engine",
-        f"{head} head" if head else "",
+        engine_and_head(engine_of(run), heads_of(comparison.every)),
     ]
     return ", ".join(filter(None, parts))
 
@@ -71,11 +121,11 @@ def scaling_title(scaling: Scaling) -> str:
     parts = [PLACES[name].format(first[name]) for name in common if pd.notna(first[name])]
     parts += [words] if (words := stop_words(runs)) else []
     parts.append(first["dtype"])
+    heads = heads_of(runs)
     if runs["engine"].nunique() == 1:
-        parts.append(f"{first['engine']} engine")
-    diffusion = runs[runs["model"].map(kinds.has_steps)]
-    if diffusion["head"].nunique(dropna=False) == 1:
-        parts.append(f"{setting_of(diffusion.iloc[0], 'head', DEFAULTS['head'])} head")
+        parts.append(engine_and_head(engine_of(first), heads))
+    elif len(heads) == 1:  # where both differ, each line names both
+        parts.append(f"{heads[0]} head")
     if pd.notna(first["limit_gib"]):
         parts.append(f"within {float(first['limit_gib']):g} GiB")
     return f"{scaling.kind}: {', '.join(parts)}"

@@ -45,8 +45,8 @@ def state_of(left: int, rounds: int) -> str:
 
 def line_of(cell: Cell, seconds: float, state: str) -> str:
     """A cell's line of the plan."""
-    captured = "captured" if cell.engine == "captured" else None
+    engine = None if cell.engine == "eager" else cell.engine
     kind = NOISE_CHECK if cell.twin else f"{cell.kind} {cell.stop}" if cell.kind == ENDS else cell.kind
-    name = " ".join(filter(None, (cell.model, TWIN_PLACES.get(cell.twin), cell.head, captured, cell.attention)))
+    name = " ".join(filter(None, (cell.model, TWIN_PLACES.get(cell.twin), cell.head, engine, cell.attention)))
     shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
     return LINE.format(cell.cell_id, kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state)

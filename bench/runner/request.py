@@ -19,6 +19,7 @@ from bench.common import provenance
 from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
+from bench.models.engines import ENGINES
 from bench.models.kinds import KINDS, has_steps, role_of
 from bench.spec import model_rules, rules, sentinel
 from bench.spec.work import Work
@@ -91,7 +92,7 @@ def parser(text: str) -> Parser:
     add("--prompts-file", help="JSON lines with prompt and reference")
     add("--temperature", type=float)
     add("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
-    add("--engine", help='eager, captured, or "eager captured"; default: the grid\'s')
+    add("--engine", help='"eager captured generate generate-static", or some of them; default: the grid\'s')
     add("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
     add("--model", help="a directory that replaces the pair's model of its kind")
     add("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
@@ -266,7 +267,7 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     watched = [file for file in grids.values() if file.kind != sentinel.KIND]
     if any(file.sentinel for file in watched):
         engines = {engine for file in watched for engine in expand.as_list(file.engine)}
-        eager_first = sorted(engines, reverse=True)  # where only one sentinel is taken, it is the eager one
+        eager_first = [name for name in ENGINES if name in engines]  # where one sentinel is taken, it is the eager one
         own_models = models_of(grid.read_grid(sentinel.GRID, {}, pair.name), pair)
         others = {model for file in watched for model in models_of(file, pair)} - set(own_models)
         values = {"engine": eager_first, "model": [*own_models, *sorted(others)]}

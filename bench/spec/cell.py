@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from bench.common import dtypes
-from bench.models import kinds
+from bench.models import engines, kinds
 
 # What does not change a result: places, patience, order, and how the cell is named.
 NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first", "former_revision", "identity_version")
@@ -46,7 +46,7 @@ class Cell:
     revision: str  # hash of weights, configuration and tokenizer
     dtype: str  # float32 | bfloat16 | float16 | int8: weights alone, the rest in bfloat16
     device: str  # cpu | cuda
-    engine: str  # eager: forwards as transformers runs them; captured: replayed (bench/adapters/captured.py)
+    engine: str  # eager | captured | generate | generate-static (bench/models/engines.py)
     gen_length: int  # tokens to generate at most
     batch_size: int
     prompts: int
@@ -88,26 +88,26 @@ class Cell:
 
     @property
     def capture(self) -> str:
-        """Names the captured step that the cell replays; an eager cell shares nothing."""
-        if self.engine == "eager":
+        """Names the captured step that the cell replays; on other engines a cell shares nothing."""
+        if self.engine != "captured":
             return self.cell_id
         return identity({k: v for k, v in self.settings().items() if k not in NOT_CAPTURED})
 
     @property
     def label(self) -> str:
         """The cell as a person would call it: `LLaMA`, `LLaDA, 16 steps, tasks`, `noise check of LLaDA, before`."""
-        captured = "captured" if self.engine == "captured" else ""
+        engine = "" if self.engine == "eager" else engines.label_of(self.engine, self.device)
         if self.twin:
             name = f"noise check of {kinds.label_of(self.model)}"
-            return ", ".join(filter(None, (name, TWIN_PLACES[self.twin], captured)))
+            return ", ".join(filter(None, (name, TWIN_PLACES[self.twin], engine)))
         parts = [
             kinds.label_of(self.model),
             f"{self.steps} steps" if self.steps else "",
             "tasks" if self.kind == "tasks" else "",
             STOPS[self.stop] if self.kind == ENDS else "",
             *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),
-            f"{self.head} head" if self.head else "",
-            captured,
+            f"{self.head or 'official'} head" if self.head or (engine and kinds.has_steps(self.model)) else "",
+            engine,
             f"{self.attention} attention" if self.attention else "",
             f"{self.fill} weights" if self.fill else "",
             f"{self.timed} forwards timed" if self.timed else "",

@@ -16,6 +16,7 @@ from bench.data import prompts
 from bench.data.prompt import Prompt
 from bench.data.prompts import keep
 from bench.models import kinds
+from bench.models.engines import ENGINES
 from bench.spec import prompt_ids, rules
 from bench.spec.cell import IDENTITY_VERSION, Cell
 from bench.spec.grid import GridFile
@@ -34,6 +35,8 @@ def resolve(
     prompts run on the first of the longest set. Raises BadInput.
     """
     pair = fetch(pair)
+    asked = [(as_list(grid.engine), [pair.kind_of(name) for name in as_list(grid.model)]) for grid in grids]
+    rules.check_engines([rules.Asked(name, *of_grid) for name, of_grid in zip(where, asked, strict=True)])
     longest = prompts_for([part for grid in grids for part in by_prompts(grid)], pair, prompts_file)
     cells: dict[str, Cell] = {}
     sets: dict[str, tuple[Prompt, ...]] = {}
@@ -123,8 +126,9 @@ def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prom
     rules.check_prompts(ids, point.gen_length, files.describe(), where)
     if point.stop == "references":
         rules.check_references(prompt_set, where)
-    if point.engine == "captured":
+    if ENGINES[point.engine].has_one_shape:
         rules.check_one_shape(ids, point.batch_size, where)
+    if point.engine != "eager":
         rules.check_attention(point.attention, where)
     if kinds.has_steps(point.model):
         rules.check_choices(grid.sampler, grid.cache, where)
@@ -144,6 +148,8 @@ def cells_of(
     for place in points(grid, where):
         point = place._replace(model=pair.kind_of(place.model))
         rules.check_model(point.model, pair.models, where)
+        if not rules.has_engine(point.model, point.engine):
+            continue
         files = pair.models[point.model].filled(point.fill)
         check(point, grid, files, prompt_set, where)
         if files not in named:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from bench.common.errors import BadInput
 from bench.common.read import bounded
 from bench.common.yaml_file import Strict, read_yaml, validate
+from bench.models.engines import ENGINES, EngineName
 from bench.spec.pair import Float, ModelOfPair, Whole
 
 GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
@@ -20,7 +21,6 @@ MOST_DIGITS = 18  # of a number on the command line
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]  # a value, or several to span
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
-Engine = Literal["eager", "captured"]
 Fill = Literal["own", "heavy-tailed", "zero"]
 Dtype = Literal[Float, "int8"]
 Place = Literal["batch_size", "gen_length", "prompt_tokens", "engine"]
@@ -52,7 +52,7 @@ class GridFile(Strict):
     cfg_scale: float = Field(default=0.0, ge=0, le=100)
     logits_eos_inf: bool = False
     confidence_eos_eot: Literal["off", "official", "intent"] = "off"
-    engine: Engine | Annotated[list[Engine], Field(min_length=1)] = "eager"  # bench/adapters/captured.py
+    engine: EngineName | Annotated[list[EngineName], Field(min_length=1)] = "eager"  # bench/models/engines.py
     head: Head | Annotated[list[Head], Field(min_length=1)] = "official"  # LLaDA's: bench/diffusion/head.py
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     time_limit_s: float = Field(default=3600.0, gt=0, le=30 * 86400)  # of one cell in one round
@@ -89,6 +89,18 @@ class GridFile(Strict):
     def needs_references(self) -> bool:
         """Whether some of its answers are as long as their prompts' references."""
         return self.stop is not None and "references" in self.stop
+
+    @model_validator(mode="after")
+    def parts_are_run_by_our_loops(self) -> "GridFile":
+        """Refuse parts of calls, and stated lengths, on an engine whose calls are transformers' own: it cannot leave
+        tokens out, nor end a row where it is told to."""
+        engines = self.engine if isinstance(self.engine, list) else [self.engine]
+        whole = [engine for engine in engines if not ENGINES[engine].runs_parts]
+        if self.tokens_timed is not None and whole:
+            raise ValueError(f"tokens_timed: engine {whole[0]} makes every token of a call; leave one of them out")
+        if self.needs_references and whole:
+            raise ValueError(f"stop: engine {whole[0]} does not end answers by references; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def pairs_have_known_keys(self) -> "GridFile":

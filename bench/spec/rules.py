@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.common.errors import BadInput
 from bench.devices import choose
 from bench.diffusion import choices
-from bench.models import checkpoint
+from bench.models import checkpoint, kinds
+from bench.models.engines import EngineName
 from bench.spec.cell import Cell
 
 if TYPE_CHECKING:
@@ -39,6 +40,35 @@ def check_model(model: str, models: Iterable[str], where: str) -> None:
     """A grid may ask only for models that the pair has. models: their kinds."""
     if model not in models:
         raise BadInput(f"{where}: model {model} is not in the pair, whose models are: {', '.join(models)}")
+
+
+class Asked(NamedTuple):
+    """The engines and the kinds of model that a grid spans. where: the grid, for messages."""
+
+    where: str
+    engines: list[EngineName]
+    models: list[str]
+
+
+def check_engines(asked: list[Asked]) -> None:
+    """Each grid must ask for an engine that one of its models has, and each engine must be asked for of such a model.
+
+    Where several grids take the engines of one command line, a model runs on those of them that it has.
+    """
+    had = {engine for grid in asked for engine in grid.engines for model in grid.models if has_engine(model, engine)}
+    for where, engines, models in asked:
+        lacking = [engine for engine in engines if not any(has_engine(model, engine) for model in models)]
+        wrong = [engine for engine in lacking if len(lacking) == len(engines) or engine not in had]
+        if wrong:
+            kind = kinds.KINDS[models[0]]
+            counterpart = f"; {kind.own_call}" if kind.own_call else ""
+            have = ", ".join(kind.engines)
+            raise BadInput(f"{where}: {kind.label} has no engine {wrong[0]} (it has: {have}){counterpart}")
+
+
+def has_engine(model: str, engine: EngineName) -> bool:
+    """Whether a kind of model has an engine."""
+    return engine in kinds.KINDS[model].engines
 
 
 def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
@@ -146,7 +176,8 @@ def check_one_shape(prompt_set: list[list[int]], batch: int, where: str) -> None
 def check_attention(attention: str, where: str) -> None:
     """Attention `math` needs the eager engine.
 
-    A captured step of LLaMA computes its attention as plain products in any case, so that `math` would compare nothing.
+    A captured step of LLaMA computes its attention as plain products in any case, so that `math` would compare nothing,
+    and transformers' generate() is run as it comes.
     """
     if attention == "math":
         raise BadInput(f"{where}: attention math is compared on transformers' own modules; give engine: eager")

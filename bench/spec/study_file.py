@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bench.common.yaml_file import Strict, read_yaml
-from bench.spec.grid import Engine, Head
+from bench.spec.grid import Head
 from bench.spec.pair import Metric, Whole
 
 STUDIES = Path("configs/studies")
@@ -27,7 +27,7 @@ class Endpoint(Strict):
     batch: Whole = 1
     gen_length: Whole = 128
     prompt_tokens: Whole | None = None  # where prompts are cut to one length
-    engine: Engine = "captured"
+    engine: Literal["eager", "captured"] = "captured"  # one that both models have
     head: Head = "lean"
     metric: Metric | None = None  # for quality: within the pair's margin of LLaMA's at the most steps that were run?
 

@@ -132,7 +132,7 @@ def run_name(cell: Settings) -> str:
         return "human reference"
     if isinstance(cell, Likelihood):
         return f"{cell.model} likelihood of {cell.text}"
-    engine = "captured" if cell.engine == "captured" else ""
+    engine = "" if cell.engine == "eager" else cell.engine
     if cell.kind == "sentinel":
         beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""
         return ", ".join(filter(None, (f"sentinel {cell.twin}, {cell.model}", engine, beside)))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from bench.analysis.comparison import Comparison
 from bench.models import kinds
+from bench.render import wording
 from bench.render.comparison import labels
 from paper.figures.style import COLORS, LINE_STYLES, bars, doubling_axis, estimates, fit_to_values, plain_log
 
@@ -179,10 +180,12 @@ def step_time_panel(axes: Axes, parts: list[Comparison], metric: str, unit: str)
     values = []
     for part, style in zip(parts, LINE_STYLES, strict=False):
         autoregressive, diffusion = labels(part)
-        engine = f", {part.diffusion['engine'].iloc[0]}" if len(parts) > 1 else ""
-        curve(axes, part.diffusion, metric, f"{diffusion}{engine}", style)
-        reference_style = style if len(parts) > 1 else "--"
-        reference_line(axes, part.autoregressive, metric, f"{autoregressive}{unit}{engine}", reference_style)
+        several = len(parts) > 1
+        of_diffusion = f", {wording.own_engine_and_head(part.diffusion.iloc[0])}" if several else ""
+        of_reference = f", {wording.own_engine_and_head(part.autoregressive.iloc[0])}" if several else ""
+        curve(axes, part.diffusion, metric, f"{diffusion}{of_diffusion}", style)
+        reference_style = style if several else "--"
+        reference_line(axes, part.autoregressive, metric, f"{autoregressive}{unit}{of_reference}", reference_style)
         values += [estimate.value for estimate in estimates(part.rows, metric)]
     doubling_axis(axes, sorted({steps for part in parts for steps in part.diffusion["steps"]}))
     axes.legend(loc="best", fontsize=8)

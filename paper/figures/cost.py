@@ -9,8 +9,9 @@ import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.analysis.surface import Surface, ceilings_of
+from bench.analysis.surface import HEAD, Surface, ceilings_of
 from bench.models import kinds
+from bench.render.wording import engine_and_head
 from paper.figures.style import COLORS
 
 MARKERS = "osD^vP*X<>"  # of the kinds of cells
@@ -38,7 +39,8 @@ def surface(about: Surface) -> plt.Figure:
     axes.tick_params(axis="y", rotation=0)
     title = f"at {about.words}" if "published" not in about.words else about.words
     frames = "; framed: [measured]" if about.measured else ""
-    axes.set_title(f"{title}, prompts of {about.prompt_tokens}{frames}", fontsize=9)
+    compared = engine_and_head(about.engine, [HEAD])
+    axes.set_title(f"{title}, prompts of {about.prompt_tokens}, {compared}{frames}", fontsize=9)
     return figure
 
 

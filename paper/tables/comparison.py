@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
-from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import estimate_of, setting_of
+from bench.analysis.runs import estimate_of
 from bench.common import stats
 from bench.data import tasks
 from bench.models import kinds
@@ -85,10 +84,8 @@ def model_name(run: pd.Series) -> str:
 
 
 def engine_name(run: pd.Series) -> str:
-    """ "LLaDA, 16 steps, captured, lean head": also the settings in which comparisons on other engines differ."""
-    has_head = kinds.has_steps(run["model"])
-    head = f", {setting_of(run, 'head', DEFAULTS['head'])} head" if has_head else ""
-    return f"{model_name(run)}, {run['engine']}{head}"
+    """ "LLaDA, 16 steps, captured engine, lean head": also those in which comparisons on other engines differ."""
+    return f"{model_name(run)}, {wording.own_engine_and_head(run)}"
 
 
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:

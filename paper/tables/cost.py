@@ -12,6 +12,7 @@ from bench.cost.cards import devices
 from bench.cost.predictions import Models
 from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units
+from bench.render import wording
 from bench.render.hypotheses import claim_text
 from bench.render.wording import part_words
 from bench.spec.cell import ENDS, STOPS
@@ -40,8 +41,8 @@ COST = (
 )
 COST_MEMORY = "The cost model's peak memory, in closed form, beside the peak of torch's allocator."
 CARDS = (
-    "Predicted from published peaks, nothing measured: the 8B shapes in bfloat16, prompts of 128 tokens, lean head,"
-    " captured engine. Largest batches: what the closed form fits into the card's memory."
+    "Predicted from published peaks, nothing measured: the 8B shapes in bfloat16, prompts of 128 tokens, captured"
+    " engine, lean head. Largest batches: what the closed form fits into the card's memory."
 )
 HYPOTHESES = (
     "Hypotheses stated from the cost model before the 8B study ran (\\texttt{paper/hypotheses.yaml}); a claim is met if"
@@ -82,11 +83,11 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
 
 
 def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, lean, captured": kind, model and steps, and the settings that are not the default; of runs
-    that differ in how answers end, that too."""
+    """ "length: LLaDA 32, captured engine, lean head": kind, model and steps, engine and head, and the other settings
+    that are not the default; of runs that differ in how answers end, that too."""
     ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
-    settings = [setting_of(run, name, "") for name in ("head", "engine", "attention", "fill")]
+    settings = [wording.own_engine_and_head(run), *(setting_of(run, name, "") for name in ("attention", "fill"))]
     return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
 
 
@@ -110,7 +111,7 @@ def hypotheses_table(scores: list[Score]) -> pd.DataFrame:
 def claim_line(score: Score, result: Result) -> dict[str, str]:
     """A line of the table of hypotheses."""
     return {
-        "claim": escape(claim_text(result.claim)),
+        "claim": escape(claim_text(result.claim, result.engine)),
         "predicted": digits(result.claim.value),
         "within": f"$\\times {result.claim.factor:g}$",
         "measured": measured_text(result),

@@ -33,7 +33,9 @@ def test_there_are_the_four_that_were_promised():
     assert {"H1", "H2", "H3", "H4"} <= set(ABOUT.hypotheses)
 
 
-@pytest.mark.parametrize(("name", "claim"), CLAIMS, ids=[f"{name}: {claim_text(claim)}" for name, claim in CLAIMS])
+@pytest.mark.parametrize(
+    ("name", "claim"), CLAIMS, ids=[f"{name}: {claim_text(claim, 'an')}" for name, claim in CLAIMS]
+)
 def test_the_numbers_are_those_of_the_cost_model(name, claim):
     predicted = hypotheses.predicted(claim, ABOUT.hypotheses[name].engine, ABOUT, MODELS)
     assert claim.value == pytest.approx(predicted, rel=0.005)

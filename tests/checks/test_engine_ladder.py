@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.adapters.llama import LlamaAdapter
 from bench.checks import engine_ladder
 from bench.checks.finding import all_met
 from bench.common.errors import BadInput
@@ -11,6 +12,7 @@ from bench.data.prompt import Prompt
 from bench.spec.work import Work
 from tests.conftest import make_cell
 
+ENGINES = ("eager", "generate", "generate-static", "captured")  # of LLaMA
 SMALL = {"gen_length": 8, "stop": "length", "prompts": 2, "batch_size": 2, "prompt_tokens": 4}
 
 
@@ -21,7 +23,7 @@ def work() -> Work:
         for engine in ("eager", "captured")
         for head in ("official-old", None, "lean")
     ]
-    llama = [make_cell("llama", engine=engine, **SMALL) for engine in ("eager", "captured")]
+    llama = [make_cell("llama", engine=engine, **SMALL) for engine in ENGINES]
     ids = {"llama": [0, 3, 40, 4], "llada": [0, 3, 40, 4]}
     return Work("engines", 1, 0, (*llada, *llama), {"h": (Prompt("p", None, ids),) * 2})
 
@@ -30,7 +32,7 @@ def test_every_cell_is_timed_once_a_repeat_on_shared_weights(work):
     ready = engine_ladder.adapters_of(work, print)
     assert len({id(adapter.model) for adapter, _ in ready.values()}) == 2
     times = engine_ladder.step_times(work, ready, 3)
-    assert [len(values) for values in times.values()] == [3] * 8
+    assert [len(values) for values in times.values()] == [3] * 10
     assert min(min(values) for values in times.values()) > 0
 
 
@@ -54,13 +56,15 @@ def test_targets_are_of_the_captured_lean_step(work, capsys):
     def times(official_ms: float) -> engine_ladder.Times:
         of = {("eager", "official-old"): 36.0, ("eager", None): official_ms, ("captured", "lean"): 10.0}
         return {c.cell_id: [of.get((c.engine, c.head), 20.0)] * 6 for c in work.cells if c.model == "llada"} | {
-            c.cell_id: [3.0 if c.engine == "eager" else 2.0] * 6 for c in work.cells if c.model == "llama"
+            c.cell_id: [{"eager": 3.0, "generate": 4.0, "generate-static": 8.0}.get(c.engine, 2.0)] * 6
+            for c in work.cells
+            if c.model == "llama"
         }
 
     assert print_steps(work, times(25.0), {})
     printed = capsys.readouterr().out
     assert "1.80 [1.80, 1.80] x eager lean   3.60 [3.60, 3.60] x captured lean, target 1.8: ok" in printed
-    assert "llama, eager                      3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
+    assert "llama, eager                              3.00 ms   1.50 [1.50, 1.50] x captured\n" in printed
     assert not print_steps(work, times(12.0), {})
     assert "1.20 [1.20, 1.20] x captured lean, target 1.25: MISSED" in capsys.readouterr().out
 
@@ -97,3 +101,25 @@ def test_on_a_cpu_llada_has_a_floor_and_no_target_of_it(work, capsys, monkeypatc
 def test_work_without_the_cells_is_bad_input(work):
     with pytest.raises(BadInput, match="no cell of model llada, engine captured, head lean"):
         engine_ladder.cell_with(work.cells[:3], model="llada", engine="captured", head="lean")
+
+
+def test_what_our_loop_changes_is_its_step_over_that_of_transformers_own_call(work):
+    of = {"eager": 3.0, "generate": 4.0, "generate-static": 8.0, "captured": 2.0}
+    times = {cell.cell_id: [of[cell.engine]] * 6 for cell in work.cells}
+    lines = [engine_ladder.line_of(finding) for finding in engine_ladder.loop_findings(work.cells, times)]
+    assert [" ".join(line.split()) for line in lines] == [
+        "batch 2 our loop, llama, eager: 0.75 [0.75, 0.75] x generate",
+        "batch 2 our loop, llama, captured: 0.25 [0.25, 0.25] x generate-static (not compiled)",
+    ]
+    ours = [cell for cell in work.cells if not cell.engine.startswith("generate")]
+    assert engine_ladder.loop_findings(ours, times) == []  # work of a time when there was no such rung
+
+
+def test_what_generate_compiles_is_prepared_behind_every_capture(work, monkeypatch):
+    prepared: list[str] = []
+    real = LlamaAdapter.prepare
+    monkeypatch.setattr(
+        LlamaAdapter, "prepare", lambda self, batches: prepared.append(self.cell.engine) or real(self, batches)
+    )
+    engine_ladder.adapters_of(work, print)
+    assert prepared == ["eager", "generate", "captured", "generate-static"]

@@ -143,7 +143,7 @@ def test_the_terminal_shows_table_and_verdict(study):
     assert "BERTScore" in study.stdout
     assert "Time: LLaMA answers in" in study.stdout
     assert "Quality: " in study.stdout
-    for model in ("LLaMA", "LLaDA"):
+    for model in ("LLaMA", "LLaDA (official head)"):
         assert f"Noise: the same eager cell of {model} twice in a round differs by a factor of" in study.stdout
 
 

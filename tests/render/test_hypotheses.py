@@ -12,11 +12,12 @@ def test_a_refuted_hypothesis_says_which_claim_was_not_met():
     score = Score(
         "H",
         "words",
-        [Result(claim, met), Result(claim, Estimate(151.0)), Result(claim, straddling), Result(claim, None)],
+        [Result(claim, measured, "eager") for measured in (met, Estimate(151.0), straddling, None)],
     )
     _, first, *claims = hypotheses.lines([score])
     assert first == "H refuted: words"
-    begin = "   steps at which time breaks even, 128 tokens, batch 1: predicted 100 (within x1.5), "
+    about = "steps at which time breaks even, 128 tokens, batch 1, eager engine, lean head"
+    begin = f"   {about}: predicted 100 (within x1.5), "
     assert claims == [
         f"{begin}measured 100 [90, 110], log error 0.00 [-0.11, 0.10], as predicted",
         f"{begin}measured 151, log error 0.41, NOT as predicted",
@@ -41,6 +42,8 @@ def test_claims_about_one_number_are_counted_once_and_the_tolerances_are_said_to
 
 def test_a_claim_about_memory_names_the_model_and_its_head():
     llada = Claim(quantity="largest_batch", model="llada", gen_length=2048, value=61, factor=1.1, head="official")
-    assert hypotheses.claim_text(llada) == "LLaDA official, largest batch that fits, 2,048 tokens"
+    assert hypotheses.claim_text(llada, "eager") == (
+        "LLaDA, largest batch that fits, 2,048 tokens, eager engine, official head"
+    )
     llama = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=61, factor=1.1)
-    assert hypotheses.claim_text(llama) == "LLaMA, largest batch that fits, 2,048 tokens"
+    assert hypotheses.claim_text(llama, "eager") == "LLaMA, largest batch that fits, 2,048 tokens, eager engine"

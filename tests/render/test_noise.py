@@ -17,7 +17,7 @@ def sentence(rows: list[dict], kind: str) -> str:
 
 def test_runs_are_shown_the_noise_of_their_own_engine():
     rows = [*runs("batch", "captured"), *runs("prompt", "eager"), *twins("eager"), *twins("captured")]
-    begin = "Noise: the same {} cell of LLaDA twice in a round differs by a factor of {} ["
+    begin = "Noise: the same {} cell of LLaDA (official head) twice in a round differs by a factor of {} ["
     assert begin.format("captured", "1.25") in sentence(rows, "batch")
     assert begin.format("eager", "1.50") in sentence(rows, "prompt")
 
@@ -25,8 +25,8 @@ def test_runs_are_shown_the_noise_of_their_own_engine():
 def test_runs_of_both_engines_are_shown_both():
     rows = [*runs("engines", "eager"), *runs("engines", "captured"), *twins("captured"), *twins("eager")]
     words = sentence(rows, "engines")
-    assert "the same eager cell of LLaDA twice in a round differs by a factor of 1.50 [" in words
-    assert "the same captured cell of LLaDA twice in a round differs by a factor of 1.25 [" in words
+    assert "the same eager cell of LLaDA (official head) twice in a round differs by a factor of 1.50 [" in words
+    assert "the same captured cell of LLaDA (official head) twice in a round differs by a factor of 1.25 [" in words
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,9 @@ def test_the_engine_is_an_axis_and_a_captured_one_needs_one_shape(tmp_path, pair
         ("llada", "eager"), ("llada", "captured"), ("llama", "eager"), ("llama", "captured"),
     ]  # fmt: skip
     llada, llama = "LLaDA, 8 steps, 128 tokens, batch 1", "LLaMA, 128 tokens, batch 1"
-    assert [cell.label for cell in spanned] == [llada, f"{llada}, captured", llama, f"{llama}, captured"]
+    assert [cell.label for cell in spanned] == [
+        llada, f"{llada}, official head, captured", llama, f"{llama}, captured",
+    ]  # fmt: skip
     text = refusal(lambda: cells(tmp_path, pair_file, **one_shape, prompts=3, batch_size=2))
     assert "3 prompts in batches of 2 leave 1 over; give a multiple of 2" in text
     ragged = (*ASKED, Prompt("longer", None, {"llama": [1, 2, 3], "llada": [1, 2, 3]}))
