@@ -37,9 +37,10 @@ FORWARDS = "compute/nfe"
 @dataclass(frozen=True)
 class Lengths:
     """The lengths of the prompts' references in tokens of LLaMA, cut to what an answer may have: how many there are,
-    and their quartiles."""
+    how many of them have all that an answer may have, and their quartiles."""
 
     answers: int
+    full: int
     low: float
     median: float
     high: float
@@ -132,7 +133,7 @@ def regime_of(run: pd.Series, good: pd.DataFrame, histories: Histories) -> Regim
         rounds=len(rates),
         kept=(mean_kept(other), mean_kept(run)),
         forwards=float(other[FORWARDS]),
-        lengths=quartiles(lengths_of(other)) if run["stop"] == "references" else None,
+        lengths=described(lengths_of(other), other["gen_length"]) if run["stop"] == "references" else None,
         runs=(other["run_id"], run["run_id"]),
     )
 
@@ -143,9 +144,10 @@ def lengths_of(run: pd.Series) -> list[int]:
     return [int(float(length)) for length in str(run["answer_lengths"]).split()]
 
 
-def quartiles(lengths: list[int]) -> Lengths:
-    """How many lengths there are, and their quartiles."""
-    return Lengths(len(lengths), *(float(value) for value in np.percentile(lengths, [25, 50, 75])))
+def described(lengths: list[int], most: float) -> Lengths:
+    """Some lengths as a distribution. most: tokens that an answer may have."""
+    quartiles = (float(value) for value in np.percentile(lengths, [25, 50, 75]))
+    return Lengths(len(lengths), sum(length >= most for length in lengths), *quartiles)
 
 
 def mean_kept(run: pd.Series) -> float:

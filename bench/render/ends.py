@@ -79,7 +79,8 @@ def kept_words(regime: Regime) -> str:
         unit = "" if regime.per_byte else ", compared by tokens"
         return f"on average {regime.kept[0]:.1f} tokens of LLaMA and {regime.kept[1]:.1f} of LLaDA{unit}"
     of = regime.lengths
-    return f"median {of.median:.0f} tokens, quartiles {of.low:.0f} and {of.high:.0f}, of {of.answers}"
+    full = f", {of.full} of them of full length" if of.full else ""
+    return f"median {of.median:.0f} tokens, quartiles {of.low:.0f} and {of.high:.0f}, of {of.answers} answers{full}"
 
 
 def ratio_words(place: Place, regime: Regime) -> str:

@@ -276,11 +276,14 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
 
 
 def applies(file: GridFile, pair: PairFile, prompts_file: str | None) -> bool:
-    """Whether a pair and its prompts have what a grid needs: the tasks, or a reference for every prompt."""
+    """Whether a pair and its prompts have what a grid needs: the tasks; texts that end by themselves, which those of
+    random weights do not; a reference for every prompt."""
     from bench.data import prompts
 
     if file.source == "tasks":
         return "accuracy" in pair.metrics
+    if "eos" in file.stops and pair.has_random_weights:
+        return False
     return not file.needs_references or prompts.have_references(prompts_file or pair.prompts.source)
 
 

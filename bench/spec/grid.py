@@ -72,7 +72,7 @@ class GridFile(Strict):
     @model_validator(mode="after")
     def scaling_is_not_scored(self) -> "GridFile":
         """Refuse settings under which text has no quality where answers are free to end, since they would be scored."""
-        stops = set(self.stop) if isinstance(self.stop, list) else {self.stop}
+        stops = self.stops
         for name in ("prompt_tokens", "calls"):
             if getattr(self, name) is not None and (stops - NOT_SCORED or self.source == "tasks"):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length, or references")
@@ -86,9 +86,14 @@ class GridFile(Strict):
         return self
 
     @property
+    def stops(self) -> set[str | None]:
+        """How its answers end; None stands for the pair's way."""
+        return set(self.stop) if isinstance(self.stop, list) else {self.stop}
+
+    @property
     def needs_references(self) -> bool:
         """Whether some of its answers are as long as their prompts' references."""
-        return self.stop is not None and "references" in self.stop
+        return "references" in self.stops
 
     @model_validator(mode="after")
     def parts_are_run_by_our_loops(self) -> "GridFile":

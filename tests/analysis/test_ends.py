@@ -36,8 +36,8 @@ def test_every_place_says_both_regimes_beside_each_other():
     assert title == ("How answers end: LLaDA's time over LLaMA's for as much kept text (above 1: LLaDA is slower).")
     assert one == (
         "  At batch 1, 256 tokens, prompts of 32, LLaDA in 32 steps, float32, eager engine, lean head: forced length"
-        " 0.21 [0.21, 0.21]; answers as long as the references (median 61 tokens, quartiles 56 and 97, of 8; a call"
-        " of LLaMA has 90.9 forwards) 0.59 [0.59, 0.59]."
+        " 0.21 [0.21, 0.21]; answers as long as the references (median 61 tokens, quartiles 56 and 97, of 8 answers, 1"
+        " of them of full length; a call of LLaMA has 90.9 forwards) 0.59 [0.59, 0.59]."
     )
     assert "forced length 1.67 [1.67, 1.67]; answers" in eight
     assert "a call of LLaMA has 256.0 forwards) 1.67 [1.67, 1.67]." in eight

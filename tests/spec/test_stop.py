@@ -156,6 +156,14 @@ def test_a_study_of_prompts_without_references_goes_without_the_grid(tmp_path, a
         resolve(alone)
 
 
+def test_random_weights_have_no_natural_end(tmp_path, asked):
+    shapes = yaml.safe_load(Path("configs/pairs/8b-shapes.yaml").read_text())
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(shapes | {"name": "mine"}))  # the grid has no values of its own for it
+    asked_for = Request(grids=("baseline",), also=("ends",), pair=str(mine), prompts_file=str(asked))
+    assert "ends" not in request.read_grids(asked_for, read_pair(str(mine)))
+
+
 def test_the_shipped_grid_has_forced_length_beside_another_regime_for_every_pair():
     for pair in ("pocket", "8b", "8b-base", "8b-shapes"):
         read = grid.read_grid("ends", {}, pair)
