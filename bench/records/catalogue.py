@@ -101,7 +101,8 @@ COMPUTE = (
            " `generate-static`); absent where the cell before it replayed the same step", "wall time of torch.compile"),
     Metric("compute/capture_s", "s", "capture s", 1,
            "seconds to capture a step, before the warm-up and in no latency (engines `captured` and"
-           " `generate-static`); absent where the cell before it replayed the same step", "wall time of preparing the engine, without compiling"),
+           " `generate-static`); absent where the cell before it replayed the same step",
+           "wall time of preparing the engine, without compiling"),
     Metric("compute/sm_clock_mhz", "MHz", "clock MHz", 0,
            "mean clock of the multiprocessors over the timed region, five readings a second (GPU only)",
            "mean of NVML's readings"),
