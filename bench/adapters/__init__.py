@@ -1,1 +1,1 @@
-"""A model behind the contract that a worker speaks: by our loop or by transformers' own call."""
+"""Models behind the contract that a worker speaks: by our loop or by transformers' own, token by token or denoising."""

@@ -98,11 +98,12 @@ COMPUTE = (
            " timed, of cells whose calls are run whole",
            "1 - milliseconds with a kernel / milliseconds of the same call untraced"),
     Metric("compute/compile_s", "s", "compile s", 1,
-           "seconds to compile a step, before the warm-up and in no latency (engine `captured`); absent where the cell"
-           " before it replayed the same step", "wall time of torch.compile"),
+           "seconds to compile a step, before the warm-up and in no latency (engines `captured` and"
+           " `generate-static`); absent where the cell before it replayed the same step", "wall time of torch.compile"),
     Metric("compute/capture_s", "s", "capture s", 1,
-           "seconds to capture a step, before the warm-up and in no latency (engine `captured`); absent where the cell"
-           " before it replayed the same step", "wall time of preparing the engine, without compiling"),
+           "seconds to capture a step, before the warm-up and in no latency (engines `captured` and"
+           " `generate-static`); absent where the cell before it replayed the same step",
+           "wall time of preparing the engine, without compiling"),
     Metric("compute/sm_clock_mhz", "MHz", "clock MHz", 0,
            "mean clock of the multiprocessors over the timed region, five readings a second (GPU only)",
            "mean of NVML's readings"),

@@ -45,16 +45,16 @@ def stop_words(runs: pd.DataFrame) -> str:
     return "" if runs.empty else STOPS.get(setting_of(runs.iloc[0], "stop", ""), "")
 
 
-def engine_and_head(engine: str, heads: Iterable[str] = ()) -> str:
+def engine_and_head(engine: str, heads: Iterable[str] = (), is_short: bool = False) -> str:
     """ "captured engine, lean head": how forwards are run, and how LLaDA's logits become tokens. These are two axes, so
     what names one names the other.
 
-    heads: of the runs with steps that are spoken of; none where there is no such run.
+    heads: of the runs with steps that are spoken of; none where there is no such run. is_short: "captured, lean head",
+    for the lines of tables and figures.
     """
     names = list(dict.fromkeys(heads))
-    if not names:
-        return f"{engine} engine"
-    return f"{engine} engine, {' and '.join(names)} {'head' if len(names) == 1 else 'heads'}"
+    name = engine if is_short else f"{engine} engine"
+    return f"{name}, {' and '.join(names)} {'head' if len(names) == 1 else 'heads'}" if names else name
 
 
 def heads_of(runs: pd.DataFrame) -> list[str]:
@@ -76,9 +76,9 @@ def setting_text(run: pd.Series, name: str, default: str) -> str | None:
     return engine_of(run) if name == "engine" else setting_of(run, name, default)
 
 
-def own_engine_and_head(run: pd.Series) -> str:
+def own_engine_and_head(run: pd.Series, is_short: bool = False) -> str:
     """ "captured engine, lean head": of one run; of a model without steps the engine alone."""
-    return engine_and_head(engine_of(run), heads_of(run.to_frame().T))
+    return engine_and_head(engine_of(run), heads_of(run.to_frame().T), is_short)
 
 
 def differing_settings(runs: Sequence[pd.Series], names: Iterable[str]) -> list[str]:

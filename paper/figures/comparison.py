@@ -181,14 +181,16 @@ def step_time_panel(axes: Axes, parts: list[Comparison], metric: str, unit: str)
     for part, style in zip(parts, LINE_STYLES, strict=False):
         autoregressive, diffusion = labels(part)
         several = len(parts) > 1
-        of_diffusion = f", {wording.own_engine_and_head(part.diffusion.iloc[0])}" if several else ""
-        of_reference = f", {wording.own_engine_and_head(part.autoregressive.iloc[0])}" if several else ""
+        of_diffusion, of_reference = (
+            f", {wording.own_engine_and_head(runs.iloc[0], is_short=True)}" if several else ""
+            for runs in (part.diffusion, part.autoregressive)
+        )
         curve(axes, part.diffusion, metric, f"{diffusion}{of_diffusion}", style)
         reference_style = style if several else "--"
         reference_line(axes, part.autoregressive, metric, f"{autoregressive}{unit}{of_reference}", reference_style)
         values += [estimate.value for estimate in estimates(part.rows, metric)]
     doubling_axis(axes, sorted({steps for part in parts for steps in part.diffusion["steps"]}))
-    axes.legend(loc="best", fontsize=8)
+    axes.legend(loc="best", fontsize=7 if len(parts) > 1 else 8)
     return values
 
 

@@ -84,8 +84,8 @@ def model_name(run: pd.Series) -> str:
 
 
 def engine_name(run: pd.Series) -> str:
-    """ "LLaDA, 16 steps, captured engine, lean head": also those in which comparisons on other engines differ."""
-    return f"{model_name(run)}, {wording.own_engine_and_head(run)}"
+    """ "LLaDA, 16 steps, captured, lean head": also those in which comparisons on other engines differ."""
+    return f"{model_name(run)}, {wording.own_engine_and_head(run, is_short=True)}"
 
 
 def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], intervals: bool = True) -> pd.DataFrame:

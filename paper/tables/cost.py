@@ -83,11 +83,12 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
 
 
 def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, captured engine, lean head": kind, model and steps, engine and head, and the other settings
+    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head, and the other settings
     that are not the default; of runs that differ in how answers end, that too."""
     ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
-    settings = [wording.own_engine_and_head(run), *(setting_of(run, name, "") for name in ("attention", "fill"))]
+    both = wording.own_engine_and_head(run, is_short=True)
+    settings = [both, *(setting_of(run, name, "") for name in ("attention", "fill"))]
     return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
 
 

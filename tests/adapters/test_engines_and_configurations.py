@@ -75,11 +75,12 @@ def is_captured(config: dict) -> bool:
 
 
 def compare(config: dict) -> None:
-    """Captured equals eager equals generate(), or the captured engine refuses by the name of a key that it lacks."""
+    """Every engine gives the texts of generate(), or the captured one refuses by the name of a key that it lacks."""
     with tempfile.TemporaryDirectory() as name:
         folder = write_random(Path(name), config)
         expected = of_transformers(folder)
-        assert answers("llama", folder, "eager") == expected
+        for engine in ("eager", "generate", "generate-static"):
+            assert answers("llama", folder, engine) == expected, engine
         if is_captured(config):
             assert answers("llama", folder, "captured") == expected
             return

@@ -39,13 +39,13 @@ def test_runs_on_several_engines_are_named_by_them(made_up):
     captured = rows.assign(engine="captured", run_id=rows["run_id"] + "x")
     every = made_up.comparisons(pd.concat([rows.assign(engine="eager"), captured], ignore_index=True))
     table = topic_table(pd.concat([comparison.every for comparison in every]), LATENCY_COLUMNS)
-    assert list(table.index)[:2] == ["LLaMA, captured engine", "LLaDA, 4 steps, captured engine, official head"]
-    assert "LLaMA, eager engine" in table.index
+    assert list(table.index)[:2] == ["LLaMA, captured", "LLaDA, 4 steps, captured, official head"]
+    assert "LLaMA, eager" in table.index
     figure = figures_comparison.step_time(every[0], every[1:])
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert sorted(names) == [
-        "LLaDA, captured engine, official head", "LLaDA, eager engine, official head",
-        "LLaMA, captured engine", "LLaMA, eager engine",
+        "LLaDA, captured, official head", "LLaDA, eager, official head",
+        "LLaMA, captured", "LLaMA, eager",
     ]  # fmt: skip
     plt.close(figure)
 

@@ -43,7 +43,7 @@ def test_the_roofline_shows_all_that_lies_under_it():
 def test_a_whole_run_stands_for_its_part_in_the_table():
     runs = pd.DataFrame([run("llada", steps_timed=4, **{"latency/latency_ms": 999.0}), run("llada")])
     table = tables_cost.beside_model(cost.rows(runs), tables_cost.TIMES)
-    assert table.index.tolist() == ["batch: LLaDA 16, captured engine, lean head"]
+    assert table.index.tolist() == ["batch: LLaDA 16, captured, lean head"]
     assert table["batch, prompt, tokens"].tolist() == ["4, 32, 64"]
     assert table["latency ms"].tolist() == ["300.0"]
     assert tables_cost.beside_model(cost.rows(runs), tables_cost.PEAKS).empty

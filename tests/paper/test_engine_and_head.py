@@ -84,10 +84,8 @@ def test_titles_tables_and_verdicts_of_answers_name_both(answers):
     table = tables_comparison.topic_table(
         pd.concat([comparison.every for comparison in answers]), tables_comparison.TOPICS["latency"][1]
     )
-    assert "LLaMA, generate-static (not compiled) engine" in table.index
-    assert {"LLaDA, 4 steps, captured engine, lean head", "LLaDA, 8 steps, eager engine, official head"} <= set(
-        table.index
-    )
+    assert "LLaMA, generate-static (not compiled)" in table.index
+    assert {"LLaDA, 4 steps, captured, lean head", "LLaDA, 8 steps, eager, official head"} <= set(table.index)
     assert unnamed(list(table.index)) == []
     figure = figures_comparison.step_time(with_both[0], with_both[1:])
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
