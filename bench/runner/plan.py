@@ -9,7 +9,7 @@ from bench.spec.cell import ENDS, TWIN_PLACES, Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
-LINE = "{:14}{:17}{:24}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
+LINE = "{:14}{:17}{:30}{:>6}{:>8}{:>8}{:>7}{:>9}{:>7}{:>10}  {}"
 HEADINGS = ("cell", "kind", "model", "steps", "tokens", "prompt", "batch", "prompts", "timed", "est. min", "state")
 
 
