@@ -12,6 +12,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bench.adapters.replay import Replay
+from bench.diffusion.caches.base import Pass
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
@@ -86,7 +87,12 @@ class Denoiser:
         body = StaticBody(model, rows, prompt_length + options.gen_length)
         self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device)
         self.canvas.begin.fill_(prompt_length)
-        self.step = Replay(self.canvas.step, device)
+        full = Pass("full", self.canvas.extent.canvas)
+        self.step = Replay(lambda: self.canvas.step(full), device)
+
+    def make(self, pass_: Pass) -> None:
+        """The step with this forward: bench/spec/decoder_rules.py lets only decoders through that have no other."""
+        self.step()
 
     @property
     def replays(self) -> tuple[Replay, ...]:

@@ -90,6 +90,8 @@ def describe_call(indices: list[int], output: Output, timing: Timing) -> Call:
         kept=output.kept,
         first_step=output.first_step,
         device_ms=None if timing.device_ms is None else round(timing.device_ms, 4),
+        nfe_full=output.nfe_full,
+        committed=output.committed,
     )
 
 

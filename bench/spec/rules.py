@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.diffusion import choices
 from bench.models import checkpoint
 from bench.spec.cell import Cell
 
@@ -36,13 +35,6 @@ def check_model(model: str, models: Iterable[str], where: str) -> None:
     """A grid may ask only for models that the pair has. models: their kinds."""
     if model not in models:
         raise BadInput(f"{where}: model {model} is not in the pair, whose models are: {', '.join(models)}")
-
-
-def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
-    """Whether a sampler and a cache have these names (bench/diffusion/choices.py); None stands for the default."""
-    for key, name, names in (("sampler", sampler, choices.SAMPLERS), ("cache", cache, choices.CACHES)):
-        if name is not None and name not in names:
-            raise BadInput(f"{where}: there is no {key} {name!r}; there are: {', '.join(names)}")
 
 
 def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:

@@ -16,6 +16,7 @@ from bench.adapters.llada import LladaBody
 from bench.cost import peak_memory
 from bench.cost.workload import Workload
 from bench.diffusion import head
+from bench.diffusion.caches.base import Turn
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.samplers import gumbel_scores
 from bench.models import checkpoint
@@ -55,7 +56,7 @@ def one_step(adapter, cell, prompt_tokens: int, padded: bool) -> None:
     body = StaticBody(adapter.model, rows, prompt_tokens + cell.gen_length) if captured else LladaBody(adapter.model)
     canvas = Canvas(body, adapter.options(), rows, prompt_tokens, padded, False, "cpu")
     canvas.begin.fill_(prompt_tokens)
-    canvas.step()
+    canvas.step(canvas.cache.plan(Turn(0, 0, 0)))
 
 
 def decoding(adapter, cell, prompt_tokens: int, padded: bool) -> None:

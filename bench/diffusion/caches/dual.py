@@ -1,0 +1,13 @@
+"""The dual cache: what stands before the block and the masks behind it are reused, the block alone is pushed.
+
+Source: Fast-dLLM (arXiv 2505.22618).
+"""
+
+from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+
+
+class Dual(KeysAndValues):
+    """Partial forwards push the block."""
+
+    def partial(self, turn: Turn) -> Pass:
+        return Pass("partial", self.extent.options.block_length, block_alone=True)

@@ -1,0 +1,13 @@
+"""The prefix cache: what stands before the block is reused, the block and all later masks are pushed.
+
+Source: Fast-dLLM (arXiv 2505.22618).
+"""
+
+from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+
+
+class Prefix(KeysAndValues):
+    """Partial forwards push everything from the block on."""
+
+    def partial(self, turn: Turn) -> Pass:
+        return Pass("partial", self.extent.gen_length - turn.block * self.extent.options.block_length)
