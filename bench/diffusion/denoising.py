@@ -45,12 +45,12 @@ class Canvas:
 
     whole: whether any position up to the block's end may be committed, not only those of the block. The official
     sampler looks at all of them, which makes a difference only where a prompt or an earlier block holds mask tokens.
-    Other samplers, and all with a cache, look at the block alone.
+    Other samplers, and all with a cache, look at the block alone. is_recorded: see `Extent`.
     """
 
     def __init__(
         self, forward: Forward | Body, options: Sampling, rows: int, prompt_length: int, padded: bool, whole: bool,
-        device: torch.device | str,
+        device: torch.device | str, is_recorded: bool = False,
     ):  # fmt: skip
         self.sampler = SAMPLERS[options.sampler]
         self.options = options
@@ -62,7 +62,7 @@ class Canvas:
         self.attention_mask = torch.ones_like(self.ids) if padded else None  # [rows, canvas], 0 on padding
         self.prompt = torch.zeros_like(self.ids, dtype=torch.bool)  # [rows, canvas], what guidance hides
         self.begin = torch.zeros_like(self.ids[0, 0])  # [], where the block begins on the canvas
-        self.extent = Extent(rows, prompt_length, options, self.begin)
+        self.extent = Extent(rows, prompt_length, options, self.begin, is_recorded)
         self.cache = CACHES[options.cache](forward, self.extent)
         self.statistic = self.sampler.statistic(self.extent) if self.sampler.statistic else None
         self.offsets = torch.arange(length if self.whole else options.block_length, device=device)  # [positions]

@@ -9,13 +9,18 @@ from bench.diffusion.sampling import Sampling
 
 @dataclass(frozen=True)
 class Extent:
-    """The sizes of a canvas. begin: the position at which the block begins, a number on the device [] that changes in
-    place, so that a recorded step can be used for every block."""
+    """The sizes of a canvas.
+
+    begin: the position at which the block begins, a number on the device [] that changes in place, so that a recorded
+    step can be used for every block. is_recorded: whether steps are recorded and replayed, once for each shape of a
+    forward.
+    """
 
     rows: int
     prompt_length: int
     options: Sampling
     begin: torch.Tensor
+    is_recorded: bool = False
 
     @property
     def gen_length(self) -> int:

@@ -56,7 +56,6 @@ class Decoder:
 class Setting:
     """What else of a cell a decoder must suit."""
 
-    engine: str = "eager"
     stop: str = "eos"
     early_stop: bool = False
     is_random: bool = False  # whether the weights are made up
@@ -170,7 +169,6 @@ def check_setting(decoder: Decoder, setting: Setting, where: str) -> None:
     """Whether a decoder suits the rest of its cell."""
     sampler, cache = decoder.sampler, decoder.cache
     choice = SAMPLERS[sampler]
-    check_engine(decoder, setting, where)
     if cache != "none" and setting.cfg_scale:
         raise BadInput(
             f"{where}: cache {cache} does not keep both halves of cfg_scale; give cache: none, or cfg_scale: 0"
@@ -193,12 +191,6 @@ def check_setting(decoder: Decoder, setting: Setting, where: str) -> None:
         )
 
 
-def check_engine(decoder: Decoder, setting: Setting, where: str) -> None:
-    """What the captured engine runs: the one place that says so."""
-    if setting.engine == "captured" and (not decoder.is_official or setting.early_stop):
-        raise BadInput(f"{where}: engine captured runs sampler fixed without a cache; give engine: eager")
-
-
 def steps_of(decoder: Decoder, stated: int | None, key: str, gen_length: int, block_length: int, where: str) -> int:
     """The steps of an answer; of a sampler that does not know them beforehand the most.
 
@@ -219,7 +211,7 @@ def check_cell(cell: Cell, where: str) -> None:
     check_choices(decoder.sampler, decoder.cache, where)
     check_options(decoder, where)
     setting = Setting(
-        engine=cell.engine, stop=cell.stop, early_stop=bool(cell.early_stop), cfg_scale=cell.cfg_scale or 0.0,
+        stop=cell.stop, early_stop=bool(cell.early_stop), cfg_scale=cell.cfg_scale or 0.0,
         is_random=cell.random_seed is not None, remasking=cell.remasking or "low_confidence",
         confidence_eos_eot=cell.confidence_eos_eot or "off",
     )  # fmt: skip

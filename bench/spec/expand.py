@@ -132,7 +132,7 @@ def check(
 def setting_of(point: Point, grid: GridFile, files: ModelFile, stop: str) -> Setting:
     """What a decoder must suit at a place of a grid."""
     return Setting(
-        engine=point.engine, stop=stop, early_stop=grid.early_stop, is_random=files.random_seed is not None,
+        stop=stop, early_stop=grid.early_stop, is_random=files.random_seed is not None,
         cfg_scale=grid.cfg_scale, remasking=grid.remasking, confidence_eos_eot=grid.confidence_eos_eot,
         steps_timed=shorter(grid.steps_timed, point.steps),
     )  # fmt: skip

@@ -54,6 +54,9 @@ class Cache(Protocol):
     def plan(self, turn: Turn) -> Pass:
         """The forward of the next step."""
 
+    def passes(self) -> list[Pass]:
+        """Every forward that `plan` may ask for on this canvas, so that an engine can record them beforehand."""
+
     def body(self, pass_: Pass) -> Forward | Body:
         """The model as it makes this forward: logits of the rows that are pushed, or the last layer at some
         positions."""
@@ -145,10 +148,16 @@ class KeysAndValues:
             return Pass("full", self.extent.canvas)
         if self.refresh == "answer" and turn.step == 0:
             return Pass("answer", self.extent.gen_length)
-        return self.partial(turn)
+        return self.partial(turn.block)
 
-    def partial(self, turn: Turn) -> Pass:
-        """The forward of a step without a refresh."""
+    def passes(self) -> list[Pass]:
+        refreshes = [Pass("full", self.extent.canvas)]
+        if self.refresh == "answer":
+            refreshes.append(Pass("answer", self.extent.gen_length))
+        return refreshes + [self.partial(block) for block in range(self.extent.options.blocks)]
+
+    def partial(self, block: int) -> Pass:
+        """The forward of a step without a refresh, in a block counted from 0."""
         raise NotImplementedError
 
     def place(self, pass_: Pass) -> Tensor | None:

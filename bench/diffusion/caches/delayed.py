@@ -28,7 +28,17 @@ class Delayed(KeysAndValues):
     def plan(self, turn: Turn) -> Pass:
         if turn.step <= 1 or (isinstance(self.refresh, int) and turn.step % self.refresh == 0):
             return Pass("full", self.extent.canvas)
-        return Pass("partial", max(turn.unsettled, 1))
+        return self.of_size(turn.unsettled)
+
+    def passes(self) -> list[Pass]:
+        sizes = range(1, self.extent.gen_length + 1)  # what is not settled are masks of the answer, or just were
+        return list(dict.fromkeys([Pass("full", self.extent.canvas), *map(self.of_size, sizes)]))
+
+    def of_size(self, unsettled: int) -> Pass:
+        """The forward that pushes so many positions. Where steps are recorded it pushes whole blocks, some positions
+        twice, so that there are few shapes."""
+        granule = self.extent.options.block_length if self.extent.is_recorded else 1
+        return Pass("partial", max(1, -(-unsettled // granule)) * granule)
 
     def place(self, pass_: Pass) -> Tensor | None:
         if pass_.is_full:

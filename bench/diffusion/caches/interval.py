@@ -41,6 +41,11 @@ class Interval(KeysAndValues):
             return Pass("prompt", self.extent.prompt_length + self.renewed)
         return Pass("rest", self.renewed)
 
+    def passes(self) -> list[Pass]:
+        full, answer = Pass("full", self.extent.canvas), Pass("answer", self.extent.gen_length)
+        prompt = Pass("prompt", self.extent.prompt_length + self.renewed)
+        return [full, answer, prompt, Pass("rest", self.renewed)]
+
     def index_of(self, pass_: Pass, positions: Tensor) -> Tensor | None:
         """Every position has a last row, computed or put together."""
         return positions

@@ -23,6 +23,9 @@ class NoCache:
     def plan(self, turn: Turn) -> Pass:
         return Pass("full", self.extent.canvas)
 
+    def passes(self) -> list[Pass]:
+        return [Pass("full", self.extent.canvas)]
+
     def body(self, pass_: Pass) -> Forward | Body:
         return self.model
 

@@ -3,11 +3,11 @@
 Source: Fast-dLLM (arXiv 2505.22618).
 """
 
-from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+from bench.diffusion.caches.base import KeysAndValues, Pass
 
 
 class Prefix(KeysAndValues):
     """Partial forwards push everything from the block on."""
 
-    def partial(self, turn: Turn) -> Pass:
-        return Pass("partial", self.extent.gen_length - turn.block * self.extent.options.block_length)
+    def partial(self, block: int) -> Pass:
+        return Pass("partial", self.extent.gen_length - block * self.extent.options.block_length)
