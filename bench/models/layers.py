@@ -19,6 +19,11 @@ from transformers import LlamaForCausalLM
 from bench.diffusion.places import put, taken
 from bench.models.shape import FEED_FORWARD_ROWS
 
+if torch.cuda.is_available():  # its compiler comes with torch for GPUs alone
+    from bench.models import few_rows
+else:
+    few_rows = None
+
 
 class Dims(NamedTuple):
     """What a layer's functions need to know besides its weights."""
@@ -110,6 +115,8 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     """x [..., in] by a matrix [out, in], which may be packed."""
     if weight.is_mkldnn:
         return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    if few_rows and few_rows.applies(x, weight):
+        return few_rows.linear(x, weight)
     return F.linear(x, weight)
 
 
