@@ -1,9 +1,9 @@
 """Products of a few rows with a matrix, where all the time goes into reading the matrix once. For GPUs.
 
 For 32 rows cuBLAS reads a matrix at 2.26 to 2.73 TB/s on an H100, and this kernel at 2.31 to 2.97
-(paper/recorded/engines.md). It multiplies the matrix by the rows and not the rows by the matrix, so that the matrix fills
-the long side of the tensor cores. A denoising step on a block of 32 positions has 32 rows, and so has LLaMA's decode step
-at batch 32.
+(paper/recorded/engines.md). It multiplies the matrix by the rows and not the rows by the matrix, so that the matrix
+fills the long side of the tensor cores. A denoising step on a block of 32 positions has 32 rows, and so has LLaMA's
+decode step at batch 32.
 """
 
 import torch
