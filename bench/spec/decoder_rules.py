@@ -173,7 +173,7 @@ def check_setting(decoder: Decoder, setting: Setting, where: str) -> None:
     check_engine(decoder, setting, where)
     if cache != "none" and setting.cfg_scale:
         raise BadInput(
-            f"{where}: cache {cache} does not keep both halves of cfg_scale; give cache: none, or cfg_scale: 0"
+            f"{where}: cache {cache} does not keep the two halves of guidance; give cache: none or cfg_scale: 0"
         )
     if choice.by_values and setting.is_random:
         raise BadInput(
