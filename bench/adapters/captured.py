@@ -12,8 +12,8 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bench.adapters.replay import Replay
-from bench.diffusion.caches.base import Pass
 from bench.diffusion.denoising import Canvas
+from bench.diffusion.plans import Pass
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
 

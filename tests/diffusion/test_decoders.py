@@ -12,8 +12,8 @@ import torch
 
 from bench.adapters.llada import LladaBody
 from bench.diffusion import denoising
-from bench.diffusion.caches.base import Pass, Turn
 from bench.diffusion.denoising import Canvas, denoise
+from bench.diffusion.plans import Pass, Turn
 from bench.diffusion.sampling import Sampling
 from bench.models import checkpoint, weights
 from bench.models.parts import Parts

@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.diffusion.extent import Extent
-from bench.diffusion.samplers import SAMPLERS, Seen, imposed_schedule
+from bench.diffusion.samplers import SAMPLERS, Seen
 from bench.diffusion.sampling import Sampling
+from bench.diffusion.schedules import imposed_schedule
 from bench.diffusion.statistics import Calm, Entropy
 
 OPTIONS = Sampling(8, 8, 8, 500, threshold=0.6, factor=1.0, gamma=1.0, kl_threshold=0.1)

@@ -10,9 +10,10 @@ Source: dKV-Cache (arXiv 2505.15781), its variant for decoding. There all rows m
 import torch
 from torch import Tensor
 
-from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+from bench.diffusion.caches.base import KeysAndValues
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body
+from bench.diffusion.plans import Pass
 
 
 class Delayed(KeysAndValues):
@@ -24,11 +25,6 @@ class Delayed(KeysAndValues):
         super().__init__(body, extent)
         # bool [rows, canvas]: positions that held a token in the last forward, so that their K and V can stay
         self.settled = torch.zeros(extent.rows, extent.canvas, dtype=torch.bool, device=extent.device)
-
-    def plan(self, turn: Turn) -> Pass:
-        if turn.step <= 1 or (isinstance(self.refresh, int) and turn.step % self.refresh == 0):
-            return Pass("full", self.extent.canvas)
-        return Pass("partial", max(turn.unsettled, 1))
 
     def place(self, pass_: Pass) -> Tensor | None:
         if pass_.is_full:

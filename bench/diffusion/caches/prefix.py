@@ -3,11 +3,8 @@
 Source: Fast-dLLM (arXiv 2505.22618).
 """
 
-from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+from bench.diffusion.caches.base import KeysAndValues
 
 
 class Prefix(KeysAndValues):
-    """Partial forwards push everything from the block on."""
-
-    def partial(self, turn: Turn) -> Pass:
-        return Pass("partial", self.extent.gen_length - turn.block * self.extent.options.block_length)
+    """Partial forwards push everything from the block on (`plans.prefix`)."""
