@@ -13,8 +13,9 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bench.adapters.replay import Replay
-from bench.diffusion.caches.base import Pass
+from bench.diffusion import plans
 from bench.diffusion.denoising import Canvas
+from bench.diffusion.plans import Pass
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
 from bench.models.parts import Parts
@@ -99,9 +100,8 @@ class Denoiser:
         self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device, is_recorded=True)
         self.canvas.begin.fill_(prompt_length)
         pool = torch.cuda.graph_pool_handle() if device == "cuda" else None  # steps follow each other, so they share it
-        self.steps = {
-            pass_: Replay(partial(self.canvas.step, pass_), device, pool) for pass_ in self.canvas.cache.passes()
-        }
+        needed = plans.possible(options, prompt_length, self.canvas.extent.granule)
+        self.steps = {pass_: Replay(partial(self.canvas.step, pass_), device, pool) for pass_ in needed}
 
     def make(self, pass_: Pass) -> None:
         """The step with this forward."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from bench.diffusion.samplers import SAMPLERS
+from bench.diffusion.plans import quotas_of
 from bench.models.kinds import KINDS
 from bench.spec.cell import Cell
 
@@ -135,6 +135,5 @@ def masks_left(cell: Cell) -> int:
         return 0
     per_block = cell.steps // (cell.gen_length // cell.block_length)
     blocks, steps = divmod(cell.steps_timed, per_block)
-    schedule = SAMPLERS[cell.sampler or "fixed"].schedule
-    quotas = schedule(cell.block_length, per_block, cell.tokens_per_step)
+    quotas = quotas_of(cell.sampler, cell.block_length, per_block, cell.tokens_per_step)
     return cell.gen_length - blocks * cell.block_length - sum(quotas[:steps])

@@ -25,8 +25,8 @@ from bench.common.errors import BadInput
 from bench.diffusion import likelihood
 from bench.diffusion.denoising import Denoised, denoise
 from bench.diffusion.head import Forward, guided_logits
-from bench.diffusion.samplers import schedule
 from bench.diffusion.sampling import Sampling
+from bench.diffusion.schedules import schedule
 from bench.models import checkpoint, weights
 
 LOGITS_TOLERANCE = 1e-4  # of float32 logits; those of bfloat16 may differ by a rounding step of the largest logit

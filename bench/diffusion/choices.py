@@ -4,8 +4,10 @@ The command line and the cost model read these before torch is loaded. The funct
 `samplers.py` and in `caches/`; a test holds that names and functions agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from bench.diffusion.schedules import imposed_schedule, schedule
 
 HEAD_ROWS = 1024  # rows of logits that the lean head computes at a time, so that few logits are in memory at once
 
@@ -29,24 +31,26 @@ class Option:
 class SamplerChoice:
     """A sampler as a grid may choose it.
 
-    options: its own keys. known_steps: whether the number of steps is known beforehand; if not, `steps` is their
-    most. by_values: whether it goes by how large the model's probabilities are, which says nothing where weights are
-    made up.
+    options: its own keys. schedule: (masked tokens of a block, steps, tokens_per_step) -> how many tokens each step
+    commits, where that is known beforehand; where it is not (None), `steps` is the most. by_values: whether it goes by
+    how large the model's probabilities are, which says nothing where weights are made up.
     """
 
     options: Mapping[str, Option] = field(default_factory=dict)
-    known_steps: bool = False
+    schedule: Callable[[int, int, int | None], list[int]] | None = None
     by_values: bool = True
 
 
 PROBABILITY = Option(0.9, 0, 1, above_least=True)
 SAMPLERS: dict[str, SamplerChoice] = {  # which masked positions a step commits (samplers.py)
-    "fixed": SamplerChoice(known_steps=True, by_values=False),
+    "fixed": SamplerChoice(schedule=schedule, by_values=False),
     "threshold": SamplerChoice({"threshold": PROBABILITY}),
     "factor": SamplerChoice({"factor": Option(1.0, 0, 1e6, above_least=True)}),
     "entropy": SamplerChoice({"gamma": Option(0.1, 0, 1e6)}),
     "klass": SamplerChoice({"threshold": PROBABILITY, "kl_threshold": Option(0.01, 0, 1e6, above_least=True)}),
-    "imposed": SamplerChoice({"tokens_per_step": Option(None, 1, 1e6, whole=True)}, known_steps=True, by_values=False),
+    "imposed": SamplerChoice(
+        {"tokens_per_step": Option(None, 1, 1e6, whole=True)}, schedule=imposed_schedule, by_values=False
+    ),
 }
 
 NUMBER = "a number of steps"  # stands in `refresh` for any whole number above 0

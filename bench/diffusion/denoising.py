@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from bench.diffusion.caches.base import Pass, Turn
+from bench.diffusion import choices
 from bench.diffusion.caches.registry import CACHES
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body, Forward, proposals
+from bench.diffusion.plans import Pass, Turn, quotas_of
 from bench.diffusion.samplers import SAMPLERS, Seen
 from bench.diffusion.sampling import Sampling
 
@@ -53,6 +54,7 @@ class Canvas:
         device: torch.device | str, is_recorded: bool = False,
     ):  # fmt: skip
         self.sampler = SAMPLERS[options.sampler]
+        self.knows_steps = choices.SAMPLERS[options.sampler].schedule is not None
         self.options = options
         self.prompt_length = prompt_length
         is_official = options.sampler == "fixed" and options.cache == "none"
@@ -76,7 +78,7 @@ class Canvas:
     @property
     def asks_device(self) -> bool:
         """Whether what comes next depends on what a step committed, so that the host must read `news`."""
-        return self.sampler.schedule is None or self.options.early_stop or self.cache.asks_device
+        return not self.knows_steps or self.options.early_stop or self.cache.asks_device
 
     def fill(self, prompts: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
         """Start anew after other prompts [rows, prompt_length]."""
@@ -167,7 +169,8 @@ def run(canvas: Canvas, step: Step, steps: int | None, mark: Mark, stop_after: i
     """
     options = canvas.options
     tally = Tally()
-    quotas = quotas_of(canvas, (steps or options.gen_length) // options.blocks)
+    of_a_block = (steps or options.gen_length) // options.blocks
+    quotas = quotas_of(options.sampler, options.block_length, of_a_block, options.tokens_per_step)
     for block in range(options.blocks):
         if tally.forwards == stop_after or not tally.news[1]:
             break
@@ -175,15 +178,6 @@ def run(canvas: Canvas, step: Step, steps: int | None, mark: Mark, stop_after: i
         if run_block(canvas, step, block, quotas, mark, tally, stop_after):
             mark("block")
     return outcome(canvas, tally)
-
-
-def quotas_of(canvas: Canvas, steps: int) -> list[int]:
-    """What each of a block's steps commits in a row. Without a schedule it is the least, and the last step that is
-    allowed commits all that is left."""
-    block, sampler = canvas.options.block_length, canvas.sampler
-    if sampler.schedule:
-        return sampler.schedule(block, steps, canvas.options.tokens_per_step)
-    return [1] * (steps - 1) + [block]
 
 
 def run_block(
@@ -194,7 +188,7 @@ def run_block(
     for number, quota in enumerate(quotas):
         if tally.forwards == stop_after:
             return False
-        pass_ = canvas.cache.plan(Turn(block, number, tally.forwards, tally.news[2]))
+        pass_ = canvas.cache.plan(Turn(block, number, tally.forwards, canvas.extent.whole_granules(tally.news[2])))
         canvas.quota.fill_(quota)
         step(pass_)
         mark("step")
@@ -203,7 +197,7 @@ def run_block(
         tally.layer_positions += canvas.cache.layer_positions(pass_)
         if canvas.asks_device:
             tally.news = canvas.news.tolist()
-        if not tally.news[1] or (canvas.sampler.schedule is None and not tally.news[0]):
+        if not tally.news[1] or (not canvas.knows_steps and not tally.news[0]):
             break
     return not (options.early_stop and tally.news[0])
 

@@ -32,6 +32,16 @@ class Extent:
         return self.prompt_length + self.gen_length
 
     @property
+    def granule(self) -> int:
+        """Of what number the positions are a multiple that a cache pushes where their number is not known beforehand.
+        Where steps are recorded it is the block, so that there are few shapes; some positions are then pushed twice."""
+        return self.options.block_length if self.is_recorded else 1
+
+    def whole_granules(self, positions: int) -> int:
+        """The least multiple of the granule, above 0, that is at least so many positions."""
+        return max(1, -(-positions // self.granule)) * self.granule
+
+    @property
     def device(self) -> torch.device:
         return self.begin.device
 

@@ -18,19 +18,6 @@ from bench.diffusion.sampling import Sampling
 from bench.diffusion.statistics import Calm, Entropy, Make
 
 
-def schedule(masked: int, steps: int, tokens_per_step: int | None = None) -> list[int]:
-    """How many of `masked` tokens each step commits: evenly, the remainder one each to the first steps.
-
-    With more steps than tokens the last steps commit none, and still cost a forward.
-    """
-    return [masked // steps + (step < masked % steps) for step in range(steps)]
-
-
-def imposed_schedule(masked: int, steps: int, tokens_per_step: int) -> list[int]:
-    """How many of `masked` tokens each step commits: tokens_per_step, the last step what is left."""
-    return [min(tokens_per_step, masked - made) for made in range(0, masked, tokens_per_step)]
-
-
 def gumbel_scores(logits: Tensor, temperature: float) -> Tensor:
     """Scores whose argmax is a sample at `temperature` (Gumbel-max in float64). Shape kept.
 
@@ -110,22 +97,20 @@ class Sampler:
     """A way to choose which masked positions a step commits.
 
     choose: (what the step knows, quota, options) -> bool [rows, positions]. It must not wait for the device nor change
-    shapes, because the captured engine records it once. schedule: (masked tokens of a block, steps, tokens_per_step) ->
-    how many tokens each step commits, where that is known beforehand: the quota of the step, a number on the device [].
-    Where it is not (None), the quota is the least that must be committed: 1, and in the last step that is allowed
-    all that are left. statistic: what it asks of the logits besides candidates and confidence.
+    shapes, because the captured engine records it once. quota: a number on the device [], how many tokens of a row the
+    step commits where the sampler has a schedule (choices.py); else the least: 1, and in the last step that is allowed
+    as many as a block has. statistic: what it asks of the logits besides candidates and confidence.
     """
 
     choose: Callable[[Seen, Tensor, Sampling], Tensor]
-    schedule: Callable[[int, int, int | None], list[int]] | None = None
     statistic: Make | None = None
 
 
 SAMPLERS = {  # by the names of choices.py
-    "fixed": Sampler(surest, schedule),
+    "fixed": Sampler(surest),
     "threshold": Sampler(over_threshold),
     "factor": Sampler(by_factor),
-    "entropy": Sampler(by_entropy, statistic=Entropy),
-    "klass": Sampler(calm_and_sure, statistic=Calm),
-    "imposed": Sampler(surest, imposed_schedule),
+    "entropy": Sampler(by_entropy, Entropy),
+    "klass": Sampler(calm_and_sure, Calm),
+    "imposed": Sampler(surest),
 }

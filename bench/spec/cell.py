@@ -139,7 +139,7 @@ class Cell:
     @property
     def knows_forwards(self) -> bool:
         """Whether the number of forwards of a model with denoising steps is known before it runs."""
-        return choices.SAMPLERS[self.sampler or "fixed"].known_steps and not self.early_stop
+        return choices.SAMPLERS[self.sampler or "fixed"].schedule is not None and not self.early_stop
 
     @property
     def float_dtype(self) -> str:

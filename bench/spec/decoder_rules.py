@@ -171,7 +171,7 @@ def check_setting(decoder: Decoder, setting: Setting, where: str) -> None:
     choice = SAMPLERS[sampler]
     if cache != "none" and setting.cfg_scale:
         raise BadInput(
-            f"{where}: cache {cache} does not keep both halves of cfg_scale; give cache: none, or cfg_scale: 0"
+            f"{where}: cache {cache} does not keep the two halves of guidance; give cache: none or cfg_scale: 0"
         )
     if choice.by_values and setting.is_random:
         raise BadInput(
@@ -184,7 +184,7 @@ def check_setting(decoder: Decoder, setting: Setting, where: str) -> None:
         raise BadInput(f"{where}: sampler entropy does not go by confidence; give confidence_eos_eot: off or official")
     if setting.early_stop and setting.stop == "length":
         raise BadInput(f"{where}: early_stop ends at an end token, which stop: length ignores; give stop: eos")
-    if setting.steps_timed and not (choice.known_steps and cache == "none" and not setting.early_stop):
+    if setting.steps_timed and not (choice.schedule and cache == "none" and not setting.early_stop):
         raise BadInput(
             f"{where}: steps_timed stands for the other steps, so they must be known and alike; give sampler fixed or"
             " imposed, cache: none and no early_stop"

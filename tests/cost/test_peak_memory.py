@@ -16,8 +16,8 @@ from bench.adapters.llada import LladaBody
 from bench.cost import peak_memory
 from bench.cost.workload import Workload
 from bench.diffusion import head
-from bench.diffusion.caches.base import Turn
 from bench.diffusion.denoising import Canvas
+from bench.diffusion.plans import Turn
 from bench.diffusion.samplers import gumbel_scores
 from bench.models import checkpoint
 from bench.models import layers as models_layers

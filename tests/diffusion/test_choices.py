@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from bench.common.errors import BadInput
-from bench.diffusion import choices, samplers
+from bench.diffusion import choices, plans, samplers
 from bench.diffusion.caches.registry import CACHES
 from bench.diffusion.sampling import Sampling
 from bench.spec import decoder_rules
@@ -14,13 +14,7 @@ from bench.spec.cell import Cell
 
 def test_every_name_has_its_function():
     assert tuple(samplers.SAMPLERS) == tuple(choices.SAMPLERS)
-    assert tuple(CACHES) == tuple(choices.CACHES)
-
-
-def test_every_sampler_with_a_schedule_knows_its_steps_and_no_other():
-    assert {name for name, choice in choices.SAMPLERS.items() if choice.known_steps} == {
-        name for name, sampler in samplers.SAMPLERS.items() if sampler.schedule
-    }
+    assert tuple(CACHES) == tuple(choices.CACHES) == tuple(plans.PLANS)
 
 
 def test_every_option_is_a_field_of_cells_and_of_sampling():

@@ -5,7 +5,7 @@ is therefore an approximation, and the official code has none. With a refresh at
 are those without a cache.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,34 +13,7 @@ from torch import Tensor
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body, Forward
 from bench.diffusion.places import taken
-
-
-class Pass(NamedTuple):
-    """A forward of a step. Equal passes have equal shapes, so that a recording of one serves for all.
-
-    kind: `full`, in which every layer gets the whole canvas, or what the cache calls it. queries: the positions of a
-    row that are pushed through the model. block_alone: whether no position of the answer outside the block is.
-    """
-
-    kind: str
-    queries: int
-    block_alone: bool = False
-
-    @property
-    def is_full(self) -> bool:
-        return self.kind == "full"
-
-
-class Turn(NamedTuple):
-    """Where the loop stands, all counted from 0: the block, the step in it, and the forwards of all blocks so far.
-
-    unsettled: the most positions of a row that a cache must push anew (`Cache.unsettled`); 0 where it is not asked.
-    """
-
-    block: int
-    step: int
-    forwards: int
-    unsettled: int = 0
+from bench.diffusion.plans import PLANS, Pass, Turn
 
 
 class Cache(Protocol):
@@ -53,9 +26,6 @@ class Cache(Protocol):
 
     def plan(self, turn: Turn) -> Pass:
         """The forward of the next step."""
-
-    def passes(self) -> list[Pass]:
-        """Every forward that `plan` may ask for on this canvas, so that an engine can record them beforehand."""
 
     def body(self, pass_: Pass) -> Forward | Body:
         """The model as it makes this forward: logits of the rows that are pushed, or the last layer at some
@@ -136,29 +106,12 @@ class KeysAndValues:
         self.extent = extent
         self.parts: Parts = body.parts(extent.canvas)
         self.keys, self.values = self.parts.empty(extent.rows)
-        self.refresh = extent.options.refresh
 
     def start(self) -> None:
         """Nothing to forget: the first forward is a full one."""
 
     def plan(self, turn: Turn) -> Pass:
-        is_first = turn.block == turn.step == 0
-        every = self.refresh if isinstance(self.refresh, int) else None
-        if is_first or (self.refresh == "block" and turn.step == 0) or (every and turn.step % every == 0):
-            return Pass("full", self.extent.canvas)
-        if self.refresh == "answer" and turn.step == 0:
-            return Pass("answer", self.extent.gen_length)
-        return self.partial(turn.block)
-
-    def passes(self) -> list[Pass]:
-        refreshes = [Pass("full", self.extent.canvas)]
-        if self.refresh == "answer":
-            refreshes.append(Pass("answer", self.extent.gen_length))
-        return refreshes + [self.partial(block) for block in range(self.extent.options.blocks)]
-
-    def partial(self, block: int) -> Pass:
-        """The forward of a step without a refresh, in a block counted from 0."""
-        raise NotImplementedError
+        return PLANS[self.extent.options.cache](self.extent.options, self.extent.prompt_length, turn)
 
     def place(self, pass_: Pass) -> Tensor | None:
         """The positions of the canvas that a forward pushes, [queries] or [rows, queries]; None: all of them."""
@@ -200,7 +153,7 @@ class KeysAndValues:
     def writing(self, ids: Tensor) -> Tensor | None:
         """The rows whose K and V a forward renews. A row that waits for others of its batch must not renew what it
         will not refresh by itself, or its text would depend on theirs."""
-        if self.refresh != "never":
+        if self.extent.options.refresh != "never":
             return None
         block = ids.index_select(1, self.extent.block())
         return (block == self.extent.options.mask_id).any(1)[:, None, None, None]

@@ -10,9 +10,10 @@ Source: dKV-Cache (arXiv 2505.15781), its variant for decoding. There all rows m
 import torch
 from torch import Tensor
 
-from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+from bench.diffusion.caches.base import KeysAndValues
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body
+from bench.diffusion.plans import Pass
 
 
 class Delayed(KeysAndValues):
@@ -24,21 +25,6 @@ class Delayed(KeysAndValues):
         super().__init__(body, extent)
         # bool [rows, canvas]: positions that held a token in the last forward, so that their K and V can stay
         self.settled = torch.zeros(extent.rows, extent.canvas, dtype=torch.bool, device=extent.device)
-
-    def plan(self, turn: Turn) -> Pass:
-        if turn.step <= 1 or (isinstance(self.refresh, int) and turn.step % self.refresh == 0):
-            return Pass("full", self.extent.canvas)
-        return self.of_size(turn.unsettled)
-
-    def passes(self) -> list[Pass]:
-        sizes = range(1, self.extent.gen_length + 1)  # what is not settled are masks of the answer, or just were
-        return list(dict.fromkeys([Pass("full", self.extent.canvas), *map(self.of_size, sizes)]))
-
-    def of_size(self, unsettled: int) -> Pass:
-        """The forward that pushes so many positions. Where steps are recorded it pushes whole blocks, some positions
-        twice, so that there are few shapes."""
-        granule = self.extent.options.block_length if self.extent.is_recorded else 1
-        return Pass("partial", max(1, -(-unsettled // granule)) * granule)
 
     def place(self, pass_: Pass) -> Tensor | None:
         if pass_.is_full:

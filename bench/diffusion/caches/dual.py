@@ -3,11 +3,8 @@
 Source: Fast-dLLM (arXiv 2505.22618).
 """
 
-from bench.diffusion.caches.base import KeysAndValues, Pass
+from bench.diffusion.caches.base import KeysAndValues
 
 
 class Dual(KeysAndValues):
-    """Partial forwards push the block."""
-
-    def partial(self, block: int) -> Pass:
-        return Pass("partial", self.extent.options.block_length, block_alone=True)
+    """Partial forwards push the block (`plans.dual`)."""

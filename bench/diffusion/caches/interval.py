@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.diffusion.caches.base import KeysAndValues, Pass, Turn
+from bench.diffusion.caches.base import KeysAndValues
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body
 from bench.diffusion.places import put, taken
+from bench.diffusion.plans import Pass
 
 
 class Interval(KeysAndValues):
@@ -28,23 +29,6 @@ class Interval(KeysAndValues):
         self.fed = torch.zeros_like(self.attended)
         self.renewed = int(extent.options.ratio * extent.gen_length)  # rows of the answer where it is not due
         self.prompt = torch.arange(extent.prompt_length, device=extent.device)
-
-    def plan(self, turn: Turn) -> Pass:
-        options = self.extent.options
-        is_prompt_due = turn.forwards % options.prompt_every == 0
-        is_answer_due = turn.forwards % options.response_every == 0
-        if is_prompt_due and is_answer_due:
-            return Pass("full", self.extent.canvas)
-        if is_answer_due:
-            return Pass("answer", self.extent.gen_length)
-        if is_prompt_due:
-            return Pass("prompt", self.extent.prompt_length + self.renewed)
-        return Pass("rest", self.renewed)
-
-    def passes(self) -> list[Pass]:
-        full, answer = Pass("full", self.extent.canvas), Pass("answer", self.extent.gen_length)
-        prompt = Pass("prompt", self.extent.prompt_length + self.renewed)
-        return [full, answer, prompt, Pass("rest", self.renewed)]
 
     def index_of(self, pass_: Pass, positions: Tensor) -> Tensor | None:
         """Every position has a last row, computed or put together."""

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from bench.diffusion.caches.base import Pass, Turn
 from bench.diffusion.extent import Extent
 from bench.diffusion.head import Body, Forward
+from bench.diffusion.plans import Pass, Turn, no_cache
 
 
 class NoCache:
@@ -21,10 +21,7 @@ class NoCache:
         """Nothing to forget."""
 
     def plan(self, turn: Turn) -> Pass:
-        return Pass("full", self.extent.canvas)
-
-    def passes(self) -> list[Pass]:
-        return [Pass("full", self.extent.canvas)]
+        return no_cache(self.extent.options, self.extent.prompt_length, turn)
 
     def body(self, pass_: Pass) -> Forward | Body:
         return self.model

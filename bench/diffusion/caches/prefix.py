@@ -3,11 +3,8 @@
 Source: Fast-dLLM (arXiv 2505.22618).
 """
 
-from bench.diffusion.caches.base import KeysAndValues, Pass
+from bench.diffusion.caches.base import KeysAndValues
 
 
 class Prefix(KeysAndValues):
-    """Partial forwards push everything from the block on."""
-
-    def partial(self, block: int) -> Pass:
-        return Pass("partial", self.extent.gen_length - block * self.extent.options.block_length)
+    """Partial forwards push everything from the block on (`plans.prefix`)."""
