@@ -251,6 +251,7 @@ def layer_over_cache(
         q = heads_of(linear(taken(normed, asking), layer.q), dims)
         q = rotate(q, *(taken(table[:, 0].expand(len(hidden), -1, -1), asking)[:, None] for table in (cos, sin)))
         hidden = taken(hidden, asking)
+    del normed  # as large as hidden, and of no use while attention needs memory
     renew(keys, k, place, writing)
     renew(values, v, place, writing)
     return after_attention(hidden, attend(q, keys, values, mask, causal=False), layer, dims)

@@ -110,6 +110,15 @@ BIG = {
     "int8": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8"), 128),
     "int8, lean": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8", head="lean"), 128),
     "llama, int8": (big_cell("llama", batch_size=2, gen_length=4, dtype="int8"), 128),
+    "dual": (
+        big_cell("llada", batch_size=8, gen_length=512, steps=64, cache="dual", refresh="block", head="lean"), 128),
+    "prefix, official": (
+        big_cell("llada", batch_size=2, gen_length=512, steps=64, cache="prefix", refresh="block"), 512),
+    "delayed": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, cache="delayed", refresh=8, head="lean"), 128),
+    "interval": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, cache="interval", prompt_every=50, response_every=7,
+                 ratio=0.25, head="lean"), 128),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 
