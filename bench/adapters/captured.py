@@ -7,20 +7,25 @@ directly.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers import LlamaForCausalLM
 
 from bench.adapters.replay import Replay
+from bench.diffusion import plans
 from bench.diffusion.denoising import Canvas
+from bench.diffusion.plans import Pass
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
+from bench.models.parts import Parts
 
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
 # The search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
 NEVER = 1 << 31  # tokens, which no answer has
 COMPILE = True  # whether the functions of a layer are compiled before they are captured
+MOST_SHAPES = 256  # of one function: a cache that pushes other positions in each block has two for each of them
 COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 
 
@@ -29,6 +34,7 @@ class Functions:
     """The layers' functions as an engine calls them."""
 
     denoise: Callable
+    over_cache: Callable
     prefill: Callable
     on_rows: Callable
     decode: Callable
@@ -36,10 +42,13 @@ class Functions:
     @classmethod
     def on(cls, device: str) -> "Functions":
         """Compiled on a GPU, one layer at a time: thirty-two layers share what one took to compile."""
-        plain = layers.denoise_layer, layers.full_layer, layers.layer_on_rows, layers.decode_layer
+        plain = (
+            layers.denoise_layer, layers.layer_over_cache, layers.full_layer, layers.layer_on_rows, layers.decode_layer,
+        )  # fmt: skip
         if device != "cuda" or not COMPILE:
             return cls(*plain)
         torch.compiler.reset()
+        torch._dynamo.config.recompile_limit = MOST_SHAPES
         options = (COMPILE_OPTIONS.get(function.__name__, {}) for function in plain)
         return cls(
             *(torch.compile(f, dynamic=False, fullgraph=True, options=o) for f, o in zip(plain, options, strict=True))
@@ -76,22 +85,32 @@ class StaticBody:
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.weights.logits(hidden)
 
+    def parts(self, canvas: int) -> Parts:
+        """The layers one by one, for caches."""
+        return Parts(self.weights, tuple(table[0, 0] for table in self.rope), self.functions.over_cache)
+
 
 class Denoiser:
-    """A canvas of one shape and its captured step."""
+    """A canvas of one shape and its captured steps, one for each forward that its cache may ask for."""
 
     def __init__(
         self, model: LlamaForCausalLM, options: Sampling, rows: int, prompt_length: int, padded: bool, whole: bool
     ):
         device = model.device.type
         body = StaticBody(model, rows, prompt_length + options.gen_length)
-        self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device)
+        self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device, is_recorded=True)
         self.canvas.begin.fill_(prompt_length)
-        self.step = Replay(self.canvas.step, device)
+        pool = torch.cuda.graph_pool_handle() if device == "cuda" else None  # steps follow each other, so they share it
+        needed = plans.possible(options, prompt_length, self.canvas.extent.granule)
+        self.steps = {pass_: Replay(partial(self.canvas.step, pass_), device, pool) for pass_ in needed}
+
+    def make(self, pass_: Pass) -> None:
+        """The step with this forward."""
+        self.steps[pass_]()
 
     @property
     def replays(self) -> tuple[Replay, ...]:
-        return (self.step,)
+        return tuple(self.steps.values())
 
 
 @dataclass(frozen=True)

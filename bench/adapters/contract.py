@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 
 from bench.adapters.replay import LAG
-from bench.diffusion.samplers import SAMPLERS
+from bench.diffusion.plans import quotas_of
 from bench.models.kinds import KINDS
 from bench.spec.cell import Cell
 
@@ -25,7 +25,9 @@ class Output:
     sequences: LongTensor [batch, n], without the prompt. nfe: number of function evaluations, that is forwards.
     positions: rows pushed through the model, summed over forwards and batch. kept [batch]: the tokens of each row's
     answer (`kept_tokens`). first_step: the step, from 0, after which output position 0 was final in
-    every row; None if it never was, and for a model that marks tokens.
+    every row; None if it never was, and for a model that marks tokens. nfe_full: of the forwards those over the whole
+    canvas; committed [batch]: tokens of each row that steps committed, so without what an early stop filled; both None
+    for a model that marks tokens.
     """
 
     sequences: torch.Tensor
@@ -33,6 +35,8 @@ class Output:
     positions: int
     kept: list[int]
     first_step: int | None = None
+    nfe_full: int | None = None
+    committed: list[int] | None = None
 
 
 # The share of an output's tokens that may be mask tokens beyond what the steps leave: a model may predict the mask
@@ -117,13 +121,29 @@ def check(
     if abs(masks - left) > MOST_MASKS * output.sequences.numel():
         raise RuntimeError(f"the adapter returned {masks} mask tokens: its canvas was not filled as the steps ask")
     kind = KINDS[cell.model]
-    if kind.has_steps and output.nfe != cell.forwards():
-        raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
+    if kind.has_steps:
+        check_forwards(cell, output)
     if cell.stop == "references" and not kind.has_steps and not 0 <= output.nfe - max(kept) < LAG:
         raise RuntimeError(f"the adapter made {output.nfe} forwards for answers of {max(kept)} tokens at most")
     marked = len(marks.get(kind.mark, []))
     if marked != output.nfe:
         raise RuntimeError(f"the adapter marked {marked} {kind.mark}s in {output.nfe} forwards")
+
+
+def check_forwards(cell: Cell, output: Output) -> None:
+    """The forwards of a model with denoising steps: as many as the steps where that is known, else at most as many and
+    at least one a block. Raises RuntimeError."""
+    if cell.knows_forwards:
+        if output.nfe != cell.forwards():
+            raise RuntimeError(f"the adapter made {output.nfe} forwards for {cell.forwards()} steps")
+    else:
+        least = 1 if cell.early_stop or cell.timed else cell.gen_length // cell.block_length
+        if not least <= output.nfe <= cell.forwards():
+            raise RuntimeError(f"the adapter made {output.nfe} forwards; {least} to {cell.forwards()} are possible")
+    if output.nfe_full is not None and not 1 <= output.nfe_full <= output.nfe:
+        raise RuntimeError(f"the adapter counted {output.nfe_full} full forwards of {output.nfe}")
+    if cell.cache in (None, "none") and output.nfe_full not in (None, output.nfe):
+        raise RuntimeError(f"the adapter counted {output.nfe_full} full forwards of {output.nfe} without a cache")
 
 
 def masks_left(cell: Cell) -> int:
@@ -132,5 +152,5 @@ def masks_left(cell: Cell) -> int:
         return 0
     per_block = cell.steps // (cell.gen_length // cell.block_length)
     blocks, steps = divmod(cell.steps_timed, per_block)
-    schedule = SAMPLERS[cell.sampler or "fixed"].schedule
-    return cell.gen_length - blocks * cell.block_length - sum(schedule(cell.block_length, per_block)[:steps])
+    quotas = quotas_of(cell.sampler, cell.block_length, per_block, cell.tokens_per_step)
+    return cell.gen_length - blocks * cell.block_length - sum(quotas[:steps])

@@ -1,4 +1,4 @@
-"""LLaDA: the official sampler, every step a forward over the whole canvas."""
+"""LLaDA: blockwise denoising, by default with the official sampler and every step a forward over the whole canvas."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,17 +10,18 @@ from bench.adapters import captured
 from bench.adapters.base import ModelAdapter, left_pad
 from bench.adapters.contract import Mark, Output, Special, kept_tokens
 from bench.diffusion.denoising import Denoised, denoise, run
-from bench.diffusion.samplers import Sampling
+from bench.diffusion.sampling import Sampling
 from bench.models import checkpoint, layers
-from bench.spec import rules
+from bench.models.parts import Parts
+from bench.spec import decoder_rules
 from bench.spec.cell import Cell
 
 
 class LladaAdapter(ModelAdapter):
-    """Blockwise denoising without a cache, as the authors run it."""
+    """Blockwise denoising: as the authors run it, or with another sampler or a cache."""
 
     def load(self, cell: Cell) -> None:
-        rules.check_choices(cell.sampler, cell.cache, f"{cell.kind} cell {cell.cell_id}")
+        decoder_rules.check_cell(cell, f"{cell.kind} cell {cell.cell_id}")
         super().load(cell)
         # The end-of-turn token of a model that was taught to chat; read here, since generating is timed.
         self.eot_id = checkpoint.token_id(cell.tokenizer, checkpoint.END_OF_TURN)
@@ -34,7 +35,9 @@ class LladaAdapter(ModelAdapter):
             result = denoise(LladaBody(self.model), ids, mask, self.options(), mark, cell.steps_timed)
         sequences = result.canvas[:, ids.shape[1] :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
-        return Output(sequences, result.nfe, result.positions, kept, result.first_step)
+        return Output(
+            sequences, result.nfe, result.positions, kept, result.first_step, result.nfe_full, result.committed
+        )
 
     def special(self) -> Special:
         ends = self.checkpoint.eos_ids
@@ -58,6 +61,9 @@ class LladaAdapter(ModelAdapter):
             head=cell.head or "official",
             sampler=cell.sampler or "fixed",
             cache=cell.cache or "none",
+            early_stop=bool(cell.early_stop),
+            ends=self.special().ends if cell.early_stop else (),
+            **{name: getattr(cell, name) for name in decoder_rules.OPTIONS},
         )
 
     def shape_of(self, prompts: list[list[int]]) -> tuple:
@@ -75,7 +81,7 @@ class LladaAdapter(ModelAdapter):
         """The same loop over a captured step."""
         denoiser = self.captured(prompts)
         denoiser.canvas.fill(ids, mask)
-        return run(denoiser.canvas, denoiser.step, self.cell.steps, mark, self.cell.steps_timed)
+        return run(denoiser.canvas, denoiser.make, self.cell.steps, mark, self.cell.steps_timed)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,10 @@ class LladaBody:
     @cached_property
     def weights(self) -> layers.Weights:
         return layers.weights_of(self.model)
+
+    def parts(self, canvas: int) -> Parts:
+        """The layers one by one, for caches."""
+        return Parts.of(self.model, canvas)
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
         """Of the last layer only the rows at `positions` ask and go on: all others end as K and V."""

@@ -23,10 +23,11 @@ class Replay:
     """A function of no arguments on tensors that stay in place: on a GPU captured and replayed, on a CPU called.
 
     peak_bytes: the device memory allocated while it was captured. A replay needs as much, but the allocator no longer
-    counts what is in the graph's own pool. compile_s: seconds until it could be captured.
+    counts what is in the graph's own pool. compile_s: seconds until it could be captured. pool: memory that it may
+    share with others that are never replayed at the same time (torch.cuda.graph_pool_handle); None: its own.
     """
 
-    def __init__(self, function: Callable[[], None], device: str):
+    def __init__(self, function: Callable[[], None], device: str, pool: tuple[int, int] | None = None):
         self.peak_bytes = 0
         self.compile_s = 0.0
         if device != "cuda":
@@ -44,7 +45,7 @@ class Replay:
         self.graph = torch.cuda.CUDAGraph()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, pool=pool):
             function()
         self.peak_bytes = torch.cuda.max_memory_allocated()
         self.replay = self.graph.replay

@@ -3,6 +3,7 @@
 A directory of vectors holds one checkpoint in the official format and any of these files:
 
     generate.json               whole generations, compared token for token
+    decoders.json               the same with other samplers and caches, as their authors' own code runs them
     logits.safetensors          logits of given rows
     num_transfer_tokens.json    how many tokens each step of the schedule commits
     likelihood.json             likelihood bounds under given noise, and the two training losses
@@ -17,12 +18,15 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from bench.adapters.llada import LladaBody
+from bench.checks import golden_decoders
 from bench.common import read as reader
 from bench.common.errors import BadInput
 from bench.diffusion import likelihood
-from bench.diffusion.denoising import denoise
+from bench.diffusion.denoising import Denoised, denoise
 from bench.diffusion.head import Forward, guided_logits
-from bench.diffusion.samplers import Sampling, schedule
+from bench.diffusion.sampling import Sampling
+from bench.diffusion.schedules import schedule
 from bench.models import checkpoint, weights
 
 LOGITS_TOLERANCE = 1e-4  # of float32 logits; those of bfloat16 may differ by a rounding step of the largest logit
@@ -46,13 +50,12 @@ class Model:
         if not configs:
             raise BadInput(f"{folder}: no checkpoint in it (a subdirectory with config.json)")
         self.checkpoint = checkpoint.read(configs[0].parent)
-        self.loaded: dict[torch.dtype, Forward] = {}
+        self.loaded: dict[torch.dtype, LladaBody] = {}
 
-    def forward(self, dtype: torch.dtype = torch.float32) -> Forward:
+    def forward(self, dtype: torch.dtype = torch.float32) -> LladaBody:
         """The model as a function of ids and attention mask, [rows, positions] each, to logits."""
         if dtype not in self.loaded:
-            model = weights.load(self.checkpoint, "cpu", dtype)
-            self.loaded[dtype] = lambda ids, mask: model(ids, attention_mask=mask, use_cache=False).logits
+            self.loaded[dtype] = LladaBody(weights.load(self.checkpoint, "cpu", dtype))
         return self.loaded[dtype]
 
 
@@ -73,17 +76,22 @@ def generation_difference(case: dict, forward: Forward) -> str:
         canvases.append(ids[: len(case["prompt_ids"])].clone())
         return forward(ids, mask)
 
-    if case.get("seed") is not None:
-        torch.manual_seed(case["seed"])
-    mask = case.get("attention_mask")
-    mask = None if mask is None else torch.tensor(mask)
-    result = denoise(watched, torch.tensor(case["prompt_ids"]), mask, sampling_of(case))
+    result = generated(case, watched, sampling_of(case))
     expected = torch.tensor(case["output_ids"])
     if result.canvas.shape != expected.shape:
         return f"shape {list(result.canvas.shape)}, expected {list(expected.shape)}"
     if result.nfe != case.get("forward_calls", result.nfe):
         return f"{result.nfe} forwards, expected {case['forward_calls']}"
     return token_difference([*canvases[1:], result.canvas], expected, case["mask_id"])
+
+
+def generated(case: dict, forward: Forward, options: Sampling) -> Denoised:
+    """What ours generates for a golden case."""
+    if case.get("seed") is not None:
+        torch.manual_seed(case["seed"])
+    mask = case.get("attention_mask")
+    mask = None if mask is None else torch.tensor(mask)
+    return denoise(forward, torch.tensor(case["prompt_ids"]), mask, options)
 
 
 def token_difference(canvases: list[torch.Tensor], expected: torch.Tensor, mask_id: int) -> str:
@@ -108,6 +116,17 @@ def generations(folder: Path, model: Model) -> Iterator[Result]:
     """Whole generations."""
     for case in read(folder / "generate.json", []):
         yield Result("generate", case["name"], generation_difference(case, model.forward()))
+
+
+def decoders(folder: Path, model: Model) -> Iterator[Result]:
+    """Generations of other samplers and caches: equal tokens, in as many forwards as a loop needs that looks first."""
+    for case in read(folder / "decoders.json", []):
+        options = golden_decoders.sampling_of(case)
+        if isinstance(options, str):
+            yield Result("decoders", case["name"], options)
+            continue
+        result = generated(case, model.forward(), options)
+        yield Result("decoders", case["name"], golden_decoders.difference(case, result))
 
 
 def all_logits(folder: Path, model: Model) -> Iterator[Result]:
@@ -199,6 +218,7 @@ def losses(folder: Path, model: Model) -> Iterator[Result]:
 
 GROUPS: dict[str, Callable[[Path, Model], Iterator[Result]]] = {
     "generate": generations,
+    "decoders": decoders,
     "logits": all_logits,
     "schedule": schedules,
     "likelihood": likelihoods,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from bench.common.dtypes import BYTES
 from bench.common.units import GIB
-from bench.cost.floors import matrices_bytes
+from bench.cost.decoders import kept_bytes
+from bench.cost.one_forward import matrices_bytes
 from bench.cost.workload import Workload, kind_of
 from bench.diffusion.choices import HEAD_ROWS
 from bench.models.shape import FEED_FORWARD_ROWS, Shape
@@ -89,7 +90,7 @@ def denoising_moments(workload: Workload, shape: Shape, prompt_tokens: int, padd
     lean = workload.head == "lean"
     batch = workload.batch_size * halves
     weights = weights_bytes(workload, shape)
-    if workload.engine == "captured":
+    if workload.engine == "captured" or workload.cache not in (None, "none"):
         layer = fixed_trunk(workload, shape, batch, canvas, canvas)
     else:
         layer = trunk(workload, shape, batch, canvas, canvas, padded)
@@ -97,9 +98,10 @@ def denoising_moments(workload: Workload, shape: Shape, prompt_tokens: int, padd
     hidden = halves * rows * shape.width * size  # what the head is given
     at_once = min(rows, HEAD_ROWS) if lean else rows
     head = at_once * halves * shape.vocabulary * size
-    written = Memory(weights, 0, hidden, head + unpacked(workload, shape.vocabulary * shape.width))
-    read = Memory(weights, 0, hidden if lean else 0, at_once * shape.vocabulary * bytes_a_logit(workload, size))
-    return [Memory(weights, 0, layer, 0), written, read]
+    kept = kept_bytes(workload, shape, prompt_tokens)
+    written = Memory(weights, kept, hidden, head + unpacked(workload, shape.vocabulary * shape.width))
+    read = Memory(weights, kept, hidden if lean else 0, at_once * shape.vocabulary * bytes_a_logit(workload, size))
+    return [Memory(weights, kept, layer, 0), written, read]
 
 
 def bytes_a_logit(workload: Workload, size: int) -> int:

@@ -27,6 +27,13 @@ class Workload:
     temperature: float = 0.0
     remasking: str | None = None
     attention: str | None = None
+    sampler: str | None = None
+    cache: str | None = None
+    tokens_per_step: int | None = None
+    refresh: str | int | None = None
+    prompt_every: int | None = None
+    response_every: int | None = None
+    ratio: float | None = None
 
     @classmethod
     def of(cls, cell: Cell) -> "Workload":
@@ -37,3 +44,8 @@ class Workload:
 def kind_of(workload: Workload) -> Kind:
     """What the workload's kind of model is capable of."""
     return KINDS[workload.model]
+
+
+def is_official(workload: Workload) -> bool:
+    """Whether every step is a forward over the whole canvas, under the authors' schedule."""
+    return workload.sampler in (None, "fixed") and workload.cache in (None, "none")

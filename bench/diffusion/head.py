@@ -6,19 +6,22 @@ distribution is ever written out.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
 from bench.diffusion import samplers
 from bench.diffusion.choices import HEAD_ROWS
-from bench.diffusion.samplers import Sampling
+from bench.diffusion.places import taken
+from bench.diffusion.sampling import Sampling
+from bench.diffusion.statistics import Statistic
 
 Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # ids, attention mask -> logits
 
 
 class Body(Protocol):
-    """A model in two parts, for the lean head; the official heads need a plain `Forward`."""
+    """A model in two parts, for the lean head; the official heads need a plain `Forward`. A cache needs its `parts`
+    besides: (length of the canvas) -> the layers one by one (caches/base.py)."""
 
     def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Logits [rows, canvas, vocabulary]."""
@@ -28,6 +31,15 @@ class Body(Protocol):
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits [..., vocabulary] of what the last layer gave [..., width]: its norm, then the head."""
+
+
+class Proposed(NamedTuple):
+    """What a forward says of some positions, each [rows, positions]: a candidate token, the model's probability of it,
+    and what the sampler asked besides."""
+
+    candidates: torch.Tensor
+    confidence: torch.Tensor
+    statistic: torch.Tensor | None = None
 
 
 def both_halves(
@@ -103,8 +115,9 @@ def lean_proposals(
     prompt: torch.Tensor,
     positions: torch.Tensor,
     options: Sampling,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence at some positions, both [rows, positions]; no other row meets the head."""
+    statistic: Statistic | None = None,
+) -> Proposed:
+    """What a forward says of some positions; no other row meets the head."""
     asked = canvas, attention_mask
     if options.cfg_scale > 0:
         asked = both_halves(canvas, attention_mask, prompt, options.mask_id)
@@ -112,11 +125,14 @@ def lean_proposals(
     shape = (len(canvas), len(positions))
     parts = [half.reshape(-1, half.shape[-1]).split(HEAD_ROWS) for half in hidden.split(len(canvas))]
     proposed = []
+    done = 0
     for chunk in zip(*parts, strict=True):
-        logits = [body.head(rows) for rows in chunk]
-        proposed.append(propose(guide(*logits, options.cfg_scale) if len(logits) > 1 else logits[0], options))
-    candidates, confidence = (torch.cat(column).view(shape) for column in zip(*proposed, strict=True))
-    return candidates, confidence
+        halves = [body.head(rows) for rows in chunk]
+        logits = guide(*halves, options.cfg_scale) if len(halves) > 1 else halves[0]
+        rows = slice(done, done := done + len(logits))
+        made = propose(logits, options)
+        proposed.append((*made, statistic.of(logits, rows)) if statistic else made)
+    return Proposed(*(torch.cat(column).view(shape) for column in zip(*proposed, strict=True)))
 
 
 def proposals(
@@ -126,10 +142,22 @@ def proposals(
     prompt: torch.Tensor,
     positions: torch.Tensor,
     options: Sampling,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Candidates and confidence, both [rows, positions], by the head that `options.head` names. The official heads
-    give them for the whole canvas, whatever the positions."""
+    statistic: Statistic | None = None,
+    index: torch.Tensor | None = None,
+) -> Proposed:
+    """What a forward says of some positions (LongTensor), by the head that `options.head` names.
+
+    The official heads compute logits of all rows that the forward pushes. index [positions] or [rows, positions]: where
+    among these the positions are; None where the forward pushes them alone, or all are wanted.
+    """
     if options.head == "lean":
-        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options)
+        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options, statistic)
     logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
-    return propose(logits, options)
+    candidates, confidence = propose(logits, options)
+    further = None
+    if statistic:
+        wanted = logits if index is None else taken(logits, index)
+        further = statistic.of(wanted.flatten(0, 1), slice(None)).view(wanted.shape[:2])
+    if index is not None:
+        candidates, confidence = taken(candidates, index), taken(confidence, index)
+    return Proposed(candidates, confidence, further)

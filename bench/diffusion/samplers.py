@@ -1,53 +1,24 @@
-"""Samplers: how many masked positions each step commits, and which.
+"""Samplers: which masked positions of the block a step commits.
 
-The loop is in `denoising.py`, and what is committed comes from the head (`head.py`). To add a sampler, write its two
-functions here and enter it into SAMPLERS, and its name into `choices.py`.
+The loop is in `denoising.py`, and what is committed comes from the head (`head.py`). README.md in this folder says how
+to add a sampler.
 
-Source of the sampler `fixed`: the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its
-behaviour; `tests/golden` holds its outputs.
+Sources: `fixed` is the `generate` of the official repository (ML-GSAI/LLaDA), written anew from its behaviour;
+`threshold` and `factor` are Fast-dLLM's (arXiv 2505.22618), `entropy` is EB-Sampler's (arXiv 2505.24857), `klass` is
+KLASS's (arXiv 2511.05664). `tests/golden` holds what their authors' code gave.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
+from bench.diffusion.sampling import Sampling
+from bench.diffusion.statistics import Calm, Entropy, Make
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """The options of a generation.
-
-    confidence_eos_eot: what to do with the confidence of end tokens. `off`: nothing. `official`: what the official
-    flag really does, which is to remove end tokens from the distribution: both of them at temperature 0, only the
-    end-of-turn token above it. `intent`: what the flag's name says, both end tokens get confidence 0. sampler, cache
-    and head are names: keys of SAMPLERS, of CACHES (`caches.py`), and one of `official`, `official-old` and `lean`.
-    """
-
-    steps: int
-    gen_length: int
-    block_length: int
-    mask_id: int
-    temperature: float = 0.0
-    remasking: str = "low_confidence"  # or random
-    cfg_scale: float = 0.0
-    logits_eos_inf: bool = False
-    confidence_eos_eot: str = "off"
-    eos_id: int | None = None
-    eot_id: int | None = None
-    head: str = "official"
-    sampler: str = "fixed"
-    cache: str = "none"
-
-
-def schedule(masked: int, steps: int) -> list[int]:
-    """How many of `masked` tokens each step commits: evenly, the remainder one each to the first steps.
-
-    With more steps than tokens the last steps commit none, and still cost a forward.
-    """
-    return [masked // steps + (step < masked % steps) for step in range(steps)]
-
-
-def gumbel_scores(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+def gumbel_scores(logits: Tensor, temperature: float) -> Tensor:
     """Scores whose argmax is a sample at `temperature` (Gumbel-max in float64). Shape kept.
 
     float64 because low-precision noise makes samples better than they are (arXiv 2409.02908).
@@ -59,35 +30,87 @@ def gumbel_scores(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     return logits.exp() / (-torch.log(noise)) ** temperature
 
 
-def commit(
-    canvas: torch.Tensor, positions: torch.Tensor, candidates: torch.Tensor, confidence: torch.Tensor,
-    quota: torch.Tensor, mask_id: int,
-) -> None:  # fmt: skip
-    """Write each row's `quota` most confident candidates into its masked positions, in place.
+@dataclass(frozen=True)
+class Seen:
+    """What a step knows when it chooses, all [rows, positions].
 
-    canvas: ids [rows, canvas]. positions: LongTensor [positions], where on the canvas the candidates belong.
-    candidates, confidence: [rows, positions]. Positions of confidence -inf, and those that are not masked, stay as
-    they are. quota: a number on the device [], so that nothing waits for it.
+    masked: which positions may be committed: masks of the block. confidence: of each candidate token. statistic: what
+    the sampler asked of the logits besides.
     """
-    window = canvas.index_select(1, positions)  # [rows, positions]
-    confidence = confidence.masked_fill(window != mask_id, -torch.inf)
-    sorted_, order = confidence.sort(dim=-1, descending=True, stable=True)  # [rows, positions] each
-    chosen = (torch.arange(len(positions), device=canvas.device) < quota) & (sorted_ > -torch.inf)
-    chosen = torch.zeros_like(chosen).scatter_(1, order, chosen)  # back in the order of the positions
-    canvas.index_copy_(1, positions, torch.where(chosen, candidates, window))
+
+    masked: Tensor
+    confidence: Tensor
+    statistic: Tensor | None = None
+
+
+def best(scores: Tensor, masked: Tensor, count: Tensor) -> Tensor:
+    """The `count` ([], or [rows, 1]) masked positions of each row with the highest scores, bool [rows, positions].
+
+    Of equal scores the first position. A score of -inf is never chosen.
+    """
+    scores = scores.masked_fill(~masked, -torch.inf)
+    sorted_, order = scores.sort(dim=-1, descending=True, stable=True)  # [rows, positions] each
+    chosen = (torch.arange(scores.shape[-1], device=scores.device) < count) & (sorted_ > -torch.inf)
+    return torch.zeros_like(chosen).scatter_(1, order, chosen)  # back in the order of the positions
+
+
+def surest(seen: Seen, quota: Tensor, options: Sampling) -> Tensor:
+    """The `quota` most confident ones (fixed, imposed)."""
+    return best(seen.confidence, seen.masked, quota)
+
+
+def over_threshold(seen: Seen, quota: Tensor, options: Sampling) -> Tensor:
+    """All of confidence `threshold` and more."""
+    is_sure = seen.confidence.float() >= options.threshold
+    return (is_sure & seen.masked) | best(seen.confidence, seen.masked, quota)
+
+
+def by_factor(seen: Seen, quota: Tensor, options: Sampling) -> Tensor:
+    """The n most confident ones, n the largest number with (n + 1) (1 - confidence of the n-th) <= factor."""
+    confidence = seen.confidence.float().masked_fill(~seen.masked, -torch.inf)
+    sorted_ = confidence.sort(dim=-1, descending=True).values
+    n = torch.arange(1, sorted_.shape[-1] + 1, device=sorted_.device)
+    most = torch.where((n + 1) * (1 - sorted_) <= options.factor, n, 0).amax(-1, keepdim=True)  # [rows, 1]
+    return best(seen.confidence, seen.masked, torch.maximum(most, quota))
+
+
+def by_entropy(seen: Seen, quota: Tensor, options: Sampling) -> Tensor:
+    """The n of lowest entropy, n the largest number whose entropies, less the largest of them, sum up to gamma at
+    most."""
+    entropy = seen.statistic.masked_fill(~seen.masked, torch.inf)
+    before = entropy.sort(dim=-1).values.cumsum(-1).roll(1, -1)  # sum of the entropies that are lower
+    before[:, 0] = 0
+    count = (before <= options.gamma).sum(-1, keepdim=True)  # [rows, 1]; sums only grow
+    return best(-entropy, seen.masked, torch.maximum(count, quota))
+
+
+def calm_and_sure(seen: Seen, quota: Tensor, options: Sampling) -> Tensor:
+    """All of confidence `threshold` and more whose distribution has been calm for `history` forwards. Only where there
+    are none the most confident one, calm or not."""
+    chosen = seen.masked & (seen.confidence.float() >= options.threshold) & (seen.statistic >= options.history)
+    is_enough = chosen.any(-1, keepdim=True) & (quota == 1)  # [rows, 1]
+    return chosen | best(seen.confidence, seen.masked, torch.where(is_enough, 0, quota))
 
 
 @dataclass(frozen=True)
 class Sampler:
     """A way to choose which masked positions a step commits.
 
-    schedule: (masked tokens of a block, steps) -> how many tokens each of the steps commits, known beforehand. commit:
-    writes that many candidates into the canvas, with the arguments of `commit` above. It must leave all tensors in
-    place and must not wait for the device, because the captured engine records it once and replays it.
+    choose: (what the step knows, quota, options) -> bool [rows, positions]. It must not wait for the device nor change
+    shapes, because the captured engine records it once. quota: a number on the device [], how many tokens of a row the
+    step commits where the sampler has a schedule (choices.py); else the least: 1, and in the last step that is allowed
+    as many as a block has. statistic: what it asks of the logits besides candidates and confidence.
     """
 
-    schedule: Callable[[int, int], list[int]]
-    commit: Callable[..., None]
+    choose: Callable[[Seen, Tensor, Sampling], Tensor]
+    statistic: Make | None = None
 
 
-SAMPLERS = {"fixed": Sampler(schedule, commit)}  # by the names of choices.py; fixed: the official one
+SAMPLERS = {  # by the names of choices.py
+    "fixed": Sampler(surest),
+    "threshold": Sampler(over_threshold),
+    "factor": Sampler(by_factor),
+    "entropy": Sampler(by_entropy, Entropy),
+    "klass": Sampler(calm_and_sure, Calm),
+    "imposed": Sampler(surest),
+}

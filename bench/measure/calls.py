@@ -89,10 +89,10 @@ def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> Preparation:
     return Preparation(capture_s, round(compile_s, 3) if compile_s else None)
 
 
-def describe_call(indices: list[int], output: Output, timing: Timing) -> Call:
+def describe_call(batch: Batch, output: Output, timing: Timing) -> Call:
     """One timed call as a record has it; times in milliseconds since its start."""
     return Call(
-        prompts=indices,
+        prompts=batch.indices,
         latency_ms=round(timing.latency_ms, 4),
         marks=timing.marks,
         nfe=output.nfe,
@@ -100,6 +100,9 @@ def describe_call(indices: list[int], output: Output, timing: Timing) -> Call:
         kept=output.kept,
         first_step=output.first_step,
         device_ms=None if timing.device_ms is None else round(timing.device_ms, 4),
+        nfe_full=output.nfe_full,
+        committed=output.committed,
+        prompt_tokens=max(map(len, batch.ids)),
     )
 
 
@@ -116,7 +119,7 @@ def timed_calls(
     for done, batch in enumerate(batches, 1):
         output, timing = Stopwatch(cell.device).time(lambda mark, batch=batch: ask(adapter, batch, mark))
         check(cell, output, timing.marks, adapter.special(), batch.lengths)
-        calls.append(describe_call(batch.indices, output, timing))
+        calls.append(describe_call(batch, output, timing))
         sequences += output.sequences.tolist()
         progress(done)
     return calls, sequences

@@ -1,6 +1,7 @@
 """The block that both models are made of, as functions on tensors of fixed shapes, over transformers' weights.
 
-The captured engine replays these; the eager one runs transformers' own modules, and of these only `layer_on_rows`.
+The captured engine replays these; the eager one runs transformers' own modules, and of these only `layer_on_rows` and,
+where LLaDA has a cache, `layer_over_cache`.
 What is multiplied with the same rows is multiplied at once: Q, K and V are one matrix, gate and up another.
 
 Shapes: hidden [batch, length, width]; queries [batch, heads, length, head_width]; cos and sin [batch or 1, 1, length,
@@ -15,7 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from bench.diffusion.places import put, taken
 from bench.models.shape import FEED_FORWARD_ROWS
+
+if torch.cuda.is_available():  # its compiler comes with torch for GPUs alone
+    from bench.models import few_rows
+else:
+    few_rows = None
 
 
 class Dims(NamedTuple):
@@ -108,6 +115,8 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     """x [..., in] by a matrix [out, in], which may be packed."""
     if weight.is_mkldnn:
         return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    if few_rows and few_rows.applies(x, weight):
+        return few_rows.linear(x, weight)
     return F.linear(x, weight)
 
 
@@ -171,8 +180,13 @@ def feed_forward(normed: Tensor, layer: Layer) -> Tensor:
 
 def project(hidden: Tensor, layer: Layer, dims: Dims, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Q, K and V [batch, heads, length, head_width] of every row, positions applied."""
+    return project_normed(rms_norm(hidden, layer.norm, dims.eps), layer, dims, cos, sin)
+
+
+def project_normed(normed: Tensor, layer: Layer, dims: Dims, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of rows whose norm was taken."""
     sizes = [dims.heads * dims.head_width, *[dims.kv_heads * dims.head_width] * 2]
-    q, k, v = linear(rms_norm(hidden, layer.norm, dims.eps), layer.qkv).split(sizes, -1)
+    q, k, v = linear(normed, layer.qkv).split(sizes, -1)
     return rotate(heads_of(q, dims), cos, sin), rotate(heads_of(k, dims), cos, sin), heads_of(v, dims)
 
 
@@ -216,3 +230,39 @@ def decode_layer(
     scores = (q @ keys.transpose(-1, -2)).float() * dims.head_width**-0.5
     weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(values.dtype)
     return after_attention(hidden, (weights @ values).view(len(hidden), 1, -1), layer, dims)
+
+
+def layer_over_cache(
+    hidden: Tensor, layer: Layer, dims: Dims, cos: Tensor, sin: Tensor, mask: Tensor | None, keys: Tensor,
+    values: Tensor, place: Tensor | None, asking: Tensor | None = None, writing: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """A layer on some positions of each sequence, which look at the K and V of all, their own among them.
+
+    K and V go to their `place` (LongTensor [length] or [batch, length]; None: everywhere) of keys and values [batch,
+    kv_heads, canvas, head_width], in rows where `writing` (bool [batch, 1, 1, 1]) is set. Only the rows `asking` (an
+    index into hidden, in either form) ask and go on. The mask may not depend on the query.
+    """
+    normed = rms_norm(hidden, layer.norm, dims.eps)
+    if asking is None:
+        q, k, v = project_normed(normed, layer, dims, cos, sin)
+    else:
+        k, v = linear(normed, layer.kv).chunk(2, -1)
+        k, v = rotate(heads_of(k, dims), cos, sin), heads_of(v, dims)
+        q = heads_of(linear(taken(normed, asking), layer.q), dims)
+        q = rotate(q, *(taken(table[:, 0].expand(len(hidden), -1, -1), asking)[:, None] for table in (cos, sin)))
+        hidden = taken(hidden, asking)
+    del normed  # as large as hidden, and of no use while attention needs memory
+    renew(keys, k, place, writing)
+    renew(values, v, place, writing)
+    return after_attention(hidden, attend(q, keys, values, mask, causal=False), layer, dims)
+
+
+def renew(kept: Tensor, new: Tensor, place: Tensor | None, writing: Tensor | None) -> None:
+    """Write K or V of some positions over those that are kept, in some rows: see `layer_over_cache`."""
+    if writing is not None:
+        former = kept if place is None else kept.index_select(2, place)
+        new = torch.where(writing, new, former)
+    if place is None:
+        kept.copy_(new)
+    else:
+        put(kept, place, new)

@@ -1,9 +1,9 @@
 """Every metric that the benchmark tracks, once: its name, unit, headings, digits, meaning and formula.
 
 Tables take their headings from here, `paper/build/results.json` its units, and bench/records/README.md its table. A
-metric's value is computed in bench/records/metrics.py and utilisation.py; a test holds that whatever they can log has
-an entry here. MLflow has three further forms of a name, which `of` understands: `rounds/NAME` (the value of each
-round), `NAME_ci_low` and `NAME_ci_high` (the bounds of its 95 % interval).
+metric's value is computed in bench/records/metrics.py, compute.py and utilisation.py; a test holds that whatever they
+can log has an entry here. MLflow has three further forms of a name, which `of` understands: `rounds/NAME` (the value of
+each round), `NAME_ci_low` and `NAME_ci_high` (the bounds of its 95 % interval).
 """
 
 from collections.abc import Iterable
@@ -76,8 +76,18 @@ THROUGHPUT = (
 COMPUTE = (
     Metric("compute/nfe", "1", "forwards", 1, "number of function evaluations: forwards of a mean call",
            "sum of forwards / calls"),
-    Metric("compute/tokens_per_forward", "1", "tokens/forward", 2, "tokens that each forward commits in one answer",
-           "committed tokens of one row / forwards"),
+    Metric("compute/nfe_full", "1", "full forwards", 1,
+           "of these the forwards in which every layer got the whole canvas (LLaDA only)",
+           "sum of full forwards / calls"),
+    Metric("compute/nfe_partial", "1", "partial forwards", 1,
+           "of these the forwards that took some keys and values from a cache (LLaDA only)",
+           "sum of forwards that are not full / calls"),
+    Metric("compute/rows", "1", "rows", 0,
+           "rows that a mean call pushes through the model, the mean over layers (LLaDA only)",
+           "sum of positions / calls"),
+    Metric("compute/tokens_per_forward", "1", "tokens/forward", 2,
+           "tokens that each forward commits in one answer; what an early stop fills is not committed",
+           "committed tokens of a mean row / forwards"),
     Metric("compute/positions_per_token", "1", "positions/token", 1,
            "rows that are pushed through the model for each committed token",
            "sum of positions / committed tokens, padding of the canvas included"),

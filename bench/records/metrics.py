@@ -19,6 +19,7 @@ from bench.common import stats
 from bench.common.units import GIB
 from bench.models import kinds
 from bench.records import utilisation
+from bench.records.compute import compute_metrics
 from bench.records.merge import CellRecords
 from bench.records.not_scored import texts_not_scored
 from bench.records.types import Call, Round, Scores
@@ -66,7 +67,9 @@ def whole_call(call: Call, cell: Cell) -> Call:
         positions = call.positions + rows * (forwards - timed)
     latency_ms = stats.extrapolated(call.latency_ms - pause_ms, stretches, forwards - timed)
     kept = [cell.gen_length] * rows
-    return replace(call, latency_ms=latency_ms, nfe=forwards, positions=positions, kept=kept, device_ms=None)
+    whole = replace(call, latency_ms=latency_ms, nfe=forwards, positions=positions, kept=kept, device_ms=None)
+    # Only forwards over the whole canvas are ever cut short (bench/spec/decoder_rules.py).
+    return whole if call.nfe_full is None else replace(whole, nfe_full=forwards, committed=kept)
 
 
 def calls_of(record: Round, cell: Cell) -> list[Call]:
@@ -157,25 +160,6 @@ def scaled_metrics(of_round_1: dict[str, float], first: list[Call], now: list[Ca
     slower = metrics["latency/latency_ms"] / of_round_1["latency/latency_ms"]
     rates = ("throughput/tokens_per_s", "throughput/canvas_tokens_per_s")
     return metrics | {name: of_round_1[name] / slower for name in rates}
-
-
-def compute_metrics(calls: list[Call], cell: Cell) -> dict[str, float]:
-    """How much work the model did for what it gave; exact counts, so only round 1 is read.
-
-    Committed tokens are those generated, post-EOS padding of the canvas included: each cost its share.
-    """
-    forwards = sum(call.nfe for call in calls)
-    if kinds.has_steps(cell.model):
-        committed_per_row = cell.gen_length * len(calls)
-        committed = cell.gen_length * sum(len(call.kept) for call in calls)
-    else:
-        committed_per_row = sum(max(call.kept) for call in calls)
-        committed = sum(max(call.kept) * len(call.kept) for call in calls)
-    return {
-        "compute/nfe": forwards / len(calls),
-        "compute/tokens_per_forward": committed_per_row / forwards,
-        "compute/positions_per_token": sum(call.positions for call in calls) / committed,
-    }
 
 
 def card_metrics(record: Round) -> dict[str, float]:

@@ -27,13 +27,17 @@ class Call:
     kept: list[int]  # tokens of each answer, as its cell ends it: up to the first end token, or as many as it states
     first_step: int | None = None  # the step that committed output position 0; None for a model without steps
     device_ms: float | None = None  # the latency by CUDA events; None on a CPU
+    nfe_full: int | None = None  # of the forwards those over the whole canvas; None in old records, and without steps
+    committed: list[int] | None = None  # tokens of each answer that steps committed; None where nfe_full is
+    prompt_tokens: int | None = None  # of the longest prompt, to which the others are padded; None in old records
 
     @classmethod
     def from_json(cls, raw: dict) -> "Call":
         return cls(**fields_of(cls, raw))
 
     def to_json(self) -> dict:
-        return {name: value for name, value in vars(self).items() if name != "device_ms" or value is not None}
+        if_there = ("device_ms", "nfe_full", "committed", "prompt_tokens")
+        return {name: value for name, value in vars(self).items() if name not in if_there or value is not None}
 
 
 @dataclass(frozen=True)

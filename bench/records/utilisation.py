@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.common.units import GIB
-from bench.cost import floors, peak_memory
+from bench.cost import decoders, floors, peak_memory
+from bench.cost.decoders import Counted
 from bench.cost.floors import Cost
-from bench.cost.workload import Workload
+from bench.cost.workload import Workload, is_official
 from bench.models.kinds import KINDS
 from bench.models.shape import Shape
 from bench.records.merge import CellRecords
@@ -29,15 +30,36 @@ class CostedCall:
     prompt_tokens: int  # of the longest prompt: the others are padded to it
     new_tokens: int
     seconds: float
+    counted: Counted | None = None  # its forwards as they were run, where they are not those of the authors' schedule
+
+    def costs(self, shape: Shape) -> list[Cost]:
+        """The cost of each of its forwards."""
+        if self.counted:
+            return list(decoders.costs(self.workload, shape, self.prompt_tokens, self.counted))
+        return list(floors.forwards(self.workload, shape, self.prompt_tokens, self.new_tokens))
+
+    def step_s(self, shape: Shape, ceilings: floors.Ceilings) -> float:
+        """Seconds of its unit of work: of forwards of several kinds the median."""
+        if self.counted:
+            return float(np.median([ceilings.seconds(cost) for cost in self.costs(shape)]))
+        return floors.step_s(self.workload, shape, ceilings, self.prompt_tokens, self.new_tokens)
 
 
 def costed_calls(calls: list[Call], cell: Cell) -> Iterator[CostedCall]:
     """A round's calls for the cost model. How long their prompts were follows from the rows that were pushed through
-    the model: with a cache the prompt once and then a row a token, without one the whole canvas in every forward. A
-    cache that grows with the text is no longer than the call was; a captured one has room for all tokens."""
+    the model: with a cache the prompt once and then a row a token, without one the whole canvas in every forward. Calls
+    of other decoders state it. A cache that grows with the text is no longer than the call was; a captured one has room
+    for all tokens."""
     for call in calls:
         rows = len(call.kept)
         length = cell.gen_length
+        seconds = call.latency_ms / 1e3
+        if is_counted(cell):
+            workload = replace(Workload.of(cell), batch_size=rows)
+            halves = 2 if cell.cfg_scale else 1
+            counted = Counted(call.nfe_full, call.nfe - call.nfe_full, call.positions / rows / halves)
+            yield CostedCall(workload, call.prompt_tokens, call.nfe, seconds, counted)
+            continue
         if KINDS[cell.model].has_cache:
             prompt_tokens = call.positions // rows - (call.nfe - 1)
             if cell.engine == "eager" and not cell.timed:
@@ -46,7 +68,13 @@ def costed_calls(calls: list[Call], cell: Cell) -> Iterator[CostedCall]:
             forwards = call.nfe * (2 if cell.cfg_scale else 1)  # classifier-free guidance runs each twice
             prompt_tokens = call.positions // (rows * forwards) - cell.gen_length
         workload = replace(Workload.of(cell), batch_size=rows, gen_length=length)
-        yield CostedCall(workload, prompt_tokens, call.nfe, call.latency_ms / 1e3)
+        yield CostedCall(workload, prompt_tokens, call.nfe, seconds)
+
+
+def is_counted(cell: Cell) -> bool:
+    """Whether a cell's forwards are told by its calls alone: those of a model with steps, but for the authors' own
+    schedule over the whole canvas."""
+    return KINDS[cell.model].has_steps and (not is_official(Workload.of(cell)) or bool(cell.early_stop))
 
 
 def ceilings_of(entry: CellRecords) -> floors.Ceilings | None:
@@ -61,13 +89,17 @@ def ceilings_of(entry: CellRecords) -> floors.Ceilings | None:
     )
 
 
+def total(costs: list[Cost]) -> Cost:
+    return sum(costs, Cost(0, 0, 0))
+
+
 def shares(record: Round, calls: list[Call], entry: CellRecords) -> dict[str, float]:
     """MFU and MBU of a round's calls; empty without the model's shape or the device's ceilings."""
     ceilings = ceilings_of(entry)
     if ceilings is None or record.shape is None or not calls:
         return {}
     costed = list(costed_calls(calls, entry.cell))
-    cost = sum((floors.call(c.workload, record.shape, c.prompt_tokens, c.new_tokens) for c in costed), Cost(0, 0, 0))
+    cost = sum((total(call.costs(record.shape)) for call in costed), Cost(0, 0, 0))
     seconds = sum(call.seconds for call in costed)
     return {
         "compute/mfu": cost.flops / seconds / ceilings.flops_per_s,
@@ -100,14 +132,14 @@ def predictions(calls: list[CostedCall], shape: Shape, ceilings: floors.Ceilings
     """Work of a mean call, and with ceilings the median call's latency and step by the model."""
     if not calls:
         return {}
-    costs = [floors.call(c.workload, shape, c.prompt_tokens, c.new_tokens) for c in calls]
+    costs = [total(call.costs(shape)) for call in calls]
     metrics = {
         "compute/gflop": float(np.mean([cost.flops for cost in costs])) / 1e9,
         "compute/gbyte": float(np.mean([cost.moved_bytes for cost in costs])) / 1e9,
     }
     if ceilings:
-        call_times_s = [floors.call_s(c.workload, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
-        step_times_s = [floors.step_s(c.workload, shape, ceilings, c.prompt_tokens, c.new_tokens) for c in calls]
+        call_times_s = [sum(ceilings.seconds(cost) for cost in call.costs(shape)) for call in calls]
+        step_times_s = [call.step_s(shape, ceilings) for call in calls]
         metrics["predicted/latency_ms"] = 1e3 * float(np.median(call_times_s))
         metrics["predicted/step_ms"] = 1e3 * float(np.median(step_times_s))
     return metrics

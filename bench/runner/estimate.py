@@ -34,6 +34,7 @@ START_S = {"cpu": 8.0, "cuda": 20.0}  # what a fresh process needs for imports, 
 # Cells that agree in these take the same time for a forward.
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
+    "sampler", "cache", "refresh", "prompt_every", "response_every", "ratio",
 )  # fmt: skip
 # On an H100 at 8B shapes, once for each shape: how long it takes to compile and capture a step (engine captured), by
 # whether the model has a cache. Such a model has two graphs: the prefill and a decode step.

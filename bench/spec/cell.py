@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from bench.common import dtypes
+from bench.diffusion import choices
 from bench.models import engines, kinds
 
 # What does not change a result: places, patience, order, and how the cell is named.
@@ -77,6 +78,16 @@ class Cell:
     answer_lengths: str | None = None  # stop references: tokens of each prompt's answer, in order, such as "61 256 7"
     former_revision: str | None = None  # what earlier code called `revision`, where that is another
     identity_version: int | None = None  # IDENTITY_VERSION of the code that made the cell; None: the first
+    threshold: float | None = None  # from here on what belongs to one sampler or cache (bench/diffusion/choices.py)
+    factor: float | None = None
+    gamma: float | None = None
+    kl_threshold: float | None = None
+    tokens_per_step: int | None = None  # of the sampler imposed; elsewhere a grid's way to state steps
+    refresh: str | int | None = None  # never, block, answer, or every so many steps
+    prompt_every: int | None = None
+    response_every: int | None = None
+    ratio: float | None = None
+    early_stop: bool | None = None  # LLaDA ends when everything up to an end token is committed
     first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
@@ -102,7 +113,7 @@ class Cell:
             return ", ".join(filter(None, (name, TWIN_PLACES[self.twin], engine)))
         parts = [
             kinds.label_of(self.model),
-            f"{self.steps} steps" if self.steps else "",
+            self.decoder_label,
             "tasks" if self.kind == "tasks" else "",
             STOPS[self.stop] if self.kind == ENDS else "",
             *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),
@@ -113,6 +124,28 @@ class Cell:
             f"{self.timed} forwards timed" if self.timed else "",
         ]
         return ", ".join(filter(None, parts))
+
+    @property
+    def decoder_label(self) -> str:
+        """How LLaDA decodes: `16 steps`, `threshold 0.9, dual cache (block), early stop`; empty for a model without
+        steps."""
+        if not self.steps:
+            return ""
+        sampler = "" if self.sampler in (None, "fixed") else self.sampler
+        options = " ".join(f"{getattr(self, name):g}" for name in choices.SAMPLERS[sampler].options) if sampler else ""
+        cache = "" if self.cache in (None, "none") else self.cache
+        kept = [self.refresh, self.prompt_every, self.response_every, self.ratio]
+        parts = [
+            f"{sampler} {options}" if sampler else f"{self.steps} steps",
+            f"{cache} cache ({' '.join(str(value) for value in kept if value is not None)})" if cache else "",
+            "early stop" if self.early_stop else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+    @property
+    def knows_forwards(self) -> bool:
+        """Whether the number of forwards of a model with denoising steps is known before it runs."""
+        return choices.SAMPLERS[self.sampler or "fixed"].schedule is not None and not self.early_stop
 
     @property
     def float_dtype(self) -> str:

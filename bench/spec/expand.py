@@ -17,8 +17,9 @@ from bench.data.prompt import Prompt
 from bench.data.prompts import keep
 from bench.models import kinds
 from bench.models.engines import ENGINES
-from bench.spec import prompt_ids, rules
+from bench.spec import decoder_rules, prompt_ids, rules
 from bench.spec.cell import IDENTITY_VERSION, Cell
+from bench.spec.decoder_rules import Decoder, Setting
 from bench.spec.grid import GridFile
 from bench.spec.pair import PairFile, fetch
 
@@ -107,18 +108,23 @@ class Point(NamedTuple):
     dtype: str | None  # None: the pair's
     fill: str
     stop: str | None  # None: the pair's
+    decoder: Decoder
 
 
 def points(grid: GridFile, where: str) -> Iterator[Point]:
-    """All places of a grid, in its order. Raises BadInput for a length that tokens_per_step does not divide."""
+    """All places of a grid, in its order. Raises BadInput for a decoder that breaks a rule, or a length that
+    tokens_per_step does not divide."""
     pace = "steps" if grid.tokens_per_step is None else "tokens_per_step"
-    axes = (as_list(getattr(grid, pace if name == "steps" else name)) for name in Point._fields)
-    for point in itertools.starmap(Point, itertools.product(*axes)):
-        steps = point.steps if pace == "steps" else rules.steps_for(point.gen_length, point.steps, where)
-        yield point._replace(steps=steps)
+    values = {name: getattr(grid, name) for name in Point._fields if name != "decoder"}
+    values |= {"steps": getattr(grid, pace), "decoder": decoder_rules.decoders(grid, where)}
+    for point in itertools.starmap(Point, itertools.product(*(as_list(values[name]) for name in Point._fields))):
+        shape = point.gen_length, point.block_length, where
+        yield point._replace(steps=decoder_rules.steps_of(point.decoder, point.steps, pace, *shape))
 
 
-def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prompt, ...], where: str) -> None:
+def check(
+    point: Point, grid: GridFile, files: ModelFile, stop: str, prompt_set: tuple[Prompt, ...], where: str
+) -> None:
     """Raises BadInput for the first rule that a place breaks. Rules of denoising bind models with steps alone."""
     rules.check_dtype(point.dtype, where)
     ids = [prompt.ids[point.model] for prompt in prompt_set]
@@ -131,9 +137,18 @@ def check(point: Point, grid: GridFile, files: ModelFile, prompt_set: tuple[Prom
     if point.engine != "eager":
         rules.check_attention(point.attention, where)
     if kinds.has_steps(point.model):
-        rules.check_choices(grid.sampler, grid.cache, where)
+        decoder_rules.check_setting(point.decoder, setting_of(point, grid, files, stop), where)
         rules.check_divisibility(point.gen_length, point.block_length, point.steps, where)
         rules.check_end_of_turn(grid.confidence_eos_eot, files, where)
+
+
+def setting_of(point: Point, grid: GridFile, files: ModelFile, stop: str) -> Setting:
+    """What a decoder must suit at a place of a grid."""
+    return Setting(
+        stop=stop, early_stop=grid.early_stop, is_random=files.random_seed is not None,
+        cfg_scale=grid.cfg_scale, remasking=grid.remasking, confidence_eos_eot=grid.confidence_eos_eot,
+        steps_timed=shorter(grid.steps_timed, point.steps),
+    )  # fmt: skip
 
 
 def cells_of(
@@ -151,7 +166,7 @@ def cells_of(
         if not rules.has_engine(point.model, point.engine):
             continue
         files = pair.models[point.model].filled(point.fill)
-        check(point, grid, files, prompt_set, where)
+        check(point, grid, files, point.stop or pair.stop, prompt_set, where)
         if files not in named:
             named[files] = revisions_of(files)
         asked = named[files] | {"prompts": len(prompt_set), "prompt_hash": prompt_hash}
@@ -211,9 +226,9 @@ def own_settings(point: Point, grid: GridFile) -> dict:
     return {
         "steps": point.steps,
         "block_length": point.block_length,
-        "sampler": grid.sampler,
+        **point.decoder.settings(),
         "remasking": grid.remasking,
-        "cache": grid.cache,
+        "early_stop": grid.early_stop or None,
         "head": None if point.head == "official" else point.head,
         "cfg_scale": grid.cfg_scale or None,
         "logits_eos_inf": grid.logits_eos_inf or None,

@@ -19,6 +19,10 @@ from bench.spec.pair import Float, ModelOfPair, Whole
 GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
 MOST_DIGITS = 18  # of a number on the command line
 Axis = Whole | Annotated[list[Whole], Field(min_length=1)]  # a value, or several to span
+Names = str | Annotated[list[str], Field(min_length=1)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Numbers = Number | Annotated[list[Number], Field(min_length=1)] | None
+Refresh = Annotated[int, Field(strict=True)] | str  # of a cache: a number of steps, or a word
 Head = Literal["official", "official-old", "lean"]
 Attention = Literal["sdpa", "math"]
 Fill = Literal["own", "heavy-tailed", "zero"]
@@ -37,8 +41,8 @@ class GridFile(Strict):
     model: ModelOfPair | Annotated[list[ModelOfPair], Field(min_length=1)]  # a kind, or a role in the pair
     gen_length: Axis = 128
     block_length: Axis = 32
-    steps: Axis = 128
-    tokens_per_step: Axis | None = None  # in place of steps: they grow with the length
+    steps: Axis | None = None  # default: 128; where a sampler does not know its steps, the most: one a token
+    tokens_per_step: Axis | None = None  # in place of steps: they grow with the length; of sampler imposed its own
     batch_size: Axis = 1
     prompts: Whole = 32
     calls: Whole | None = None  # scaling: of a cell, all of them in each round; in place of prompts
@@ -46,8 +50,17 @@ class GridFile(Strict):
     repeat_prompts: Whole = 4  # prompts that later rounds time again
     stop: Stop | Annotated[list[Stop], Field(min_length=1)] | None = None  # how answers end; default: the pair's
     temperature: float = Field(default=0.0, ge=0, le=10)
-    sampler: str = "fixed"  # which masked positions a step of LLaDA's commits: bench/diffusion/choices.py
-    cache: str = "none"  # which keys and values a step of LLaDA's may reuse: bench/diffusion/choices.py
+    sampler: Names = "fixed"  # which masked positions a step of LLaDA's commits: bench/diffusion/choices.py
+    cache: Names = "none"  # which keys and values a step of LLaDA's may reuse: bench/diffusion/choices.py
+    threshold: Numbers = None  # from here on what belongs to some samplers or caches; ranges and defaults stand there
+    factor: Numbers = None
+    gamma: Numbers = None
+    kl_threshold: Numbers = None
+    refresh: Refresh | Annotated[list[Refresh], Field(min_length=1)] | None = None
+    prompt_every: Axis | None = None
+    response_every: Axis | None = None
+    ratio: Numbers = None
+    early_stop: bool = False  # whether LLaDA ends when everything up to an end token is committed
     remasking: Literal["low_confidence", "random"] = "low_confidence"
     cfg_scale: float = Field(default=0.0, ge=0, le=100)
     logits_eos_inf: bool = False

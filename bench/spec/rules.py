@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.common.errors import BadInput
 from bench.devices import choose
-from bench.diffusion import choices
 from bench.models import checkpoint, kinds
 from bench.models.engines import EngineName
 from bench.spec.cell import Cell
@@ -69,13 +68,6 @@ def check_engines(asked: list[Asked]) -> None:
 def has_engine(model: str, engine: EngineName) -> bool:
     """Whether a kind of model has an engine."""
     return engine in kinds.KINDS[model].engines
-
-
-def check_choices(sampler: str | None, cache: str | None, where: str) -> None:
-    """Whether a sampler and a cache have these names (bench/diffusion/choices.py); None stands for the default."""
-    for key, name, names in (("sampler", sampler, choices.SAMPLERS), ("cache", cache, choices.CACHES)):
-        if name is not None and name not in names:
-            raise BadInput(f"{where}: there is no {key} {name!r}; there are: {', '.join(names)}")
 
 
 def check_divisibility(gen: int, block: int, steps: int, where: str) -> None:

@@ -29,11 +29,11 @@ def replayed(model, case: dict, options: Sampling) -> list[list[int]]:
     with torch.no_grad():
         denoiser = adapters_captured.Denoiser(model, replace(options, steps=0), *prompts.shape, mask is not None, whole)
         denoiser.canvas.fill(torch.full_like(prompts, 7), mask)
-        run(denoiser.canvas, denoiser.step, options.gen_length // options.block_length, lambda kind: None)
+        run(denoiser.canvas, denoiser.make, options.gen_length // options.block_length, lambda kind: None)
         if case["seed"] is not None:
             torch.manual_seed(case["seed"])
         denoiser.canvas.fill(prompts, mask)
-        return run(denoiser.canvas, denoiser.step, options.steps, lambda kind: None).canvas.tolist()
+        return run(denoiser.canvas, denoiser.make, options.steps, lambda kind: None).canvas.tolist()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

@@ -6,7 +6,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.adapters import registry
-from bench.cost import floors
+from bench.cost import decoders, floors
+from bench.cost.decoders import Counted
 from bench.models import checkpoint, layers, weights
 from bench.models.shape import Shape
 from tests.conftest import GOLDEN, REPO, make_cell
@@ -36,6 +37,18 @@ CELLS = [
     make_cell("llama", gen_length=2, stop="length", engine="captured", batch_size=3),
     make_cell("llada", gen_length=16, steps=4, engine="captured"),
     make_cell("llada", gen_length=16, steps=4, engine="captured", head="lean"),
+    make_cell("llada", gen_length=16, steps=8, cache="prefix", refresh="block", head="lean"),
+    make_cell("llada", gen_length=16, steps=8, cache="prefix", refresh="never", batch_size=2),
+    make_cell("llada", gen_length=16, steps=8, cache="dual", refresh="block", head="lean", batch_size=3),
+    make_cell("llada", gen_length=16, steps=8, cache="dual", refresh="answer"),
+    make_cell("llada", gen_length=16, steps=16, cache="delayed", refresh=4, head="lean", batch_size=2),
+    make_cell(
+        "llada", gen_length=16, steps=16, cache="interval", prompt_every=6, response_every=4, ratio=0.25, batch_size=2
+    ),
+    make_cell(
+        "llada", gen_length=16, steps=16, cache="interval", prompt_every=3, response_every=5, ratio=0.0, head="lean"
+    ),
+    make_cell("llada", gen_length=16, steps=6, sampler="imposed", tokens_per_step=3, cache="dual", refresh=2),
 ]
 
 
@@ -54,7 +67,26 @@ def test_positions_are_those_that_the_adapters_report():
         adapter.prepare([[[7] * 11] * cell.batch_size])
         shape = checkpoint.read(cell.weights).shape
         output = adapter.generate([[7] * 11] * cell.batch_size, lambda kind: None)
-        assert output.positions == floors.call(cell, shape, 11).positions
+        assert output.positions == round(floors.call(cell, shape, 11).positions)
+
+
+@pytest.mark.parametrize("changes", [
+    {"sampler": "threshold", "threshold": 0.5},
+    {"sampler": "threshold", "threshold": 0.5, "cache": "dual", "refresh": "block", "head": "lean"},
+    {"sampler": "klass", "threshold": 0.5, "kl_threshold": 0.1, "cache": "prefix", "refresh": "block", "head": "lean"},
+    {"sampler": "entropy", "gamma": 1.0, "cache": "interval", "prompt_every": 4, "response_every": 2, "ratio": 0.25},
+], ids=str)  # fmt: skip
+def test_flops_of_forwards_that_were_counted_are_those_that_torch_counts(changes):
+    """Where a sampler does not know its steps, the model is given what was run."""
+    cell = make_cell("llada", gen_length=16, steps=16, batch_size=2, **changes)
+    adapter = registry.create("llada")
+    adapter.load(cell)
+    output = adapter.generate([[7] * 11, [9] * 11], lambda kind: None)
+    made = Counted(output.nfe_full, output.nfe - output.nfe_full, output.positions / 2)
+    costs = list(decoders.costs(cell, checkpoint.read(cell.weights).shape, 11, made))
+    assert len(costs) == output.nfe
+    assert sum(cost.flops for cost in costs) == pytest.approx(counted(cell, [[7] * 11, [9] * 11]), rel=0.01)
+    assert round(sum(cost.positions for cost in costs)) == output.positions
 
 
 def test_one_forward_by_hand():

@@ -17,6 +17,7 @@ from bench.cost import peak_memory
 from bench.cost.workload import Workload
 from bench.diffusion import head
 from bench.diffusion.denoising import Canvas
+from bench.diffusion.plans import Turn
 from bench.diffusion.samplers import gumbel_scores
 from bench.models import checkpoint
 from bench.models import layers as models_layers
@@ -55,7 +56,7 @@ def one_step(adapter, cell, prompt_tokens: int, padded: bool) -> None:
     body = StaticBody(adapter.model, rows, prompt_tokens + cell.gen_length) if captured else LladaBody(adapter.model)
     canvas = Canvas(body, adapter.options(), rows, prompt_tokens, padded, False, "cpu")
     canvas.begin.fill_(prompt_tokens)
-    canvas.step()
+    canvas.step(canvas.cache.plan(Turn(0, 0, 0)))
 
 
 def decoding(adapter, cell, prompt_tokens: int, padded: bool) -> None:
@@ -109,6 +110,15 @@ BIG = {
     "int8": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8"), 128),
     "int8, lean": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8", head="lean"), 128),
     "llama, int8": (big_cell("llama", batch_size=2, gen_length=4, dtype="int8"), 128),
+    "dual": (
+        big_cell("llada", batch_size=8, gen_length=512, steps=64, cache="dual", refresh="block", head="lean"), 128),
+    "prefix, official": (
+        big_cell("llada", batch_size=2, gen_length=512, steps=64, cache="prefix", refresh="block"), 512),
+    "delayed": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, cache="delayed", refresh=8, head="lean"), 128),
+    "interval": (
+        big_cell("llada", batch_size=4, gen_length=512, steps=64, cache="interval", prompt_every=50, response_every=7,
+                 ratio=0.25, head="lean"), 128),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
 }  # fmt: skip
 

@@ -13,7 +13,9 @@ from bench.adapters.llada import LladaBody
 from bench.diffusion import head as diffusion_head
 from bench.diffusion.denoising import denoise
 from bench.diffusion.head import propose
-from bench.diffusion.samplers import Sampling, gumbel_scores, schedule
+from bench.diffusion.samplers import gumbel_scores
+from bench.diffusion.sampling import Sampling
+from bench.diffusion.schedules import schedule
 from tests.conftest import GOLDEN
 
 CASES = json.loads((GOLDEN / "generate.json").read_text())

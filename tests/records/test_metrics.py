@@ -42,6 +42,29 @@ def test_llada_latencies_and_work():
     assert tracked["memory/weights_gib"] == 0.5
 
 
+def test_forwards_by_kind_and_what_they_committed():
+    """Of 12 tokens on two canvases an early stop filled three, which no forward gave."""
+    call = llada_call(0, nfe=4, positions=30, kept=[3, 4], nfe_full=1, committed=[3, 4])
+    other = llada_call(1, nfe=2, positions=10, kept=[2, 4], nfe_full=2, committed=[2, 4])
+    tracked = of(LLADA, [call, other])[1]
+    assert (tracked["compute/nfe"], tracked["compute/nfe_full"], tracked["compute/nfe_partial"]) == (3, 1.5, 1.5)
+    assert tracked["compute/rows"] == 20
+    assert tracked["compute/tokens_per_forward"] == pytest.approx((3.5 + 3) / 6)
+    assert tracked["compute/positions_per_token"] == pytest.approx(40 / 13)
+
+
+def test_an_old_record_says_nothing_of_the_kind_of_its_forwards():
+    tracked = of(LLADA, [llada_call(0)])[1]
+    assert not {"compute/nfe_full", "compute/nfe_partial", "compute/rows"} & set(tracked)
+
+
+def test_a_call_that_was_cut_short_is_completed_in_its_forwards_by_kind():
+    call = llada_call(0, marks={"step": [10.0, 30.0], "block": []}, nfe_full=2, committed=[2])
+    tracked = of(PART_LLADA, [call])[1]
+    assert (tracked["compute/nfe_full"], tracked["compute/nfe_partial"]) == (10, 0)
+    assert tracked["compute/tokens_per_forward"] == 4 / 10
+
+
 def test_llama_latencies_and_work():
     tracked = of(LLAMA, [llama_call(0, [20, 25, 35])])[1]
     assert tracked["latency/ttft_ms"] == 20

@@ -1,0 +1,36 @@
+"""Products of 32 rows on a GPU: what F.linear gives, and left to it where the kernel does not apply."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.models import layers
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.mark.parametrize("shape", [(4096, 4096), (12288, 4096), (4096, 12288), (126464, 4096)], ids=str)
+@pytest.mark.parametrize("of", ["rows", "batch", "part"])
+def test_cuda_few_rows_give_what_linear_gives(shape, of):
+    outs, ins = shape
+    matrix = torch.randn(outs, ins, device="cuda", dtype=torch.bfloat16)
+    x = torch.randn(32, ins, device="cuda", dtype=torch.bfloat16)
+    if of == "batch":
+        x = x.view(2, 16, ins)
+    if of == "part":
+        matrix = matrix[: outs // 2]
+    assert layers.few_rows.applies(x, matrix)
+    exact = F.linear(x.float(), matrix.float())
+    ours, cublas = (
+        (made.float() - exact).norm() / exact.norm() for made in (layers.linear(x, matrix), F.linear(x, matrix))
+    )
+    assert ours <= 1.01 * cublas
+
+
+@pytest.mark.parametrize(
+    ("rows", "outs", "dtype"), [(31, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16)]
+)
+def test_cuda_other_products_are_left_to_torch(rows, outs, dtype):
+    x, matrix = torch.randn(rows, 256, device="cuda", dtype=dtype), torch.randn(outs, 256, device="cuda", dtype=dtype)
+    assert not layers.few_rows.applies(x, matrix)
+    assert torch.equal(layers.linear(x, matrix), F.linear(x, matrix))
