@@ -77,7 +77,7 @@ class GridFile(Strict):
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has
-    # Where cells run a part of their calls: which run all their forwards as well (bench/spec/expand.py, whole_cells).
+    # Where cells run a part of their calls: which run all their forwards as well (bench/spec/whole.py).
     whole: bool | Literal["ends"] = True
     first: dict[Place, list[int | str]] = Field(default={})  # cells with these values come before the others of a round
     pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
