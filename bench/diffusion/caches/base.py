@@ -122,13 +122,13 @@ class KeysAndValues:
 
     def index_of(self, pass_: Pass, positions: Tensor) -> Tensor | None:
         """Positions that are not pushed get an index all the same: what is said there is of no use, as they hold
-        tokens."""
+        tokens. So do those beyond the canvas, which an engine meets that records the forward of another block."""
         place = self.place(pass_)
         if place is None:
             return positions
         if len(positions) == len(place):
             return None
-        return (positions - place[0]).clamp(min=0)
+        return (positions - place[0]).clamp(0, pass_.queries - 1)
 
     def layer_positions(self, pass_: Pass) -> float:
         return pass_.queries
