@@ -16,6 +16,7 @@ from bench.diffusion.denoising import Canvas
 from bench.diffusion.plans import Pass
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
+from bench.models.parts import Parts
 
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
@@ -67,6 +68,10 @@ class StaticBody:
         for layer in self.weights.layers[:-1]:
             hidden = self.functions.denoise(hidden, layer, self.weights.dims, *self.rope, visible)
         return hidden, visible
+
+    def parts(self, canvas: int) -> Parts:
+        """The layers one by one, for caches; over packed weights where there are such."""
+        return Parts(self.weights, tuple(table[0, 0] for table in self.rope))
 
     def trunk(self, ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
         hidden, visible = self.body(ids, attention_mask)
