@@ -27,7 +27,9 @@ OVER_STEPS = (  # metrics with a chart of their own over the denoising steps
 SECTION = "over-steps"  # of the charts
 CHARTS, RUNS = "steps", "runs"  # the two pages, as their links name them
 # Kinds of cells in which something else varies than the steps: the charts leave them out.
-OTHER_AXES = ("sentinel", "batch", "length", "prompt", "attention", "engines", "values", "memory", "frontier")
+OTHER_AXES = (
+    "sentinel", "batch", "length", "prompt", "attention", "engines", "values", "decoders", "memory", "frontier",
+)  # fmt: skip
 
 
 def tags() -> dict[str, str]:
