@@ -86,7 +86,7 @@ class StaticBody:
         return self.weights.logits(hidden)
 
     def parts(self, canvas: int) -> Parts:
-        """The layers one by one, for caches."""
+        """The layers one by one, for caches; over packed weights where there are such."""
         return Parts(self.weights, tuple(table[0, 0] for table in self.rope), self.functions.over_cache)
 
 

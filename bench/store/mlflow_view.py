@@ -28,7 +28,8 @@ SECTION = "over-steps"  # of the charts
 CHARTS, RUNS = "steps", "runs"  # the two pages, as their links name them
 # Kinds of cells in which something else varies than the steps: the charts leave them out.
 OTHER_AXES = (
-    "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "memory", "frontier",
+    "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "decoders",
+    "memory", "frontier",
 )  # fmt: skip
 
 
