@@ -100,13 +100,13 @@ class Canvas:
         if not self.whole:
             masked &= positions >= self.begin
         if self.statistic:
-            self.statistic.begin(positions)
+            self.statistic.begin(positions, masked.any(1))
         proposed = proposals(
             self.cache.body(pass_), self.ids, self.attention_mask, self.prompt, positions, self.options, self.statistic,
             self.cache.index_of(pass_, positions),
         )  # fmt: skip
         self.cache.settle(self.ids)
-        statistic = self.statistic.end(proposed.statistic, masked.any(1)) if self.statistic else None
+        statistic = self.statistic.end(proposed.statistic) if self.statistic else None
         chosen = self.sampler.choose(Seen(masked, proposed.confidence, statistic), self.quota, self.options)
         self.ids.index_copy_(1, positions, torch.where(chosen, proposed.candidates, window))
         self.steps_before_first += (self.ids[:, self.prompt_length] == self.options.mask_id).any()
