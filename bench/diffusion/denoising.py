@@ -96,9 +96,11 @@ class Canvas:
         """One forward, and what it commits before the end of the block at `begin`."""
         positions = self.positions(pass_)
         window = self.ids.index_select(1, positions)  # [rows, positions]
-        masked = (window == self.options.mask_id) & (positions < self.begin + self.options.block_length)
-        if not self.whole:
-            masked &= positions >= self.begin
+        masked = window == self.options.mask_id
+        if len(positions) > self.options.block_length:  # else the positions are the block
+            masked &= positions < self.begin + self.options.block_length
+            if not self.whole:
+                masked &= positions >= self.begin
         if self.statistic:
             self.statistic.begin(positions, masked.any(1))
         proposed = proposals(
