@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench.common.dtypes import BYTES
 from bench.common.units import GIB
-from bench.cost.decoders import kept_bytes
+from bench.cost.decoders import kept_bytes, looked_at
 from bench.cost.one_forward import matrices_bytes
 from bench.cost.workload import Workload, kind_of
 from bench.diffusion.choices import HEAD_ROWS
@@ -94,7 +94,7 @@ def denoising_moments(workload: Workload, shape: Shape, prompt_tokens: int, padd
         layer = fixed_trunk(workload, shape, batch, canvas, canvas)
     else:
         layer = trunk(workload, shape, batch, canvas, canvas, padded)
-    rows = workload.batch_size * (workload.block_length if lean else canvas)
+    rows = workload.batch_size * (looked_at(workload) if lean else canvas)
     hidden = halves * rows * shape.width * size  # what the head is given
     at_once = min(rows, HEAD_ROWS) if lean else rows
     head = at_once * halves * shape.vocabulary * size
@@ -113,10 +113,12 @@ def bytes_a_logit(workload: Workload, size: int) -> int:
     }.get(workload.head, size)
     if workload.remasking == "random":
         confident = 0
+    # A distribution and its entropies; two distributions and the logarithms of both.
+    asked = {"entropy": 2 * SINGLE, "klass": 4 * SINGLE}.get(workload.sampler, 0)
     drawn = NOISE_COPIES * DOUBLE if workload.temperature else 0
     kept = size + (2 * size if lean and workload.cfg_scale else 0)  # the lean head keeps the logits of both halves too
     guiding = 4 * size if workload.cfg_scale else 0  # both halves, their scaled difference, and the sum
-    return max(kept + confident, kept + drawn, guiding)
+    return max(kept + max(confident, asked, drawn), guiding)
 
 
 def trunk(workload: Workload, shape: Shape, batch: int, queries: int, context: int, padded: bool) -> int:

@@ -96,17 +96,19 @@ class Canvas:
         """One forward, and what it commits before the end of the block at `begin`."""
         positions = self.positions(pass_)
         window = self.ids.index_select(1, positions)  # [rows, positions]
-        masked = (window == self.options.mask_id) & (positions < self.begin + self.options.block_length)
-        if not self.whole:
-            masked &= positions >= self.begin
+        masked = window == self.options.mask_id
+        if len(positions) > self.options.block_length:  # else the positions are the block
+            masked &= positions < self.begin + self.options.block_length
+            if not self.whole:
+                masked &= positions >= self.begin
         if self.statistic:
-            self.statistic.begin(positions)
+            self.statistic.begin(positions, masked.any(1))
         proposed = proposals(
             self.cache.body(pass_), self.ids, self.attention_mask, self.prompt, positions, self.options, self.statistic,
             self.cache.index_of(pass_, positions),
         )  # fmt: skip
         self.cache.settle(self.ids)
-        statistic = self.statistic.end(proposed.statistic, masked.any(1)) if self.statistic else None
+        statistic = self.statistic.end(proposed.statistic) if self.statistic else None
         chosen = self.sampler.choose(Seen(masked, proposed.confidence, statistic), self.quota, self.options)
         self.ids.index_copy_(1, positions, torch.where(chosen, proposed.candidates, window))
         self.steps_before_first += (self.ids[:, self.prompt_length] == self.options.mask_id).any()

@@ -110,10 +110,10 @@ def test_entropy_is_in_nats_and_takes_tokens_that_cannot_come():
 
 def seen_by(calm: Calm, logits: torch.Tensor, positions: list[int], going_on: list[bool]) -> list[list[int]]:
     """A forward's logits [rows, positions, vocabulary], in two parts as the lean head has them."""
-    calm.begin(torch.tensor(positions))
+    calm.begin(torch.tensor(positions), torch.tensor(going_on))
     flat = logits.flatten(0, 1)
     values = torch.cat([calm.of(flat[:2], slice(0, 2)), calm.of(flat[2:], slice(2, len(flat)))])
-    return calm.end(values.view(logits.shape[:2]), torch.tensor(going_on)).tolist()
+    return calm.end(values.view(logits.shape[:2])).tolist()
 
 
 def test_calm_counts_forwards_on_end_whose_distribution_hardly_moved():
