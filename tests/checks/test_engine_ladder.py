@@ -39,7 +39,7 @@ def test_every_cell_is_timed_once_a_repeat_on_shared_weights(work):
 def test_the_harness_is_compared_with_as_many_bare_steps(work):
     cell = engine_ladder.cell_with(work.cells, engine="captured", head="lean")
     adapter, prompts = engine_ladder.adapters_of(work, print)[cell.cell_id]
-    made, step = [], adapter.captured(prompts).step
+    made, (step,) = [], adapter.captured(prompts).replays
     step.replay = (lambda real: lambda: made.append(1) or real())(step.replay)
     assert engine_ladder.harness_ratio(cell, adapter, prompts, 6).value > 0
     assert len(made) == 6 * 2 * cell.steps

@@ -79,7 +79,6 @@ def test_lists_are_axes_and_each_option_counts_where_it_belongs(tmp_path, pair_f
     ({"sampler": "threshold", "remasking": "random"}, "sampler threshold goes by confidence; give remasking:"
                                                       " low_confidence"),
     ({"early_stop": True, "stop": "length"}, "early_stop ends at an end token, which stop: length ignores"),
-    ({"early_stop": True, "stop": "references"}, "early_stop ends at an end token, which stop: references ignores"),
     ({"sampler": "threshold", "steps_timed": 4, "stop": "length"}, "steps_timed stands for the other steps"),
     ({"cache": "dual", "steps_timed": 4, "stop": "length"}, "steps_timed stands for the other steps"),
     ({"sampler": "threshold", "fill": "zero", "stop": "length"}, "sampler threshold goes by probabilities, which mean"
