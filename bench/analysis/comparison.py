@@ -7,6 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from bench.analysis.by_round import Amounts, amounts
+from bench.analysis.decoders import plain
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import like, with_columns, with_steps, without_numbers, without_steps
 from bench.analysis.study import Histories
@@ -121,7 +122,7 @@ def comparisons(study: JudgedStudy, margins: dict[str, float] | None = None) -> 
     study = replace(study, runs=with_columns(study.runs, [*SAME, "model"]))
     result = []
     for about, kinds_of_cells in KINDS_OF_CELLS.items():
-        for autoregressive, diffusion in groups_of(study.runs[study.runs["kind"].isin(kinds_of_cells)]):
+        for autoregressive, diffusion in groups_of(plain(study.runs[study.runs["kind"].isin(kinds_of_cells)])):
             result.append(comparison_of(about, autoregressive, diffusion, study, margins or {}))
     return [
         replace(comparison, others=tuple(c for c in result if differ_in_dtype(comparison, c))) for comparison in result

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.analysis.runs import reason_left_out, with_columns
 from bench.common.units import GIB
+from bench.spec.decoder_rules import OPTIONS
 
 FLAG = "contradicted peak"  # what tables say beside a run
 NAMES = ["run_id", "cell_id", "kind", "steps"]  # which run it is
@@ -20,6 +21,7 @@ AXES = ("batch_size", "gen_length", "prompt_tokens")  # where one grows alone, t
 ALIKE = (
     "pair", "model", "revision", "dtype", "platform", "device", "engine", "head", "attention", "fill", "limit_gib",
     "peaks_only", "block_length", "stop", "temperature", "sampler", "remasking", "cache", "cfg_scale",
+    "early_stop", *OPTIONS,
 )  # fmt: skip
 # By how much a peak may fall, by its metric: GiB, or a share of the higher peak where that is more. torch's allocator
 # counts tensors to 512 bytes; what may differ between two shapes is the scratch memory of the kernels that were picked

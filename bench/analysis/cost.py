@@ -6,12 +6,13 @@ What the model says of a run was tracked with it (bench/records/utilisation.py);
 
 import pandas as pd
 
+from bench.analysis.decoders import names_of
 from bench.analysis.runs import order_of_models, reason_left_out, with_columns
 from bench.spec import sentinel
 
 MEASURED = {"latency": "latency/latency_ms", "step": "latency/step_ms", "memory": "memory/allocated_gib"}
 PREDICTED = {"latency": "predicted/latency_ms", "step": "predicted/step_ms", "memory": "predicted/allocated_gib"}
-SETTINGS = ("head", "engine", "attention", "dtype", "stop")  # stand in the table where they differ
+SETTINGS = ("decoder", "head", "engine", "attention", "dtype", "stop")  # stand in the table where they differ
 SHARES = ("compute/mfu", "compute/mbu")
 
 
@@ -19,6 +20,7 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of which the model says something, with `latency_ratio`, `step_ratio` and `memory_ratio`: measured over
     predicted. In the order of kinds."""
     places = ("gen_length", "batch_size", "prompt_tokens", "steps")  # which held-out text has not
+    runs = runs.assign(decoder=names_of(runs).replace("", None))
     runs = with_columns(runs, [*MEASURED.values(), *PREDICTED.values(), *SHARES, *SETTINGS, *places])
     good = runs[[reason_left_out(run) == "" for _, run in runs.iterrows()]]
     good = good[(good["kind"] != sentinel.KIND) & good[list(PREDICTED.values())].notna().any(axis=1)].copy()

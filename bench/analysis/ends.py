@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.analysis.by_round import amounts
 from bench.analysis.comparison import RATE, TEXT_RATE
+from bench.analysis.decoders import plain
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import (
@@ -97,7 +98,7 @@ class Ends:
 def ends_of(study: JudgedStudy) -> Ends:
     """What a study says of how answers end."""
     runs = with_columns(study.runs, [*SHARED, *OF_STEPS, "model", "stop", "answer_lengths", "message"])
-    runs = runs[runs["kind"] == ENDS]
+    runs = plain(runs[runs["kind"] == ENDS])
     if runs.empty:
         return Ends()
     runs = runs.assign(regime=runs["stop"].map(REGIMES.index)).sort_values(

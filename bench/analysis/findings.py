@@ -7,6 +7,7 @@ import pandas as pd
 from bench.analysis import consistency, cost, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.consistency import Fall
+from bench.analysis.decoders import Decoders, decoders_of
 from bench.analysis.endpoints import Outcome
 from bench.analysis.ends import Ends, ends_of
 from bench.analysis.hundred_steps import Latency
@@ -29,7 +30,8 @@ class Findings:
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
     study was on a CPU. tolerances: when those of the hypotheses were chosen. tested: the cost model's error in this
     study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place. ends:
-    what changes where answers end otherwise.
+    what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
+    no comparison.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
     falls: peaks of memory that fall where the work grows, which cannot be.
     """
@@ -49,6 +51,7 @@ class Findings:
     endpoints: list[Outcome]
     falls: list[Fall]
     ends: Ends
+    decoders: Decoders
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -82,4 +85,5 @@ def findings_of(study: Study) -> Findings:
         endpoints=endpoints.outcomes(declared, compared, groups, study.runs) if declared else [],
         falls=falls,
         ends=ends_of(judged),
+        decoders=decoders_of(judged),
     )

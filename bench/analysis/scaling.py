@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.analysis import bias
 from bench.analysis.bias import Bias
+from bench.analysis.decoders import plain
 from bench.analysis.edges import Edge, edge_of
 from bench.analysis.lines import DEFAULTS, Line, lines_of_runs
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
@@ -187,7 +188,7 @@ class Scaling:
 def scalings(study: JudgedStudy) -> list[Scaling]:
     """The scaling groups of a study, in the order of `AXES`."""
     runs = with_columns(study.runs, [*TOGETHER, *PLACE, *KIND_OF_RUN, *PARTS, "steps", "random_seed", "message"])
-    runs = runs[runs["kind"].isin(AXES)].copy()
+    runs = plain(runs[runs["kind"].isin(AXES)]).copy()
     runs["tokens_per_step"] = runs["gen_length"] / pd.to_numeric(runs["steps"])
     groups = []
     for kind in AXES:

@@ -78,3 +78,17 @@ CACHES: dict[str, CacheChoice] = {  # which keys and values a step may reuse (ca
         }
     ),
 }
+
+
+def label(settings: Mapping[str, object]) -> str:
+    """A sampler and a cache in words: "threshold 0.9, dual cache (block), early stop"; empty for those of the authors'
+    code. settings: the keys of a cell or of a run; those that it does not have are absent, or None."""
+    sampler, cache = settings.get("sampler") or "fixed", settings.get("cache") or "none"
+    options = [f"{float(settings[name]):g}" for name in SAMPLERS.get(sampler, SamplerChoice()).options]
+    kept = [settings.get(name) for name in ("refresh", *CACHES.get(cache, CacheChoice()).options)]
+    parts = [
+        " ".join([sampler, *options]) if sampler != "fixed" else "",
+        f"{cache} cache ({' '.join(str(value) for value in kept if value is not None)})" if cache != "none" else "",
+        "early stop" if settings.get("early_stop") else "",
+    ]
+    return ", ".join(filter(None, parts))

@@ -5,12 +5,14 @@ from collections.abc import Set as AbstractSet
 import pandas as pd
 
 from bench.analysis.comparison import Comparison, main_of
+from bench.analysis.decoders import Decoders
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
+from bench.render import decoders as render_decoders
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
 from bench.render import extrapolation as render_extrapolation
@@ -35,6 +37,10 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
             print("\n".join(render_scaling.lines(scaling)))
     if has_cells(findings.ends, cell_ids):
         print("\n".join(ends_lines(findings)))
+    if has_cells(findings.decoders, cell_ids):
+        every = findings.decoders.every
+        print(f"\nstudy {findings.study}, decoders: {every['dtype'].iloc[0]}, on {wording.machine_of(every)}")
+        print("\n".join(render_decoders.lines(findings.decoders)))
     print_doubts(findings, cell_ids)
     if cell_ids is None:
         for line in (
@@ -47,7 +53,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         print_answers(findings)
 
 
-def has_cells(group: Comparison | Scaling | Ends, cell_ids: AbstractSet[str] | None) -> bool:
+def has_cells(group: Comparison | Scaling | Ends | Decoders, cell_ids: AbstractSet[str] | None) -> bool:
     """Whether a group of runs has one of these cells; None stands for all cells."""
     return not group.every.empty and (cell_ids is None or bool(group.every["cell_id"].isin(cell_ids).any()))
 

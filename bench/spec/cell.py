@@ -131,16 +131,8 @@ class Cell:
         steps."""
         if not self.steps:
             return ""
-        sampler = "" if self.sampler in (None, "fixed") else self.sampler
-        options = " ".join(f"{getattr(self, name):g}" for name in choices.SAMPLERS[sampler].options) if sampler else ""
-        cache = "" if self.cache in (None, "none") else self.cache
-        kept = [self.refresh, self.prompt_every, self.response_every, self.ratio]
-        parts = [
-            f"{sampler} {options}" if sampler else f"{self.steps} steps",
-            f"{cache} cache ({' '.join(str(value) for value in kept if value is not None)})" if cache else "",
-            "early stop" if self.early_stop else "",
-        ]
-        return ", ".join(filter(None, parts))
+        steps = f"{self.steps} steps" if self.sampler in (None, "fixed") else ""
+        return ", ".join(filter(None, (steps, choices.label(vars(self)))))
 
     @property
     def knows_forwards(self) -> bool:

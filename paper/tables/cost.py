@@ -88,7 +88,7 @@ def what(run: pd.Series) -> str:
     ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
     both = wording.own_engine_and_head(run, is_short=True)
-    settings = [both, *(setting_of(run, name, "") for name in ("attention", "fill"))]
+    settings = [both, *(setting_of(run, name, "") for name in ("decoder", "attention", "fill"))]
     return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
 
 
