@@ -73,6 +73,7 @@ reads_batch = $(scaled)
 reads_length = $(scaled)
 reads_prompt = $(scaled)
 reads_corners = $(scaled)
+reads_decoders = $(scaled)
 reads_attention = $(scaled)
 reads_values = $(scaled)
 reads_memory = $(filter-out ROUNDS,$(scaled))
@@ -94,7 +95,7 @@ export TOKENIZERS_PARALLELISM = false
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
 doors = study baseline sweep tasks smoke plan score likelihood \
-	scaling batch length prompt corners attention values memory frontier engines ceilings predictions \
+	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
 	paper samples ui restore verify doctor selfcheck tenant-check help setup pair test lint clean
 .PHONY: $(doors)
 
@@ -197,12 +198,13 @@ scaling: setup ## all of batch, length, prompt, attention, engines, values, memo
 	@$(timed_run) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(memory_run) $(plan_option) || [ $$? -eq 1 ]
 
-batch length prompt corners attention values: setup
+batch length prompt corners attention values decoders: setup
 	@$(PY) -m bench.run --also configs/grids/$@.yaml $(cell_options) $(round_options) $(plan_option)
 batch: ## throughput over the batch
 length: ## latency over the length of the answer
 prompt: ## latency over the length of the prompt
 corners: ## LLaDA over LLaMA over batch and length together (not in scaling)
+decoders: ## LLaDA's other samplers and caches beside its authors' (not in scaling)
 attention: ## fused attention against plain products, which need quadratic memory
 values: ## do the values of the weights matter for time?
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.diffusion import choices
 from bench.records.merge import CellRecords
 from bench.runner import estimate, order
 from bench.runner.progress import NOISE_CHECK
@@ -48,5 +49,7 @@ def line_of(cell: Cell, seconds: float, state: str) -> str:
     engine = None if cell.engine == "eager" else cell.engine
     kind = NOISE_CHECK if cell.twin else f"{cell.kind} {cell.stop}" if cell.kind == ENDS else cell.kind
     name = " ".join(filter(None, (cell.model, TWIN_PLACES.get(cell.twin), cell.head, engine, cell.attention)))
+    if decoder := choices.label(vars(cell)):
+        state = f"{state}: {decoder}"
     shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
     return LINE.format(cell.cell_id, kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state)
