@@ -63,7 +63,7 @@ def surface_of(
     if pair.name == about.pair and on_card:
         own, words = (about.ceilings, {}), "predicted before the study ran"
     else:
-        words = "this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
+        words = "at this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
     ceilings, host_s = own or (devices()[CARD].ceilings, {})
     models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})

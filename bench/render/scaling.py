@@ -222,7 +222,9 @@ def steps_text(steps: Estimate, floor: Estimate | None) -> str:
     if steps.value < 1 and not is_too_wide(steps):
         return "under 1 step"
     words = steps_interval(steps)
-    return f"a number that it is too noisy to say ({words})" if is_too_wide(steps) or is_too_wide(floor) else words
+    return (
+        f"a number of steps that is too noisy to state ({words})" if is_too_wide(steps) or is_too_wide(floor) else words
+    )
 
 
 def advice_sentences(scaling: Scaling) -> list[str]:

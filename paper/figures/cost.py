@@ -37,10 +37,9 @@ def surface(about: Surface) -> plt.Figure:
     axes.set_xlabel("output tokens")
     axes.set_ylabel("batch")
     axes.tick_params(axis="y", rotation=0)
-    title = f"at {about.words}" if "published" not in about.words else about.words
     frames = "; framed: [measured]" if about.measured else ""
     compared = engine_and_head(about.engine, [HEAD])
-    axes.set_title(f"{title}, prompts of {about.prompt_tokens}, {compared}{frames}", fontsize=9)
+    axes.set_title(f"{about.words}, prompts of {about.prompt_tokens},\n{compared}{frames}", fontsize=9)
     return figure
 
 

@@ -16,6 +16,7 @@ from paper.figures.style import COLORS, bars, doubling_axis, estimates, fit_to_v
 
 LABELS = {"batch_size": "batch", "gen_length": "tokens of the answer", "prompt_tokens": "tokens of the prompt"}
 EXTRAPOLATED = "extrapolated from a part of the call"
+ABOVE_LINES = 5  # where matplotlib draws what must not be hidden by lines and their markers
 LATENCY_LABEL = "latency of one answer (ms)"
 SPLIT = {  # column: what it is; predicted by bench/cost/peak_memory.py where the cost model is there
     "predicted/kv_cache_gib": "K and V (predicted)",
@@ -111,7 +112,7 @@ def break_even_panel(axes: Axes, scaling: Scaling) -> None:
     )  # fmt: skip
     open_places = [(run[scaling.axis], e.value) for run, e in scaling.break_evens if scaling.is_extrapolated(run)]
     if open_places:
-        style = {"color": "black", "markerfacecolor": "white", "label": EXTRAPOLATED}
+        style = {"color": "black", "markerfacecolor": "white", "label": EXTRAPOLATED, "zorder": ABOVE_LINES}
         axes.plot(*zip(*open_places, strict=True), "o", **style)
     if scaling.axis == "gen_length":
         axes.plot(places, places, ":", color="gray", label="one step a token")

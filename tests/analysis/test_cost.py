@@ -27,7 +27,7 @@ def test_the_surface_has_the_break_even_of_measured_places():
     assert surface.measured == {(4, 64): pytest.approx(300 / (800 / 16))}
     assert 64 in surface.steps.columns
     assert surface.prompt_tokens == 32
-    assert surface.words == "this device's ceilings"
+    assert surface.words == "at this device's ceilings"
 
 
 def test_a_study_without_ceilings_has_the_surface_of_a_published_card():
@@ -52,4 +52,4 @@ def test_a_place_has_the_prediction_of_the_hypotheses_where_they_are_about_the_p
     assert surface.steps.loc[1, 128] == pytest.approx(claim.value, rel=0.005)
     assert surface.words == "predicted before the study ran"
     elsewhere = findings_of(study_of([run("llama", **on_card | {"device": "another card"})])).surface()
-    assert elsewhere.words == "this device's ceilings"
+    assert elsewhere.words == "at this device's ceilings"

@@ -74,5 +74,5 @@ def test_break_evens_along_an_axis_say_it_too():
     rows = [row | {"rounds": [50.0, 200.0]} if row["model"] == "llama" else row for row in runs("batch", "eager")]
     [scaling] = scalings(judged([*rows, *twins("eager")]))
     text = " ".join(render_scaling.sentences(scaling))
-    assert "with a number that it is too noisy to say (" in text
+    assert "with a number of steps that is too noisy to state (" in text
     assert "What to do: measure on a machine that does nothing else" in text
