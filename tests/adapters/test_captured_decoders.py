@@ -41,10 +41,11 @@ def same_from_both_engines(prompts, device: str, **changes) -> None:
         assert captured.positions == eager.positions
 
 
-@pytest.mark.parametrize("prompts", [LLADA_PROMPTS[:1], RAGGED], ids=["one", "ragged"])
 @pytest.mark.parametrize(("sampler", "cache"), itertools.product(SAMPLED, CACHED))
-def test_both_engines_give_the_same(sampler, cache, prompts, device):
-    same_from_both_engines(prompts, device, sampler=sampler, cache=cache, **SAMPLED[sampler], **CACHED[cache])
+def test_both_engines_give_the_same(sampler, cache, device):
+    """In a left-padded batch; for one sampler of a single prompt as well."""
+    for prompts in (RAGGED, LLADA_PROMPTS[:1]) if sampler == "threshold" else (RAGGED,):
+        same_from_both_engines(prompts, device, sampler=sampler, cache=cache, **SAMPLED[sampler], **CACHED[cache])
 
 
 @pytest.mark.parametrize("sampler", ["imposed", "threshold"])
@@ -56,7 +57,7 @@ def test_with_each_refresh(changes, sampler, device):
 @pytest.mark.parametrize("cache", CACHED)
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_with_an_early_stop(cache, temperature, device):
-    changes = {"early_stop": True, "temperature": temperature, "gen_length": 64, "steps": 64}
+    changes = {"early_stop": True, "temperature": temperature, "gen_length": 32, "steps": 32}
     same_from_both_engines(
         RAGGED, device, sampler="threshold", cache=cache, **changes, **SAMPLED["threshold"], **CACHED[cache]
     )
