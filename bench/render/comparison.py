@@ -37,11 +37,7 @@ def table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]]) -> pd.DataFra
     """
     steps = rows["steps"] if "steps" in rows else [float("nan")] * len(rows)
     result = pd.DataFrame({"model": rows["model"], "steps": [wording.format_value(count, 0) for count in steps]})
-    for metric, (heading, digits) in metrics.items():
-        if metric in rows and rows[metric].notna().any():
-            result[heading] = [wording.format_value(value, digits) for value in rows[metric]]
-    notes = [wording.note(run) for _, run in rows.iterrows()]
-    return result.assign(note=notes) if any(notes) else result
+    return wording.with_notes(wording.with_metrics(result, rows, metrics), rows)
 
 
 def labels(comparison: Comparison) -> tuple[str, str]:

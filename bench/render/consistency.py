@@ -8,7 +8,7 @@ from bench.analysis.consistency import AXES, FLAG, Fall
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
 from bench.models import kinds
-from bench.render.wording import PLACES
+from bench.render.wording import PLACES, engine_and_head
 
 
 def lines(falls: list[Fall], cell_ids: AbstractSet[str] | None = None) -> list[str]:
@@ -41,11 +41,11 @@ def sentence(fall: Fall) -> str:
 def shared(fall: Fall) -> str:
     """ "LLaDA, captured engine, lean head, batch 1, 128 tokens": what both runs are."""
     run = fall.larger
-    head = [f"{setting_of(run, 'head', DEFAULTS['head'])} head"] if kinds.has_steps(run["model"]) else []
+    heads = [setting_of(run, "head", DEFAULTS["head"])] if kinds.has_steps(run["model"]) else []
     settings = [f"{run[setting]} {setting}" for setting in ("attention", "fill") if setting_of(run, setting, "")]
     places = [at(run, axis) for axis in AXES if axis != fall.axis and pd.notna(run[axis])]
-    engine = f"{setting_of(run, 'engine', 'eager')} engine"
-    return ", ".join([kinds.label_of(run["model"]), engine, *head, *settings, *places])
+    both = engine_and_head(setting_of(run, "engine", "eager"), heads)
+    return ", ".join([kinds.label_of(run["model"]), both, *settings, *places])
 
 
 def at(run: pd.Series, axis: str) -> str:

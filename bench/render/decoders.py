@@ -26,10 +26,6 @@ def lines(decoders: Decoders) -> list[str]:
             "engine": [wording.own_engine_and_head(run, is_short=True) for _, run in runs.iterrows()],
         }
     )
-    for metric, (heading, digits) in (COUNTED | COLUMNS).items():
-        if metric in runs and runs[metric].notna().any():
-            result[heading] = [wording.format_value(value, digits) for value in runs[metric]]
-    notes = [wording.note(run) for _, run in runs.iterrows()]
-    shown = result.assign(note=notes) if any(notes) else result
+    shown = wording.with_notes(wording.with_metrics(result, runs, COUNTED | COLUMNS), runs)
     parts = [wording.weights_label(runs).upper(), shown.to_string(index=False), wording.left_out_sentence(decoders)]
     return [part for part in parts if part]

@@ -41,11 +41,7 @@ def table_lines(ends: Ends) -> list[str]:
             "answers end": [STOPS[stop] for stop in runs["stop"]],
         }
     )
-    for metric, (heading, digits) in MEASURES.items():
-        if metric in runs and runs[metric].notna().any():
-            result[heading] = [wording.format_value(value, digits) for value in runs[metric]]
-    notes = [wording.note(run) for _, run in runs.iterrows()]
-    shown = result.assign(note=notes) if any(notes) else result
+    shown = wording.with_notes(wording.with_metrics(result, runs, MEASURES), runs)
     parts = [wording.weights_label(runs).upper(), shown.to_string(index=False), wording.left_out_sentence(ends)]
     return [part for part in parts if part]
 
@@ -60,9 +56,8 @@ def place_words(place: Place) -> str:
     """ "batch 8, 256 tokens, prompts of 128, LLaDA in 32 steps, bfloat16, captured engine, lean head"."""
     parts = [f"batch {place.batch_size}", f"{place.gen_length} tokens"]
     parts += [] if place.prompt_tokens is None else [f"prompts of {place.prompt_tokens}"]
-    return ", ".join(
-        [*parts, f"LLaDA in {place.steps} steps", place.dtype, f"{place.engine} engine", f"{place.head} head"]
-    )
+    both = wording.engine_and_head(place.engine, [place.head])
+    return ", ".join([*parts, f"LLaDA in {place.steps} steps", place.dtype, both])
 
 
 def regime_words(regime: Regime) -> str:

@@ -6,7 +6,7 @@ from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import part_of, setting_of
 from bench.analysis.scaling import LATENCY, PARTS, PLACE, Scaling, Shortcut
 from bench.models import kinds
-from bench.render.wording import PLACES, interval, place_words
+from bench.render.wording import PLACES, engine_and_head, interval, place_words
 
 
 def sentences(scaling: Scaling) -> list[str]:
@@ -45,8 +45,7 @@ def places(scaling: Scaling, runs: list[pd.Series]) -> str:
 
 def full_name(model: str, engine: str, head: str) -> str:
     """ "LLaDA (captured engine, lean head)", "LLaMA (captured engine)"."""
-    settings = [f"{engine} engine", *([f"{head} head"] if kinds.has_steps(model) else [])]
-    return f"{kinds.label_of(model)} ({', '.join(settings)})"
+    return f"{kinds.label_of(model)} ({engine_and_head(engine, [head] if kinds.has_steps(model) else [])})"
 
 
 def shortcut_sentences(scaling: Scaling) -> list[str]:

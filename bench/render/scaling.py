@@ -21,10 +21,11 @@ from bench.render.wording import (
     label_of_models,
     left_out_sentence,
     line_name,
-    note,
     place_words,
     setting_text,
     weights_label,
+    with_metrics,
+    with_notes,
 )
 
 # The settings that stand in a table where they differ, and what stands there for a run that has no such setting.
@@ -61,14 +62,11 @@ def table(scaling: Scaling) -> pd.DataFrame:
         values = [setting_text(run, name, default) for _, run in runs.iterrows()]
         if len({value for value in values if value}) > 1:
             result[name] = [value or MISSING for value in values]
-    for metric, (heading, digits) in MEASURES.items():
-        if metric in runs and runs[metric].notna().any():
-            result[heading] = [format_value(value, digits) for value in runs[metric]]
+    result = with_metrics(result, runs, MEASURES)
     if scaling.ratios:
         reference = label_of_models(runs.head(0), with_steps=False)
         result[f"x {reference}'s tokens/s"] = [ratio_text(scaling.ratios.get(run_id)) for run_id in runs["run_id"]]
-    notes = [note(run) for _, run in runs.iterrows()]
-    return result.assign(note=notes) if any(notes) else result
+    return with_notes(result, runs)
 
 
 def place_columns(scaling: Scaling) -> dict[str, list[str]]:

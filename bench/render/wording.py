@@ -1,6 +1,6 @@
 """Words and numbers that several tables share: names of models, titles, notes, noise, what was left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -155,6 +155,22 @@ def note(run: pd.Series) -> str:
     """What stands beside a run's numbers, or in their place."""
     parts = (run.get("reason"), run.get("flags"), part_words(run))
     return " ".join(str(part)[:NOTE_LENGTH] for part in parts if part and not pd.isna(part))
+
+
+def with_metrics(table: pd.DataFrame, runs: pd.DataFrame, metrics: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
+    """A table of some runs, a line a run, with a column for each metric that a run has. metrics: (heading, digits) by
+    metric."""
+    there = {metric: shown for metric, shown in metrics.items() if metric in runs and runs[metric].notna().any()}
+    columns = {
+        heading: [format_value(value, digits) for value in runs[metric]] for metric, (heading, digits) in there.items()
+    }
+    return table.assign(**columns)
+
+
+def with_notes(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of some runs with what there is to say beside each; as it is where there is nothing."""
+    notes = [note(run) for _, run in runs.iterrows()]
+    return table.assign(note=notes) if any(notes) else table
 
 
 def part_words(run: pd.Series) -> str:

@@ -22,6 +22,7 @@ from bench.devices import choose
 from bench.models.engines import ENGINES
 from bench.models.kinds import KINDS, has_steps, role_of
 from bench.spec import model_rules, rules, sentinel
+from bench.spec.axis import as_list
 from bench.spec.work import Work
 
 if TYPE_CHECKING:
@@ -218,9 +219,7 @@ def check_use(request: Request, grids: list[GridFile]) -> None:
 
 def kind_is_in(kind: str, file: GridFile) -> bool:
     """Whether a grid has cells of a kind of model, which it names by kind or by role."""
-    from bench.spec import expand
-
-    named = expand.as_list(file.model)
+    named = as_list(file.model)
     return kind in named or role_of(kind) in named
 
 
@@ -256,7 +255,7 @@ def pair_of(request: Request) -> PairFile:
 def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     """The grids by the names they were given, and last, where one of them wants it, the sentinel's: on their engines,
     of its own model and of each other one that they run."""
-    from bench.spec import expand, grid
+    from bench.spec import grid
 
     grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
     few = {name: value for name, value in request.overrides.items() if name in OVERRIDES_OF_ALSO}
@@ -266,7 +265,7 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     grids |= also
     watched = [file for file in grids.values() if file.kind != sentinel.KIND]
     if any(file.sentinel for file in watched):
-        engines = {engine for file in watched for engine in expand.as_list(file.engine)}
+        engines = {engine for file in watched for engine in as_list(file.engine)}
         eager_first = [name for name in ENGINES if name in engines]  # where one sentinel is taken, it is the eager one
         own_models = models_of(grid.read_grid(sentinel.GRID, {}, pair.name), pair)
         others = {model for file in watched for model in models_of(file, pair)} - set(own_models)
@@ -289,6 +288,4 @@ def applies(file: GridFile, pair: PairFile, prompts_file: str | None) -> bool:
 
 def models_of(file: GridFile, pair: PairFile) -> list[str]:
     """The kinds of the models that a grid names by kind or by role."""
-    from bench.spec import expand
-
-    return [pair.kind_of(name) for name in expand.as_list(file.model)]
+    return [pair.kind_of(name) for name in as_list(file.model)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bench.common.errors import BadInput
 from bench.diffusion.choices import CACHES, NUMBER, SAMPLERS, Option
 from bench.spec import rules
+from bench.spec.axis import as_list
 
 if TYPE_CHECKING:
     from bench.spec.cell import Cell
@@ -67,7 +68,7 @@ class Setting:
 
 def decoders(grid: GridFile, where: str) -> list[Decoder]:
     """The decoders that a grid spans, in its order, without duplicates. Raises BadInput."""
-    samplers, caches = (listed(value) for value in (grid.sampler, grid.cache))
+    samplers, caches = (as_list(value) for value in (grid.sampler, grid.cache))
     for sampler, cache in itertools.product(samplers, caches):
         check_choices(sampler, cache, where)
     check_belonging(grid, samplers, caches, where)
@@ -75,10 +76,6 @@ def decoders(grid: GridFile, where: str) -> list[Decoder]:
     for sampler, cache in itertools.product(samplers, caches):
         spanned += [Decoder(sampler, cache, options) for options in spans(grid, sampler, cache, where)]
     return [decoder for number, decoder in enumerate(spanned) if decoder not in spanned[:number]]
-
-
-def listed(value: object) -> list:
-    return value if isinstance(value, list) else [value]
 
 
 def belonging(sampler: str, cache: str) -> dict[str, Option | None]:
@@ -97,7 +94,7 @@ def spans(grid: GridFile, sampler: str, cache: str, where: str) -> Iterator[dict
             values = CACHES[cache].refresh[0] if option is None else option.default
         if values is None:
             raise BadInput(f"{where}: sampler {sampler} needs {name}")
-        axes[name] = listed(values)
+        axes[name] = as_list(values)
     for values in itertools.product(*axes.values()):
         options = dict(zip(axes, values, strict=True))
         check_options(Decoder(sampler, cache, options), where)

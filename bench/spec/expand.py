@@ -18,6 +18,7 @@ from bench.data.prompts import keep
 from bench.models import kinds
 from bench.models.engines import ENGINES
 from bench.spec import decoder_rules, prompt_ids, rules
+from bench.spec.axis import as_list
 from bench.spec.cell import IDENTITY_VERSION, Cell
 from bench.spec.decoder_rules import Decoder, Setting
 from bench.spec.grid import GridFile
@@ -256,8 +257,3 @@ def in_order(grid: GridFile, cells: list[Cell]) -> list[Cell]:
     is_first = [all(getattr(cell, name) in values for name, values in grid.first.items()) for cell in cells]
     marked = [replace(cell, first=first or None) for cell, first in zip(cells, is_first, strict=True)]
     return sorted(marked, key=lambda cell: not cell.first)
-
-
-def as_list(value: object) -> list:
-    """The values of an axis: a list as it is, a single value as a list of that value."""
-    return list(value) if isinstance(value, list) else [value]

@@ -14,6 +14,7 @@ from bench.common.errors import BadInput
 from bench.common.read import bounded
 from bench.common.yaml_file import Strict, read_yaml, validate
 from bench.models.engines import ENGINES, EngineName
+from bench.spec.axis import as_list
 from bench.spec.pair import Float, ModelOfPair, Whole
 
 GRIDS = Path("configs/grids")  # where grids are stated, a YAML file each
@@ -101,7 +102,7 @@ class GridFile(Strict):
     @property
     def stops(self) -> set[str | None]:
         """How its answers end; None stands for the pair's way."""
-        return set(self.stop) if isinstance(self.stop, list) else {self.stop}
+        return set(as_list(self.stop))
 
     @property
     def needs_references(self) -> bool:
@@ -112,8 +113,7 @@ class GridFile(Strict):
     def parts_are_run_by_our_loops(self) -> "GridFile":
         """Refuse parts of calls, and stated lengths, on an engine whose calls are transformers' own: it cannot leave
         tokens out, nor end a row where it is told to."""
-        engines = self.engine if isinstance(self.engine, list) else [self.engine]
-        whole = [engine for engine in engines if not ENGINES[engine].runs_parts]
+        whole = [engine for engine in as_list(self.engine) if not ENGINES[engine].runs_parts]
         if self.tokens_timed is not None and whole:
             raise ValueError(f"tokens_timed: engine {whole[0]} makes every token of a call; leave one of them out")
         if self.needs_references and whole:
