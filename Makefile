@@ -20,7 +20,7 @@ ROUNDS = 3
 DEVICE = auto
 ## 0 is greedy; above 0 tokens are sampled with float64 noise
 TEMPERATURE = 0
-## precision in place of the pair's: float32 bfloat16 float16 int8
+## precision in place of the pair's: float32 bfloat16 float16 int8 float8
 DTYPE =
 ## eager, captured (one prompt length); of LLaMA: generate, generate-static
 ENGINE =

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench.models import checkpoint, int8, weights
+from bench.common.dtypes import EIGHT_BITS
+from bench.models import checkpoint, eight_bits, weights
 from bench.models.release import release
 from bench.spec.cell import Cell
 
@@ -33,8 +34,8 @@ class ModelAdapter:
         self.checkpoint.check_engine(cell.engine)
         if is_other_model:
             self.model = weights.load(self.checkpoint, cell.device, getattr(torch, cell.float_dtype), cell.fill)
-            if cell.dtype == "int8":
-                int8.to_int8(self.model)
+            if cell.dtype in EIGHT_BITS:
+                eight_bits.quantise(self.model, cell.dtype)
         self.cell = cell
 
     def share(self, other: "ModelAdapter") -> None:
@@ -46,7 +47,7 @@ class ModelAdapter:
         self.captures.clear()
 
     def weights_bytes(self) -> int:
-        return sum(map(int8.bytes_of, self.model.parameters()))
+        return sum(map(eight_bits.bytes_of, self.model.parameters()))
 
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
         wanted = {self.shape_of(prompts): prompts for prompts in batches} if self.cell.engine == "captured" else {}

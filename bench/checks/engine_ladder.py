@@ -91,7 +91,7 @@ def floors(work: Work, tell: Tell) -> dict[str, float]:
     """
     device = work.cells[0].device
     models = [checkpoint.read(*files) for files in {(cell.weights, cell.random_seed) for cell in work.cells}]
-    measured = ceilings.measure(models, work.cells[0].float_dtype, device, CEILING_S)
+    measured = ceilings.measure(models, work.cells[0].product_dtype, device, CEILING_S)
     peaks = Ceilings(measured.flops_per_s.value, measured.bytes_per_s.value)
     tell(f"ceilings in this process: {peaks.flops_per_s / 1e12:.4g} TFLOP/s, {peaks.bytes_per_s / 1e9:.4g} GB/s read")
     return {

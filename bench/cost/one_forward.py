@@ -5,10 +5,9 @@ How FLOPs, bytes and time are counted is said in `floors.py`.
 
 from dataclasses import dataclass
 
-from bench.common.dtypes import BYTES
+from bench.common.dtypes import BYTES, EIGHT_BITS
 from bench.models.shape import Shape
 
-SCALE_BYTES = 5  # bytes that each row of an int8 matrix needs besides: its scale and its zero point
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,11 @@ def forward(shape: Shape, dtype: str, batch: int, queries: int, context: int, he
 def matrices_bytes(shape: Shape, dtype: str) -> int:
     """Bytes of all matrices that a row of activations meets, the head among them."""
     count = shape.layers * shape.layer_matrices + shape.vocabulary * shape.width
-    if dtype != "int8":
+    if dtype not in EIGHT_BITS:
         return BYTES[dtype] * count
     attention = shape.head_width * (shape.heads + 2 * shape.kv_heads) + shape.width
     rows = shape.layers * (attention + 2 * shape.feed_forward + shape.width) + shape.vocabulary
-    return count + SCALE_BYTES * rows
+    return count + EIGHT_BITS[dtype] * rows
 
 
 def spared(shape: Shape, rows: int, context: int) -> Cost:

@@ -12,7 +12,7 @@ elementwise function to the next.
 
 from dataclasses import dataclass
 
-from bench.common.dtypes import BYTES
+from bench.common.dtypes import BYTES, EIGHT_BITS
 from bench.common.units import GIB
 from bench.cost.decoders import kept_bytes, looked_at
 from bench.cost.one_forward import matrices_bytes
@@ -199,8 +199,8 @@ def unpacked(workload: Workload, elements: int) -> int:
 
 
 def weights_bytes(workload: Workload, shape: Shape) -> int:
-    """Bytes of all parameters. An int8 head is no longer tied to the embedding."""
-    if workload.dtype != "int8":
+    """Bytes of all parameters. A head of eight bits is no longer tied to the embedding."""
+    if workload.dtype not in EIGHT_BITS:
         return shape.parameters * BYTES[workload.dtype]
     others = shape.width * (2 * shape.layers + 1 + shape.vocabulary)  # norms and embedding
     others += shape.layers * shape.layer_biases

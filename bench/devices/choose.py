@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from bench.common.dtypes import float_dtype_of
+from bench.common.dtypes import product_dtype_of
 from bench.common.errors import BadInput
 
-BFLOAT16_SINCE = (8, 0)  # compute capability; older cards emulate bfloat16, and times would be of the emulation
+# Compute capability from which on a GPU has products in a precision. Older ones emulate bfloat16, and times would be of
+# the emulation; torch has no float8 for them.
+SINCE = {"bfloat16": (8, 0), "float8": (8, 9)}
 
 
 def choose(wanted: str, here: bool = True) -> str:
@@ -101,10 +103,13 @@ def check_dtype(dtype: str, where: str) -> None:
 
     What cannot be known is not refused: no GPU is here, or it does not tell.
     """
-    card = gpu() if float_dtype_of(dtype) == "bfloat16" else None
+    arithmetic = product_dtype_of(dtype)
+    since = SINCE.get(arithmetic)
+    card = gpu() if since else None
     capability = compute_capability(card[0]) if card else None
-    if capability and capability < BFLOAT16_SINCE:
+    if capability and capability < since:
         raise BadInput(
-            f"{where}: dtype {dtype} needs a GPU of compute capability {'.'.join(map(str, BFLOAT16_SINCE))} or more,"
-            f" whose arithmetic is bfloat16; {card[1]} has {'.'.join(map(str, capability))}; use float32 or float16"
+            f"{where}: dtype {dtype} needs a GPU of compute capability {'.'.join(map(str, since))} or more,"
+            f" whose arithmetic is {arithmetic}; {card[1]} has {'.'.join(map(str, capability))}; use"
+            f" {'bfloat16 or int8' if capability >= SINCE['bfloat16'] else 'float32 or float16'}"
         )

@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as F
 
 from bench.adapters import registry
-from bench.models import kinds, layers, rope
+from bench.common.dtypes import EIGHT_BITS, float_dtype_of
+from bench.models import eight_bits, kinds, layers, rope
 from bench.models.checkpoint import Checkpoint
 from bench.models.shape import Shape
 from bench.records.machine import Rate
@@ -93,12 +94,15 @@ def matrices(shape: Shape) -> list[tuple[int, int]]:
     return [*(attention + feed_forward) * shape.layers, (width, shape.vocabulary)]
 
 
-def products(shapes: list[Shape], dtype: torch.dtype, where: str) -> Iterator[tuple[str, float, Callable]]:
+def products(shapes: list[Shape], dtype: str, where: str) -> Iterator[tuple[str, float, Callable]]:
     """Products of activations with each different matrix of the models, laid out as the captured engine has them."""
+    held_as = getattr(torch, float_dtype_of(dtype))
     for wide, out in sorted({matrix for shape in shapes for matrix in matrices(shape)}):
-        weight = torch.randn(out, wide, device=where, dtype=dtype)
+        weight = torch.randn(out, wide, device=where, dtype=held_as)
+        if dtype in EIGHT_BITS:
+            weight = eight_bits.quantised(weight, dtype)
         for rows in ROWS[where]:
-            x = torch.randn(rows, wide, device=where, dtype=dtype)
+            x = torch.randn(rows, wide, device=where, dtype=held_as)
             ready = layers.pack(weight, rows)
             flops = 2.0 * rows * wide * out
             yield f"{rows} x {wide} x {out}", flops, lambda x=x, ready=ready: layers.linear(x, ready)
@@ -154,12 +158,12 @@ def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:
 
 
 def measure(models: list[Checkpoint], dtype: str, where: str, seconds: float) -> Peaks:
-    """The ceilings of a device on the shapes of these models. dtype: of activations. seconds: how long each of the two
-    peaks is sustained."""
+    """The ceilings of a device on the shapes of these models. dtype: of products. seconds: how long each of the two peaks
+    is sustained."""
     shapes = [model.shape for model in models]
-    torch_dtype = getattr(torch, dtype)
+    torch_dtype = getattr(torch, float_dtype_of(dtype))
     with torch.inference_mode():
-        flops = best(products(shapes, torch_dtype, where), where, seconds)
+        flops = best(products(shapes, dtype, where), where, seconds)
         moved_bytes = best(reads(shapes, torch_dtype, where), where, seconds)
     engines = ("eager", "captured") if where == "cpu" else ("eager",)
     host = {

@@ -41,6 +41,7 @@ class Layer(NamedTuple):
     qkv: Tensor
     q: Tensor  # parts of qkv, for rows that do not ask
     kv: Tensor
+    v: Tensor  # for rows of which only V is asked
     out: Tensor
     mlp_norm: Tensor
     gate_up: Tensor
@@ -79,6 +80,7 @@ def weights_of(model: LlamaForCausalLM) -> Weights:
                 qkv := joined(attention.q_proj, attention.k_proj, attention.v_proj),
                 qkv[: attention.q_proj.out_features],
                 qkv[attention.q_proj.out_features :],
+                qkv[-attention.v_proj.out_features :],
                 attention.o_proj.weight,
                 layer.post_attention_layernorm.weight,
                 joined(mlp.gate_proj, mlp.up_proj),

@@ -53,11 +53,7 @@ class Parts:
 
     def values_of(self, number: int, hidden: Tensor) -> Tensor:
         layer, dims = self.weights.layers[number], self.weights.dims
-        normed = layers.rms_norm(hidden, layer.norm, dims.eps)
-        width = dims.kv_heads * dims.head_width
-        if layer.kv.is_mkldnn:  # packed: it has no parts
-            return layers.heads_of(layers.linear(normed, layer.kv)[..., width:], dims)
-        return layers.heads_of(layers.linear(normed, layer.kv[width:]), dims)
+        return layers.heads_of(layers.linear(layers.rms_norm(hidden, layer.norm, dims.eps), layer.v), dims)
 
     def attention(self, number: int, q: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
         return layers.linear(layers.attend(q, keys, values, visible, causal=False), self.weights.layers[number].out)

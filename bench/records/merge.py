@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from bench.common.dtypes import float_dtype_of
+from bench.common.dtypes import product_dtype_of
 from bench.records.settings import Settings
 from bench.records.types import Beside, Ceilings, Record, Round, Scores, is_judge
 from bench.spec.cell import Cell
@@ -95,7 +95,7 @@ def is_of(ceilings: Ceilings, entry: CellRecords) -> bool:
     cell = entry.cell
     if not isinstance(cell, Cell) or not entry.rounds:  # texts that no cell generated
         return False
-    if (ceilings.pair, ceilings.dtype) != (cell.pair, float_dtype_of(cell.dtype)):
+    if (ceilings.pair, ceilings.dtype) != (cell.pair, product_dtype_of(cell.dtype)):
         return False
     places = [record.environment for record in entry.rounds.values()]
     if any(place.device != ceilings.device for place in places):

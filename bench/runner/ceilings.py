@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common import provenance
-from bench.common.dtypes import BYTES, float_dtype_of
+from bench.common.dtypes import BYTES, product_dtype_of
 from bench.common.errors import BadInput
 from bench.devices import choose, lock
 from bench.models import checkpoint
@@ -54,7 +54,7 @@ def task_of_work(work: Work) -> Task:
     rules.check_cells(cells)
     models = tuple(sorted({(cell.weights, cell.random_seed) for cell in cells}, key=str))
     git = provenance.state_of(work.git, work.code)
-    return Task(work.study, cells[0].pair, device, work.float_dtypes, models, git)
+    return Task(work.study, cells[0].pair, device, work.product_dtypes, models, git)
 
 
 def task_of_pair(pair: PairFile, study: str | None, device: str, dtypes: Sequence[str] = ()) -> Task:
@@ -74,7 +74,7 @@ def task_of_pair(pair: PairFile, study: str | None, device: str, dtypes: Sequenc
         for dtype in wanted:
             choose.check_dtype(dtype, asked)
     models = tuple((files.weights, files.random_seed) for files in pair.models.values())
-    floats = tuple(sorted({float_dtype_of(dtype) for dtype in wanted}))
+    floats = tuple(sorted({product_dtype_of(dtype) for dtype in wanted}))
     return Task(study or pair.name, pair.name, device, floats, models, provenance.git_state())
 
 

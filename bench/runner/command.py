@@ -160,7 +160,7 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink) -> None:
     if pair is None:
         task = ceilings.task_of_work(work)
     else:
-        task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.float_dtypes)
+        task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.product_dtypes)
     only_missing = True
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
         has_measured = apart.run(ceilings.run, task, sink, None, only_missing)

@@ -92,7 +92,7 @@ def parser(text: str) -> Parser:
     add("--prompts", type=int, help="number of prompts")
     add("--prompts-file", help="JSON lines with prompt and reference")
     add("--temperature", type=float)
-    add("--dtype", help="precision, \"bfloat16 int8\"; default: the grid's, else the pair's")
+    add("--dtype", help="precision, \"bfloat16 int8 float8\"; default: the grid's, else the pair's")
     add("--engine", help='"eager captured generate generate-static", or some of them; default: the grid\'s')
     add("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
     add("--model", help="a directory that replaces the pair's model of its kind")

@@ -45,7 +45,7 @@ class Cell:
     weights: str  # directory of the checkpoint
     tokenizer: str  # directory of its tokenizer
     revision: str  # hash of weights, configuration and tokenizer
-    dtype: str  # float32 | bfloat16 | float16 | int8: weights alone, the rest in bfloat16
+    dtype: str  # float32 | bfloat16 | float16 | int8 | float8 (the two: bench/common/dtypes.py)
     device: str  # cpu | cuda
     engine: str  # eager | captured | generate | generate-static (bench/models/engines.py)
     gen_length: int  # tokens to generate at most
@@ -143,6 +143,11 @@ class Cell:
     def float_dtype(self) -> str:
         """The dtype of activations and of weights that are not quantised."""
         return dtypes.float_dtype_of(self.dtype)
+
+    @property
+    def product_dtype(self) -> str:
+        """The dtype in which products are computed."""
+        return dtypes.product_dtype_of(self.dtype)
 
     def settings(self) -> dict:
         """All fields that apply, by name."""

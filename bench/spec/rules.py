@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.common.dtypes import EIGHT_BITS
 from bench.common.errors import BadInput
 from bench.devices import choose
 from bench.models import checkpoint, kinds
@@ -176,9 +177,9 @@ def check_attention(attention: str, where: str) -> None:
 
 
 def check_dtype(dtype: str | None, where: str) -> None:
-    """int8 needs torchao, which has its matrix products."""
-    if dtype == "int8" and importlib.util.find_spec("torchao") is None:
-        raise BadInput(f"{where}: dtype int8 needs torchao, which is not installed here (pip install torchao)")
+    """Eight bits need torchao, which quantises."""
+    if dtype in EIGHT_BITS and importlib.util.find_spec("torchao") is None:
+        raise BadInput(f"{where}: dtype {dtype} needs torchao, which is not installed here (pip install torchao)")
 
 
 def steps_for(gen: int, tokens_per_step: int, where: str) -> int:

@@ -35,10 +35,10 @@ class Work:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
 
     @property
-    def float_dtypes(self) -> tuple[str, ...]:
-        """The dtypes of activations, sorted: of the cells that are compared, or of the sentinel where it is alone."""
+    def product_dtypes(self) -> tuple[str, ...]:
+        """The dtypes of products, sorted: of the cells that are compared, or of the sentinel where it is alone."""
         compared = [cell for cell in self.cells if not cell.twin] or self.cells
-        return tuple(sorted({cell.float_dtype for cell in compared}))
+        return tuple(sorted({cell.product_dtype for cell in compared}))
 
     def prompts_of(self, cell: Cell) -> tuple[Prompt, ...]:
         """The longest prompt set that the cell's prompts are the first of."""

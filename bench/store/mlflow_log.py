@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from bench.common.dtypes import EIGHT_BITS
 from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import HumanReferences, Likelihood, Settings
@@ -153,8 +154,8 @@ def unusual_settings(cell: Cell) -> Iterator[str]:
         value = getattr(cell, name)
         if value and (name, value) != ("batch_size", 1):
             yield text.format(value)
-    if cell.dtype == "int8":
-        yield "int8"
+    if cell.dtype in EIGHT_BITS:
+        yield cell.dtype
 
 
 def unused_name(cell: Settings, cell_id: str, names: Collection[str]) -> str:
