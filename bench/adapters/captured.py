@@ -6,18 +6,21 @@ directly.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM
 
 from bench.adapters.replay import Replay
-from bench.diffusion import plans
+from bench.diffusion import head, plans
 from bench.diffusion.denoising import Canvas
 from bench.diffusion.plans import Pass
 from bench.diffusion.samplers import Sampling, gumbel_scores
 from bench.models import layers
+from bench.models.layers import Weights
 from bench.models.parts import Parts
 
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
@@ -26,6 +29,7 @@ from bench.models.parts import Parts
 NEVER = 1 << 31  # tokens, which no answer has
 COMPILE = True  # whether the functions of a layer are compiled before they are captured
 MOST_SHAPES = 256  # of one function: a cache that pushes other positions in each block has two for each of them
+FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 
 
@@ -38,12 +42,15 @@ class Functions:
     prefill: Callable
     on_rows: Callable
     decode: Callable
+    logits: Callable
+    propose: Callable
 
     @classmethod
     def on(cls, device: str) -> "Functions":
         """Compiled on a GPU, one layer at a time: thirty-two layers share what one took to compile."""
         plain = (
             layers.denoise_layer, layers.layer_over_cache, layers.full_layer, layers.layer_on_rows, layers.decode_layer,
+            Weights.logits, head.propose,
         )  # fmt: skip
         if device != "cuda" or not COMPILE:
             return cls(*plain)
@@ -83,11 +90,18 @@ class StaticBody:
         return self.functions.on_rows(hidden, positions, layer, dims, *self.rope, visible)[0]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.weights.logits(hidden)
+        return self.functions.logits(self.weights, hidden)
+
+    def propose(self, logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
+        """`head.propose`, compiled where nothing is drawn: a compiled function would draw other numbers."""
+        is_drawn = options.temperature > 0 or options.remasking == "random"
+        return (head.propose if is_drawn else self.functions.propose)(logits, options)
 
     def parts(self, canvas: int) -> Parts:
         """The layers one by one, for caches; over packed weights where there are such."""
-        return Parts(self.weights, tuple(table[0, 0] for table in self.rope), self.functions.over_cache)
+        return Parts(
+            self.weights, tuple(table[0, 0] for table in self.rope), self.functions.over_cache, self.functions.logits
+        )
 
 
 class Denoiser:
@@ -98,11 +112,18 @@ class Denoiser:
     ):
         device = model.device.type
         body = StaticBody(model, rows, prompt_length + options.gen_length)
-        self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device, is_recorded=True)
+        self.canvas = Canvas(body, options, rows, prompt_length, padded, whole, device, True, body.propose)
         self.canvas.begin.fill_(prompt_length)
         pool = torch.cuda.graph_pool_handle() if device == "cuda" else None  # steps follow each other, so they share it
         needed = plans.possible(options, prompt_length, self.canvas.extent.granule)
-        self.steps = {pass_: Replay(partial(self.canvas.step, pass_), device, pool) for pass_ in needed}
+        self.steps = {pass_: self.recorded(pass_, pool) for pass_ in needed}
+
+    def recorded(self, pass_: Pass, pool: tuple[int, int] | None) -> Replay:
+        """The step with this forward. Of a single sequence, a block alone meets torch's flash kernel, which is then
+        faster than cuDNN's attention; with more rows it is slower (paper/recorded/engines.md)."""
+        is_small = len(self.canvas.ids) == 1 and not pass_.is_full
+        with sdpa_kernel(FLASH_FIRST, set_priority=True) if is_small else nullcontext():
+            return Replay(partial(self.canvas.step, pass_), self.canvas.ids.device.type, pool)
 
     def make(self, pass_: Pass) -> None:
         """The step with this forward."""
@@ -230,7 +251,7 @@ class Decoder:
 
     def take(self, hidden: torch.Tensor) -> None:
         """Sample the next token from what the last layer gave [rows, width], and note who has ended."""
-        token = gumbel_scores(self.weights.logits(hidden), self.decoding.temperature).argmax(-1)
+        token = gumbel_scores(self.functions.logits(self.weights, hidden), self.decoding.temperature).argmax(-1)
         token = torch.where(self.finished, self.ends[0], token)
         self.token.copy_(token)
         made = self.place - self.decoding.prompt_length  # [1], tokens before this one

@@ -9,7 +9,6 @@ from bench.common.dtypes import BYTES, EIGHT_BITS
 from bench.models.shape import Shape
 
 
-
 @dataclass(frozen=True)
 class Cost:
     """The cost of one generation call, or of a part of it. positions: rows pushed through the model."""

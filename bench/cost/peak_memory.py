@@ -140,8 +140,10 @@ def trunk(workload: Workload, shape: Shape, batch: int, queries: int, context: i
     attend = rows * (rotated + size * q) + mask * size + repeated
     if workload.attention == "math":
         attend = rows * rotated + written_out(workload, shape, batch, queries, context)
-    feed_forward = 3 * size * shape.feed_forward + size * shape.width  # a layer's input is alive beside its residual
-    inside = max(rows * rotate, attend, rows * feed_forward + unpacked(workload, shape.width * shape.feed_forward))
+    deep = shape.feed_forward
+    feed_forward = max(3 * size * deep, size * deep + quantising(workload, deep))
+    feed_forward += size * shape.width  # a layer's input is alive beside its residual
+    inside = max(rows * rotate, attend, rows * feed_forward + unpacked(workload, shape.width * deep))
     return (2 if lean else 3) * rows * shape.width * size + mask + inside
 
 
@@ -186,7 +188,8 @@ def fixed_trunk(workload: Workload, shape: Shape, batch: int, queries: int, cont
     attend = size * rows * (width + projected + k + 2 * q)
     if workload.attention == "math":
         attend += written_out(workload, shape, batch, queries, context) - size * rows * q
-    inner = part * (3 * deep + (0 if compiled else deep + width)) + (rows - part) * width
+    beside = 0 if compiled else width + max(deep, quantising(workload, deep) // size)
+    inner = part * (3 * deep + beside) + (rows - part) * width
     joining = 2 * rows * width if rows > part else 0
     feed = size * (rows * (2 * width + kept) + max(inner, joining)) + unpacked(workload, 2 * width * deep)
     before = size * rows * (projected + k) if has_cache else 0  # K and V of the layer before
@@ -196,6 +199,12 @@ def fixed_trunk(workload: Workload, shape: Shape, batch: int, queries: int, cont
 def unpacked(workload: Workload, elements: int) -> int:
     """Bytes of an int8 matrix that is written out while it is multiplied; 0 for other dtypes."""
     return elements * BYTES[workload.dtype] if workload.dtype == "int8" else 0
+
+
+def quantising(workload: Workload, elements: int) -> int:
+    """Bytes alive while torchao turns activations into float8, the activations themselves left out: a float32 copy, the
+    same scaled, the same within float8's range, and the eight bits. 0 for other dtypes."""
+    return elements * (3 * SINGLE + 1) if workload.dtype == "float8" else 0
 
 
 def weights_bytes(workload: Workload, shape: Shape) -> int:

@@ -17,7 +17,7 @@ import torch
 from bench.diffusion import choices
 from bench.diffusion.caches.registry import CACHES
 from bench.diffusion.extent import Extent
-from bench.diffusion.head import Body, Forward, proposals
+from bench.diffusion.head import Body, Forward, Propose, proposals, propose
 from bench.diffusion.plans import Pass, Turn, quotas_of
 from bench.diffusion.samplers import SAMPLERS, Seen
 from bench.diffusion.sampling import Sampling
@@ -46,14 +46,16 @@ class Canvas:
 
     whole: whether any position up to the block's end may be committed, not only those of the block. The official
     sampler looks at all of them, which makes a difference only where a prompt or an earlier block holds mask tokens.
-    Other samplers, and all with a cache, look at the block alone. is_recorded: see `Extent`.
+    Other samplers, and all with a cache, look at the block alone. is_recorded: see `Extent`. propose: see
+    `head.proposals`.
     """
 
     def __init__(
         self, forward: Forward | Body, options: Sampling, rows: int, prompt_length: int, padded: bool, whole: bool,
-        device: torch.device | str, is_recorded: bool = False,
+        device: torch.device | str, is_recorded: bool = False, propose: Propose = propose,
     ):  # fmt: skip
         self.sampler = SAMPLERS[options.sampler]
+        self.propose = propose
         self.knows_steps = choices.SAMPLERS[options.sampler].schedule is not None
         self.options = options
         self.prompt_length = prompt_length
@@ -105,7 +107,7 @@ class Canvas:
             self.statistic.begin(positions, masked.any(1))
         proposed = proposals(
             self.cache.body(pass_), self.ids, self.attention_mask, self.prompt, positions, self.options, self.statistic,
-            self.cache.index_of(pass_, positions),
+            self.cache.index_of(pass_, positions), self.propose,
         )  # fmt: skip
         self.cache.settle(self.ids)
         statistic = self.statistic.end(proposed.statistic) if self.statistic else None

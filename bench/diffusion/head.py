@@ -95,6 +95,9 @@ def propose(logits: torch.Tensor, options: Sampling) -> tuple[torch.Tensor, torc
     return candidates, confidence
 
 
+Propose = Callable[[torch.Tensor, Sampling], tuple[torch.Tensor, torch.Tensor]]
+
+
 def probability(logits: torch.Tensor, candidates: torch.Tensor, head: str) -> torch.Tensor:
     """The model's probability of each candidate [...] from logits [..., vocabulary], as a head (by name) computes it.
 
@@ -116,6 +119,7 @@ def lean_proposals(
     positions: torch.Tensor,
     options: Sampling,
     statistic: Statistic | None = None,
+    propose: Propose = propose,
 ) -> Proposed:
     """What a forward says of some positions; no other row meets the head."""
     asked = canvas, attention_mask
@@ -144,14 +148,16 @@ def proposals(
     options: Sampling,
     statistic: Statistic | None = None,
     index: torch.Tensor | None = None,
+    propose: Propose = propose,
 ) -> Proposed:
     """What a forward says of some positions (LongTensor), by the head that `options.head` names.
 
     The official heads compute logits of all rows that the forward pushes. index [positions] or [rows, positions]: where
-    among these the positions are; None where the forward pushes them alone, or all are wanted.
+    among these the positions are; None where the forward pushes them alone, or all are wanted. propose: `propose`
+    itself, or compiled.
     """
     if options.head == "lean":
-        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options, statistic)
+        return lean_proposals(forward, canvas, attention_mask, prompt, positions, options, statistic, propose)
     logits = guided_logits(forward, canvas, attention_mask, prompt, options.cfg_scale, options.mask_id)
     candidates, confidence = propose(logits, options)
     further = None

@@ -158,8 +158,8 @@ def host_s(model: Checkpoint, dtype: str, where: str, engine: str) -> float:
 
 
 def measure(models: list[Checkpoint], dtype: str, where: str, seconds: float) -> Peaks:
-    """The ceilings of a device on the shapes of these models. dtype: of products. seconds: how long each of the two peaks
-    is sustained."""
+    """The ceilings of a device on the shapes of these models. dtype: of products. seconds: how long each of the two
+    peaks is sustained."""
     shapes = [model.shape for model in models]
     torch_dtype = getattr(torch, float_dtype_of(dtype))
     with torch.inference_mode():

@@ -91,6 +91,14 @@ def pieces_of(matrix: Tensor) -> Pieces:
     return Pieces(64, 128, 4, 2) if is_narrow else Pieces(64, 128, 3, 1)
 
 
+def in_float8(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows [count, ins] in float8 and their scales [count, 1], as torchao makes them before its own products: the
+    largest number of a row becomes float8's largest. torchao's function cannot be compiled inside another one."""
+    most = torch.finfo(torch.float8_e4m3fn).max
+    scale = (rows.abs().amax(-1, keepdim=True) / most).float()
+    return (rows.float() / scale).clamp(-most, most).to(torch.float8_e4m3fn), scale
+
+
 def linear(x: Tensor, matrix: Tensor) -> Tensor:
     """x [..., ins] by a matrix [outs, ins], in x's dtype: [..., outs]. To be asked only where it `applies`."""
     outs, ins = matrix.shape
@@ -100,9 +108,8 @@ def linear(x: Tensor, matrix: Tensor) -> Tensor:
     is_x_scaled = is_scaled and getattr(matrix, "act_quant_kwargs", None) is not None
     if is_scaled:
         data, scale = matrix.qdata, matrix.scale
-    if is_x_scaled:  # as torchao does it before its own products
-        quantised = type(matrix).from_hp(rows, matrix.act_quant_kwargs.float8_dtype, matrix.act_quant_kwargs.granularity)
-        rows, rows_scale = quantised.qdata, quantised.scale
+    if is_x_scaled:
+        rows, rows_scale = in_float8(rows)
     pieces = pieces_of(matrix)
     dtype = x.dtype if pieces.splits == 1 else torch.float32
     result = torch.empty(pieces.splits, len(rows), outs, dtype=dtype, device=x.device)

@@ -10,16 +10,18 @@ from bench.models.layers import Weights
 
 
 class Parts:
-    """Both engines run these functions; an engine may pass `layer_over_cache` compiled. For shapes see
+    """Both engines run these functions; an engine may pass `layer_over_cache` and `logits` compiled. For shapes see
     bench/diffusion/caches/base.py."""
 
     def __init__(
-        self, weights: Weights, rope_table: tuple[Tensor, Tensor], layer_over_cache: Callable = layers.layer_over_cache
-    ):
+        self, weights: Weights, rope_table: tuple[Tensor, Tensor], layer_over_cache: Callable = layers.layer_over_cache,
+        logits: Callable = Weights.logits,
+    ):  # fmt: skip
         self.weights = weights
         self.layers = len(weights.layers)
         self.cos, self.sin = rope_table  # each [canvas, head_width]
         self.layer_over_cache = layer_over_cache
+        self.logits = logits
 
     @classmethod
     def of(cls, model: LlamaForCausalLM, canvas: int) -> "Parts":
@@ -63,4 +65,4 @@ class Parts:
         return layers.feed_forward(layers.rms_norm(hidden, layer.mlp_norm, self.weights.dims.eps), layer)
 
     def head(self, hidden: Tensor) -> Tensor:
-        return self.weights.logits(hidden)
+        return self.logits(self.weights, hidden)

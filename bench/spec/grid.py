@@ -74,7 +74,7 @@ class GridFile(Strict):
     steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
     tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
     peaks_only: bool = False  # memory is asked, not time
-    dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's; of eight bits: bench/common/dtypes.py
+    dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own
     limit_gib: float | None = Field(default=None, gt=0)  # memory that a cell may have; default: what the device has

@@ -13,6 +13,7 @@ from bench.adapters import registry
 from bench.adapters.base import attention_kernel
 from bench.adapters.captured import Decoder, Decoding, StaticBody
 from bench.adapters.llada import LladaBody
+from bench.common.dtypes import EIGHT_BITS
 from bench.cost import peak_memory
 from bench.cost.workload import Workload
 from bench.diffusion import head
@@ -111,6 +112,11 @@ BIG = {
     "int8": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8"), 128),
     "int8, lean": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="int8", head="lean"), 128),
     "llama, int8": (big_cell("llama", batch_size=2, gen_length=4, dtype="int8"), 128),
+    "float8": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="float8"), 128),
+    "float8, lean": (big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="float8", head="lean"), 128),
+    "float8, captured": (
+        big_cell("llada", batch_size=2, gen_length=128, steps=16, dtype="float8", head="lean", engine="captured"), 128),
+    "llama, float8": (big_cell("llama", batch_size=2, gen_length=4, dtype="float8"), 128),
     "dual": (
         big_cell("llada", batch_size=8, gen_length=512, steps=64, cache="dual", refresh="block", head="lean"), 128),
     "prefix, official": (
@@ -141,7 +147,7 @@ def with_layers(cell, layers: int, folder):
 def test_peak_of_8b_shapes_is_what_their_tensors_hold(name, tmp_path, monkeypatch):
     monkeypatch.setattr(decoder_rules, "check_cell", lambda cell, where: None)  # KLASS on weights without values
     cell, prompt_tokens = BIG[name]
-    if cell.dtype == "int8":
+    if cell.dtype in EIGHT_BITS:
         pytest.importorskip("torchao")
     if name not in ("lean", "llama, decode"):
         cell = with_layers(cell, 4, tmp_path)

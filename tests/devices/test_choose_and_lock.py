@@ -141,6 +141,20 @@ def test_bfloat16_is_refused_on_a_card_that_would_emulate_it(t4, dtype):
         choose.check_dtype(good, "here")
 
 
+@pytest.mark.parametrize(("capability", "instead"), [((7, 5), "float32 or float16"), ((8, 6), "bfloat16 or int8")])
+def test_float8_is_refused_on_a_card_without_such_products(t4, capability, instead):
+    t4.card.capability = capability
+    with pytest.raises(BadInput) as refused:
+        choose.check_dtype("float8", "here")
+    number = ".".join(map(str, capability))
+    assert str(refused.value) == (
+        "here: dtype float8 needs a GPU of compute capability 8.9 or more, whose arithmetic is float8; Tesla T4 has"
+        f" {number}; use {instead}"
+    )
+    t4.card.capability = (8, 9)
+    choose.check_dtype("float8", "here")
+
+
 @pytest.mark.parametrize("capability", [(8, 0), (8, 9), (9, 0), (10, 0)])
 def test_a_newer_card_computes_in_every_precision(t4, capability):
     t4.card.capability = capability

@@ -1,10 +1,10 @@
-"""Products of 32 rows on a GPU: what F.linear gives, and left to it where the kernel does not apply."""
+"""Products of few rows on a GPU: what F.linear gives, and left to it where the kernel does not apply."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.models import layers
+from bench.models import eight_bits, layers
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -25,6 +25,25 @@ def test_cuda_few_rows_give_what_linear_gives(shape, of):
         (made.float() - exact).norm() / exact.norm() for made in (layers.linear(x, matrix), F.linear(x, matrix))
     )
     assert ours <= 1.01 * cublas
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float8"])
+@pytest.mark.parametrize("shape", [(4096, 4096), (24576, 4096), (4096, 14336)], ids=str)
+@pytest.mark.parametrize("rows", [1, 8, 16, 17, 32])
+def test_cuda_few_rows_by_a_matrix_of_eight_bits_give_what_torchao_gives(shape, rows, dtype):
+    pytest.importorskip("torchao")
+    outs, ins = shape
+    matrix = torch.randn(outs, ins, device="cuda", dtype=torch.bfloat16)
+    x = torch.randn(rows, 1, ins, device="cuda", dtype=torch.bfloat16)
+    quantised = eight_bits.quantised(matrix, dtype)
+    assert layers.few_rows.applies(x, quantised)
+    exact = F.linear(x.float(), matrix.float())
+    ours, torchao = (
+        (made.float() - exact).norm() / exact.norm() for made in (layers.linear(x, quantised), F.linear(x, quantised))
+    )
+    assert ours <= 1.01 * torchao
+    part = quantised[outs // 2 :]
+    assert torch.equal(layers.linear(x, part), layers.linear(x, quantised)[..., outs // 2 :])
 
 
 @pytest.mark.parametrize(
