@@ -251,7 +251,7 @@ class Decoder:
 
     def take(self, hidden: torch.Tensor) -> None:
         """Sample the next token from what the last layer gave [rows, width], and note who has ended."""
-        token = gumbel_scores(self.functions.logits(self.weights, hidden), self.decoding.temperature).argmax(-1)
+        token = gumbel_scores(self.weights.logits(hidden), self.decoding.temperature).argmax(-1)
         token = torch.where(self.finished, self.ends[0], token)
         self.token.copy_(token)
         made = self.place - self.decoding.prompt_length  # [1], tokens before this one

@@ -67,6 +67,11 @@ def is_quantised(matrix: Tensor) -> bool:
     return type(matrix) not in (Tensor, torch.nn.Parameter)
 
 
+def is_int8(matrix: Tensor) -> bool:
+    """Whether a matrix on a GPU is of torchao's int8."""
+    return matrix.is_cuda and is_quantised(matrix) and matrix.qdata.dtype == torch.int8
+
+
 def applies(x: Tensor, matrix: Tensor) -> bool:
     """Whether the kernel multiplies x [..., ins] by a matrix [outs, ins]: 32 rows in half precision, or up to 32 by a
     matrix of eight bits; whole pieces."""
@@ -89,6 +94,18 @@ def pieces_of(matrix: Tensor) -> Pieces:
     if matrix.shape[0] >= WIDE:
         return Pieces(128, 128, 3, 1)
     return Pieces(64, 128, 4, 2) if is_narrow else Pieces(64, 128, 3, 1)
+
+
+@torch.library.custom_op("bench::written_out", mutates_args=())
+def written_out(eight_bits: Tensor, scale: Tensor) -> Tensor:
+    """A matrix [outs, ins] of int8 in the dtype of its scales [outs, 1]: for products of many rows. A function of its
+    own to torch.compile, which else takes half a minute for each shape to look for a way to multiply int8."""
+    return eight_bits * scale
+
+
+@written_out.register_fake
+def _(eight_bits: Tensor, scale: Tensor) -> Tensor:
+    return torch.empty_like(eight_bits, dtype=scale.dtype)
 
 
 def in_float8(rows: Tensor) -> tuple[Tensor, Tensor]:

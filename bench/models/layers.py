@@ -119,6 +119,8 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
     if few_rows and few_rows.applies(x, weight):
         return few_rows.linear(x, weight)
+    if few_rows and few_rows.is_int8(weight):
+        weight = few_rows.written_out(weight.qdata, weight.scale.to(x.dtype))
     return F.linear(x, weight)
 
 

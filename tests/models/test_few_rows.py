@@ -46,6 +46,15 @@ def test_cuda_few_rows_by_a_matrix_of_eight_bits_give_what_torchao_gives(shape, 
     assert torch.equal(layers.linear(x, part), layers.linear(x, quantised)[..., outs // 2 :])
 
 
+def test_cuda_many_rows_by_int8_give_what_torchao_gives():
+    pytest.importorskip("torchao")
+    x = torch.randn(100, 256, device="cuda", dtype=torch.bfloat16)
+    matrix = eight_bits.quantised(torch.randn(512, 256, device="cuda", dtype=torch.bfloat16), "int8")
+    assert not layers.few_rows.applies(x, matrix)
+    ours, torchao = layers.linear(x, matrix).float(), F.linear(x, matrix).float()
+    assert (ours - torchao).norm() / torchao.norm() < 0.01  # one scales the matrix, the other the product
+
+
 @pytest.mark.parametrize(
     ("rows", "outs", "dtype"), [(31, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16)]
 )
