@@ -4,7 +4,7 @@
 # Variables are set with `=`, so that a variable of the shell never replaces one of these. Give them on the command line:
 #     make sweep STEPS="16 64 256" PROMPTS=16
 
-## models to compare: pocket, 8b, 8b-base, 8b-shapes, or a pair's YAML file
+## pocket, 8b, 8b-base, 8b-shapes, 8b-illada-shapes, or a pair's YAML file
 PAIR = pocket
 ## denoising steps of LLaDA, one cell for each number
 STEPS = 4 8 16 32 64 128
@@ -73,7 +73,7 @@ reads_batch = $(scaled)
 reads_length = $(scaled)
 reads_prompt = $(scaled)
 reads_corners = $(scaled)
-reads_decoders = $(scaled)
+reads_decoders = $(scaled) PROMPTS
 reads_attention = $(scaled)
 reads_values = $(scaled)
 reads_memory = $(filter-out ROUNDS,$(scaled))
@@ -198,13 +198,15 @@ scaling: setup ## all of batch, length, prompt, attention, engines, values, memo
 	@$(timed_run) $(plan_option) || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(memory_run) $(plan_option) || [ $$? -eq 1 ]
 
-batch length prompt corners attention values decoders: setup
+batch length prompt corners attention values: setup
 	@$(PY) -m bench.run --also configs/grids/$@.yaml $(cell_options) $(round_options) $(plan_option)
 batch: ## throughput over the batch
 length: ## latency over the length of the answer
 prompt: ## latency over the length of the prompt
 corners: ## LLaDA over LLaMA over batch and length together (not in scaling)
-decoders: ## LLaDA's other samplers and caches beside its authors' (not in scaling)
+decoders: setup ## LLaDA's samplers and caches, on PROMPTS questions and on tasks (not in scaling)
+	@$(PY) -m bench.run configs/grids/decoders.yaml --also configs/grids/decoders-tasks.yaml \
+		$(cell_options) $(round_options) $(if $(filter PROMPTS,$(typed_variables)),--prompts "$(PROMPTS)") $(plan_option)
 attention: ## fused attention against plain products, which need quadratic memory
 values: ## do the values of the weights matter for time?
 

@@ -208,6 +208,15 @@ def task_of(prompt: str) -> str:
     return name
 
 
+def is_task(prompt: str) -> bool:
+    """Whether a prompt asks for one of the tasks."""
+    try:
+        task_of(prompt)
+    except ValueError:
+        return False
+    return True
+
+
 def is_valid(prompt: str, answer: str) -> bool:
     """Whether the answer is right, by the rule of the prompt's task. White space between words does not matter."""
     head, body = prompt.split(":")

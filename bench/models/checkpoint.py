@@ -56,14 +56,18 @@ class Checkpoint:
         """Twelve hex digits that name configuration and weights. All of the weights may have to be read for it."""
         return revisions.of_model(self.path, self.weight_files, self.random_seed)
 
-    def with_tokenizer(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
+    def with_tokenizer(
+        self, directory: str | Path, fold_ids_below: int | None = None, shift_ids_by: int | None = None
+    ) -> str:
         """The revision of weights and tokenizer together."""
-        return revisions.with_tokenizer(self.revision, directory, fold_ids_below)
+        return revisions.with_tokenizer(self.revision, directory, fold_ids_below, shift_ids_by=shift_ids_by)
 
-    def former_revision(self, directory: str | Path, fold_ids_below: int | None = None) -> str:
+    def former_revision(
+        self, directory: str | Path, fold_ids_below: int | None = None, shift_ids_by: int | None = None
+    ) -> str:
         """What earlier code called the weights and the tokenizer together (bench/models/revision.py)."""
         model = revisions.of_model(self.path, self.weight_files, self.random_seed, former=True)
-        return revisions.with_tokenizer(model, directory, fold_ids_below, former=True)
+        return revisions.with_tokenizer(model, directory, fold_ids_below, former=True, shift_ids_by=shift_ids_by)
 
     @property
     def mask_id(self) -> int:

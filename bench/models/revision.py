@@ -58,10 +58,17 @@ def of_model(path: Path, weights: list[Path], random_seed: int | None = None, fo
     return digest.hexdigest()[:12]
 
 
-def with_tokenizer(model: str, directory: str | Path, fold_ids_below: int | None = None, former: bool = False) -> str:
+def with_tokenizer(
+    model: str,
+    directory: str | Path,
+    fold_ids_below: int | None = None,
+    former: bool = False,
+    shift_ids_by: int | None = None,
+) -> str:
     """Twelve hex digits that name a model and its tokenizer together. model: what `of_model` says."""
     digest = hashlib.sha256(model.encode())
     digest.update(f"fold {fold_ids_below}".encode() if fold_ids_below else b"")
+    digest.update(f"shift {shift_ids_by}".encode() if shift_ids_by else b"")
     for name in TOKENIZER_FILES:
         file = Path(directory) / name
         digest.update(file.read_bytes() if file.is_file() else b"")

@@ -162,7 +162,7 @@ def cell_of(kind: str, pair: PairFile, source: str, passages: list[Passage]) -> 
     is_bound = kinds.has_steps(kind)
     return Likelihood(
         pair=pair.name, model=kind, dtype=pair.dtype,
-        revision=files.describe().with_tokenizer(files.tokenizer_directory, files.fold_ids_below),
+        revision=files.revision(),
         text=Path(source).name, texts=len(passages), text_hash=hashlib.sha256(text.encode()).hexdigest()[:12],
         samples=SAMPLES if is_bound else None, canvas=CANVAS_TOKENS if is_bound else None,
         identity_version=IDENTITY_VERSION,
@@ -179,8 +179,8 @@ def measure(pair: PairFile, passages: dict[str, list[Passage]], device: str, sin
         for model in pair.models:
             files = pair.models[model]
             check(files, of_source, source)
-            former_revision = files.describe().former_revision(files.tokenizer_directory, files.fold_ids_below)
-            former.check(sink.study, [cell_of(model, pair, source, of_source)], sink.known(), former_revision)
+            cells = [cell_of(model, pair, source, of_source)]
+            former.check(sink.study, cells, sink.known(), files.former_revision())
     for source, of_source in passages.items():
         for model in pair.models:
             cell = cell_of(model, pair, source, of_source)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from tqdm import tqdm
 
 from bench.common.characters import half_character
-from bench.data import tokenizers
+from bench.data import tasks, tokenizers
 from bench.data.prompts import Prompt, stored
 from bench.quality import judge as judges
 from bench.quality import models, text_scores
@@ -26,6 +26,7 @@ from bench.spec.cell import ENDS, Cell
 from bench.store import disk, generations
 
 BY_RULE = ("diversity", "tasks")  # scorers that need no model
+DECODERS = "decoders"  # the kind of cells whose prompts are questions, or in another grid the generated tasks
 Take = Callable[[Scores], None]  # what puts a record on disk
 Scorer = Callable[[list[Row]], dict]  # from texts to fields of a record `Scores`
 
@@ -78,7 +79,7 @@ def wanted(cell: Cell | HumanReferences, encoder: str, judge: str) -> list[str]:
         return ["diversity", *judge_names]
     if cell.random_seed is not None or cell.stop != "eos" or cell.kind == ENDS:
         return []
-    if cell.kind == "tasks":
+    if cell.kind == "tasks" or (cell.kind == DECODERS and all(tasks.is_task(prompt.text) for prompt in prompts)):
         return ["tasks"]
     return ["diversity", *([f"bertscore-{encoder}"] if has_references else []), *judge_names]
 

@@ -41,6 +41,9 @@ SAME_SHAPE = (
 CAPTURE_S = {True: 15.0, False: 4.0}
 CAPTURE_AGAIN_S = {True: 4.0, False: 1.0}  # the same in later rounds, where the compiled kernels are on disk
 ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are whole
+# Forwards of samplers that go by probabilities, of the most that they may make: on the pocket pair .2 on tasks, .9 in
+# text.
+SHARE_OF_STEPS = 0.5
 # On two cores of a CPU: how long a scorer takes for a text, by what its name begins with, and to load its models.
 SCORE_S = {"judge": 0.25, "bertscore": 0.02, "diversity": 0.001, "tasks": 0.001}
 LOAD_SCORERS_S = 12.0
@@ -79,8 +82,11 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRec
 
 
 def expected_forwards(cell: Cell) -> float:
-    """Forwards of a typical call: where lengths are stated, those of its longest row, a mean over calls."""
+    """Forwards of a typical call: where lengths are stated, those of its longest row, a mean over calls; where they are
+    not known beforehand, a share of the most."""
     lengths = cell.lengths()
+    if cell.steps and not cell.knows_forwards:
+        return max(1.0, SHARE_OF_STEPS * cell.forwards())
     if lengths is None or kinds.has_steps(cell.model):
         return cell.forwards()
     starts = range(0, len(lengths), cell.batch_size)

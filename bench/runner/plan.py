@@ -51,5 +51,6 @@ def line_of(cell: Cell, seconds: float, state: str) -> str:
     name = " ".join(filter(None, (cell.model, TWIN_PLACES.get(cell.twin), cell.head, engine, cell.attention)))
     if decoder := choices.label(vars(cell)):
         state = f"{state}: {decoder}"
-    shape = (cell.steps or "-", cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
+    steps = "-" if not cell.steps else cell.steps if cell.knows_forwards else f"<={cell.steps}"
+    shape = (steps, cell.gen_length, cell.prompt_tokens or "-", cell.batch_size, cell.prompts)
     return LINE.format(cell.cell_id, kind, name, *shape, cell.timed or "all", f"{seconds / 60:.1f}", state)

@@ -180,7 +180,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     pair = pair_of(request)
     study_file.read(request.study or pair.name)  # a broken declaration is refused before anything is measured
     grids = read_grids(request, pair)
-    check_use(request, list(grids.values()))
+    check_use(request, grids)
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
     model_rules.check(cells)
     if pair.metrics and not request.export:
@@ -198,12 +198,17 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     return work, pair
 
 
-def check_use(request: Request, grids: list[GridFile]) -> None:
-    """Raises BadInput for a value that no cell would depend on, since it would be dropped without a word."""
-    from bench.models import checkpoint
+def check_use(request: Request, grids: dict[str, GridFile]) -> None:
+    """Raises BadInput for a value that no cell would depend on, since it would be dropped without a word.
 
-    asked_for = [file for file in grids if file.kind != sentinel.KIND] or grids
-    own = asked_for[: len(request.grids)]  # the further ones keep their own values
+    grids: by what messages call them.
+    """
+    from bench.models import checkpoint
+    from bench.spec.products import ALSO
+
+    asked_for = [file for file in grids.values() if file.kind != sentinel.KIND] or list(grids.values())
+    # Those of `--also` keep their own values.
+    own = [file for where, file in grids.items() if where.split(ALSO)[0] in request.grids]
     for name in request.overrides:
         takers = asked_for if name in OVERRIDES_OF_ALSO else own
         if not any(depends_on(file, name) for file in takers):
@@ -255,11 +260,13 @@ def pair_of(request: Request) -> PairFile:
 def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     """The grids by the names they were given, and last, where one of them wants it, the sentinel's: on their engines,
     of its own model and of each other one that they run."""
-    from bench.spec import grid
+    from bench.spec import grid, products
 
-    grids = {name: grid.read_grid(name, request.overrides, pair.name) for name in request.grids}
     few = {name: value for name, value in request.overrides.items() if name in OVERRIDES_OF_ALSO}
-    also = {name: grid.read_grid(name, few, pair.name) for name in request.also}
+    grids, also = (
+        {where: file for name in names for where, file in products.read_products(name, values, pair.name).items()}
+        for names, values in ((request.grids, request.overrides), (request.also, few))
+    )
     if request.grids:  # a further grid that does not apply is left out; one asked for alone is refused
         also = {name: file for name, file in also.items() if applies(file, pair, request.prompts_file)}
     grids |= also

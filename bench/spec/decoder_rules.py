@@ -84,6 +84,13 @@ def belonging(sampler: str, cache: str) -> dict[str, Option | None]:
     return own | {"refresh": None} if CACHES[cache].refresh else own
 
 
+def options_of(samplers: list[str], caches: list[str]) -> set[str]:
+    """The options that a grid of some samplers and caches may state; names that there are not have none."""
+    known = itertools.product(filter(SAMPLERS.get, samplers), filter(CACHES.get, caches))
+    theirs = {name for sampler, cache in known for name in belonging(sampler, cache)}
+    return theirs | ({"tokens_per_step"} if "fixed" in samplers else set())  # there it states the steps
+
+
 def spans(grid: GridFile, sampler: str, cache: str, where: str) -> Iterator[dict]:
     """The options of a sampler and a cache, one for each place in the product of their values in a grid. Raises
     BadInput."""
@@ -103,9 +110,7 @@ def spans(grid: GridFile, sampler: str, cache: str, where: str) -> Iterator[dict
 
 def check_belonging(grid: GridFile, samplers: list[str], caches: list[str], where: str) -> None:
     """An option that a grid states must belong to one of its samplers or caches."""
-    pairs = itertools.product(samplers, caches)
-    theirs = {name for sampler, cache in pairs for name in belonging(sampler, cache)}
-    theirs |= {"tokens_per_step"} if "fixed" in samplers else set()  # there it states the steps
+    theirs = options_of(samplers, caches)
     for name in OPTIONS:
         if getattr(grid, name) is not None and name not in theirs:
             raise stray(name, samplers, caches, where)
@@ -194,6 +199,11 @@ def steps_of(decoder: Decoder, stated: int | None, key: str, gen_length: int, bl
     stated: the value of the grid's `key`, which is `steps` or `tokens_per_step`; None where it has none.
     """
     if decoder.sampler == "imposed":
+        if decoder.options["tokens_per_step"] > block_length:
+            raise BadInput(
+                f"{where}: tokens_per_step {decoder.options['tokens_per_step']} is more than a block has, and a step"
+                f" commits tokens of one block; give at most block_length ({block_length})"
+            )
         return gen_length // block_length * -(-block_length // decoder.options["tokens_per_step"])
     if decoder.sampler == "fixed" and key == "tokens_per_step":
         return rules.steps_for(gen_length, stated, where)

@@ -184,9 +184,7 @@ def cells_of(
 
 def revisions_of(files: ModelFile) -> dict:
     """What a cell states of its model's files: their name today, and what earlier code called them if that differs."""
-    about = files.describe()
-    revision = about.with_tokenizer(files.tokenizer_directory, files.fold_ids_below)
-    former = about.former_revision(files.tokenizer_directory, files.fold_ids_below)
+    revision, former = files.revision(), files.former_revision()
     return {"revision": revision, "former_revision": None if former == revision else former}
 
 

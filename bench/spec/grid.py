@@ -81,6 +81,7 @@ class GridFile(Strict):
     # Where cells run a part of their calls: which run all their forwards as well (bench/spec/whole.py).
     whole: bool | Literal["ends"] = True
     first: dict[Place, list[int | str]] = Field(default={})  # cells with these values come before the others of a round
+    also: list[dict[str, Any]] = Field(default=[])  # further products (products.py): values in place of those above
     pairs: dict[str, dict[str, Any]] = Field(default={})  # values that hold for a pair in place of those above
 
     @model_validator(mode="after")
@@ -122,10 +123,13 @@ class GridFile(Strict):
 
     @model_validator(mode="after")
     def pairs_have_known_keys(self) -> "GridFile":
-        """Refuse a misspelt key in the values of a pair."""
+        """Refuse a misspelt key in the values of a pair, or one that a product cannot have of its own."""
         for pair, values in self.pairs.items():
             if unknown := sorted(set(values) - set(type(self).model_fields)):
                 raise ValueError(f"pairs.{pair}: {unknown[0]} is no key of a grid")
+        for number, values in enumerate(self.also, 1):
+            if unknown := sorted(set(values) - (set(type(self).model_fields) - {"kind", "also", "pairs"})):
+                raise ValueError(f"also: {unknown[0]} is no key of a further product (number {number})")
         return self
 
 

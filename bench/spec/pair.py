@@ -40,6 +40,7 @@ class ModelFile(Strict):
     tokenizer: str | None = None  # directory, or package:NAME; default: that of the weights
     random_seed: int | None = None  # weights made from this seed; `weights` holds a configuration alone
     fold_ids_below: Whole | None = None  # prompt ids modulo this: another model's tokenizer
+    shift_ids_by: Whole | None = None  # then this is added: clear of special tokens with low ids
 
     @property
     def tokenizer_directory(self) -> str:
@@ -49,7 +50,9 @@ class ModelFile(Strict):
     def encode(self, text: str) -> list[int]:
         """Token ids of a user's message."""
         ids = tokenizers.encode(self.tokenizer_directory, text)
-        return ids if self.fold_ids_below is None else [i % self.fold_ids_below for i in ids]
+        if self.fold_ids_below:
+            ids = [i % self.fold_ids_below for i in ids]
+        return [i + self.shift_ids_by for i in ids] if self.shift_ids_by else ids
 
     def answer_tokens(self, text: str) -> int:
         """Tokens of a text that the model would answer, at least one."""
@@ -62,6 +65,16 @@ class ModelFile(Strict):
     def describe(self) -> checkpoint.Checkpoint:
         """What the weights' directory holds: kind, shape, special tokens, revision. Loads no weights."""
         return checkpoint.read(self.weights, self.random_seed)
+
+    def revision(self) -> str:
+        """Twelve hex digits that name the weights and how prompts become ids."""
+        ids = self.fold_ids_below, self.shift_ids_by
+        return self.describe().with_tokenizer(self.tokenizer_directory, *ids)
+
+    def former_revision(self) -> str:
+        """What earlier code called them (bench/models/revision.py)."""
+        ids = self.fold_ids_below, self.shift_ids_by
+        return self.describe().former_revision(self.tokenizer_directory, *ids)
 
 
 class PromptFile(Strict):

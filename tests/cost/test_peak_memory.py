@@ -27,6 +27,7 @@ from tests.conftest import REPO, make_cell
 from tests.support.accounting import Accounting
 
 SHAPES = REPO / "configs/shapes"
+ILLADA = str(SHAPES / "illada-8b")  # a tied head, and fewer heads of keys and values
 
 
 def shape_of(cell):
@@ -132,6 +133,13 @@ BIG = {
         big_cell("llada", batch_size=4, gen_length=512, steps=64, sampler="klass", threshold=0.9, kl_threshold=0.01,
                  head="lean"), 128),
     "llama, padded": (big_cell("llama", batch_size=4, gen_length=3), 512),
+    "illada": (big_cell("llada", weights=ILLADA, batch_size=8, gen_length=512, steps=64, head="lean"), 128),
+    "illada, official": (big_cell("llada", weights=ILLADA, batch_size=2, gen_length=512, steps=64), 128),
+    "illada, dual": (
+        big_cell("llada", weights=ILLADA, batch_size=8, gen_length=512, steps=64, cache="dual", refresh="answer",
+                 head="lean"), 128),
+    "illada, captured": (
+        big_cell("llada", weights=ILLADA, batch_size=8, gen_length=512, steps=64, head="lean", engine="captured"), 128),
 }  # fmt: skip
 
 

@@ -29,11 +29,13 @@ def entry(**cell) -> CellRecords:
     return entry_of(make_cell("llada", **{"kind": "sweep"} | cell), [llada_call(0, kept=[2])], sequences=[[5, 1]])
 
 
-def unscored(monkeypatch, recorded: CellRecords, reference: str | None, judge: str = "smollm2") -> dict[str, list[str]]:
-    """What is not scored yet of a study with this cell, by kind."""
-    prompt = type("P", (), {"reference": reference})
+def unscored(
+    monkeypatch, recorded: CellRecords, reference: str | None, judge: str = "smollm2", texts: tuple = ("Why?",)
+) -> dict[str, list[str]]:
+    """What is not scored yet of a study with this cell, by kind. texts: of its prompts."""
+    prompts = tuple(type("P", (), {"text": text, "reference": reference}) for text in texts)
     monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": recorded})
-    monkeypatch.setattr(scoring, "stored", lambda name: (prompt,))
+    monkeypatch.setattr(scoring, "stored", lambda name: prompts)
     return {item.entry.cell.kind: item.missing for item in scoring.unscored("s", "minilm", judge)}
 
 
@@ -48,6 +50,14 @@ def unscored(monkeypatch, recorded: CellRecords, reference: str | None, judge: s
 )
 def test_only_text_that_a_trained_model_was_free_to_end_is_scored(cell, missing, monkeypatch):
     assert unscored(monkeypatch, entry(**cell), "r") == missing
+
+
+def test_decoders_are_scored_by_what_they_were_asked(monkeypatch):
+    cell = entry(kind="decoders")
+    assert unscored(monkeypatch, cell, "a b", texts=("Copy: a b", "Sort: b a")) == {"decoders": ["tasks"]}
+    asked = {"decoders": ALL, "reference": ["diversity", "judge-smollm2"]}
+    assert unscored(monkeypatch, cell, "r", texts=("Copy: a b", "Why do birds sing?")) == asked
+    assert unscored(monkeypatch, entry(kind="sweep"), "a b", texts=("Copy: a b",))["sweep"] == ALL
 
 
 def test_nothing_is_scored_twice_but_by_a_scorer_that_failed(monkeypatch):

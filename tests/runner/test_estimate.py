@@ -6,7 +6,7 @@ import pytest
 
 from bench.data.prompt import Prompt
 from bench.measure import calls
-from bench.runner import estimate
+from bench.runner import estimate, plan
 from tests.conftest import make_cell
 
 
@@ -49,3 +49,22 @@ def test_a_call_whose_answers_have_stated_lengths_is_expected_to_end_with_its_lo
     prompts = (Prompt("p", "a", {"llama": [1, 2]}),) * 4
     whole_s = estimate.call_s(replace(cell, stop="length", answer_lengths=None), prompts, {})
     assert estimate.call_s(cell, prompts, {}) == pytest.approx(whole_s * 16.25 / 64)
+
+
+def test_a_sampler_that_does_not_know_its_steps_is_expected_to_make_a_share_of_the_most():
+    cell = make_cell("llada", sampler="threshold", threshold=0.9, steps=16)
+    assert estimate.expected_forwards(cell) == 16 * estimate.SHARE_OF_STEPS < 16
+    prompts = (Prompt("p", None, {"llada": [1, 2]}),)
+    whole_s = estimate.call_s(make_cell("llada", steps=16), prompts, {})
+    assert estimate.call_s(cell, prompts, {}) == pytest.approx(whole_s * estimate.SHARE_OF_STEPS)
+    assert estimate.expected_forwards(make_cell("llada", steps=16, early_stop=True)) == 16 * estimate.SHARE_OF_STEPS
+    assert estimate.expected_forwards(make_cell("llada", steps=6, sampler="imposed", tokens_per_step=3)) == 6
+
+
+@pytest.mark.parametrize(("changes", "steps"), [
+    ({}, "16"), ({"sampler": "threshold", "threshold": 0.9}, "<=16"), ({"early_stop": True}, "<=16"),
+])  # fmt: skip
+def test_the_plan_says_where_steps_are_the_most(changes, steps):
+    line = plan.line_of(make_cell("llada", steps=16, **changes), 60.0, "to do")
+
+    assert steps in line.split()

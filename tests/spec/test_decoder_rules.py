@@ -5,7 +5,7 @@ import pytest
 from bench.runner.request import Request, resolve
 from bench.spec import decoder_rules
 from tests.conftest import make_cell
-from tests.spec.test_grid import cells, pair_file  # noqa: F401 (a fixture)
+from tests.spec.test_grid import cells, grid_file, pair_file, python  # noqa: F401 (a fixture)
 from tests.support.refusals import refusal
 
 SMALL = {"gen_length": 32, "block_length": 8}
@@ -70,6 +70,12 @@ def test_lists_are_axes_and_each_option_counts_where_it_belongs(tmp_path, pair_f
     ({"sampler": "klass", "kl_threshold": 0.0}, "kl_threshold 0.0 is out of range"),
     ({"cache": "interval", "ratio": 1.1}, "ratio 1.1 is out of range; give a number from 0 to 1"),
     ({"sampler": "imposed"}, "sampler imposed needs tokens_per_step"),
+    ({"sampler": "imposed", "tokens_per_step": [8, 9]}, "tokens_per_step 9 is more than a block has, and a step commits"
+     " tokens of one block; give at most block_length (8)"),
+    ({"sampler": "klass", "threshold": 1.01}, "threshold 1.01 is out of range; give a number above 0 to 1"),
+    ({"cache": "prefix", "refresh": -3}, "cache prefix knows no refresh -3"),
+    ({"cache": "delayed", "refresh": "never"}, "cache delayed knows no refresh 'never'"),
+    ({"cache": "none", "refresh": "block"}, "refresh does not belong to sampler fixed or cache none"),
     ({"cache": "dual", "refresh": "sometimes"}, "cache dual knows no refresh 'sometimes'; it knows: block, never,"
                                                 " answer, a number of steps"),
     ({"cache": "dual", "refresh": 0}, "cache dual knows no refresh 0"),
@@ -99,6 +105,27 @@ def test_a_decoder_that_cannot_be_is_refused_in_one_line(keys, message, tmp_path
 ], ids=str)  # fmt: skip
 def test_a_value_of_the_wrong_type_is_refused_with_its_key(keys, message, tmp_path, pair_file):  # noqa: F811
     assert message in refusal(lambda: cells(tmp_path, pair_file, **SMALL, **keys))
+
+
+@pytest.mark.parametrize(("pair", "keys", "message"), [
+    ("pocket", {"sampler": "threshold", "threshold": 1.5}, "threshold 1.5 is out of range; give a number above 0 to 1"),
+    ("pocket", {"sampler": "imposed", "tokens_per_step": 0}, "tokens_per_step: Input should be greater than or equal to"
+     " 1"),
+    ("pocket", {"cache": "prefix", "cfg_scale": 1.0}, "cache prefix does not keep the two halves of guidance; give"
+     " cache: none or cfg_scale: 0"),
+    ("pocket", {"cache": "interval", "refresh": "block"}, "refresh does not belong to sampler fixed or cache interval"),
+    ("pocket", {"cache": "dual", "refresh": "token"}, "cache dual knows no refresh 'token'; it knows: block, never,"
+     " answer, a number of steps"),
+    ("8b-illada-shapes", {"sampler": "threshold", "cache": "dual"}, "sampler threshold goes by probabilities, which"
+     " mean nothing with random weights; use sampler imposed with tokens_per_step"),
+], ids=str)  # fmt: skip
+def test_the_command_ends_in_one_line_and_status_2(pair, keys, message, tmp_path):
+    name = grid_file(tmp_path, **SMALL | {"steps": 32, "prompts": 2} | keys)
+    done = python("-m", "bench.run", name, "--pair", pair, "--device", "cpu", "--plan")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: {name}: ")
+    assert message in line
 
 
 def test_random_weights_take_imposed_steps_under_every_cache_and_no_threshold():

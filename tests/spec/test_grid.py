@@ -150,7 +150,7 @@ def test_file_that_is_no_yaml_is_refused(tmp_path, text):
 def test_missing_grid_lists_those_there_are(name):
     text = refusal(grid.read_grid, name, {})
     assert "nowhere.yaml: no such grid; there are: " in text
-    assert "attention, baseline, batch, corners, decoders, ends, engines, frontier" in text
+    assert "attention, baseline, batch, corners, decoders, decoders-tasks, ends, engines, frontier" in text
 
 
 def test_missing_pair_lists_those_there_are():
@@ -305,6 +305,14 @@ def test_folded_ids_stay_below_the_limit():
     folded = spec_pair.ModelFile(weights="x", tokenizer=TOKENIZER, fold_ids_below=50).encode("What is it?")
     assert max(plain) >= 50
     assert folded == [i % 50 for i in plain]
+    both = spec_pair.ModelFile(weights="x", tokenizer=TOKENIZER, fold_ids_below=50, shift_ids_by=3)
+    assert both.encode("What is it?") == [i % 50 + 3 for i in plain]
+
+
+def test_a_shift_of_ids_is_part_of_what_a_model_is_called(tmp_path):
+    files = spec_pair.ModelFile(weights=model_dir(tmp_path / "llada", "llada"), tokenizer=TOKENIZER)
+    names = {files.model_copy(update={"shift_ids_by": shift}).revision() for shift in (None, 3, 4)}
+    assert len(names) == 3
 
 
 def test_overrides_replace_values_of_the_grid(tmp_path):
