@@ -28,11 +28,12 @@ from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
-from paper import results
+from paper import decoder_selection, results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
+from paper.tables import decoders as decoder_tables
 from paper.tables import ends as ends_tables
 from paper.tables import latex
 from paper.tables import scaling as scaling_tables
@@ -93,6 +94,7 @@ def figure_titles(selection: Selection) -> dict[str, str]:
     if titles:
         named["title_answers"] = wording.capitalised("; ".join(titles))
         named["title_main"] = wording.capitalised(wording.comparison_title(answers[0]))
+    named |= {f"title_{name}": title for name, title in decoder_selection.titles(selection.findings.decoders).items()}
     if not selection.tasks.every.empty:
         named["title_tasks"] = wording.capitalised(wording.comparison_title(selection.tasks))
     return named
@@ -111,6 +113,7 @@ def make_parts(findings: Findings) -> None:
     words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     words["ends"] = PARAGRAPH.join(render_ends.lines(findings.ends))
+    words["decoders"] = PARAGRAPH.join(decoder_tables.words(findings.decoders))
     doubts = render_consistency.lines(findings.falls)
     words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])
     write_numbers(selection.numbers(), words)
@@ -118,6 +121,7 @@ def make_parts(findings: Findings) -> None:
     scaling_tables.write(selection.scalings, BUILD / "tables")
     cost_tables.write(findings, BUILD / "tables")
     ends_tables.write(findings.ends, BUILD / "tables")
+    decoder_tables.write(findings.decoders, BUILD / "tables")
     write_figures(selection, BUILD / "figures")
 
 

@@ -37,9 +37,9 @@ class MadeUp:
         """A run; its id. wrong, wrong_of_many: how many tasks with one and with many right answers it gets wrong, the
         first of each; None: not scored. scores: in place of them, of a text each."""
         row = self.base | changes
-        run_id = row["run_id"] = row["cell_id"] = json.dumps(
-            [latency_ms, sorted((k, str(v)) for k, v in changes.items())]
-        )
+        settings = sorted((name, str(value)) for name, value in changes.items())
+        run_id = json.dumps([row["prompt_hash"], latency_ms, settings])
+        row |= {"run_id": run_id, "cell_id": run_id}
         self.rows.append(row)
         if row["outcome"] != "ok":
             return run_id
@@ -105,7 +105,7 @@ def tasks_study() -> MadeUp:
 def texts_study(best_ms: float = 200.0) -> MadeUp:
     """Open-ended answers: what is fastest at vanilla's quality takes `best_ms` where vanilla takes 400."""
     even = [0.4 + 0.001 * (prompt % 7) for prompt in range(PROMPTS)]
-    made_up = MadeUp(gen_length=128, steps=128)
+    made_up = MadeUp(gen_length=128, steps=128, prompt_hash="texts")
     made_up.add(300.0, scores=even, model="llama", steps=None, sampler=None, cache=None, block_length=None, head=None)
     made_up.add(VANILLA_MS, scores=even)
     made_up.add(best_ms, scores=[score - 0.005 for score in even], **threshold(0.9))
