@@ -94,7 +94,6 @@ def figure_titles(selection: Selection) -> dict[str, str]:
     if titles:
         named["title_answers"] = wording.capitalised("; ".join(titles))
         named["title_main"] = wording.capitalised(wording.comparison_title(answers[0]))
-    named |= {f"title_{name}": title for name, title in decoder_selection.titles(selection.findings.decoders).items()}
     if not selection.tasks.every.empty:
         named["title_tasks"] = wording.capitalised(wording.comparison_title(selection.tasks))
     return named
@@ -110,7 +109,8 @@ def make_parts(findings: Findings) -> None:
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
-    words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
+    words |= figure_titles(selection) | decoder_selection.titles(findings.decoders)
+    words |= scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     words["ends"] = PARAGRAPH.join(render_ends.lines(findings.ends))
     words["decoders"] = PARAGRAPH.join(decoder_tables.words(findings.decoders))

@@ -34,9 +34,12 @@ def prompt_of(place: Place) -> float:
 
 
 def titles(decoders: Decoders) -> dict[str, str]:
-    """What the places of a figure are, by the name of the figure's group; absent where there is no such figure."""
+    """What captions say of the places that figures show, by `title_NAME`; absent where there is no such figure."""
     result = {}
-    for name, places in (("decoders", main_places(decoders)), ("decoders_rate", rated_places(decoders)[:1])):
+    for name, places in (
+        ("title_decoders", main_places(decoders)),
+        ("title_decoders_rate", rated_places(decoders)[:1]),
+    ):
         texts = [f"{render.place_words(place)}, on {wording.machine_of(place.every)}" for place in places]
         if texts:
             result[name] = wording.capitalised("; ".join(texts))

@@ -140,4 +140,4 @@ def test_the_place_with_most_decoders_stands_for_its_kind():
     made_up.values |= small.values
     [place] = main_places(made_up.decoders)
     assert place.first["block_length"] == 16
-    assert titles(made_up.decoders)["decoders"].startswith("200 tasks, 32 tokens, blocks of 16")
+    assert titles(made_up.decoders)["title_decoders"].startswith("200 tasks, 32 tokens, blocks of 16")
