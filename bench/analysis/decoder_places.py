@@ -38,8 +38,8 @@ class Quality:
     part: str  # of PARTS
     value: float
     difference: stats.Estimate
-    margin: float
     is_within: bool  # whether the data show that it is worse by at most the margin
+    margin: float
 
     @property
     def prompts(self) -> str:
@@ -141,7 +141,7 @@ def order_of_places(place: Place) -> tuple:
 
 def place_of(same: pd.DataFrame, runs: pd.DataFrame, study: JudgedStudy, margins: dict[str, float]) -> Place:
     """The place of some runs with steps. runs: all of the study, among which the references may be of another grid."""
-    good = same[same["reason"] == ""]
+    good = without_parts(same[same["reason"] == ""])
     believed = runs[runs["reason"] == ""]
     first = same.iloc[0]
     vanilla = step_a_token(good, with_steps(believed), first)
@@ -162,6 +162,14 @@ def place_of(same: pd.DataFrame, runs: pd.DataFrame, study: JudgedStudy, margins
         noise_under(pd.concat([reference, chosen]) if not chosen.empty else same, study.sentinels),
         histories,
     )
+
+
+def without_parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Some runs without those of which the same was run whole."""
+    is_part = runs.reindex(columns=["steps_timed"])["steps_timed"].notna()
+    whole_first = runs.assign(part=is_part).sort_values("part", kind="stable")
+    kept = whole_first.drop_duplicates(["decoder", "steps"])
+    return runs[~is_part | runs.index.isin(kept.index)]
 
 
 def with_run(runs: pd.DataFrame, run: pd.Series) -> pd.DataFrame:
@@ -222,16 +230,21 @@ class Against:
         for part in PARTS if self.metric == "accuracy" else PARTS[:1]:
             chosen = [prompt for prompt in prompts if is_in(part, prompt)]
             if len(chosen) > 1:
-                result[part] = self.quality(part, *(np.array([s[i] for i in chosen]) for s in (own, reference)))
+                scores = np.array([[of_run[prompt] for prompt in chosen] for of_run in (own, reference)])
+                difference = stats.Estimate(0.0), True  # of vanilla to itself
+                if run["run_id"] != self.vanilla["run_id"]:
+                    difference = self.difference(scores[0] - scores[1])
+                result[part] = Quality(self.metric, part, float(scores[0].mean()), *difference, self.margin)
         return result
 
-    def quality(self, part: str, own: np.ndarray, reference: np.ndarray) -> Quality:
-        """From scores [prompts] of a decoder and of vanilla."""
-        differences = own - reference
-        return Quality(
-            self.metric, part, float(own.mean()), cross_over.difference_over_prompts(differences), self.margin,
-            cross_over.is_not_inferior(differences, self.margin),
-        )  # fmt: skip
+    def difference(self, differences: np.ndarray) -> tuple[stats.Estimate, bool]:
+        """(mean of paired differences [prompts], whether it is shown to be within the margin). Answers to tasks are
+        right or wrong; two texts that are alike have the same score, and no doubt about it."""
+        is_binary = self.metric == "accuracy"
+        return (
+            cross_over.difference_over_prompts(differences, is_binary),
+            cross_over.is_not_inferior(differences, self.margin, is_binary),
+        )
 
 
 def is_in(part: str, prompt: int) -> bool:

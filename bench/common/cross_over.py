@@ -97,39 +97,40 @@ def widened(tail: float, count: int) -> float:
     return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
 
 
-def mean_differences(differences: np.ndarray) -> np.ndarray:
+def mean_differences(differences: np.ndarray, is_binary: bool | None = None) -> np.ndarray:
     """Means [replicates] of paired differences [prompts], drawn anew.
 
-    Where answers are right or wrong, one disagreement of each kind is added to what is drawn from (Bonett and Price,
-    "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012): of a few
-    prompts none may disagree by chance, and the bootstrap would then know no doubt.
+    is_binary: whether answers are right or wrong; None: as the differences look. There one disagreement of each kind is
+    added to what is drawn from (Bonett and Price, "Adjusted Wald Confidence Interval for a Difference of Binomial
+    Proportions Based on Paired Data", 2012): of a few prompts none may disagree by chance, and the bootstrap would then
+    know no doubt.
     """
     count = len(differences)
-    if np.isin(differences, (-1.0, 0.0, 1.0)).all():
+    if np.isin(differences, (-1.0, 0.0, 1.0)).all() if is_binary is None else is_binary:
         differences = np.append(differences, (-1.0, 1.0))
     chosen = np.random.default_rng(1).integers(0, len(differences), (REPLICATES, count))
     return differences[chosen].mean(1)
 
 
-def share_not_inferior(differences: np.ndarray, margin: float) -> float:
+def share_not_inferior(differences: np.ndarray, margin: float, is_binary: bool | None = None) -> float:
     """Share of bootstrap replicates in which the mean of paired differences [prompts] is at least -margin."""
-    return float((mean_differences(differences) >= -margin - ROUNDING).mean())
+    return float((mean_differences(differences, is_binary) >= -margin - ROUNDING).mean())
 
 
-def is_not_inferior(differences: np.ndarray, margin: float) -> bool:
+def is_not_inferior(differences: np.ndarray, margin: float, is_binary: bool | None = None) -> bool:
     """Whether the data show, at 95 % and one-sided, that the mean of paired differences [prompts] is at least -margin.
     Two prompts at least."""
-    return share_not_inferior(differences, margin) >= 1 - widened(1 - LEVEL, len(differences))
+    return share_not_inferior(differences, margin, is_binary) >= 1 - widened(1 - LEVEL, len(differences))
 
 
-def difference_over_prompts(differences: np.ndarray) -> Estimate:
+def difference_over_prompts(differences: np.ndarray, is_binary: bool | None = None) -> Estimate:
     """Mean of paired differences [prompts] with its interval over prompts, from the replicates by which
     `is_not_inferior` decides; no interval from one prompt."""
     value = float(differences.mean())
     if len(differences) < 2:
         return Estimate(value)
     tail = widened((1 - LEVEL) / 2, len(differences))
-    low, high = np.quantile(mean_differences(differences), [tail, 1 - tail], method="inverted_cdf")
+    low, high = np.quantile(mean_differences(differences, is_binary), [tail, 1 - tail], method="inverted_cdf")
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 

@@ -155,10 +155,10 @@ def best_sentence(best: Best) -> str:
     doubt = equal_words(speedup, best.line.rounds, floor_of(best.place.noise), "whether it is faster")
     less = interval(best.quality.difference, QUALITY_DIGITS)
     goal = "" if best.reaches_goal else goal_words(best)
+    which = "only one" if best.within == 1 else f"fastest of {best.within} that are,"
     return (
         f"Best decoder{where}: {best_name(best.line)} is {interval(speedup, 2)} times as fast as vanilla at a step a"
-        f" token{doubt}, {margin} ({less}); it is the fastest of {best.within} that are, of {best.candidates}"
-        f" judged{goal}."
+        f" token{doubt}, {margin} ({less}); it is the {which} of {best.candidates} judged{goal}."
     )
 
 
@@ -235,7 +235,7 @@ def aup_table(areas: Sequence[Area]) -> pd.DataFrame:
         own = [by_place.get((curve, part)) for part in parts]
         values = {SHORT_PARTS[p]: MISSING if a is None else f"{a.value:.1f}" for p, a in zip(parts, own, strict=True)}
         counts = [MISSING if a is None else f"{len(a.points) - a.left_out} of {len(a.points)}" for a in own]
-        rows.append({"curve": curve} | values | {"points that count": counts[0]})
+        rows.append({"curve": curve} | values | {"points that count (all)": counts[0]})
     return pd.DataFrame(rows)
 
 

@@ -31,9 +31,11 @@ DECODERS = (
     " the decoder's, paired by round; beside it the same over LLaMA. Difference: of quality to vanilla's, paired by"
     " prompt, with a bootstrap interval over prompts. Within: whether the data show (95\\,\\%, one-sided) that quality"
     " is worse by at most the margin that the pair declares; of tasks on all, on those with one right answer, and on"
-    " those with many, whose positions depend on each other. Full: forwards over the whole canvas; partial: those that"
-    " took some keys and values from a cache; rows: pushed through the model in a call; kept: tokens up to the end"
-    " token."
+    " those with many, whose positions depend on each other."
+)
+WORK = (
+    "The work and the time of decoders. Full: forwards of a call over the whole canvas; partial: those that took some"
+    " keys and values from a cache; rows: pushed through the model in a call; kept: tokens up to the end token."
 )
 INTERACTION = (
     "Whether sampler and cache multiply: the speedup of both over the product of the speedups that each has alone, the"
@@ -63,6 +65,9 @@ def write(decoders: Decoders, folder: Path) -> None:
     for number, place in enumerate(places):
         text = DECODERS if number == 0 else CONTINUED
         parts += pages(f"decoders{number or ''}", caption(place, text), table(place))
+    for number, place in enumerate(places):
+        text = WORK if number == 0 else CONTINUED
+        parts += pages(f"decoders_work{number or ''}", caption(place, text), work_table(place))
     parts += small(
         "decoders_interaction", INTERACTION, places, lambda place: render.interaction_table(interactions_of(place))
     )
@@ -104,17 +109,34 @@ def caption(place: Place, text: str) -> str:
 
 
 def table(place: Place) -> pd.DataFrame:
-    """A line a run: the autoregressive model's first, then vanilla and the other decoders."""
+    """Speed and quality, a line a run: the autoregressive model's first, then vanilla and the other decoders."""
     lines = render.own_lines(place)
-    columns = {"steps": [wording.format_value(pd.to_numeric(line.run["steps"]), 0) for line in lines]}
+    columns = steps_column(lines)
     columns["speedup"] = [cell_text(line.speedup, 2) for line in lines]
     columns["over LLaMA"] = [cell_text(line.speed_over_autoregressive, 2) for line in lines]
     columns |= quality_columns(place, lines)
+    columns["note"] = [f"{{\\scriptsize {escape(wording.note(line.run))}}}" for line in lines]
+    return filled(columns, place, lines)
+
+
+def work_table(place: Place) -> pd.DataFrame:
+    """What each run of a place did and took."""
+    lines = render.own_lines(place)
+    columns = steps_column(lines)
     for metric, (heading, digits) in MEASURED.items():
         columns[heading] = [cell_text(plain_value(line.run, metric), digits) for line in lines]
     if any(pd.notna(line.run.get(CANVAS_RATE)) for line in lines):
         columns["kept"] = [f"{mean_kept(line.run):.1f}" for line in lines]
-    columns["note"] = [f"{{\\scriptsize {escape(wording.note(line.run))}}}" for line in lines]
+    return filled(columns, place, lines)
+
+
+def steps_column(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """The steps of some runs; of a sampler that does not know them beforehand the most."""
+    return {"steps": [wording.format_value(pd.to_numeric(line.run["steps"]), 0) for line in lines]}
+
+
+def filled(columns: dict[str, list[str]], place: Place, lines: Sequence[Line]) -> pd.DataFrame:
+    """A table of some lines without the columns that have nothing."""
     shown = pd.DataFrame(columns, index=[escape(render.line_name(place, line)) for line in lines])
     empty = [name for name in shown if set(shown[name]) <= {"--", "-", "{\\scriptsize }"}]
     return shown.drop(columns=empty)

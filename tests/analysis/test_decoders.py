@@ -127,6 +127,16 @@ def test_few_prompts_that_all_agree_still_leave_doubt():
     assert not cross_over.is_not_inferior(np.zeros(12), 0.05)
 
 
+def test_texts_that_are_alike_leave_no_doubt():
+    """All differences are 0: of a score that is no yes or no, that is an answer."""
+    made_up = made_up_decoders.texts_study()
+    made_up.add(300.0, scores=[0.4 + 0.001 * (prompt % 7) for prompt in range(made_up_decoders.PROMPTS)], **DUAL)
+    quality = by_name(made_up.place)["dual cache (block)"].qualities["all"]
+    assert (quality.difference.value, quality.difference.low, quality.difference.high) == (0, 0, 0)
+    assert quality.is_within
+    assert made_up.place.vanilla.qualities["all"].difference.low is None
+
+
 def test_texts_have_one_part_and_random_weights_none():
     assert made_up_decoders.texts_study().place.parts == ["all"]
     places = made_up_decoders.shapes_study().decoders.places
@@ -142,6 +152,16 @@ def test_vanilla_of_another_grid_serves_where_the_own_has_none():
     made_up.add(400.0, kind="sweep")
     made_up.add(50.0, kind="sweep", head="official")  # another head is another place
     assert by_name(made_up.place)["threshold 0.9"].speedup.value == pytest.approx(4)
+
+
+def test_a_whole_run_stands_for_its_part():
+    made_up = made_up_decoders.MadeUp()
+    made_up.add(390.0, steps_timed=8)
+    made_up.add(400.0)
+    made_up.add(200.0, steps=16, steps_timed=8)  # of which there is no whole run
+    place = made_up.place
+    assert [line.run["latency/latency_ms"] for line in place.lines] == [400.0, 200.0]
+    assert place.vanilla.run["latency/latency_ms"] == 400.0
 
 
 def test_what_failed_stands_in_no_line():

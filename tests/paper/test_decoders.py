@@ -40,6 +40,7 @@ def test_the_tables_have_a_line_for_each_decoder(of_tasks, tmp_path):
     tables.write(of_tasks, tmp_path)
     text = (tmp_path / "decoders.tex").read_text()
     assert "threshold 0.9, dual cache (block) & 32 & 3.33 & 1.67 & 0.895 & -0.005 {" in text
+    assert "threshold 0.9, dual cache (block) & 32 & 2.00 & 120.0" in text
     assert text.count("\\label{tab:decoders}") == text.count("\\label{tab:decoders_interaction}") == 1
     assert "and a rival moves nothing" in " ".join(text.split())
     assert "decoders_cost" not in text  # nothing was predicted

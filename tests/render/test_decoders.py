@@ -70,8 +70,8 @@ def test_interaction_and_area_are_small_tables():
     interaction = render.interaction_table(render.interactions_of(place)).set_index("sampler")
     assert interaction.loc["threshold 0.9", "dual cache (block)"] == "0.83 [0.83, 0.83]"
     areas = render.aup_table(render.areas_of(place)).set_index("curve")
-    assert areas.loc["threshold", "points that count"] == "1 of 2"
-    assert areas.columns.tolist() == ["all", "one", "many", "points that count"]
+    assert areas.loc["threshold", "points that count (all)"] == "1 of 2"
+    assert areas.columns.tolist() == ["all", "one", "many", "points that count (all)"]
     text = text_of(made_up_decoders.tasks_study())
     assert "y_max is vanilla's accuracy here" in text
 
