@@ -3,7 +3,7 @@
 import pandas as pd
 
 from bench.analysis.comparison import RATE
-from bench.analysis.decoder_places import Decoders, Place
+from bench.analysis.decoder_places import Decoders, Place, order_of_places
 from bench.render import decoders as render
 from bench.render import wording
 
@@ -14,7 +14,7 @@ def main_places(decoders: Decoders) -> list[Place]:
     by_metric: dict[str, Place] = {}
     for place in sorted(scored, key=lambda place: -len(place.lines)):
         by_metric.setdefault(place.metric, place)
-    return list(by_metric.values())
+    return sorted(by_metric.values(), key=order_of_places)
 
 
 def rated_places(decoders: Decoders) -> list[Place]:

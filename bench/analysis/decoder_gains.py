@@ -1,5 +1,7 @@
 """What decoders gain at a place: the best combination within the margin, and whether sampler and cache multiply."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -109,6 +111,17 @@ def interaction(place: Place, both: Line, sampler_alone: Line, cache_alone: Line
                                       for sampler, cache, vanilla, together in rounds])  # fmt: skip
 
 
+def front_of(lines: Sequence[Line], x: Callable[[Line], float], y: Callable[[Line], float]) -> list[Line]:
+    """The lines that no other beats in both, sorted by x: of those that have both values (the others are NaN), each is
+    better in y than every line that is better in x. More is better."""
+    known = [line for line in lines if not math.isnan(x(line) + y(line))]
+    front: list[Line] = []
+    for line in sorted(known, key=lambda line: (-x(line), -y(line))):
+        if not front or y(line) > y(front[-1]):
+            front.append(line)
+    return front[::-1]
+
+
 @dataclass(frozen=True)
 class Curve:
     """Decoders of a place that differ in one thing: a sampler's options, or vanilla's steps."""
@@ -117,7 +130,7 @@ class Curve:
     lines: tuple[Line, ...]
 
 
-def curves_of(place: Place, key) -> list[Curve]:
+def curves_of(place: Place, key: Callable[[pd.Series], str]) -> list[Curve]:
     """The lines of a place as curves, each sorted by its options. key: a run -> the curve's name."""
     curves: dict[str, list[Line]] = {}
     for line in place.lines:

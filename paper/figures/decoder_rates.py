@@ -1,5 +1,6 @@
 """Tokens a second over tokens a forward, of decoders whose tokens a step are imposed."""
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -14,7 +15,7 @@ from bench.analysis.decoders import cache_label
 from bench.analysis.runs import estimate_of
 from bench.models import kinds
 from paper.decoder_selection import prompt_of, rated_places
-from paper.figures.decoders import PALETTE, doublings, legend, panels, tpf_of
+from paper.figures.decoders import PALETTE, doublings, legend, panels, tpf_of, value_of
 from paper.figures.style import COLORS, LINE_STYLES, plain_log
 
 
@@ -38,7 +39,7 @@ def rate(decoders: Decoders) -> plt.Figure | None:
     return figure
 
 
-def cache_style(cache: str, caches: Sequence[str]) -> dict:
+def line_style(cache: str, caches: Sequence[str]) -> dict:
     """How a cache with its refresh is drawn among others."""
     number = caches.index(cache)
     colors = ["black", *PALETTE[1:]]
@@ -49,10 +50,10 @@ def cache_style(cache: str, caches: Sequence[str]) -> dict:
 def rate_panel(axes: Axes, place: Place, caches: Sequence[str]) -> None:
     """Tokens a second over tokens a forward at one place."""
     for curve in curves_of(place, cache_label):
-        points = [(tpf_of(line), estimate_of(line.run, RATE)) for line in curve.lines]
-        points = sorted((x.value, y.value) for x, y in points if x is not None and y is not None)
+        points = sorted((tpf_of(line), value_of(line, RATE)) for line in curve.lines)
+        points = [point for point in points if not math.isnan(sum(point))]
         if points:
-            axes.plot(*zip(*points, strict=True), **cache_style(curve.name, caches))
+            axes.plot(*zip(*points, strict=True), **line_style(curve.name, caches))
     if place.autoregressive and (rate := estimate_of(place.autoregressive.run, RATE)):
         axes.axhline(rate.value, color=COLORS[place.autoregressive.run["model"]], linewidth=1.6, dashes=(6, 2))
     doublings(axes)
@@ -66,7 +67,7 @@ def rate_panel(axes: Axes, place: Place, caches: Sequence[str]) -> None:
 
 def rate_handles(places: Sequence[Place], caches: Sequence[str]) -> list[Line2D]:
     """What the legend says: a cache each, and the autoregressive model."""
-    handles = [Line2D([], [], label=cache, **cache_style(cache, caches)) for cache in caches]
+    handles = [Line2D([], [], label=cache, **line_style(cache, caches)) for cache in caches]
     references = [place.autoregressive.run["model"] for place in places if place.autoregressive]
     labels = {"color": COLORS[references[0]], "label": kinds.label_of(references[0])} if references else {}
     return handles + ([Line2D([], [], linewidth=1.6, dashes=(6, 2), **labels)] if references else [])

@@ -4,6 +4,7 @@ A sampler has a color and a marker, a cache a line and the filling of the marker
 Legends stand below the axes, where they cover nothing.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
@@ -14,27 +15,29 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.analysis.aup import PERCENT, TPF, areas_of
 from bench.analysis.comparison import LATENCY
-from bench.analysis.decoder_gains import Curve, curves_of
-from bench.analysis.decoder_places import Decoders, Line
+from bench.analysis.decoder_gains import Curve, curves_of, front_of
+from bench.analysis.decoder_places import Decoders, Line, Place
 from bench.analysis.decoders import family_of, sampler_of, settings_of
 from bench.analysis.runs import estimate_of
-from bench.common.stats import Estimate
 from bench.diffusion.choices import CACHES, SAMPLERS
 from bench.models import kinds
 from bench.render.comparison import METRIC_NAMES
 from paper.decoder_selection import main_places
 from paper.figures.style import COLORS, bars, plain_log
 
+Value = Callable[[Line], float]  # of a decoder; NaN where it was not measured
 LATENCY_LABEL = "latency of one answer (ms)"
 PALETTE = sns.color_palette("colorblind")
 SAMPLER_COLORS = dict(zip(SAMPLERS, ["black", PALETTE[2], PALETTE[3], PALETTE[4], PALETTE[7], PALETTE[9]], strict=True))
 SAMPLER_MARKERS = dict(zip(SAMPLERS, "osD^vP", strict=True))
 CACHE_STYLES = dict(zip(CACHES, ("-", "--", ":", "-.", (0, (1, 3))), strict=True))
-CACHE_FILLS = dict(zip(CACHES, ("full", "none", "left", "top", "right"), strict=True))
-PARTS = {"all": "all tasks", "one_answer": "one right answer", "many_answers": "many right answers"}
-BAR_STYLE = {"capsize": 2, "elinewidth": 0.8}
+CACHE_FILLS = dict(zip(CACHES, ("full", "full", "left", "top", "right"), strict=True))
+OPEN = "prefix"  # the cache whose markers are white within
+PARTS = {"all": "open-ended answers", "one_answer": "one right answer", "many_answers": "many right answers"}
 PANEL = (3.4, 2.9)  # inches
 LEGEND_INCHES = 0.9
+FRONT = {"color": "gray", "alpha": 0.3, "linewidth": 6, "solid_capstyle": "round", "zorder": 1}
+FRONT_HANDLE = Line2D([], [], label="beaten by none", **FRONT)
 REFERENCE = {"color": "gray", "linewidth": 0.9, "linestyle": "--"}
 
 
@@ -58,9 +61,14 @@ def style_of(line: Line) -> dict:
     """How a decoder is drawn."""
     sampler, cache = sampler_of(line.run), str(settings_of(line.run).get("cache") or "none")
     return {
-        "color": SAMPLER_COLORS[sampler], "marker": SAMPLER_MARKERS[sampler], "linestyle": CACHE_STYLES[cache],
-        "fillstyle": CACHE_FILLS[cache], "markerfacecoloralt": "white", "markersize": 5.5, "linewidth": 1.2,
+        "color": SAMPLER_COLORS[sampler], "marker": SAMPLER_MARKERS[sampler], **cache_style(cache), "linewidth": 1.2
     }  # fmt: skip
+
+
+def cache_style(cache: str) -> dict:
+    """The line of a cache and the filling of its markers."""
+    open_or_not = {"markerfacecolor": "white"} if cache == OPEN else {"fillstyle": CACHE_FILLS[cache]}
+    return {"linestyle": CACHE_STYLES[cache], "markerfacecoloralt": "white", "markersize": 5.5} | open_or_not
 
 
 def handles_of(lines: Sequence[Line]) -> list[Line2D]:
@@ -72,8 +80,8 @@ def handles_of(lines: Sequence[Line]) -> list[Line2D]:
                label="fixed schedule" if name == "fixed" else name) for name in samplers
     ]  # fmt: skip
     return handles + [
-        Line2D([], [], color="dimgray", marker="o", linestyle=CACHE_STYLES[name], fillstyle=CACHE_FILLS[name],
-               markerfacecoloralt="white", markersize=5.5, label="no cache" if name == "none" else f"{name} cache")
+        Line2D([], [], color="dimgray", marker="o", label="no cache" if name == "none" else f"{name} cache",
+               **cache_style(name))
         for name in caches
     ]  # fmt: skip
 
@@ -85,36 +93,51 @@ def legend(figure: plt.Figure, handles: Sequence[Line2D]) -> None:
                   handlelength=2.6, columnspacing=1.2)  # fmt: skip
 
 
-def draw_curve(
-    axes: Axes, curve: Curve, x: Callable[[Line], Estimate | None], y: Callable[[Line], Estimate | None]
-) -> None:
-    """The decoders of a curve that have both values, with their intervals, joined by a line in the order of x."""
-    points = [(x(line), y(line), line) for line in curve.lines]
-    points = [(across, up, line) for across, up, line in points if across is not None and up is not None]
-    if not points:
-        return
-    points.sort(key=lambda point: point[0].value)
-    across, up, lines = zip(*points, strict=True)
-    axes.errorbar(
-        [e.value for e in across], [e.value for e in up], xerr=bars(list(across)), yerr=bars(list(up)),
-        **style_of(lines[0]), **BAR_STYLE,
-    )  # fmt: skip
+def draw_curve(axes: Axes, curve: Curve, x: Value, y: Value) -> None:
+    """The decoders of a curve that have both values, joined by a line in the order of x."""
+    points = sorted((x(line), y(line)) for line in curve.lines)
+    points = [point for point in points if not math.isnan(sum(point))]
+    if points:
+        axes.plot(*zip(*points, strict=True), **style_of(curve.lines[0]))
 
 
-def latency_of(line: Line) -> Estimate | None:
-    """A latency without its interval: of few rounds that is wider than the axis, and the table has it."""
-    estimate = estimate_of(line.run, LATENCY)
-    return estimate and Estimate(estimate.value)
+def draw_place(axes: Axes, place: Place, x: Value, y: Value, less_is_better: bool = False) -> list[Line]:
+    """Every curve of a place over a broad line that joins those decoders which no other beats in both; these."""
+    sign = -1 if less_is_better else 1
+    front = front_of(place.lines, lambda line: sign * x(line), y)
+    axes.plot([x(line) for line in front], [y(line) for line in front], **FRONT)
+    for curve in curves_of(place, family_of):
+        draw_curve(axes, curve, x, y)
+    return front
 
 
-def quality_of(part: str = "all") -> Callable[[Line], Estimate | None]:
-    """line -> its mean quality on a part of the prompts."""
-    return lambda line: Estimate(line.qualities[part].value) if part in line.qualities else None
+def latency_of(line: Line) -> float:
+    return value_of(line, LATENCY)
 
 
-def difference_of(part: str) -> Callable[[Line], Estimate | None]:
+def tpf_of(line: Line) -> float:
+    return value_of(line, TPF)
+
+
+def value_of(line: Line, metric: str) -> float:
+    """A metric without its interval: of few rounds that is wider than the axis, and the table has it. NaN where it was
+    not measured."""
+    estimate = estimate_of(line.run, metric)
+    return math.nan if estimate is None else estimate.value
+
+
+def speedup_of(line: Line) -> float:
+    return math.nan if line.speedup is None else line.speedup.value
+
+
+def quality_of(part: str, factor: float = 1.0) -> Value:
+    """line -> its mean quality on a part of the prompts, times a factor."""
+    return lambda line: factor * line.qualities[part].value if part in line.qualities else math.nan
+
+
+def difference_of(part: str) -> Value:
     """line -> how much better it is than vanilla on a part of the prompts."""
-    return lambda line: line.qualities[part].difference if part in line.qualities else None
+    return lambda line: line.qualities[part].difference.value if part in line.qualities else math.nan
 
 
 def pareto(decoders: Decoders) -> plt.Figure | None:
@@ -123,33 +146,30 @@ def pareto(decoders: Decoders) -> plt.Figure | None:
     if not places:
         return None
     figure, all_axes = panels(len(places))
-    handles = handles_of([line for place in places for line in place.lines])
+    handles = [*handles_of([line for place in places for line in place.lines]), FRONT_HANDLE]
     for axes, place in zip(all_axes, places, strict=True):
-        for curve in curves_of(place, family_of):
-            draw_curve(axes, curve, latency_of, quality_of())
+        draw_place(axes, place, latency_of, quality_of("all"), less_is_better=True)
         if place.autoregressive:
-            star = draw_autoregressive(axes, place.autoregressive)
+            axes.plot([latency_of(place.autoregressive)], [quality_of("all")(place.autoregressive)], **star(place))
         axes.set_xscale("log")
         plain_log(axes.xaxis)
         axes.set_xlabel(LATENCY_LABEL)
         axes.set_ylabel(METRIC_NAMES[place.metric])
-    if any(place.autoregressive for place in places):
-        handles.append(star)
-    legend(figure, handles)
+    references = [place for place in places if place.autoregressive]
+    legend(figure, [*handles, *(Line2D([], [], **star(place)) for place in references[:1])])
     return figure
 
 
-def draw_autoregressive(axes: Axes, line: Line) -> Line2D:
-    """The autoregressive model as a star; what the legend says of it."""
-    label = kinds.label_of(line.run["model"])
-    style = {"color": COLORS[line.run["model"]], "marker": "*", "markersize": 11, "linestyle": ""}
-    if (quality := quality_of()(line)) is not None and (latency := latency_of(line)) is not None:
-        axes.plot([latency.value], [quality.value], markeredgecolor="black", markeredgewidth=0.5, **style)
-    return Line2D([], [], label=label, markeredgecolor="black", markeredgewidth=0.5, **style)
+def star(place: Place) -> dict:
+    """How the autoregressive model of a place is drawn, and what the legend says of it."""
+    model = place.autoregressive.run["model"]
+    return {"color": COLORS[model], "marker": "*", "markersize": 11, "linestyle": "", "markeredgecolor": "black",
+            "markeredgewidth": 0.5, "label": kinds.label_of(model)}  # fmt: skip
 
 
 def lost(decoders: Decoders) -> plt.Figure | None:
-    """Quality lost against speed won, with the margin; tasks of the two kinds apart."""
+    """Quality lost against speed won, with the margin; tasks of the two kinds apart. Intervals stand at the decoders
+    that no other beats in both: those of all would hide each other."""
     shown = [
         (place, part)
         for place in main_places(decoders)
@@ -162,22 +182,19 @@ def lost(decoders: Decoders) -> plt.Figure | None:
     for axes, (place, part) in zip(all_axes, shown, strict=True):
         axes.axhspan(-place.margin, place.margin, color="gray", alpha=0.12, linewidth=0)
         axes.axhline(-place.margin, **REFERENCE)
-        axes.axhline(0, color="gray", linewidth=0.6)
-        for curve in curves_of(place, family_of):
-            draw_curve(axes, curve, speedup_of, difference_of(part))
+        front = draw_place(axes, place, speedup_of, difference_of(part))
+        intervals = [line.qualities[part].difference for line in front]
+        axes.errorbar(
+            [speedup_of(line) for line in front], [e.value for e in intervals], yerr=bars(intervals), fmt="none",
+            ecolor="black", capsize=2, elinewidth=0.8,
+        )  # fmt: skip
         doublings(axes)
         axes.set_xlabel("times vanilla's speed")
         axes.set_ylabel(f"{METRIC_NAMES[place.metric]} less vanilla's")
-        if place.metric == "accuracy":
-            axes.set_title(PARTS[part], fontsize=9)
+        axes.set_title(PARTS[part], fontsize=9)
     margin = Line2D([], [], label="declared margin", **REFERENCE)
-    legend(figure, [*handles_of([line for place, _ in shown for line in place.lines]), margin])
+    legend(figure, [*handles_of([line for place, _ in shown for line in place.lines]), FRONT_HANDLE, margin])
     return figure
-
-
-def speedup_of(line: Line) -> Estimate | None:
-    """A speedup without its interval, as `latency_of`."""
-    return line.speedup and Estimate(line.speedup.value)
 
 
 def parallelism(decoders: Decoders) -> plt.Figure | None:
@@ -189,8 +206,7 @@ def parallelism(decoders: Decoders) -> plt.Figure | None:
     parts = [part for part in place.parts if part != "all"]
     figure, all_axes = panels(len(parts))
     for axes, part in zip(all_axes, parts, strict=True):
-        for curve in curves_of(place, family_of):
-            draw_curve(axes, curve, tpf_of, percent_of(part))
+        draw_place(axes, place, tpf_of, quality_of(part, PERCENT))
         axes.axhline(PERCENT * place.vanilla.qualities[part].value, **REFERENCE)
         doublings(axes)
         axes.set_xlabel("tokens a forward (TPF)")
@@ -198,18 +214,8 @@ def parallelism(decoders: Decoders) -> plt.Figure | None:
         axes.set_ylim(0, 1.05 * PERCENT)
         axes.set_title(PARTS[part], fontsize=9)
     reference = Line2D([], [], label="vanilla, a step a token ($y_{max}$)", **REFERENCE)
-    legend(figure, [*handles_of(place.lines), reference])
+    legend(figure, [*handles_of(place.lines), FRONT_HANDLE, reference])
     return figure
-
-
-def tpf_of(line: Line) -> Estimate | None:
-    """Tokens a forward."""
-    return estimate_of(line.run, TPF)
-
-
-def percent_of(part: str) -> Callable[[Line], Estimate | None]:
-    """line -> its accuracy in percent on a part of the tasks."""
-    return lambda line: Estimate(PERCENT * line.qualities[part].value) if part in line.qualities else None
 
 
 FIGURES = {"decoders_pareto": pareto, "decoders_lost": lost, "decoders_parallelism": parallelism}

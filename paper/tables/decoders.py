@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.analysis import aup
 from bench.analysis.aup import areas_of
-from bench.analysis.decoder_cost import Beside, beside_of
+from bench.analysis.decoder_cost import Beside, beside_of, summary_of
 from bench.analysis.decoder_gains import interactions_of
 from bench.analysis.decoder_places import Decoders, Line, Place
 from bench.analysis.ends import CANVAS_RATE, mean_kept
@@ -49,11 +49,14 @@ AUP = (
     " so that a rival who enters moves the others. Here it is vanilla's own accuracy at a step a token in this study,"
     " and a rival moves nothing."
 )
+COUNTS = (
+    "Forwards and rows of a call that follow from the settings alone, where a sampler's steps are known beforehand,"
+    " beside those that were counted, which they must equal; and the time of the former at the measured ceilings of"
+    " this device."
+)
 COST = (
-    "The cost model beside decoders. Planned: forwards and rows that follow from the settings alone, where a sampler's"
-    " steps are known beforehand; they must equal those that were counted. Time: by the settings, and by the forwards"
-    " that were counted, at the measured ceilings of this device; ratio: measured over the latter. GFLOP and GB of a"
-    " call by the model."
+    "The cost model's time of the forwards that were counted, at the measured ceilings of this device, beside the time"
+    " that was measured; ratio: measured over predicted. GFLOP and GB of a call by the model."
 )
 
 
@@ -72,8 +75,18 @@ def write(decoders: Decoders, folder: Path) -> None:
         "decoders_interaction", INTERACTION, places, lambda place: render.interaction_table(interactions_of(place))
     )
     parts += small("decoders_aup", AUP, places, lambda place: render.aup_table(areas_of(place)))
-    parts += pages("decoders_cost", cost_caption(decoders), cost_table(beside_of(places)))
+    parts += cost_tables(beside_of(places))
     (folder / "decoders.tex").write_text("\n".join(parts), encoding="utf-8")
+
+
+def cost_tables(rows: Sequence[Beside]) -> list[str]:
+    """Counts that follow from the settings, and times of the forwards that were counted; each where there are any."""
+    summary = summary_of(rows)
+    planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
+    counts = f"{COUNTS} {escape(render.counts_words(summary))}"
+    times = f"{COST} {escape(render.time_words(summary))}"
+    parts = pages("decoders_counts", counts, lines_of(planned, counts_line))
+    return parts + pages("decoders_cost", times, lines_of(timed, cost_line))
 
 
 def pages(name: str, text: str, shown: pd.DataFrame) -> list[str]:
@@ -161,31 +174,37 @@ def quality_columns(place: Place, lines: Sequence[Line]) -> dict[str, list[str]]
     return result
 
 
-def cost_caption(decoders: Decoders) -> str:
-    """What the table shows, and how near the model was."""
-    return f"{COST} {escape(render.cost_sentence(decoders.places))}"
+def place_of_row(row: Beside) -> dict[str, str]:
+    """Where a run was measured: batch, prompt (where all have one length), tokens and block."""
+    run = row.line.run
+    names = ("batch_size", "prompt_tokens", "gen_length", "block_length")
+    numbers = [pd.to_numeric(run[name]) for name in names]
+    texts = ["-" if pd.isna(number) else f"{number:,.0f}" for number in numbers]
+    return {"batch, prompt, tokens, block": ", ".join(texts)}
 
 
-def cost_table(rows: Sequence[Beside]) -> pd.DataFrame:
-    """A line a run that the model says something of."""
-    lines = [cost_line(row) for row in rows]
+def lines_of(rows: Sequence[Beside], columns_of: Callable[[Beside], dict[str, str]]) -> pd.DataFrame:
+    """A line a run, where it was measured and what is said of it; columns without anything are left out."""
+    lines = [place_of_row(row) | columns_of(row) for row in rows]
     shown = pd.DataFrame(lines, index=[escape(render.line_name(row.place, row.line)) for row in rows])
     return shown.loc[:, (shown != "--").any()] if lines else shown
 
 
-def cost_line(row: Beside) -> dict[str, str]:
-    """A line of the table of predictions."""
-    run = row.line.run
-    equal = "--" if not row.is_planned else "yes" if row.is_equal else "no"
-    where = [f"{float(run[name]):,.0f}" for name in ("batch_size", "gen_length", "block_length")]
-    prompt = "-" if pd.isna(run["prompt_tokens"]) else f"{float(run['prompt_tokens']):,.0f}"
+def counts_line(row: Beside) -> dict[str, str]:
+    """What follows from the settings beside what was counted."""
     return {
-        "batch, prompt, tokens, block": ", ".join([where[0], prompt, *where[1:]]),
-        "planned forwards": text_of(row.planned["nfe"], 1), "counted": text_of(row.counted["nfe"], 1),
-        "planned rows": text_of(row.planned["rows"], 0), "counted rows": text_of(row.counted["rows"], 0),
-        "equal": equal, "planned ms": text_of(row.planned_ms, 1), "by count ms": text_of(row.counted_ms, 1),
-        "measured ms": text_of(row.measured_ms, 1), "ratio": text_of(row.ratio, 2), "GFLOP": text_of(row.gflop, 1),
-        "GB": text_of(row.gbyte, 1),
+        "forwards planned": text_of(row.planned["nfe"], 1), "counted": text_of(row.counted["nfe"], 1),
+        "rows planned": text_of(row.planned["rows"], 0), "rows counted": text_of(row.counted["rows"], 0),
+        "equal": "yes" if row.is_equal else "no", "predicted ms": text_of(row.planned_ms, 1),
+        "measured ms": text_of(row.measured_ms, 1),
+    }  # fmt: skip
+
+
+def cost_line(row: Beside) -> dict[str, str]:
+    """Time, FLOPs and bytes of the forwards that were counted, and the time that was measured."""
+    return {
+        "predicted ms": text_of(row.counted_ms, 1), "measured ms": text_of(row.measured_ms, 1),
+        "ratio": text_of(row.ratio, 2), "GFLOP": text_of(row.gflop, 1), "GB": text_of(row.gbyte, 1),
     }  # fmt: skip
 
 

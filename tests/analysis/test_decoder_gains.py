@@ -1,8 +1,10 @@
 """The best decoder within the margin, and whether sampler and cache multiply, on made-up studies."""
 
+import math
+
 import pytest
 
-from bench.analysis.decoder_gains import best_of, interactions_of
+from bench.analysis.decoder_gains import best_of, front_of, interactions_of
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import DUAL, threshold
 
@@ -19,6 +21,18 @@ def test_the_best_is_the_fastest_that_is_shown_to_be_within_the_margin():
     assert best.line.speedup.value == pytest.approx(400 / 120)
     assert (best.candidates, best.within, best.reaches_goal) == (6, 3, True)
     assert best.fastest.name == "threshold 0.5, dual cache (block)"
+
+
+def test_the_front_is_what_nobody_beats_in_both():
+    made_up = made_up_decoders.tasks_study()
+    made_up.add(130.0, None, sampler="entropy", gamma=0.1)  # not scored
+    place = made_up.place
+    quality = lambda line: line.qualities["all"].value if line.qualities else math.nan  # noqa: E731
+    front = front_of(place.lines, lambda line: line.speedup.value, quality)
+    assert [line.name for line in front] == [
+        "", "threshold 0.9, dual cache (block)", "threshold 0.5", "threshold 0.5, dual cache (block)"
+    ]  # fmt: skip
+    assert front[0] is place.vanilla
 
 
 def test_vanilla_is_never_its_own_best():
