@@ -1,6 +1,7 @@
 """The cost model beside decoders: forwards, rows and time by the settings alone, and time by the forwards that were
 counted, over what was measured."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,19 @@ from bench.analysis.comparison import LATENCY
 from bench.analysis.decoder_places import Line, Place
 
 PRECISION = 2e-6  # MLflow has six digits of every number, so that equal counts may differ by this share
-COUNTS = ("nfe", "rows")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Forwards and rows of a call; None where they are not known."""
+
+    nfe: float | None
+    rows: float | None
+
+    @classmethod
+    def of(cls, run: pd.Series, namespace: str) -> "Counts":
+        """Those that were tracked of a run in a namespace of metrics."""
+        return cls(*(value_of(run, f"{namespace}/{name}") for name in ("nfe", "rows")))
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,8 @@ class Beside:
 
     place: Place
     line: Line
-    planned: dict[str, float | None]
-    counted: dict[str, float | None]
+    planned: Counts
+    counted: Counts
     planned_ms: float | None
     counted_ms: float | None
     measured_ms: float | None
@@ -36,12 +49,12 @@ class Beside:
     @property
     def is_planned(self) -> bool:
         """Whether the settings tell how many forwards there are, and they were counted."""
-        return self.planned["nfe"] is not None and self.counted["nfe"] is not None
+        return self.planned.nfe is not None and self.counted.nfe is not None
 
     @property
     def is_equal(self) -> bool:
         """Whether every count that follows from the settings is what was counted."""
-        pairs = [(self.planned[name], self.counted[name]) for name in COUNTS]
+        pairs = ((self.planned.nfe, self.counted.nfe), (self.planned.rows, self.counted.rows))
         return all(abs(planned - counted) <= PRECISION * counted for planned, counted in pairs if planned and counted)
 
     @property
@@ -53,7 +66,8 @@ class Beside:
 @dataclass(frozen=True)
 class Summary:
     """How near the model is to some runs: of how many the counts follow from the settings, of how many of these they
-    are equal; median of measured over predicted time, and the value that lies furthest from it, as a factor."""
+    are equal; of how many time is predicted, and median, least and most of measured over predicted time. worst: the run
+    of which the ratio is furthest from 1, as a factor."""
 
     planned: int
     equal: int
@@ -61,6 +75,7 @@ class Summary:
     median: float | None
     least: float | None
     most: float | None
+    worst: Beside | None
 
 
 def beside_of(places: Sequence[Place]) -> list[Beside]:
@@ -74,8 +89,7 @@ def beside(place: Place, line: Line) -> Beside:
     run = line.run
     return Beside(
         place, line,
-        {name: value_of(run, f"predicted/{name}") for name in COUNTS},
-        {name: value_of(run, f"compute/{name}") for name in COUNTS},
+        Counts.of(run, "predicted"), Counts.of(run, "compute"),
         *(value_of(run, name) for name in ("predicted/planned_ms", "predicted/latency_ms", LATENCY, "compute/gflop",
                                            "compute/gbyte")),
     )  # fmt: skip
@@ -96,4 +110,5 @@ def summary_of(rows: Sequence[Beside]) -> Summary:
         sum(row.is_equal for row in planned),
         len(ratios),
         *((float(np.median(ratios)), min(ratios), max(ratios)) if ratios else (None, None, None)),
+        max((row for row in rows if row.ratio), key=lambda row: abs(math.log(row.ratio)), default=None),
     )

@@ -261,5 +261,6 @@ def time_words(summary: Summary) -> str:
         return ""
     return (
         f"Measured over predicted time, from the forwards that were counted: median {summary.median:.2f}"
-        f" ({summary.least:.2f} to {summary.most:.2f}, {summary.timed} runs)."
+        f" ({summary.least:.2f} to {summary.most:.2f}, {summary.timed} runs); furthest from 1:"
+        f" {summary.worst.ratio:.2f}, of {line_name(summary.worst.place, summary.worst.line)}."
     )

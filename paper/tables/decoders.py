@@ -193,8 +193,8 @@ def lines_of(rows: Sequence[Beside], columns_of: Callable[[Beside], dict[str, st
 def counts_line(row: Beside) -> dict[str, str]:
     """What follows from the settings beside what was counted."""
     return {
-        "forwards planned": text_of(row.planned["nfe"], 1), "counted": text_of(row.counted["nfe"], 1),
-        "rows planned": text_of(row.planned["rows"], 0), "rows counted": text_of(row.counted["rows"], 0),
+        "forwards planned": text_of(row.planned.nfe, 1), "counted": text_of(row.counted.nfe, 1),
+        "rows planned": text_of(row.planned.rows, 0), "rows counted": text_of(row.counted.rows, 0),
         "equal": "yes" if row.is_equal else "no", "predicted ms": text_of(row.planned_ms, 1),
         "measured ms": text_of(row.measured_ms, 1),
     }  # fmt: skip

@@ -1,6 +1,9 @@
 """Decoders in the terminal, on made-up studies."""
 
+from types import SimpleNamespace
+
 from bench.render import decoders as render
+from bench.render.study import print_decoders
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import threshold
 
@@ -108,6 +111,19 @@ def test_the_cost_model_says_how_many_counts_are_equal():
     made_up.add(400.0, **threshold(0.9), **{"predicted/latency_ms": 200.0})
     assert render.cost_sentence(made_up.decoders.places) == (
         "Cost model: of 1 runs whose steps are known beforehand, forwards and rows are exactly those that were counted"
-        " in 1. Measured over predicted time, from the forwards that were counted: median 3.00 (2.00 to 4.00, 2 runs)."
+        " in 1. Measured over predicted time, from the forwards that were counted: median 3.00 (2.00 to 4.00, 2 runs);"
+        f" furthest from 1: 4.00, of {render.VANILLA}."
     )
     assert render.cost_sentence(made_up_decoders.tasks_study().decoders.places) == ""
+
+
+def test_a_terminal_shows_the_places_of_some_cells_alone(capsys):
+    made_up = made_up_decoders.shapes_study()
+    findings = SimpleNamespace(study="made up", decoders=made_up.decoders)
+    print_decoders(findings)
+    assert capsys.readouterr().out.count("study made up, decoders: ") == 3
+    of_batch_8 = {row["cell_id"] for row in made_up.rows if row["batch_size"] == 8}
+    print_decoders(findings, of_batch_8)
+    shown = capsys.readouterr().out
+    assert shown.count("study made up, decoders: ") == 1
+    assert "24 prompts, 256 tokens, prompts of 128, blocks of 32, batch 8" in shown
