@@ -36,6 +36,7 @@ OPEN = "prefix"  # the cache whose markers are white within
 PARTS = {"all": "open-ended answers", "one_answer": "one right answer", "many_answers": "many right answers"}
 PANEL = (3.4, 2.9)  # inches
 LEGEND_INCHES = 0.9
+NARROWEST, WIDEST = 4.6, 7.4  # inches of a figure: a wider one would be shrunk to the page, its letters with it
 FRONT = {"color": "gray", "alpha": 0.3, "linewidth": 6, "solid_capstyle": "round", "zorder": 1}
 FRONT_HANDLE = Line2D([], [], label="beaten by none", **FRONT)
 REFERENCE = {"color": "gray", "linewidth": 0.9, "linestyle": "--"}
@@ -44,8 +45,9 @@ REFERENCE = {"color": "gray", "linewidth": 0.9, "linestyle": "--"}
 def panels(count: int, rows: int = 1) -> tuple[plt.Figure, list[Axes]]:
     """A figure of panels side by side, with room for a legend below."""
     columns = -(-count // rows)
-    size = (max(PANEL[0] * columns, 4.6), PANEL[1] * rows + LEGEND_INCHES)
-    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    width = min(max(PANEL[0] * columns, NARROWEST), WIDEST)
+    height = PANEL[1] * min(1, 1.15 * width / columns / PANEL[0]) * rows + LEGEND_INCHES
+    figure, grid = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     return figure, list(grid.flat)
 
 
