@@ -66,26 +66,25 @@ def line_name(place: Place, line: Line) -> str:
     """How a line is called in a table: the other model's name, vanilla, or the decoder."""
     if line is place.vanilla and not line.name:
         return VANILLA
-    return decoder_name(line.run, line.name)
-
-
-def decoder_name(run: pd.Series, name: str) -> str:
-    """A decoder in words; the name of a model without steps."""
-    return (name or AUTHORS) if kinds.has_steps(run["model"]) else kinds.label_of(run["model"])
+    model = line.run["model"]
+    return (line.name or AUTHORS) if kinds.has_steps(model) else kinds.label_of(model)
 
 
 def own_lines(place: Place) -> list[Line]:
-    """The lines of a place's table: the autoregressive model's first."""
+    """The runs of a place that count: the autoregressive model's first."""
     return ([place.autoregressive] if place.autoregressive else []) + list(place.lines)
+
+
+def every_line(place: Place) -> list[Line]:
+    """The lines of a place's table: behind the runs that count those that are left out."""
+    return own_lines(place) + [Line(run, run["decoder"]) for _, run in place.left_out.iterrows()]
 
 
 def table(place: Place) -> pd.DataFrame:
     """A line a run; those that are left out come last."""
-    lines = own_lines(place)
-    lines += [Line(run, "") for _, run in place.left_out.iterrows()]
+    lines = every_line(place)
     runs = pd.DataFrame([line.run for line in lines]).reset_index(drop=True)
-    names = [line_name(place, line) for line in lines[: len(lines) - len(place.left_out)]]
-    names += [decoder_name(run, run["decoder"]) for _, run in place.left_out.iterrows()]
+    names = [line_name(place, line) for line in lines]
     result = pd.DataFrame({"decoder": names, "steps": [format_value(n, 0) for n in pd.to_numeric(runs["steps"])]})
     reference = wording.label_of_models(pd.DataFrame([place.autoregressive.run]), False) if place.autoregressive else ""
     columns_of_lines = {

@@ -122,8 +122,9 @@ def caption(place: Place, text: str) -> str:
 
 
 def table(place: Place) -> pd.DataFrame:
-    """Speed and quality, a line a run: the autoregressive model's first, then vanilla and the other decoders."""
-    lines = render.own_lines(place)
+    """Speed and quality, a line a run: the autoregressive model's first, then vanilla and the other decoders, and
+    those that are left out."""
+    lines = render.every_line(place)
     columns = steps_column(lines)
     columns["speedup"] = [cell_text(line.speedup, 2) for line in lines]
     columns["over LLaMA"] = [cell_text(line.speed_over_autoregressive, 2) for line in lines]

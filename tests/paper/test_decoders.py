@@ -10,6 +10,7 @@ from paper.figures import decoder_rates
 from paper.figures import decoders as figures
 from paper.figures.write import decoder_drawings, write_drawings
 from paper.tables import decoders as tables
+from tests.conftest import REPO
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import MadeUp, threshold
 
@@ -86,6 +87,16 @@ def test_every_number_has_a_name_and_the_runs_behind_it(of_tasks):
     assert f"{TASKS}.fixed-32-steps.speedup" not in numbers  # vanilla over itself
 
 
+def test_the_section_is_left_out_whole_where_there_are_no_decoders():
+    text = (REPO / "paper/main.tex").read_text()
+    before, inside = text.split("\\ifcsname num@decoders\\endcsname")
+    section, after = inside.split("\n\\fi\n", 1)
+    assert "\\section{Decoders}" in section
+    assert section.count("\\figureifthere{decoders_") == len(figures.FIGURES | decoder_rates.FIGURES)
+    assert "decoders" not in (before + after).lower()
+    assert tables.words(Decoders()) == []  # then there is no such number
+
+
 def test_two_prompt_sets_of_one_shape_have_names_of_their_own():
     made_up = made_up_decoders.tasks_study()
     made_up.rows += [row | {"prompt_hash": "another"} for row in made_up.rows]
@@ -149,3 +160,13 @@ def test_the_place_with_most_decoders_stands_for_its_kind():
     [place] = main_places(made_up.decoders)
     assert place.first["block_length"] == 16
     assert titles(made_up.decoders)["title_decoders"].startswith("200 tasks, 32 tokens, blocks of 16")
+
+
+def test_a_place_at_which_every_run_failed_has_no_line_and_no_figure(tmp_path):
+    made_up = MadeUp()
+    made_up.add(1.0, **threshold(0.7), outcome="oom", message="no room")
+    tables.write(made_up.decoders, tmp_path)
+    assert "1 oom" in (tmp_path / "decoders.tex").read_text()
+    write_drawings(decoder_drawings(made_up.decoders), tmp_path / "figures")
+    assert list((tmp_path / "figures").iterdir()) == []
+    assert decoder_numbers.numbers(made_up.decoders) == {}

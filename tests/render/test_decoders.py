@@ -127,3 +127,16 @@ def test_a_terminal_shows_the_places_of_some_cells_alone(capsys):
     shown = capsys.readouterr().out
     assert shown.count("study made up, decoders: ") == 1
     assert "24 prompts, 256 tokens, prompts of 128, blocks of 32, batch 8" in shown
+
+
+def test_a_place_at_which_every_run_failed_says_why():
+    made_up = made_up_decoders.MadeUp()
+    made_up.add(1.0, **threshold(0.7), outcome="oom", message="no room")
+    made_up.add(1.0, outcome="oom", message="no room")
+    [place] = made_up.decoders.places
+    text = text_of(made_up)
+    assert text.count("oom: no room") == 2
+    assert "threshold 0.7" in text
+    assert "Left out: 2 of 2 runs (2 oom)." in text
+    assert render.best_of(place) == []
+    assert render.place_words(place).startswith("200 prompts, 32 tokens")
