@@ -26,7 +26,7 @@ AUTHORS = "the authors'"  # in place of an empty name
 VANILLA = "vanilla: the authors', a step a token"
 SHORT_PARTS = {"all": "all", "one_answer": "one", "many_answers": "many"}
 QUALITY_DIGITS = 3
-CURVE = "accuracy lost against speed won"  # what the figure is called to which a sentence points
+CURVE = "quality lost against speed won"  # what the figure is called to which a sentence points
 
 
 def lines_of(place: Place) -> list[str]:
