@@ -28,11 +28,12 @@ from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
-from paper import results
+from paper import decoder_selection, results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
+from paper.tables import decoders as decoder_tables
 from paper.tables import ends as ends_tables
 from paper.tables import latex
 from paper.tables import scaling as scaling_tables
@@ -108,9 +109,11 @@ def make_parts(findings: Findings) -> None:
     words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
-    words |= figure_titles(selection) | scaling_tables.extrapolations(selection.scalings)
+    words |= figure_titles(selection) | decoder_selection.titles(findings.decoders)
+    words |= scaling_tables.extrapolations(selection.scalings)
     words["endpoints"] = PARAGRAPH.join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints))
     words["ends"] = PARAGRAPH.join(render_ends.lines(findings.ends))
+    words["decoders"] = PARAGRAPH.join(decoder_tables.words(findings.decoders))
     doubts = render_consistency.lines(findings.falls)
     words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])
     write_numbers(selection.numbers(), words)
@@ -118,6 +121,7 @@ def make_parts(findings: Findings) -> None:
     scaling_tables.write(selection.scalings, BUILD / "tables")
     cost_tables.write(findings, BUILD / "tables")
     ends_tables.write(findings.ends, BUILD / "tables")
+    decoder_tables.write(findings.decoders, BUILD / "tables")
     write_figures(selection, BUILD / "figures")
 
 

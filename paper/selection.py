@@ -6,7 +6,7 @@ from bench.analysis.comparison import EMPTY, Comparison, main_of, on_other_engin
 from bench.analysis.findings import Findings
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.scaling import Scaling
-from paper import results
+from paper import decoder_numbers, results
 from paper.tables import ends as ends_tables
 from paper.tables import scaling as scaling_tables
 
@@ -34,6 +34,7 @@ class Selection:
             numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
         numbers |= results.hundred_steps(self.findings.hundred_steps) | ends_tables.numbers(self.findings.ends)
+        numbers |= decoder_numbers.numbers(self.findings.decoders)
         return numbers | results.cross_overs(self.answers) | results.cross_overs(self.tasks)
 
 

@@ -1,38 +1,28 @@
-"""Runs with another sampler than the authors', a cache or an early stop.
+"""What a run's decoder is: its sampler, cache and early stop, and the authors' own.
 
 Comparisons and scaling groups are of the authors' decoder: they take steps to cost the same each, which is false where
-some forwards are partial. So other decoders are kept out of them and stand in a table of their own.
+some forwards are partial. So other decoders are kept out of them, and are compared with it in places of their own
+(decoder_places.py).
 """
-
-from dataclasses import dataclass, field
 
 import pandas as pd
 
-from bench.analysis.noise import JudgedStudy
-from bench.analysis.runs import with_steps, without_numbers
 from bench.diffusion import choices
+from bench.diffusion.choices import CACHES, SAMPLERS
 from bench.spec.decoder_rules import OPTIONS
 
 KIND = "decoders"  # the grid that sets them side by side, the authors' among them
 FIELDS = ("sampler", "cache", *OPTIONS, "early_stop")
 
 
-@dataclass(frozen=True)
-class Decoders:
-    """Runs of a study with other decoders, and beside them those of the grid `decoders`; empty without such runs."""
-
-    rows: pd.DataFrame = field(default_factory=pd.DataFrame)  # with a column `decoder`, as `name_of` says it
-    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)  # failed, or not to be believed: no numbers
-
-    @property
-    def every(self) -> pd.DataFrame:
-        """All that stands in a table."""
-        return pd.concat([self.rows, self.left_out])
+def settings_of(run: pd.Series) -> dict[str, object]:
+    """What a run says of its decoder."""
+    return {name: run[name] for name in FIELDS if name in run and pd.notna(run[name])}
 
 
 def name_of(run: pd.Series) -> str:
     """A run's decoder in words; empty for the authors'."""
-    return choices.label({name: run[name] for name in FIELDS if name in run and pd.notna(run[name])})
+    return choices.label(settings_of(run))
 
 
 def names_of(runs: pd.DataFrame) -> pd.Series:
@@ -45,12 +35,52 @@ def plain(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[names_of(runs) == ""]
 
 
-def decoders_of(study: JudgedStudy) -> Decoders:
-    """The runs of a study with other decoders."""
-    runs = with_steps(study.runs)
-    runs = runs.assign(decoder=names_of(runs))
-    runs = runs[(runs["decoder"] != "") | (runs["kind"] == KIND)]
-    if runs.empty:
-        return Decoders()
-    runs = runs.sort_values(["kind", "batch_size", "gen_length"], kind="stable")
-    return Decoders(runs[runs["reason"] == ""], without_numbers(runs[runs["reason"] != ""]))
+def sampler_of(run: pd.Series) -> str:
+    """The name of a run's sampler."""
+    return str(settings_of(run).get("sampler") or "fixed")
+
+
+def cache_label(run: pd.Series) -> str:
+    """A run's cache with its options: "dual cache (block)"; "no cache" where there is none."""
+    settings = settings_of(run) | {"sampler": "fixed", "early_stop": None}
+    return choices.label(settings) or "no cache"
+
+
+def family_of(run: pd.Series) -> str:
+    """What the points of a curve share: the sampler without its own options, the cache and the early stop. "threshold,
+    dual cache (block)"."""
+    early = ["early stop"] if settings_of(run).get("early_stop") else []
+    cache = [] if cache_label(run) == "no cache" else [cache_label(run)]
+    return ", ".join([sampler_of(run), *cache, *early])
+
+
+def sampler_label(run: pd.Series) -> str:
+    """A run's sampler with its options: "threshold 0.9"; of the fixed schedule the steps, "fixed, 128 steps"."""
+    sampler = sampler_of(run)
+    if sampler == "fixed":
+        return f"fixed, {run['steps']:.0f} steps"
+    return choices.label(settings_of(run) | {"cache": "none", "early_stop": None})
+
+
+def is_step_a_token(run: pd.Series) -> bool:
+    """Whether each step of a run commits one token and its steps are known beforehand. The authors' schedule with as
+    many steps as tokens; under random weights, where confidence means nothing, an imposed token a step as well."""
+    return SAMPLERS[sampler_of(run)].schedule is not None and run["steps"] == run["gen_length"]
+
+
+def order_of(run: pd.Series) -> tuple:
+    """Sorts decoders: by early stop, sampler, cache, then by their options, those that commit least first."""
+    settings = settings_of(run)
+    sampler, cache = sampler_of(run), str(settings.get("cache") or "none")
+    numbers = [-number_of(settings.get(name)) for name in ("threshold", "kl_threshold")]  # a higher one commits less
+    numbers[1] = -numbers[1]
+    numbers += [number_of(settings.get(name)) for name in ("factor", "gamma", "tokens_per_step")]
+    return (
+        bool(settings.get("early_stop")), list(SAMPLERS).index(sampler), list(CACHES).index(cache),
+        str(settings.get("refresh", "")), -float(run["steps"]), *numbers, name_of(run),
+    )  # fmt: skip
+
+
+def number_of(value: object) -> float:
+    """An option as a number; 0 where it is not stated."""
+    return 0.0 if value is None else float(value)

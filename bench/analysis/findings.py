@@ -7,7 +7,7 @@ import pandas as pd
 from bench.analysis import consistency, cost, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.consistency import Fall
-from bench.analysis.decoders import Decoders, decoders_of
+from bench.analysis.decoder_places import Decoders, decoders_of
 from bench.analysis.endpoints import Outcome
 from bench.analysis.ends import Ends, ends_of
 from bench.analysis.hundred_steps import Latency
@@ -85,5 +85,5 @@ def findings_of(study: Study) -> Findings:
         endpoints=endpoints.outcomes(declared, compared, groups, study.runs) if declared else [],
         falls=falls,
         ends=ends_of(judged),
-        decoders=decoders_of(judged),
+        decoders=decoders_of(judged, pair.metrics),
     )

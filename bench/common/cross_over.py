@@ -70,8 +70,6 @@ def cross_over(
     steps fall short is censored. `reached` looks at the most steps alone: quality rises with the steps, so if any
     count reaches, that one does, and the best of several counts would be a maximum over noise.
     """
-    from scipy import stats as scipy_stats
-
     reference, scores = np.asarray(reference, dtype=float), np.asarray(scores, dtype=float)
     count = len(reference)
     chosen = np.random.default_rng(0).integers(0, count, (REPLICATES, count))
@@ -81,30 +79,59 @@ def cross_over(
         meets = first_reach(monotone_fit(means), targets, steps)
         return np.where(means[:, -1] >= targets - ROUNDING, meets, np.inf)
 
-    def widened(tail: float) -> float:
-        return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
-
-    tail = widened((1 - LEVEL) / 2)
+    tail = widened((1 - LEVEL) / 2, count)
     replicates = reach(chosen)
     low, high = np.quantile(replicates, [tail, 1 - tail], method="inverted_cdf")
     value = reach(np.arange(count)[None])[0]
-    p_reached = share_not_inferior(scores[-1] - reference, margin)
-    reached = p_reached >= 1 - widened(1 - LEVEL)
-    return CrossOver(p_reached, reached, float(value), float(low), float(high), replicates, tail)
+    differences = scores[-1] - reference
+    return CrossOver(
+        share_not_inferior(differences, margin), is_not_inferior(differences, margin), float(value), float(low),
+        float(high), replicates, tail,
+    )  # fmt: skip
 
 
-def share_not_inferior(differences: np.ndarray, margin: float) -> float:
-    """Share of bootstrap replicates in which the mean of paired differences [prompts] is at least -margin.
+def widened(tail: float, count: int) -> float:
+    """The share of replicates to cut off at an end, so that the interval from `count` prompts is not too narrow."""
+    from scipy import stats as scipy_stats
 
-    Where answers are right or wrong, one disagreement of each kind is added to what is drawn from (Bonett and Price,
-    "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012): of a few
-    prompts none may disagree by chance, and the bootstrap would then know no doubt.
+    return float(scipy_stats.norm.cdf(np.sqrt(count / (count - 1)) * scipy_stats.t.ppf(tail, count - 1)))
+
+
+def mean_differences(differences: np.ndarray, is_binary: bool | None = None) -> np.ndarray:
+    """Means [replicates] of paired differences [prompts], drawn anew.
+
+    is_binary: whether answers are right or wrong; None: as the differences look. There one disagreement of each kind is
+    added to what is drawn from (Bonett and Price, "Adjusted Wald Confidence Interval for a Difference of Binomial
+    Proportions Based on Paired Data", 2012): of a few prompts none may disagree by chance, and the bootstrap would then
+    know no doubt.
     """
     count = len(differences)
-    if np.isin(differences, (-1.0, 0.0, 1.0)).all():
+    if np.isin(differences, (-1.0, 0.0, 1.0)).all() if is_binary is None else is_binary:
         differences = np.append(differences, (-1.0, 1.0))
     chosen = np.random.default_rng(1).integers(0, len(differences), (REPLICATES, count))
-    return float((differences[chosen].mean(1) >= -margin - ROUNDING).mean())
+    return differences[chosen].mean(1)
+
+
+def share_not_inferior(differences: np.ndarray, margin: float, is_binary: bool | None = None) -> float:
+    """Share of bootstrap replicates in which the mean of paired differences [prompts] is at least -margin."""
+    return float((mean_differences(differences, is_binary) >= -margin - ROUNDING).mean())
+
+
+def is_not_inferior(differences: np.ndarray, margin: float, is_binary: bool | None = None) -> bool:
+    """Whether the data show, at 95 % and one-sided, that the mean of paired differences [prompts] is at least -margin.
+    Two prompts at least."""
+    return share_not_inferior(differences, margin, is_binary) >= 1 - widened(1 - LEVEL, len(differences))
+
+
+def difference_over_prompts(differences: np.ndarray, is_binary: bool | None = None) -> Estimate:
+    """Mean of paired differences [prompts] with its interval over prompts, from the replicates by which
+    `is_not_inferior` decides; no interval from one prompt."""
+    value = float(differences.mean())
+    if len(differences) < 2:
+        return Estimate(value)
+    tail = widened((1 - LEVEL) / 2, len(differences))
+    low, high = np.quantile(mean_differences(differences, is_binary), [tail, 1 - tail], method="inverted_cdf")
+    return Estimate(value, min(float(low), value), max(float(high), value))
 
 
 def next_admissible(steps: float, blocks: int) -> int:

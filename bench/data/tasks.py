@@ -217,6 +217,11 @@ def is_task(prompt: str) -> bool:
     return True
 
 
+def task_at(index: int) -> str:
+    """The task of the test item at a place, from 0, in the order in which `items` gives them: each in turn."""
+    return list(TASKS)[index % len(TASKS)]
+
+
 def is_valid(prompt: str, answer: str) -> bool:
     """Whether the answer is right, by the rule of the prompt's task. White space between words does not matter."""
     head, body = prompt.split(":")

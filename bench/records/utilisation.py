@@ -117,7 +117,32 @@ def metrics_of(record: Round, calls: list[Call], entry: CellRecords, is_first: b
         return metrics
     if entry.cell.device == "cuda":  # on a CPU nothing is allocated through torch's counters
         metrics |= predicted_peak(list(costed_calls(record.calls, entry.cell)), record.shape)
+    metrics |= planned(record, entry)
     return metrics | predictions(list(costed_calls(calls, entry.cell)), record.shape, ceilings_of(entry))
+
+
+def planned(record: Round, entry: CellRecords) -> dict[str, float]:
+    """Forwards and rows of a mean call by the settings alone, and with ceilings the median call's latency; empty where
+    the settings do not tell how many forwards there are, or old records not how long the prompts were.
+
+    Of the captured engine's delayed cache the rows are left out: it rounds their number up, to record fewer shapes.
+    """
+    cell, ceilings = entry.cell, ceilings_of(entry)
+    is_told = KINDS[cell.model].has_steps and cell.knows_forwards and not cell.timed
+    if not is_told or any(call.prompt_tokens is None for call in record.calls) or not record.calls:
+        return {}
+    workloads = [replace(Workload.of(cell), batch_size=len(call.kept)) for call in record.calls]
+    calls = [
+        list(decoders.costs(workload, record.shape, call.prompt_tokens))
+        for workload, call in zip(workloads, record.calls, strict=True)
+    ]
+    metrics = {"predicted/nfe": float(np.mean([len(costs) for costs in calls]))}
+    if not (cell.cache == "delayed" and cell.engine == "captured"):
+        metrics["predicted/rows"] = float(np.mean([round(total(costs).positions) for costs in calls]))
+    if ceilings:
+        call_times_s = [sum(map(ceilings.seconds, costs)) for costs in calls]
+        metrics["predicted/planned_ms"] = 1e3 * float(np.median(call_times_s))
+    return metrics
 
 
 def predicted_peak(calls: list[CostedCall], shape: Shape) -> dict[str, float]:

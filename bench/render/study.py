@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 import pandas as pd
 
 from bench.analysis.comparison import Comparison, main_of
-from bench.analysis.decoders import Decoders
+from bench.analysis.decoder_places import Place
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
@@ -37,10 +37,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
             print("\n".join(render_scaling.lines(scaling)))
     if has_cells(findings.ends, cell_ids):
         print("\n".join(ends_lines(findings)))
-    if has_cells(findings.decoders, cell_ids):
-        every = findings.decoders.every
-        print(f"\nstudy {findings.study}, decoders: {every['dtype'].iloc[0]}, on {wording.machine_of(every)}")
-        print("\n".join(render_decoders.lines(findings.decoders)))
+    print_decoders(findings, cell_ids)
     print_doubts(findings, cell_ids)
     if cell_ids is None:
         for line in (
@@ -53,7 +50,18 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
         print_answers(findings)
 
 
-def has_cells(group: Comparison | Scaling | Ends | Decoders, cell_ids: AbstractSet[str] | None) -> bool:
+def print_decoders(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:
+    """The decoders of every place under a title. cell_ids: of the places of these cells alone."""
+    places = [place for place in findings.decoders.places if has_cells(place, cell_ids)]
+    for place in places:
+        where = f"{render_decoders.place_words(place)}, on {wording.machine_of(place.every)}"
+        print(f"\nstudy {findings.study}, decoders: {where}")
+        print("\n".join(render_decoders.lines_of(place)))
+    if sentence := render_decoders.cost_sentence(places):
+        print(f"\n{sentence}")
+
+
+def has_cells(group: Comparison | Scaling | Ends | Place, cell_ids: AbstractSet[str] | None) -> bool:
     """Whether a group of runs has one of these cells; None stands for all cells."""
     return not group.every.empty and (cell_ids is None or bool(group.every["cell_id"].isin(cell_ids).any()))
 
@@ -97,6 +105,8 @@ def print_headlines(findings: Findings) -> None:
             print("\n".join([*sentences, *render_extrapolation.sentences(scaling)]))
     if findings.ends.places:
         print("\n".join(["", *render_ends.lines(findings.ends)]))
+    if sentences := render_decoders.best_sentences(findings.decoders.places):
+        print("\n".join(["", *sentences]))
     print_doubts(findings)
     print_answers(findings)
 

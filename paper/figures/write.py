@@ -9,11 +9,14 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import wording
 from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
+from paper.figures import decoder_rates
+from paper.figures import decoders as decoder_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures.style import TITLE_LETTERS, save
 from paper.selection import Selection
@@ -26,6 +29,7 @@ def write(selection: Selection, folder: Path) -> None:
     write_drawings(comparison_drawings(selection.answers, selection.tasks, selection.on_engines), folder)
     write_drawings(scaling_drawings(selection.scalings), folder)
     write_drawings(cost_drawings(selection.findings), folder)
+    write_drawings(decoder_drawings(selection.findings.decoders), folder)
 
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:
@@ -66,6 +70,13 @@ def cost_drawings(findings: Findings) -> list[Drawing]:
         ("roofline", label, lambda: cost_figures.roofline(findings.costs)),
         ("surface", label, lambda: cost_figures.surface(findings.surface())),
     ]
+
+
+def decoder_drawings(decoders: Decoders) -> list[Drawing]:
+    """The figures of decoders."""
+    label = wording.weights_label(decoders.every)
+    figures = decoder_figures.FIGURES | decoder_rates.FIGURES
+    return [(name, label, partial(draw, decoders)) for name, draw in figures.items()]
 
 
 def write_drawings(drawings: list[Drawing], folder: Path) -> None:

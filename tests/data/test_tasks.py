@@ -20,6 +20,10 @@ def test_every_item_answers_itself_and_every_task_and_level_comes_equally_often(
     assert len(set(counts.values())) == 1
 
 
+def test_the_place_of_a_test_item_tells_its_task():
+    assert [tasks.task_at(index) for index in range(len(TEST))] == [item.task for item in TEST]
+
+
 def words(item: tasks.Item) -> str:
     return item.prompt if item.task == "brackets" else " ".join(sorted(item.prompt.split()))
 

@@ -13,7 +13,7 @@ from bench.render import comparison as render_comparison
 from bench.render import description, endpoints, hypotheses, noise, wording
 from bench.render import scaling as render_scaling
 from bench.spec.study_file import Endpoint
-from paper import build, facts
+from paper import build, decoder_selection, facts
 from paper.figures import comparison as figures_comparison
 from paper.figures import scaling as figures_scaling
 from paper.figures.write import scaling_title
@@ -22,7 +22,7 @@ from paper.tables import comparison as tables_comparison
 from paper.tables import cost as tables_cost
 from paper.tables import scaling as tables_scaling
 from tests.conftest import REPO
-from tests.support import made_up_comparison, made_up_noise
+from tests.support import made_up_comparison, made_up_decoders, made_up_noise
 from tests.support.made_up_scaling import run, study_of
 
 ENGINE = re.compile(r"\b(eager|captured)\b")
@@ -164,6 +164,8 @@ def test_every_title_that_a_caption_asks_for_is_made(answers):
     of_kind = groups("batch", "engines", "memory")
     selection = Selection(None, answers[0], answers[1], tuple(answers[1:2]), of_kind, [])
     titles = build.figure_titles(selection)
+    for study in (made_up_decoders.tasks_study(), made_up_decoders.shapes_study()):
+        titles |= decoder_selection.titles(study.decoders)
     assert {"title_answers", "title_main", "title_tasks", "title_memory", "title_engines"} <= set(titles)
     assert unnamed([f"LLaDA {text}" for text in titles.values()]) == []
     asked = set(re.findall(r"\\num\{(title_\w+)\}", (REPO / "paper/main.tex").read_text()))
