@@ -308,4 +308,4 @@ def test_a_difference_of_shares_is_as_wide_as_both_together():
     """56 of 70 less 48 of 80: .2 [.0524, .3339] (Newcombe 1998, table II, method 10)."""
     found = stats.difference(stats.proportion(56, 70), stats.proportion(48, 80))
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
-    assert stats.difference(Estimate(0.5), stats.proportion(1, 4)) == Estimate(0.25)
+    assert stats.difference(stats.Estimate(0.5), stats.proportion(1, 4)) == stats.Estimate(0.25)
