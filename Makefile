@@ -85,6 +85,7 @@ reads_paper = PAIR STUDY VERBOSE
 reads_samples = PAIR STUDY
 reads_restore = STUDY
 reads_verify = PAIR DEVICE MODEL GOLDEN
+reads_agreement = PAIR DEVICE MODEL STUDY PROMPTS DTYPE
 reads_doctor = DEVICE
 reads_selfcheck = DEVICE ROUNDS
 reads_tenant-check = PAIR
@@ -96,7 +97,7 @@ export TOKENIZERS_PARALLELISM = false
 .DEFAULT_GOAL = help
 doors = study baseline sweep tasks smoke plan score likelihood \
 	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
-	paper samples ui restore verify doctor selfcheck tenant-check help setup pair test lint clean
+	paper samples ui restore verify agreement doctor selfcheck tenant-check help setup pair test lint clean
 .PHONY: $(doors)
 
 # The check of what was typed. A door that does not exist is left to make, which says so.
@@ -244,6 +245,11 @@ restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLfl
 
 verify: setup ## golden vectors of the official LLaDA (PAIR=8b: its weights)
 	@$(PY) -m bench.verify --pair "$(PAIR)" --device "$(DEVICE)" $(model_option) $(if $(GOLDEN),--golden "$(GOLDEN)")
+
+agreement: PROMPTS = 4
+agreement: setup ## does LLaDA with a cache say what LLaDA says? does a lower precision?
+	@$(PY) -m bench.agreement --pair "$(PAIR)" --device "$(DEVICE)" --prompts "$(PROMPTS)" $(study_option) $(model_option) \
+		$(if $(DTYPE),--dtype "$(DTYPE)")
 
 doctor: setup ## is this machine ready? one line and one fix each
 	@$(PY) -m bench.doctor --device "$(DEVICE)"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bench.analysis import consistency, cost, endpoints, hundred_steps, hypotheses, surface
+from bench.analysis import consistency, cost, decoder_hypotheses, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.consistency import Fall
 from bench.analysis.decoder_places import Decoders, decoders_of
@@ -28,7 +28,8 @@ class Findings:
     """What a study says, as numbers.
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
-    study was on a CPU. tolerances: when those of the hypotheses were chosen. tested: the cost model's error in this
+    study was on a CPU. tolerances: when those of the hypotheses were chosen. decoder_scores, timed_before: the
+    hypotheses on decoders, and what had been timed when these were written. tested: the cost model's error in this
     study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place. ends:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
     no comparison.
@@ -42,6 +43,8 @@ class Findings:
     scalings: list[Scaling]
     scores: list[Score]
     tolerances: str
+    decoder_scores: list[Score]
+    timed_before: str
     tested: Tested
     likelihoods: list[Likelihood]
     costs: pd.DataFrame
@@ -65,7 +68,7 @@ def findings_of(study: Study) -> Findings:
     study = replace(study, runs=consistency.with_flags(study.runs, falls))
     judged = judge(study)
     groups = scalings(judged)
-    about = hypotheses.read()
+    about, about_decoders = hypotheses.read(), decoder_hypotheses.read()
     scores = hypotheses.scores(pair.name, groups, about)
     declared = study_file.read(study.name)
     compared = comparisons(judged, pair.metrics)
@@ -76,6 +79,8 @@ def findings_of(study: Study) -> Findings:
         scalings=groups,
         scores=scores,
         tolerances=about.tolerances,
+        decoder_scores=decoder_hypotheses.scores(pair.name, judged, about_decoders),
+        timed_before=about_decoders.timed_before,
         tested=hypotheses.tested_in(study.name, scores) or about.tested,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),

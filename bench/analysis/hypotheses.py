@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from bench.analysis.decoder_claims import DecoderClaim
 from bench.analysis.hypotheses_file import Claim, HypothesesFile, Hypothesis, Tested
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import setting_of
@@ -133,7 +134,7 @@ def rests_on_extrapolated(claim: Claim, engine: str, about: HypothesesFile, grou
 class Result:
     """A claim beside what was measured (None: nothing was)."""
 
-    claim: Claim
+    claim: Claim | DecoderClaim  # of which kind all of a hypothesis are
     measured: Estimate | None
     engine: str = ""
     same_as: str = ""  # the hypothesis that has a claim about the same number before this one
@@ -144,6 +145,8 @@ class Result:
         """The measured number that the claim is a function of: a ratio of times at some tokens a step is a function of
         the steps at which time breaks even."""
         claim = self.claim
+        if isinstance(claim, DecoderClaim):
+            return claim.number
         if claim.quantity == "largest_batch":
             head = claim.head if kinds.has_steps(claim.model) else ""
             return (claim.quantity, claim.model, head, claim.gen_length, self.engine)
@@ -154,18 +157,18 @@ class Result:
     @property
     def log_error(self) -> Estimate | None:
         """The natural logarithm of measured over predicted, with its interval; None where it has none."""
-        if self.measured is None or self.measured.value <= 0:
+        if self.measured is None or self.measured.value <= 0 or self.claim.value is None:
             return None
         ends = (self.measured.value, self.measured.low, self.measured.high)
         return Estimate(*(None if end is None else float(np.log(end / self.claim.value)) for end in ends))
 
     @property
     def state(self) -> State:
-        """Whether the measured value, with all of its interval, lies within the claim's factor of the predicted one;
-        `undecided` where the interval reaches across."""
+        """Whether the measured value, with all of its interval, lies where the claim says; `undecided` where the
+        interval reaches across."""
         if self.measured is None:
             return "not measured"
-        least, most = self.claim.value / self.claim.factor, self.claim.value * self.claim.factor
+        least, most = self.claim.bounds
         value = self.measured
         low, high = (value.value, value.value) if value.low is None else (value.low, value.high)
         if least <= low and high <= most:

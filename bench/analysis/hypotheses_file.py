@@ -29,6 +29,11 @@ class Claim(Strict):
             raise ValueError("largest_batch needs the kind of model that it is about, such as model: llada")
         return self
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which numbers a measurement must lie."""
+        return self.value / self.factor, self.value * self.factor
+
 
 class Hypothesis(Strict):
     """A statement, in which `{0:.1f}` stands for the value of its first claim, and the engine that it is about."""

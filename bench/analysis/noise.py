@@ -14,6 +14,7 @@ from bench.analysis.study import Histories, Study
 from bench.common import stats
 from bench.models import kinds
 from bench.records import trust
+from bench.records.settings import AGREEMENT
 from bench.spec import sentinel
 
 EAGER = "eager"
@@ -72,8 +73,10 @@ class JudgedStudy:
 
 
 def judge(study: Study) -> JudgedStudy:
-    """Which runs of a study count, where each ran, and how noisy these machines were."""
-    runs = with_columns(study.runs, ["engine", "platform", "device", "machines", "watches", "prompt_hash", "twin"])
+    """Which runs of a study count, where each ran, and how noisy these machines were. Runs of `make agreement` are left
+    out: they compare a model with itself and measure no cell."""
+    runs = study.runs[study.runs["kind"] != AGREEMENT]
+    runs = with_columns(runs, ["engine", "platform", "device", "machines", "watches", "prompt_hash", "twin"])
     reasons = [reason_left_out(run) for _, run in runs.iterrows()]
     runs = runs.assign(reason=reasons, device=devices_of(runs), engine_used=engines_of(runs))
     runs["on"] = runs["platform"].map(str) + " " + runs["device"].map(str)

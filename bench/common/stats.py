@@ -92,6 +92,17 @@ def ratio_over_rounds(numerator: Sequence[float], denominator: Sequence[float]) 
     return typical_over_rounds((np.asarray(numerator) / np.asarray(denominator)).tolist())
 
 
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """One share less another, with the interval of two independent ones from both of theirs (Newcombe, Statistics in
+    Medicine 17, 1998, method 10); none where either has none."""
+    value = one.value - other.value
+    if one.low is None or other.low is None:
+        return Estimate(value)
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - below, value + above)
+
+
 def inverse(estimate: Estimate) -> Estimate:
     """One over a value above 0, with the interval turned round."""
     low, high = (None if end is None else 1 / end for end in (estimate.high, estimate.low))

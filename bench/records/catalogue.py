@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.data.tasks import TASKS
+from bench.records.agreement import AGES, after
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,27 @@ ACCURACY = (
              "valid answers / prompts") for task in TASKS),
 )  # fmt: skip
 
-METRICS = (*LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCURACY, *TEXT, *LIKELIHOOD)
+AGREEMENT = (
+    Metric("agreement/token_share", "1", "tokens equal", 3,
+           "share of the tokens up to the first end token, of answers that a cache (or a lower precision) wrote by"
+           " itself, which are those without one (`make agreement`)", "equal tokens / tokens, mean over prompts"),
+    Metric("agreement/first_divergence", "tokens", "first other", 1,
+           "how many tokens stand before the first that differs, of the answers in which one does",
+           "position in the answer, mean over prompts"),
+    Metric("agreement/argmax_share", "1", "argmax equal", 3,
+           "share of the masked positions of the block, on the canvases that the model itself went through, at which"
+           " both have the same token first", "equal positions / positions, mean over prompts"),
+    Metric("agreement/kl_mean_nats", "nats", "KL mean", 4,
+           "KL divergence of what is said there from what the model itself says",
+           "mean over positions of sum p (ln p - ln q), mean over prompts"),
+    Metric("agreement/kl_p95_nats", "nats", "KL p95", 4, "the 95th percentile of that divergence over positions",
+           "95th percentile over positions, mean over prompts"),
+    *(Metric(f"agreement/{after(age)}", "nats", f"after {age}", 4,
+             f"that divergence in forwards that come {age} or more after the last renewal, and before the next such"
+             " number", "mean over positions, mean over prompts") for age in AGES),
+)  # fmt: skip
+
+METRICS = (*LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCURACY, *TEXT, *LIKELIHOOD, *AGREEMENT)
 BY_NAME = {metric.name: metric for metric in METRICS}
 INTERVAL_ENDINGS = ("_ci_low", "_ci_high")
 # The units that results.json names; it has `1` for everything else, and published files are compared with it.

@@ -18,7 +18,7 @@ import numpy as np
 from bench.common import stats
 from bench.common.units import GIB
 from bench.models import kinds
-from bench.records import utilisation
+from bench.records import agreement, utilisation
 from bench.records.compute import compute_metrics
 from bench.records.merge import CellRecords
 from bench.records.not_scored import texts_not_scored
@@ -247,7 +247,8 @@ def mean_scores(scores: Scores) -> dict[str, float]:
             estimate = stats.proportion(int(sum(present)), len(present))
         else:
             estimate = stats.mean_over_prompts(present)
-        metrics |= with_interval(f"quality/{name}", estimate)
+        namespace = agreement.SCORER if scores.scorer == agreement.SCORER else "quality"
+        metrics |= with_interval(f"{namespace}/{name}", estimate)
     return metrics
 
 
@@ -270,8 +271,8 @@ def per_prompt(entry: CellRecords) -> Iterable[tuple[str, int, float]]:
     """(name, prompt index, value) of each per-prompt score."""
     for scores in entry.scores_that_count.values():
         for name, values in scores.values.items():
-            if name.startswith("accuracy_"):
-                continue  # parts of `accuracy`
+            if name.startswith("accuracy_") or scores.scorer == agreement.SCORER:
+                continue  # parts of `accuracy`, and what is no quality of an answer
             for index, value in enumerate(values):
                 if value is not None and math.isfinite(value):
                     yield name, index, value

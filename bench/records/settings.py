@@ -1,7 +1,8 @@
-"""What a record says that was measured: a cell, the human references of a prompt set, or the likelihood of a text.
+"""What a record says that was measured: a cell, the human references of a prompt set, the likelihood of a text, or how
+far a model agrees with itself.
 
-Only a cell generates text. References have scores alone, and a likelihood is a score of a model on held-out text. All
-three have `pair`, `kind`, `model` and `settings()`, which is what MLflow shows as a run's parameters.
+Only a cell generates text that is kept. References have scores alone, and a likelihood is a score of a model on
+held-out text. All have `pair`, `kind`, `model` and `settings()`, which is what MLflow shows as a run's parameters.
 """
 
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from bench.spec.cell import Cell, identity
 
 REFERENCE = "reference"
 LIKELIHOOD = "likelihood"
+AGREEMENT = "agreement"
 # What stands for the settings that an old record does not state.
 UNSTATED = {
     "pair": "", "kind": "", "model": "", "weights": "", "tokenizer": "", "revision": "", "dtype": "float32",
@@ -71,14 +73,48 @@ class Likelihood:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-Settings = Cell | HumanReferences | Likelihood
+@dataclass(frozen=True)
+class Agreement:
+    """How far a model with a cache, or in a lower precision, agrees with itself without one, or in its own."""
+
+    pair: str
+    model: str
+    dtype: str
+    revision: str  # hash of weights, configuration and tokenizer
+    against: str  # what it is compared with: `no cache`, or a precision
+    source: str  # of the prompts
+    prompts: int
+    prompt_hash: str
+    gen_length: int
+    ran_on: str  # cpu or cuda
+    block_length: int | None = None
+    cache: str | None = None
+    refresh: str | int | None = None
+    prompt_every: int | None = None
+    response_every: int | None = None
+    ratio: float | None = None
+    identity_version: int | None = None  # of the code that measured
+    kind: str = AGREEMENT
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name what was measured."""
+        return identity({name: value for name, value in self.settings().items() if name != "identity_version"})
+
+    def settings(self) -> dict:
+        """All fields that apply, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+Settings = Cell | HumanReferences | Likelihood | Agreement
 UNSTATED_TEXTS = {"dtype": "", "revision": "", "text": "", "texts": 0, "text_hash": ""}
+UNSTATED_AGREEMENT = {"against": "", "source": "", "ran_on": ""}
 
 
 def settings_of(stated: dict) -> Settings:
     """The settings in a record. Fields that this code does not know are passed over, and old records may lack some."""
-    kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood}
+    kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood, AGREEMENT: Agreement}
     kind = kinds.get(stated.get("kind"), Cell)
     names = {field.name for field in fields(kind)}
-    whole = UNSTATED | UNSTATED_TEXTS | stated
+    whole = UNSTATED | UNSTATED_TEXTS | UNSTATED_AGREEMENT | stated
     return kind(**{name: value for name, value in whole.items() if name in names})

@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+from bench.analysis.decoder_claims import DecoderClaim
 from bench.analysis.hypotheses import Result, Score, independent
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
+from bench.diffusion import choices
 from bench.models import kinds
 from bench.render.wording import engine_and_head
 
@@ -14,6 +16,10 @@ QUANTITIES = {
     "turning_batch": "batch from which on LLaDA is slower",
     "largest_batch": "largest batch that fits",
     "break_even_steps": "steps at which time breaks even",
+    "speedup": "tokens/s",
+    "step_ratio": "a later step of a block over its time at batch 1",
+    "parity_tokens_per_step": "tokens a step at which LLaDA's tokens/s are LLaMA's",
+    "accuracy_difference": "accuracy on tasks with many right answers",
 }
 STATES = {  # by what became of a claim
     "met": ", as predicted",
@@ -23,9 +29,33 @@ STATES = {  # by what became of a claim
 }
 
 
-def claim_text(claim: Claim, engine: str) -> str:
+def decoder_claim_text(claim: DecoderClaim, engine: str) -> str:
+    """ "tokens/s of imposed 4, dual cache (block) over imposed 4, batch 1, 896 prompt tokens, captured engine, lean
+    head": of what the value is."""
+    sampler = "imposed" if claim.is_of_time else "fixed"
+    decoders = []
+    for setting in filter(None, (claim.decoder, claim.over)):
+        has_steps = claim.quantity not in ("step_ratio", "parity_tokens_per_step")
+        words = choices.label({"cache": setting.cache, "refresh": setting.refresh}) or "no cache"
+        tokens = f"{setting.tokens_per_step} token{'' if setting.tokens_per_step == 1 else 's'} a step"
+        decoders.append(f"{words}, {tokens} ({sampler})" if has_steps else words)
+    if claim.quantity == "throughput_ratio" or len(decoders) == 1:
+        what = f"{QUANTITIES[claim.quantity]}, {decoders[0]}"
+    else:
+        joint = " over that of " if claim.is_of_time else " less that of "
+        what = f"{QUANTITIES[claim.quantity]} of {joint.join(decoders)}"
+    if not claim.is_of_time:
+        return what
+    known = " (LLaMA as published)" if claim.reference == "published" else ""
+    place = f"batch {claim.batch}, {claim.prompt_tokens:,} prompt tokens"
+    return f"{what}, {place}, {engine_and_head(engine, ['lean'])}{known}"
+
+
+def claim_text(claim: Claim | DecoderClaim, engine: str) -> str:
     """ "LLaDA's tokens/s over LLaMA's, 128 tokens, batch 1, 4 tokens a step, captured engine, lean head": of what the
     value is."""
+    if isinstance(claim, DecoderClaim):
+        return decoder_claim_text(claim, engine)
     parts = [QUANTITIES[claim.quantity], f"{claim.gen_length:,} tokens"]
     if claim.quantity == "largest_batch":
         parts.insert(0, kinds.label_of(claim.model))
@@ -37,19 +67,19 @@ def claim_text(claim: Claim, engine: str) -> str:
     return ", ".join([*parts, engine_and_head(engine, [claim.head] if has_head else [])])
 
 
-def lines(scores: list[Score], tolerances: str = "") -> list[str]:
+def lines(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") -> list[str]:
     """How many numbers the claims rest on and what became of these, then each hypothesis with its claims below it.
 
-    tolerances: when, and from what, the tolerances were chosen.
+    tolerances: when, and from what, the tolerances were chosen. title: what these hypotheses are called.
     """
     result = []
     for score in scores:
         result.append(f"{score.name} {score.verdict}: {score.text}")
         result += [result_line(part) for part in score.results]
-    return [*summary(scores, tolerances), *result]
+    return [*summary(scores, tolerances, title), *result]
 
 
-def summary(scores: list[Score], tolerances: str = "") -> list[str]:
+def summary(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") -> list[str]:
     """Claims that are functions of one measured number, counted once; empty where nothing was predicted."""
     if not scores:
         return []
@@ -63,7 +93,7 @@ def summary(scores: list[Score], tolerances: str = "") -> list[str]:
     }
     parts = ", ".join(f"{counts[state]} {words}" for state, words in names.items() if counts[state])
     claims = sum(len(score.results) for score in scores)
-    count = f"Hypotheses: {claims} claims about {len(numbers)} numbers, of which {parts}."
+    count = f"{title}: {claims} claims about {len(numbers)} numbers, of which {parts}."
     return [f"{count} {' '.join(tolerances.split())}".strip()]
 
 
@@ -81,7 +111,7 @@ def result_line(result: Result) -> str:
     error = "" if result.log_error is None else f", log error {result.log_error.text(2)}"
     same = f" (the number of {result.same_as} again)" if result.same_as else ""
     about = claim_text(claim, result.engine)
-    return (
-        f"   {about}: predicted {claim.value:.3g} (within x{claim.factor:g}), {measured}{error}"
-        f"{STATES[result.state]}{same}"
-    )
+    prediction = f"predicted above {claim.bounds[0]:g}"
+    if claim.value is not None:
+        prediction = f"predicted {claim.value:.3g} (within x{claim.factor:g})"
+    return f"   {about}: {prediction}, {measured}{error}{STATES[result.state]}{same}"

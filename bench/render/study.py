@@ -44,6 +44,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
             *render_likelihood.lines(findings.likelihoods),
             *render_cost.lines(findings.costs),
             *render_hypotheses.lines(findings.scores, findings.tolerances),
+            *render_hypotheses.lines(findings.decoder_scores, findings.timed_before, "Hypotheses on decoders"),
         ):
             print(line)
     if any(has_cells(comparison, cell_ids) for comparison in findings.comparisons):

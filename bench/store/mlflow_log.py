@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bench.common.dtypes import EIGHT_BITS
+from bench.diffusion import choices
 from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
-from bench.records.settings import HumanReferences, Likelihood, Settings
+from bench.records.settings import Agreement, HumanReferences, Likelihood, Settings
 from bench.records.types import Round
 from bench.spec.cell import ENDS, STOPS, Cell
 from bench.store import shown_scores, text_size
@@ -133,6 +134,9 @@ def run_name(cell: Settings) -> str:
         return "human reference"
     if isinstance(cell, Likelihood):
         return f"{cell.model} likelihood of {cell.text}"
+    if isinstance(cell, Agreement):
+        other = choices.label(vars(cell)) or cell.dtype
+        return f"{cell.model} {other} against {cell.against}, {cell.source}"
     engine = "" if cell.engine == "eager" else cell.engine
     if cell.kind == "sentinel":
         beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""

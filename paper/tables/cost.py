@@ -53,6 +53,11 @@ HYPOTHESES = (
     " off."
 )
 
+DECODER_HYPOTHESES = (
+    "Hypotheses on samplers and caches, stated from the cost model before a study of them ran on a card"
+    " (\\texttt{paper/hypotheses-decoders.yaml}); otherwise as above."
+)
+
 
 def digits(value: float) -> str:
     """Three digits, or all of a large number."""
@@ -113,14 +118,21 @@ def claim_line(score: Score, result: Result) -> dict[str, str]:
     """A line of the table of hypotheses."""
     return {
         "claim": escape(claim_text(result.claim, result.engine)),
-        "predicted": digits(result.claim.value),
-        "within": f"$\\times {result.claim.factor:g}$",
+        **predicted_and_within(result),
         "measured": measured_text(result),
         "log error": cell_text(result.log_error, 2),
         "met": MET[result.state],
         "same as": result.same_as or "--",
         "hypothesis": score.verdict,
     }
+
+
+def predicted_and_within(result: Result) -> dict[str, str]:
+    """A claim's number and its tolerance, or the direction that it claims."""
+    claim = result.claim
+    if claim.value is None:
+        return {"predicted": f"above {claim.bounds[0]:g}", "within": "--"}
+    return {"predicted": digits(claim.value), "within": f"$\\times {claim.factor:g}$"}
 
 
 def measured_text(result: Result) -> str:
@@ -146,6 +158,9 @@ def write(findings: Findings, folder: Path) -> None:
     write_pages(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
     write_pages(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(findings.scores))
+    before = escape(" ".join(findings.timed_before.split()))
+    decoder_table = hypotheses_table(findings.decoder_scores)
+    write_pages(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", decoder_table)
 
 
 def write_pages(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:

@@ -302,3 +302,10 @@ def test_few_prompts_do_not_blow_up_the_price_of_a_certain_cross_over():
 def test_a_bound_beyond_all_measure_is_printed_as_none():
     assert stats.Estimate(0.39, 0.0, 4e123).text(2) == "0.39 [0.00, unbounded]"
     assert stats.Estimate(5e6, 4e6, 6e6).text(0) == "5000000 [4000000, 6000000]"
+
+
+def test_a_difference_of_shares_is_as_wide_as_both_together():
+    """56 of 70 less 48 of 80: .2 [.0524, .3339] (Newcombe 1998, table II, method 10)."""
+    found = stats.difference(stats.proportion(56, 70), stats.proportion(48, 80))
+    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert stats.difference(stats.Estimate(0.5), stats.proportion(1, 4)) == stats.Estimate(0.25)

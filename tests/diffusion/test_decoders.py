@@ -148,6 +148,44 @@ def test_rows_are_rotated_by_their_positions_on_the_canvas(cache, options, tiny)
     assert torch.allclose(canvas.cache.values, before[1], atol=1e-5)
 
 
+@pytest.mark.parametrize(("cache", "options"), CACHES[1:], ids=NAMES[1:])
+def test_keys_lie_rotated_and_a_partial_forward_rotates_what_it_pushes_alone(cache, options, tiny, monkeypatch):
+    """Some ports store keys as they are and rotate all of them in every step."""
+    rotated = []  # positions whose rotation each forward asks for
+    rope = Parts.rope
+    count = lambda parts, place: rotated.append(22 if place is None else place.shape[-1]) or rope(parts, place)  # noqa: E731
+    monkeypatch.setattr(Parts, "rope", count)
+    passes, _ = made(tiny, cache=cache, **options)
+    pushed = [int(pass_.split()[1]) for pass_ in passes]
+    if cache == "interval":  # its first layer is full, and it asks once a layer
+        assert sum(rotated) == sum(22 + 2 * queries for queries in pushed)
+    else:
+        assert rotated == pushed
+
+
+def test_the_delayed_cache_pushes_a_token_once_more_after_it_was_committed(tiny):
+    """Its K and V as a token are computed in the step after the one that committed it, else they stay its mask's."""
+    asked = replace(PLAIN, cache="delayed", refresh="block")
+    canvas = Canvas(LladaBody(tiny), asked, 1, 6, False, False, "cpu")
+    canvas.fill(torch.tensor(PROMPT), None)
+    new = torch.zeros(22, dtype=torch.bool)  # what the step before committed
+    tried = 0
+
+    def step(pass_: Pass) -> None:
+        nonlocal new, tried
+        before = canvas.ids[0].clone()
+        if not pass_.is_full:
+            pushed = canvas.cache.place(pass_)[0]
+            assert set(pushed.tolist()) == set((new | (before == MASK)).nonzero().flatten().tolist())
+            tried += 1
+        canvas.step(pass_)
+        new = canvas.ids[0] != before
+
+    with torch.inference_mode():
+        denoising.run(canvas, step, 16, lambda kind: None)
+    assert tried == 12
+
+
 @pytest.mark.parametrize(("cache", "options"), CACHES, ids=NAMES)
 @pytest.mark.parametrize("sampler", ["fixed", "threshold", "factor", "entropy", "klass"])
 def test_one_step_a_block_works(sampler, cache, options, tiny):

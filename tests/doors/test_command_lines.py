@@ -48,6 +48,7 @@ def test_a_wrong_argument_is_one_line_that_names_the_door(door, monkeypatch, cap
         ("bench.selfcheck", ["--rounds", "0"], "--rounds 0: expected 1 to 100"),
         ("bench.ladder", ["--repeats", "1"], "--repeats 1: expected 2 to 1000"),
         ("bench.perplexity", ["--texts", "0"], "--texts 0: expected 1 or more"),
+        ("bench.agreement", ["--prompts", "0"], "--prompts 0: expected 1 to 1000"),
         ("bench.predictions", ["--prompt", "0"], "--prompt 0: expected 1 to 1048576"),
         ("bench.ceilings", ["--seconds", "nan"], "--seconds nan: expected more than 0, at most 600"),
         ("bench.frontier", ["--limit-gib", "-1"], "--limit-gib -1: expected more than 0"),

@@ -215,7 +215,9 @@ def test_a_variable_that_there_is_not_is_refused_with_the_nearest_name(name, nea
     assert f"{name}=16 64: there is no variable {name}; did you mean {nearest or ''}" in line
 
 
-@pytest.mark.parametrize("door", ["likelihood", "smoke", "ceilings", "verify", "engines", "frontier", "batch"])
+@pytest.mark.parametrize(
+    "door", ["likelihood", "smoke", "ceilings", "verify", "engines", "frontier", "batch", "agreement"]
+)
 def test_a_model_of_ones_own_reaches_every_door_that_runs_models(door):
     assert '--model "my model"' in dry(door, "PY=python3", "MODEL=my model")
 
