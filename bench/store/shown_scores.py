@@ -7,6 +7,7 @@ from bench.records.merge import CellRecords
 from bench.records.not_scored import judge_of, not_scored_words
 
 MOST_LETTERS = 4000  # of a tag; MLflow's own limit is above that
+NO_MATCH = "no answer matched"
 SCORES = ("quality/", "per_prompt/")  # how the names of scores begin
 
 
