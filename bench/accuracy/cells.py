@@ -194,10 +194,10 @@ def prompt_of(instance: Instance, task: ConfigurableTask, texts: Texts, kind: st
 
 def hash_of_questions(task: ConfigurableTask, place: Place) -> str:
     """Twelve hex digits that name questions, template and stop strings: equal for both models of a pair, which are
-    compared question by question."""
-    docs = [instance.doc for instance in task.instances if instance.idx == 0]
+    compared question by question. The right answers are no part of it, so that a text can be scored again."""
+    asked = [str(task.doc_to_text(instance.doc)) for instance in task.instances if instance.idx == 0]
     until = (task.config.generation_kwargs or {}).get("until")
-    named = [place.recipe.lm_eval_task, str(task.VERSION), until, place.recipe.templates[place.template], docs]
+    named = [place.recipe.lm_eval_task, until, place.recipe.templates[place.template], asked]
     return hash_of(json.dumps(named, sort_keys=True, default=str))
 
 
