@@ -46,7 +46,7 @@ LIMIT_GIB =
 PLAN =
 ## of accuracy: names of recipes (configs/recipes), "gsm8k humaneval"
 TASKS =
-## of accuracy: prompt templates of the recipes, or all; the first if not given
+## of accuracy: the recipes' prompt templates, or all; default the first
 TEMPLATES =
 ## of accuracy: LLaDA's, "sampler=threshold threshold=0.9 cache=dual"
 DECODER =

@@ -132,7 +132,8 @@ def load(name: str, file: Path, overrides: dict[str, Any]) -> ConfigurableTask:
     try:
         if not is_local:
             hub.answers_for_data(source)
-        with tempfile.TemporaryDirectory() as folder, code_in_sandbox():
+        shut_in = code_in_sandbox() if facts.get("unsafe_code") else contextlib.nullcontext()  # it takes seconds
+        with tempfile.TemporaryDirectory() as folder, shut_in:
             put_over = Path(folder) / "task.yaml"
             put_over.write_text(json.dumps({"include": str(file), "task": name} | overrides))  # JSON is YAML
             task = TaskManager(include_defaults=False).load(str(put_over))["tasks"][name]

@@ -94,10 +94,13 @@ def notes(scored: Scored) -> Iterator[str]:
 
 
 def over_templates(cells: list[Scored]) -> Iterator[str]:
-    """For each task and model that was asked under several templates: mean, least and most over them."""
+    """For each task and model that was asked under several templates: mean, least and most over them.
+
+    A template under which nothing was understood is left out, since its number is not the model's.
+    """
     groups: dict[tuple[str, str], list[Scored]] = {}
     for scored in cells:
-        if scored.scores.nats is None:
+        if scored.scores.nats is None and not has_no_match(scored.scores):
             groups.setdefault((scored.asked.cell.task, model_of(scored)), []).append(scored)
     for (task, model), group in groups.items():
         if len(group) > 1:

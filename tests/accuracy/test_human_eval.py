@@ -32,34 +32,22 @@ def test_it_is_refused_without_a_word_that_programs_may_run(pocket):
         ask(None, pocket, ["humaneval-base"])
 
 
-def test_all_problems_are_asked_and_their_own_solutions_pass(pocket, sink, problems, monkeypatch):
-    asked = one_llama(pocket, "humaneval-base")
+def test_all_problems_are_asked_and_their_own_solutions_pass(pocket, sink, problems):
+    asked = one_llama(pocket, "humaneval-base", overrides={"gen_length": 1024, "block_length": 512, "steps": 512})
     assert [request.args[0] for request in asked.requests] == [problem["prompt"] for problem in problems]
     assert len(problems) == 164
-    solutions = iter(())
-    answers = {problem["prompt"]: problem["canonical_solution"] for problem in problems}
-    model = fake(asked.texts)
-    model.answer = None
-    by_ids = {tuple(asked.texts.encode(prompt)): text for prompt, text in answers.items()}
-    monkeypatch.setattr(type(asked.texts), "decode", lambda self, ids: next(solutions))
-
-    def generate(prompts, mark, lengths=None):
-        nonlocal solutions
-        solutions = iter([by_ids[tuple(ids)] for ids in prompts])
-        model.answer = lambda ids: [5]
-        return type(model).generate(model, prompts, mark)
-
-    model_generate = type(
-        "Solves", (), {"generate": staticmethod(generate), "load": model.load, "special": model.special}
-    )
-    (scored,) = run.run([asked], sink, Models(lambda kind: model_generate))
+    texts = asked.texts
+    solution = {tuple(texts.encode(each["prompt"])): each["canonical_solution"] for each in problems}
+    model = fake(texts)
+    model.answer = lambda ids: texts.encode(solution[tuple(ids)], add_special_tokens=False)
+    (scored,) = run.run([asked], sink, Models(lambda kind: model))
     assert report.accuracy_of(scored.scores).value == 1.0
     assert len(items(sink)) == 164
     assert all(item.outcome == {"pass@1,create_test": 1.0} for item in items(sink))
 
 
 def test_the_pocket_pair_writes_programs_that_fail(pocket, sink):
-    asked = one_llama(pocket, "humaneval-base", limit=5, overrides={"gen_length": 8})
+    asked = one_llama(pocket, "humaneval-base", limit=5, overrides={"gen_length": 8, "block_length": 8, "steps": 8})
     (scored,) = run.run([asked], sink)
     assert report.accuracy_of(scored.scores).value == 0.0
     assert "unmatched_answers" not in scored.scores.values  # its filter adds the prompt, so it always finds a program

@@ -32,7 +32,7 @@ def written(tmp_path, **changes):
 def test_a_shipped_recipe_has_three_templates_and_settings_of_both_models(name):
     found, file = recipe.read(name, None)
     assert len(found.templates) == 3
-    assert list(found.templates)[0] == "own"
+    assert next(iter(found.templates)) == "own"
     pair = read_pair("8b")
     for kind in pair.models:
         grid = recipe.grid_of(found, kind, pair, {}, file)

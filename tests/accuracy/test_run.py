@@ -16,8 +16,8 @@ from bench.records import metrics
 from bench.spec.pair import ModelFile
 from bench.store import disk, shown_scores
 from bench.store.sink import Sink
-from tests.accuracy.local_tasks import WORDS, WORDS_RECIPE, questions, write
 from tests.accuracy.fake_model import FakeAdapter
+from tests.accuracy.local_tasks import WORDS, WORDS_RECIPE, questions, write
 from tests.conftest import GOLDEN, REPO
 
 TOKENIZER = str(REPO / "bench/pocket/tokenizer")
@@ -60,8 +60,8 @@ def test_the_pocket_pair_answers_what_it_was_taught(local_tasks, pocket, sink):
 
 def test_every_answer_is_a_record_with_its_outcome(local_tasks, pocket, sink):
     asked = ask(local_tasks, pocket, ["words"], limit=3)
-    for each in run.run(asked[:1], sink):
-        of_cell = sorted(items(sink), key=lambda item: item.index)
+    list(run.run(asked[:1], sink))
+    of_cell = sorted(items(sink), key=lambda item: item.index)
     rows = [json.loads(line) for line in (local_tasks / "words.jsonl").read_text().splitlines()]
     assert [item.index for item in of_cell] == [0, 1, 2]
     for item, row in zip(of_cell, rows, strict=False):
@@ -69,7 +69,7 @@ def test_every_answer_is_a_record_with_its_outcome(local_tasks, pocket, sink):
         assert item.outcome == {"exact_match,letters": right}
         assert item.seconds > 0
         assert item.nfe >= item.tokens > 0
-        assert item.cell.cell_id == each.asked.cell.cell_id
+        assert item.cell.cell_id == asked[0].cell.cell_id
     assert len({item.prompt_hash for item in of_cell}) == 3
 
 
@@ -237,7 +237,7 @@ def test_a_recipe_whose_score_the_task_does_not_give_is_refused(pocket, tmp_path
 def test_a_model_without_a_chat_template_is_refused_where_the_recipe_needs_one(local_tasks, pocket, tmp_path):
     (tmp_path / "tokenizer.json").write_bytes((REPO / "bench/pocket/tokenizer/tokenizer.json").read_bytes())
     plain = replace_model(pocket, "llama", str(tmp_path))
-    with pytest.raises(BadInput, match="has no chat template, which .*words.yaml needs"):
+    with pytest.raises(BadInput, match=r"has no chat template, which .*words\.yaml needs"):
         ask(local_tasks, plain, ["words"])
     assert ask(local_tasks, plain, ["whole"])
 
