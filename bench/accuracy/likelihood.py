@@ -17,7 +17,7 @@ SEEDS = 1 << 31  # seeds are below this
 
 @dataclass(frozen=True)
 class Pair:
-    """What is given and what is to be predicted after it, as token ids; both have one at least."""
+    """What is given and what is to be predicted after it, as token ids. A diffusion model needs no context."""
 
     context: list[int]
     continuation: list[int]
@@ -68,7 +68,8 @@ class Estimator:
 def estimated(model, pair: Pair, how: Estimator, seed: int) -> LogLikelihood:
     """By a diffusion model. seed: of the noise, so that a run that goes on later draws the same."""
     torch.manual_seed(seed % SEEDS)
-    context, continuation = (torch.tensor(ids, device=model.device) for ids in (pair.context, pair.continuation))
+    given = (torch.tensor(ids, dtype=torch.long, device=model.device) for ids in (pair.context, pair.continuation))
+    context, continuation = given
     bound = log_likelihood_bound(
         lambda canvas, mask: model(canvas, attention_mask=mask, use_cache=False).logits,
         context, continuation, how.mask_id, how.samples, how.rows, how.cfg_scale,

@@ -101,11 +101,14 @@ class BenchLM(TemplateLM):
 
     def generate(self, requests: list[Instance]) -> None:
         """Answer in batches of like lengths, the longest prompts first, so that memory runs out at once or never."""
-        adapter = self.load(self.cell)
-        for batch in batches(requests, lambda request: self.texts.encode(request.args[0]), self.cell):
+        adapter, engine = self.load(self.cell), ENGINES[self.cell.engine]
+        asked = list(batches(requests, lambda request: self.texts.encode(request.args[0]), self.cell))
+        if engine.is_prepared and not engine.has_one_shape:
+            adapter.prepare([[ids for _, ids in batch] for batch in asked])
+        for batch in asked:
             prompts = [ids for _, ids in batch]
-            if ENGINES[self.cell.engine].is_prepared:
-                adapter.prepare([prompts])
+            if engine.has_one_shape:
+                adapter.prepare([prompts])  # what other lengths needed is let go, so that memory does not grow
             watch = Stopwatch(self.cell.device)
             output, timing = watch.time(lambda mark, prompts=prompts: adapter.generate(prompts, mark))
             check(self.cell, output, timing.marks, adapter.special())

@@ -56,9 +56,10 @@ def generation_s(asked: Asked, left: int, on_record: dict[str, CellRecords]) -> 
     captures = 0.0
     if ENGINES[cell.engine].has_one_shape:
         lengths = [len(prompt.ids[cell.model]) for prompt in asked.prompts]
-        shapes = [-(-lengths.count(length) // cell.batch_size) for length in set(lengths)]
-        calls = min(sum(shapes), left)
-        captures = len(shapes) * estimate.capture_s(cell, 1)
+        whole_and_rest = [divmod(lengths.count(length), cell.batch_size) for length in set(lengths)]
+        calls = min(sum(whole + (rest > 0) for whole, rest in whole_and_rest), left)
+        shapes = sum((whole > 0) + (rest > 0) for whole, rest in whole_and_rest)
+        captures = shapes * estimate.capture_s(cell, 1)
     return calls * estimate.call_s(cell, asked.prompts, on_record) + captures
 
 

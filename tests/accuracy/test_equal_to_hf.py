@@ -49,7 +49,7 @@ def llama(local_tasks, pocket, task, **changes):
 
 
 @pytest.mark.parametrize("template", ["own", "asked"])
-@pytest.mark.parametrize("engine", ["eager", "captured", "generate"])
+@pytest.mark.parametrize("engine", ["eager", "captured", "generate", "generate-static"])
 def test_generated_texts_and_scores_are_equal(local_tasks, pocket, hf, sink, engine, template):
     asked = llama(local_tasks, pocket, "words", engine=engine, templates=(template,))
     ours, theirs = both(asked, hf, sink)
