@@ -25,6 +25,7 @@ from bench.devices import choose, lock
 from bench.models.engines import ENGINES
 from bench.runner import notices
 from bench.runner.request import is_plan_for_gpu
+from bench.spec import rules
 from bench.spec.pair import place_model, read_pair
 from bench.store.sink import Sink
 
@@ -113,6 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.plan:
         print("\n".join(plan.lines(planned, sink.study)))
         return 0
+    rules.check_cells([each.cell for each in asked])
     if any(each.seconds for each in planned):
         notices.say(list(plan.lines(planned, sink.study))[-1])
     done, failed = [], []

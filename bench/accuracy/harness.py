@@ -106,18 +106,23 @@ def data_files(package: str | None, folder: Path | None, name: str, facts: dict[
     if folder is not None and (folder / name).is_dir():
         found = {split: folder / name / f"{split}.jsonl" for split in splits}
         found = {split: str(file) for split, file in found.items() if file.is_file()}
-        asked = facts.get("test_split") or facts.get("validation_split")
-        if asked not in found:
-            raise BadInput(f"DATA={folder}: {folder / name / f'{asked}.jsonl'} is missing; it holds the questions")
+        if asked_split(facts) not in found:
+            file = folder / name / f"{asked_split(facts)}.jsonl"
+            raise BadInput(f"DATA={folder}: {file} is missing; it holds the questions")
         missing = {key: None for key in SPLITS if facts.get(key) and facts[key] not in found}
         return {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": {"data_files": found}} | missing
     if package is not None:
         module, _, inner = package.removeprefix("package:").partition("/")
         spec = importlib.util.find_spec(module)
         if spec is not None and (file := Path(spec.origin).parent / inner).is_file():
-            files = {facts.get("test_split") or facts.get("validation_split"): str(file)}
+            files = {asked_split(facts): str(file)}
             return {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": {"data_files": files}}
     return {}
+
+
+def asked_split(facts: dict[str, Any]) -> str | None:
+    """The part of a task's data whose questions are asked."""
+    return facts.get("test_split") or facts.get("validation_split")
 
 
 def load(name: str, file: Path, overrides: dict[str, Any]) -> ConfigurableTask:
@@ -128,7 +133,9 @@ def load(name: str, file: Path, overrides: dict[str, Any]) -> ConfigurableTask:
     facts = facts_of(file) | overrides
     source = facts.get("dataset_path")
     is_local = source in FILES or source is None or Path(str(source)).exists()
-    remedy = f"give DATA=FOLDER with {name}/test.jsonl (train.jsonl where it draws examples), or connect"
+    remedy = (
+        f"give DATA=FOLDER with {name}/{asked_split(facts)}.jsonl (train.jsonl where it draws examples), or connect"
+    )
     try:
         if not is_local:
             hub.answers_for_data(source)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 
+import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.models.utils import postprocess_generated_text
@@ -25,6 +26,7 @@ from bench.models.engines import ENGINES
 from bench.records.items import Item
 from bench.spec.cell import Cell
 
+SEEDS = 1 << 31  # seeds are below this
 Key = tuple[int, int]  # of a request: the number of its question, and its own among those of the question
 
 
@@ -109,6 +111,7 @@ class BenchLM(TemplateLM):
             prompts = [ids for _, ids in batch]
             if engine.has_one_shape:
                 adapter.prepare([prompts])  # what other lengths needed is let go, so that memory does not grow
+            torch.manual_seed(seed_of(self.cell, prompts))  # where tokens are sampled, a later run draws the same
             watch = Stopwatch(self.cell.device)
             output, timing = watch.time(lambda mark, prompts=prompts: adapter.generate(prompts, mark))
             check(self.cell, output, timing.marks, adapter.special())
@@ -169,8 +172,13 @@ class BenchLM(TemplateLM):
             of_batches = [likelihood.exact(adapter.model, batch) for batch in parts(pairs, self.cell.batch_size)]
             return [result for batch in of_batches for result in batch]
         how = Estimator(about.mask_id, self.cell.samples, self.rows_of_noise, self.cell.cfg_scale or 0.0, self.greedy)
-        seeds = [int(hash_of(f"{self.cell.seed} {pair}"), 16) for pair in pairs]
+        seeds = [seed_of(self.cell, pair) for pair in pairs]
         return [likelihood.estimated(adapter.model, pair, how, seed) for pair, seed in zip(pairs, seeds, strict=True)]
+
+
+def seed_of(cell: Cell, asked: object) -> int:
+    """A seed of its own for what is asked, the same in each run."""
+    return int(hash_of(f"{cell.seed} {asked}"), 16) % SEEDS
 
 
 def total(results: list[LogLikelihood], seconds: float, rows: int) -> Answer:

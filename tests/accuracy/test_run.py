@@ -177,6 +177,16 @@ def test_any_decoder_can_be_asked_and_is_named_in_the_cell(local_tasks, pocket, 
     assert report.mean(scored.scores, "forwards_an_item") < 32
 
 
+def test_sampled_answers_are_the_same_in_a_later_run(local_tasks, pocket, sink, tmp_path):
+    texts = []
+    for place in (sink, Sink("s", tmp_path / "other.jsonl")):
+        asked = ask(local_tasks, pocket, ["words"], limit=4, overrides={"temperature": 1.5})
+        list(run.run(asked[:1], place))
+        texts.append({item.index: item.text for item in items(place)})
+    assert texts[0] == texts[1]
+    assert len(set(texts[0].values())) > 1
+
+
 def test_templates_make_cells_of_their_own_and_are_printed_over(local_tasks, pocket, sink):
     asked = [each for each in ask(local_tasks, pocket, ["words"], templates=("all",)) if each.cell.model == "llama"]
     assert [each.cell.template for each in asked] == ["own", "asked"]
