@@ -69,14 +69,16 @@ class Recorder:
     device: str  # name of the card or processor
     git: str
     said: Callable[[int], None]  # is called with the number of answers after each
+    has_stated_cell: bool = False
 
     def take(self, request: Instance, answer: Answer) -> None:
         cell = self.asked.cell
         given = "".join(arg for arg in request.args if isinstance(arg, str))
         item = Item(
-            self.sink.study, cell.cell_id, cell, request.doc_id, request.idx, hash_of(given), **asdict(answer),
-            device=self.device, git=self.git, ended_s=time.time(),
+            self.sink.study, cell.cell_id, request.doc_id, request.idx, hash_of(given), **asdict(answer),
+            cell=None if self.has_stated_cell else cell, device=self.device, git=self.git, ended_s=time.time(),
         )  # fmt: skip
+        self.has_stated_cell = True
         key = request.doc_id, request.idx
         self.done[key] = item
         self.done[key] = item = replace(item, outcome=self.outcome(request.doc_id))

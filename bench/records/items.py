@@ -15,12 +15,12 @@ class Item:
 
     study: str
     cell_id: str
-    cell: Settings
     index: int  # of the question in its task, from 0
     request: int  # of the question's requests, from 0
     prompt_hash: str  # of the text that was given, shots and chat form included
     seconds: float  # wall time of the call that answered it, over the rows of that call
     rows: int  # requests that the call answered together
+    cell: Settings | None = None  # in the first item of a run alone: it would be most of every line
     text: str | None = None  # the answer up to its end token, not yet cut at the task's stop strings
     tokens: int | None = None  # of the answer, the end token included
     nfe: int | None = None  # forwards of the call
@@ -35,8 +35,9 @@ class Item:
 
     @classmethod
     def from_json(cls, raw: dict) -> "Item":
-        return cls(**fields_of(cls, raw) | {"cell": settings_of(raw["cell"])})
+        cell = settings_of(raw["cell"]) if "cell" in raw else None
+        return cls(**fields_of(cls, raw) | {"cell": cell})
 
     def to_json(self) -> dict:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {"record": "item"} | stated(values | {"cell": self.cell.settings()})
+        return {"record": "item"} | stated(values | {"cell": self.cell and self.cell.settings()})

@@ -223,7 +223,7 @@ NEEDED = {  # keys that a record of a kind cannot do without
     "beside": ("study", "cell_id", "round", "started"),
     "scores": ("study", "cell_id", "scorer", "values"),
     "ceilings": ("study", "pair", "device", "dtype", "flops_per_s", "bytes_per_s", "host_s"),
-    "item": ("study", "cell_id", "cell", "index", "request", "prompt_hash", "seconds", "rows"),
+    "item": ("study", "cell_id", "index", "request", "prompt_hash", "seconds", "rows"),
 }
 
 

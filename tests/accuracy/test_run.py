@@ -69,7 +69,8 @@ def test_every_answer_is_a_record_with_its_outcome(local_tasks, pocket, sink):
         assert item.outcome == {"exact_match,letters": right}
         assert item.seconds > 0
         assert item.nfe >= item.tokens > 0
-        assert item.cell.cell_id == asked[0].cell.cell_id
+        assert item.cell_id == asked[0].cell.cell_id
+    assert [item.cell for item in items(sink)] == [asked[0].cell, None, None]
     assert len({item.prompt_hash for item in of_cell}) == 3
 
 
@@ -83,10 +84,11 @@ def test_choices_and_whole_texts_are_scored_by_likelihood(local_tasks, pocket, s
     for model in ("llama", "llada"):
         assert report.accuracy_of(scored[model, "choices"].scores).value >= 0.75
         assert "bits/byte" in report.main_number(scored[model, "whole"].scores)
-    errors = {item.cell.model: item.standard_error for item in items(sink)}
+    cell_of = {each.cell.cell_id: each.cell for each in asked}
+    errors = {cell_of[item.cell_id].model: item.standard_error for item in items(sink)}
     assert errors["llama"] == 0
     assert errors["llada"] > 0
-    with_outcome = [item for item in items(sink) if item.cell.task == "choices" and item.outcome]
+    with_outcome = [item for item in items(sink) if cell_of[item.cell_id].task == "choices" and item.outcome]
     assert len(with_outcome) == 2 * 4  # the last of each question's three choices
 
 
