@@ -42,8 +42,24 @@ RETRY =
 TEXT = sharegpt
 ## of frontier: search as on a device with so much memory
 LIMIT_GIB =
-## 1: scaling doors and frontier print their minutes and run nothing
+## 1: scaling doors, frontier and accuracy print their minutes, run nothing
 PLAN =
+## of accuracy: names of recipes (configs/recipes), "gsm8k humaneval"
+TASKS =
+## of accuracy: the recipes' prompt templates, or all; default the first
+TEMPLATES =
+## of accuracy: LLaDA's, "sampler=threshold threshold=0.9 cache=dual"
+DECODER =
+## of accuracy: questions that are answered together
+BATCH = 1
+## of accuracy: the first so many questions of each task alone
+LIMIT =
+## of accuracy: a folder of tasks in lm-eval's format, with recipes/ in it
+TASK_PATH =
+## of accuracy: questions in place of the hub's, in files TASK/test.jsonl
+DATA =
+## of accuracy: yes runs, shut in, the programs that a model writes
+RUN_CODE =
 ## of verify: a directory of golden vectors in place of tests/golden
 GOLDEN =
 ## 1: print every table of the study, also what was measured before
@@ -68,6 +84,8 @@ reads_smoke = $(cells) PROMPTS_FILE
 reads_plan = $(filter-out VERBOSE,$(answers)) $(denoising) LIMIT_GIB
 reads_score = $(answers) $(denoising)
 reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
+reads_accuracy = PAIR DEVICE STUDY MODEL DTYPE ENGINE HEAD STEPS GEN BLOCK TEMPERATURE PLAN TASKS TEMPLATES DECODER BATCH \
+	LIMIT TASK_PATH DATA RUN_CODE
 reads_scaling = $(scaled)
 reads_batch = $(scaled)
 reads_length = $(scaled)
@@ -95,7 +113,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-doors = study baseline sweep tasks smoke plan score likelihood \
+doors = study baseline sweep tasks smoke plan score likelihood accuracy \
 	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
 	paper samples ui restore verify agreement doctor selfcheck tenant-check help setup pair test lint clean
 .PHONY: $(doors)
@@ -155,6 +173,12 @@ count_packages = { count=0; start=''; end='\n'; [ -t 2 ] && start='\r\033[K' end
 	Installing) printf "$$start  all packages are here; unpacking them\n" >&2 ;; \
 	esac; done; }
 
+# lm-evaluation-harness is installed when it is first needed; `setup`, which makes .venv anew, forgets it.
+install_harness = stamp=".venv/.harness-$$(cksum < configs/requirements-accuracy.txt | tr -d ' ')"; [ -e "$$stamp" ] || { \
+	echo "installing lm-evaluation-harness, once: 26 packages, 140 MB, about 20 s on a fast line" >&2; \
+	{ $(install) -r configs/requirements-accuracy.txt && touch "$$stamp"; } | $(count_packages); \
+	[ -e "$$stamp" ] || { echo "error: lm-evaluation-harness is not installed, see above" >&2; exit 2; }; }
+
 # For the help: the variables, each as one would type it, with its present value.
 value_of = $(if $(filter STUDY,$(1)),$(study_name),$($(1)))
 typed = $(1)=$(if $(word 2,$(value_of)),"$(value_of)",$(value_of))
@@ -192,6 +216,20 @@ score: setup ## score the texts that have no scores yet
 
 likelihood: setup ## bits per byte of held-out text (TEXT), once for each model
 	@$(PY) -m bench.perplexity --pair "$(PAIR)" --text $(TEXT) --device "$(DEVICE)" $(study_option) $(model_option) $(verbose)
+
+# Steps, lengths and temperature are the recipes', unless they are given.
+accuracy: STEPS =
+accuracy: GEN =
+accuracy: BLOCK =
+accuracy: TEMPERATURE =
+accuracy: setup ## accuracy in lm-evaluation-harness's TASKS, under their authors' recipes
+	@$(if $(filter .venv/bin/python,$(PY)),$(install_harness))
+	@$(PY) -m bench.harness --pair "$(PAIR)" --device "$(DEVICE)" --tasks "$(TASKS)" --batch "$(BATCH)" \
+		$(study_option) $(model_option) $(if $(TEMPLATES),--templates "$(TEMPLATES)") $(if $(STEPS),--steps "$(STEPS)") \
+		$(if $(GEN),--gen "$(GEN)") $(if $(BLOCK),--block "$(BLOCK)") $(if $(TEMPERATURE),--temperature "$(TEMPERATURE)") \
+		$(if $(DECODER),--decoder "$(DECODER)") $(if $(HEAD),--head "$(HEAD)") $(if $(ENGINE),--engine "$(ENGINE)") \
+		$(if $(DTYPE),--dtype "$(DTYPE)") $(if $(LIMIT),--limit "$(LIMIT)") $(if $(TASK_PATH),--task-path "$(TASK_PATH)") \
+		$(if $(DATA),--data "$(DATA)") $(if $(RUN_CODE),--run-code "$(RUN_CODE)") $(plan_option)
 
 ##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
 

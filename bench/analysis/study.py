@@ -15,6 +15,7 @@ from bench.spec.pair import Metric
 from bench.store import mlflow_read
 
 ROUNDS = "rounds/"  # before a metric's name: its value in each round
+ACCURACY = "accuracy"  # the kind of cells that are answers to tasks of lm-evaluation-harness
 PER_PROMPT = "per_prompt/"  # before a metric's name: its value for each prompt
 METRICS_BY_ROUND = (  # of which ratios are made that are paired by round
     "latency/latency_ms",
@@ -66,11 +67,17 @@ class Study:
 
 
 def runs_of(name: str) -> pd.DataFrame:
-    """A study's runs alone, a row each. Raises BadInput if it is not tracked here or has no runs."""
+    """A study's runs alone, a row each. Raises BadInput if it is not tracked here or has no runs.
+
+    Runs of tasks of lm-evaluation-harness are left out: they have no rounds, and `make accuracy` prints them.
+    """
     runs = mlflow_read.frame(name)
     if runs.empty:
         raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
-    return runs
+    timed = runs[runs["kind"] != ACCURACY]
+    if timed.empty:
+        raise BadInput(f"study {name!r} has accuracies alone, which `make accuracy` prints; run `make sweep` for times")
+    return timed
 
 
 def read(name: str) -> Study:

@@ -234,7 +234,24 @@ AGREEMENT = (
              " number", "mean over positions, mean over prompts") for age in AGES),
 )  # fmt: skip
 
-METRICS = (*LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCURACY, *TEXT, *LIKELIHOOD, *AGREEMENT)
+HARNESS = (
+    Metric("quality/empty_answers", "1", "empty", 3,
+           "share of questions of a task of lm-evaluation-harness (`make accuracy`) that were answered with no text,"
+           " with Wilson's interval; there `quality/accuracy` is lm-eval's own score", "empty answers / questions"),
+    Metric("quality/unmatched_answers", "1", "unmatched", 3,
+           "share of such questions in whose answer lm-eval's extractor found none, with Wilson's interval; at 1 the"
+           " template does not fit, and the run is flagged `no answer matched`; absent for a task without extractor",
+           "answers without a match / questions"),
+    Metric("quality/seconds_an_item", "s", "s/item", 2,
+           "seconds that such a question took, a call's time shared by the questions that it answered",
+           "mean over questions"),
+    Metric("quality/forwards_an_item", "1", "forwards", 1, "forwards of the call that answered such a question",
+           "mean over questions"),
+)  # fmt: skip
+
+METRICS = (
+    *LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCURACY, *HARNESS, *TEXT, *LIKELIHOOD, *AGREEMENT,
+)  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}
 INTERVAL_ENDINGS = ("_ci_low", "_ci_high")
 # The units that results.json names; it has `1` for everything else, and published files are compared with it.

@@ -25,6 +25,7 @@ from bench.records.not_scored import texts_not_scored
 from bench.records.types import Call, Round, Scores
 from bench.spec.cell import Cell
 
+SHARES = ("accuracy", "empty_answers", "unmatched_answers")  # how the names of values that are right or wrong begin
 LARGEST_NATS = 700.0  # a token; exp of more is beyond the largest number
 
 
@@ -243,7 +244,7 @@ def mean_scores(scores: Scores) -> dict[str, float]:
         present = [value for value in values if value is not None]
         if not present or not all(map(math.isfinite, present)):
             continue
-        if name.startswith("accuracy"):
+        if name.startswith(SHARES) and set(present) <= {0, 1}:
             estimate = stats.proportion(int(sum(present)), len(present))
         else:
             estimate = stats.mean_over_prompts(present)

@@ -24,7 +24,7 @@ STOPS = {"eos": "natural end", "length": "forced length", "references": "answers
 ENDS = "ends"  # the kind of cells that differ in how answers end; they are timed and never scored
 IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and tokenizer, and the prompts' token ids
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
-OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel")
+OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel", "accuracy")
 TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
 WARMUP_PASSES = 3  # short passes before a cell's calls are timed
 WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
@@ -91,6 +91,10 @@ class Cell:
     first: bool | None = None  # comes before the other cells of a round
     twin: str | None = None  # of the sentinel: `a` runs before the models of a round, `b`, the same, after them
     watches: str | None = None  # of the sentinel: the identity of the cells that it runs beside
+    task: str | None = None  # kind accuracy: the recipe's name (configs/recipes), and from here on what belongs to it
+    template: str | None = None  # of the recipe's prompt templates
+    shots: int | None = None  # worked examples before each question
+    samples: int | None = None  # noisy versions of each continuation, where a likelihood is a Monte-Carlo bound
 
     @property
     def cell_id(self) -> str:
@@ -115,6 +119,7 @@ class Cell:
             kinds.label_of(self.model),
             self.decoder_label,
             "tasks" if self.kind == "tasks" else "",
+            f"{self.task}, template {self.template}" if self.task else "",
             STOPS[self.stop] if self.kind == ENDS else "",
             *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),
             f"{self.head or 'official'} head" if self.head or (engine and kinds.has_steps(self.model)) else "",

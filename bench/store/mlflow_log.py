@@ -143,6 +143,8 @@ def run_name(cell: Settings) -> str:
         return ", ".join(filter(None, (f"sentinel {cell.twin}, {cell.model}", engine, beside)))
     steps = "" if cell.steps is None else f" {cell.steps} steps"
     what = "tasks" if cell.kind == "tasks" else f"{cell.gen_length} tokens"
+    if cell.task:
+        what = f"{cell.task}, template {cell.template}"
     return ", ".join(filter(None, (f"{cell.model}{steps}", what, *unusual_settings(cell), engine)))
 
 

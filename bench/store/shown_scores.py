@@ -7,13 +7,16 @@ from bench.records.merge import CellRecords
 from bench.records.not_scored import judge_of, not_scored_words
 
 MOST_LETTERS = 4000  # of a tag; MLflow's own limit is above that
+NO_MATCH = "no answer matched"
 SCORES = ("quality/", "per_prompt/")  # how the names of scores begin
 
 
 def tags(entry: CellRecords) -> dict[str, str]:
     """`judge`: whose perplexity it is. `not_scored`: which texts have no score, by whom and why. Empty where nothing is
-    to be said."""
-    return {"judge": judge_of(entry), "not_scored": not_scored_words(entry)[:MOST_LETTERS]}
+    to be said. `flags`, where an extractor found an answer in no text: the accuracy beside it is not the model's."""
+    shown = {"judge": judge_of(entry), "not_scored": not_scored_words(entry)[:MOST_LETTERS]}
+    unmatched = [scores.values.get("unmatched_answers") for scores in entry.scores_that_count.values()]
+    return shown | ({"flags": NO_MATCH} if any(values and min(values) == 1 for values in unmatched) else {})
 
 
 def are_stale(names: Iterable[str], entry: CellRecords) -> bool:

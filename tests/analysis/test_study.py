@@ -22,7 +22,7 @@ RUNS = pd.DataFrame(
         {"run_id": "a", "rounds/latency/latency_ms": 2.0, "per_prompt/accuracy": 1.0, "latency/latency_ms": 3.0},
         {"run_id": "b", "rounds/latency/latency_ms": 2.0, "per_prompt/accuracy": None, "latency/latency_ms": 3.0},
     ]
-)
+).assign(kind=["sweep", "baseline"])
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_histories_that_a_run_has_are_asked_for_once(asked):
     ]
     assert whole.histories.scores("a", "accuracy") == {1: 2.0, 2: 4.0}
     assert whole.histories.scores("b", "accuracy") == {}
-    assert list(whole.runs) == ["run_id", "latency/latency_ms"]  # the last round's value is of no use
+    assert list(whole.runs) == ["run_id", "latency/latency_ms", "kind"]  # the last round's value is of no use
 
 
 def test_rounds_are_those_that_all_runs_have():
@@ -69,6 +69,15 @@ def test_rounds_are_those_that_all_runs_have():
     assert histories.rounds(["b", "a"], "latency/latency_ms") == {1: [1.0, 10.0], 3: [3.0, 30.0]}
     assert histories.rounds(["a", "never measured"], "latency/latency_ms") == {}
     assert histories.rounds([], "latency/latency_ms") == {}
+
+
+def test_answers_to_tasks_of_the_harness_stand_in_no_report(asked, monkeypatch):
+    of_tasks = RUNS.assign(run_id=["c", "d"], kind="accuracy")
+    monkeypatch.setattr(mlflow_read, "frame", lambda name: pd.concat([RUNS, of_tasks]))
+    assert list(study.read("a study").runs["run_id"]) == ["a", "b"]
+    monkeypatch.setattr(mlflow_read, "frame", lambda name: of_tasks)
+    with pytest.raises(BadInput, match="has accuracies alone"):
+        study.read("a study")
 
 
 def test_a_study_without_runs_is_refused_in_one_line(asked, monkeypatch):

@@ -37,6 +37,14 @@ def scores_of_all_scorers() -> CellRecords:
         "tasks": scores_of(text_scores.accuracy(asked, answers)),
         "diversity": scores_of(text_scores.diversity(["a b c"] * len(asked), ids)),
         "bertscore": scores_of({"bertscore_f1": [0.5, 0.6], "bertscore_f1_mpnet": [0.5, 0.6]}),
+        "lm-eval": scores_of(
+            {
+                "empty_answers": [0, 1],
+                "unmatched_answers": [1, 1],
+                "seconds_an_item": [1.5, 2],
+                "forwards_an_item": [8, 9],
+            }
+        ),
         "judge": scores_of({}, nats=nats, tokens=[2, 2], not_scored={2: "the text is empty"}),
         "likelihood": scores_of({}, nats=nats, standard_errors=[0.1, 0.1], text_bytes=[9, 9]),
     }

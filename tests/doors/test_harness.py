@@ -1,0 +1,123 @@
+"""The door of task accuracy: bad input ends in one line and status 2 before a model loads; a run and its plan."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench import harness
+from bench.common.errors import BadInput, exit_code
+from tests.conftest import REPO
+
+
+@pytest.fixture
+def local_tasks(tmp_path):
+    from tests.accuracy import local_tasks
+
+    (tmp_path / "tasks").mkdir()
+    return local_tasks.write_all(tmp_path / "tasks", 3)
+
+
+def has_lm_eval():
+    pytest.importorskip("lm_eval", reason="lm-eval is not installed (configs/requirements-accuracy.txt)")
+
+
+def door(*arguments, **options):
+    """(status, standard output, standard error) of the door, and whether it loaded torch."""
+    code = (
+        "import sys\nfrom bench.common.errors import exit_code\nfrom bench import harness\n"
+        "status = exit_code(lambda: harness.main(sys.argv[1:]))\n"
+        "print('torch' if 'torch' in sys.modules else 'no torch')\nsys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tasks", "lambada"), "there is no recipe for lambada"),
+        (("--tasks", ""), "expected|nothing is asked|no recipe"),
+        (("--tasks", "humaneval"), "RUN_CODE=yes"),
+        (("--tasks", "gsm8k", "--templates", "haiku"), "gsm8k has no template haiku; it has: own, question, last-line"),
+        (("--tasks", "gsm8k", "--batch", "0"), "BATCH=0: expected 1 or more"),
+        (("--tasks", "gsm8k", "--limit", "0"), "LIMIT=0: expected 1 or more"),
+        (("--tasks", "gsm8k", "--steps", "many"), "STEPS"),
+        (("--tasks", "gsm8k", "--decoder", "sampler"), "DECODER"),
+        (("--tasks", "gsm8k", "--run-code", "maybe"), "RUN_CODE=maybe: expected yes"),
+        (("--tasks", "gsm8k", "--pair", "8b-shapes"), "random weights have no accuracy"),
+        (("--tasks", "gsm8k", "--task-path", "/nowhere"), "TASK_PATH=/nowhere: no such folder"),
+        (("--tasks", "gsm8k", "--steps", "100"), "steps 100 cannot be shared by 32 blocks|cannot be had"),
+        (("--tasks", "gsm8k"), "its questions .openai/gsm8k. cannot be had .*give DATA=FOLDER"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, capsys, monkeypatch):
+    has_lm_eval()
+    monkeypatch.chdir(REPO)
+    with pytest.raises(BadInput, match=words) as error:
+        harness.main(["--device", "cpu", "--study", "never", *arguments])
+    assert "\n" not in str(error.value)
+
+
+def test_a_task_that_lm_eval_does_not_know_is_refused_by_naming_the_nearest(local_tasks, monkeypatch):
+    has_lm_eval()
+    monkeypatch.chdir(REPO)
+    file = local_tasks / "recipes" / "words.yaml"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"lm_eval_task": "wrods"}))
+    with pytest.raises(BadInput, match="has no task wrods; did you mean words"):
+        harness.main(["--tasks", "words", "--task-path", str(local_tasks), "--study", "never", "--device", "cpu"])
+
+
+def test_without_lm_eval_the_door_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.chdir(REPO)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert exit_code(lambda: harness.main(["--tasks", "gsm8k", "--study", "never", "--device", "cpu"])) == 2
+    assert "pip install -r configs/requirements-accuracy.txt" in capsys.readouterr().err
+
+
+def test_bad_input_and_plans_load_no_torch(local_tasks):
+    has_lm_eval()
+    status, out, error = door("--tasks", "gsm8k", "--device", "cpu", "--study", "never")
+    assert (status, out) == (2, "no torch\n")
+    assert error.startswith("error: task gsm8k_cot_llama: its questions")
+    assert error.count("\n") == 1
+    arguments = (
+        "--tasks",
+        "words choices",
+        "--task-path",
+        local_tasks,
+        "--device",
+        "cpu",
+        "--study",
+        "never",
+        "--plan",
+    )
+    status, out, error = door(*arguments)
+    lines = out.splitlines()
+    assert (status, lines[-1]) == (0, "no torch")
+    assert "0 of 3" in lines[1]
+    assert lines[-2].startswith("study never: 4 cells on cpu, about ")
+
+
+def test_a_run_ends_with_its_table_and_stands_in_mlflow(local_tasks, tmp_path):
+    has_lm_eval()
+    names = ("bench", "configs")
+    for name in names:
+        (tmp_path / name).symlink_to(REPO / name)
+    command = [sys.executable, "-m", "bench.harness", "--tasks", "words", "--task-path", str(local_tasks)]
+    command += ["--device", "cpu", "--study", "mine", "--steps", "8 16"]
+    for _ in range(2):  # the second finds everything done
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        rows = done.stdout.splitlines()
+        assert rows[0].split()[:4] == ["task", "template", "model", "accuracy"]
+        assert [" ".join(row[30:70].split()) for row in rows[1:4]] == ["LLaMA", "LLaDA, 8 steps", "LLaDA, 16 steps"]
+    code = (
+        "from bench.store import mlflow_read\nruns = mlflow_read.frame('mine')\n"
+        "print(sorted(runs['kind']), runs['quality/accuracy'].min() > 0.5, len(runs), list(runs['task'].unique()))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == "['accuracy', 'accuracy', 'accuracy'] True 3 ['words']", told.stderr
