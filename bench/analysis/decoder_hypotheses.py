@@ -70,7 +70,7 @@ class Timed:
     def of(cls, study: JudgedStudy, about: DecoderFile) -> "Timed":
         """Of a study those that count."""
         runs = with_columns(study.runs, [*ASKED, LATENCY])
-        device = runs["device"].map(str).str.contains(about.card, regex=False)
+        device = pd.Series([about.card in str(device) for device in runs["device"]], runs.index, dtype=bool)
         same = (runs["kind"] == KIND) & (runs["reason"] == "") & (runs["engine"] == ENGINE) & device
         same &= (runs["dtype"] == about.dtype) & (pd.to_numeric(runs["gen_length"]) == about.gen_length)
         runs = runs[same & runs["limit_gib"].isna() & runs["attention"].isna() & (runs["stop"] == "length")]
@@ -199,6 +199,11 @@ def scores(pair: str, study: JudgedStudy, about: DecoderFile) -> list[Score]:
     timed = Timed.of(study, about)
     first: dict[tuple, str] = {}  # by number: the hypothesis that speaks of it first
     return [score_of(name, hypothesis, timed, first) for name, hypothesis in own.items()]
+
+
+def known_before(scores: list[Score], about: DecoderFile) -> str:
+    """What had been timed before; empty where no hypothesis is about time."""
+    return about.timed_before if any(result.claim.is_of_time for score in scores for result in score.results) else ""
 
 
 def score_of(name: str, hypothesis: DecoderHypothesis, timed: Timed, first: dict[tuple, str]) -> Score:

@@ -70,6 +70,7 @@ def findings_of(study: Study) -> Findings:
     groups = scalings(judged)
     about, about_decoders = hypotheses.read(), decoder_hypotheses.read()
     scores = hypotheses.scores(pair.name, groups, about)
+    decoder_scores = decoder_hypotheses.scores(pair.name, judged, about_decoders)
     declared = study_file.read(study.name)
     compared = comparisons(judged, pair.metrics)
     return Findings(
@@ -79,8 +80,8 @@ def findings_of(study: Study) -> Findings:
         scalings=groups,
         scores=scores,
         tolerances=about.tolerances,
-        decoder_scores=decoder_hypotheses.scores(pair.name, judged, about_decoders),
-        timed_before=about_decoders.timed_before,
+        decoder_scores=decoder_scores,
+        timed_before=decoder_hypotheses.known_before(decoder_scores, about_decoders),
         tested=hypotheses.tested_in(study.name, scores) or about.tested,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),

@@ -79,7 +79,7 @@ def judge(study: Study) -> JudgedStudy:
     runs = with_columns(runs, ["engine", "platform", "device", "machines", "watches", "prompt_hash", "twin"])
     reasons = [reason_left_out(run) for _, run in runs.iterrows()]
     runs = runs.assign(reason=reasons, device=devices_of(runs), engine_used=engines_of(runs))
-    runs["on"] = runs["platform"].map(str) + " " + runs["device"].map(str)
+    runs["on"] = [f"{platform} {device}" for platform, device in zip(runs["platform"], runs["device"], strict=True)]
     return JudgedStudy(runs, study.histories, sentinels_of(runs, study.histories))
 
 

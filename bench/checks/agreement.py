@@ -42,6 +42,9 @@ from bench.store.sink import Sink
 EXACT = "float32"  # in which caches are measured
 SOURCES = {"sharegpt": (32, 16), "tasks": (32, 16)}  # prompts: (tokens of an answer, of a block)
 ROWS = {"cpu": 5, "cuda": 2}  # prompts at once: every cache has keys and values of each
+FEW_PARAMETERS = (
+    100_000_000  # of a model that on a CPU takes least time on one thread: further ones wait for each other
+)
 STEPS = (1, 2, 4, 8)  # from one refresh to the next; sixteen are a block
 NO_CACHE = "no cache"
 CACHES = (  # options of each cache, most exact first
@@ -62,6 +65,11 @@ class Task:
     device: str
     prompts: int
     dtypes: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Of the larger model."""
+        return max(files.describe().shape.parameters for files in self.pair.models.values())
 
     def prompts_of(self, source: str) -> tuple[Prompt, ...]:
         """The first prompts of a source that fit. Raises BadInput."""
@@ -105,6 +113,8 @@ def check(task: Task) -> None:
 
 def measure(task: Task, sink: Sink) -> Iterator[tuple[Agreement, Scores]]:
     """Every agreement of a task, measured where the study does not have it; each is on disk before it is told."""
+    if task.device == "cpu" and task.parameters < FEW_PARAMETERS:
+        torch.set_num_threads(1)
     for source in SOURCES:
         yield from taken(source, sink, caches(task, source, sink))
         for model in task.pair.models:

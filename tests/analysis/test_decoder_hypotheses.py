@@ -239,3 +239,11 @@ def test_findings_have_them_beside_the_others():
     assert [score.name for score in findings.scores] == ["H1", "H2", "H3", "H4"]
     assert [score.name for score in findings.decoder_scores] == ["D1", "D2", "D3", "D4", "D5"]
     assert findings.timed_before == ABOUT.timed_before
+
+
+def test_a_study_of_agreements_alone_has_findings():
+    rows = [{"run_id": "a", "pair": "pocket", "kind": "agreement", "model": "llada", "cache": "dual", "outcome": "ok"}]
+    findings = findings_of(Study("made up", pd.DataFrame(rows), Histories()))
+    assert [score.name for score in findings.decoder_scores] == ["D7"]
+    assert findings.timed_before == ""
+    assert findings.decoders.every.empty

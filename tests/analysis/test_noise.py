@@ -2,9 +2,10 @@
 
 import pytest
 
-from bench.analysis.noise import floor_of
+from bench.analysis.noise import floor_of, judge
 from bench.analysis.scaling import scalings
 from tests.support.made_up_noise import judged, runs, twins
+from tests.support.made_up_scaling import batch_study, study_of
 
 
 def noise_of(rows: list[dict], kind: str):
@@ -75,3 +76,8 @@ def test_a_sentinel_of_which_a_twin_is_missing_does_not_count():
         "captured", "llada"
     ]
     assert (alone.ratio, alone.drift, alone.runs) == (None, None, ())
+
+
+def test_runs_that_compare_a_model_with_itself_are_judged_as_no_cells():
+    rows = [batch_study()[0], {"run_id": "a", "kind": "agreement", "model": "llada", "cache": "dual", "outcome": "ok"}]
+    assert "a" not in judge(study_of(rows)).runs["run_id"].tolist()
