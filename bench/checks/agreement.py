@@ -42,9 +42,8 @@ from bench.store.sink import Sink
 EXACT = "float32"  # in which caches are measured
 SOURCES = {"sharegpt": (32, 16), "tasks": (32, 16)}  # prompts: (tokens of an answer, of a block)
 ROWS = {"cpu": 5, "cuda": 2}  # prompts at once: every cache has keys and values of each
-FEW_PARAMETERS = (
-    100_000_000  # of a model that on a CPU takes least time on one thread: further ones wait for each other
-)
+# Parameters below which a model takes least time on one thread of a CPU: further ones wait for each other.
+FEW_PARAMETERS = 100_000_000
 STEPS = (1, 2, 4, 8)  # from one refresh to the next; sixteen are a block
 NO_CACHE = "no cache"
 CACHES = (  # options of each cache, most exact first
