@@ -87,10 +87,12 @@ class Timed:
         return runs[is_there]
 
     def of_cache(self, setting: Setting, batch: int, prompt_tokens: int) -> pd.DataFrame:
-        """A decoder's runs at a place, at every number of tokens a step, the fewest forwards first."""
+        """A decoder's runs at a place, at every number of tokens a step, the fewest forwards first. Where the same was
+        run in part and whole, the whole run."""
         runs = self.at(self.diffusion, batch, prompt_tokens)
         runs = runs[is_cache(runs, setting)]
-        return runs.assign(own=pd.to_numeric(runs["tokens_per_step"])).sort_values("own", ascending=False)
+        runs = runs.assign(own=pd.to_numeric(runs["tokens_per_step"])).sort_values("steps_timed", na_position="first")
+        return runs.drop_duplicates("own").sort_values("own", ascending=False)
 
     def run_of(self, setting: Setting, batch: int, prompt_tokens: int) -> pd.DataFrame:
         """A decoder's run at a place; empty where there is none."""

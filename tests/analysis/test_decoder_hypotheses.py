@@ -247,3 +247,19 @@ def test_a_study_of_agreements_alone_has_findings():
     assert [score.name for score in findings.decoder_scores] == ["D7"]
     assert findings.timed_before == ""
     assert findings.decoders.every.empty
+
+
+def test_a_whole_run_counts_in_place_of_its_part_and_a_part_alone_is_said_to_be_one():
+    frame = rows()
+    parts = [
+        row | {"run_id": row["run_id"] + "part", "steps_timed": 8, "latency/latency_ms": 9 * row["latency/latency_ms"]}
+        for row in frame
+        if row.get("cache") == "none"
+    ]
+    both = decoder_hypotheses.scores("8b-shapes", judged(parts + frame), ABOUT)
+    assert [score.verdict for score in both][1] == "confirmed"
+    assert not any(result.is_extrapolated for result in both[1].results)
+    alone = decoder_hypotheses.scores(
+        "8b-shapes", judged([row for row in parts + frame if row.get("cache") != "none" or "steps_timed" in row]), ABOUT
+    )
+    assert [result.is_extrapolated for result in alone[1].results] == [True] * 8 + [False] * 8 + [True]
