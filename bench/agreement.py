@@ -23,7 +23,6 @@ from bench.store.sink import Sink
 
 PROMPTS = 4  # of each source
 MOST_PROMPTS = 1000
-ON_A_GPU = ("float8",)  # precisions whose products a CPU does not have
 SLOW_ON_A_CPU = ("float16",)  # which is asked for by name there
 
 
@@ -63,7 +62,7 @@ def main() -> int:
 
 def dtypes_of(pair: PairFile, asked: list[str], device: str) -> tuple[str, ...]:
     """The precisions to compare with the pair's own: those that were asked for, or else all that need less memory and
-    that the device has. Raises BadInput."""
+    that the device has kernels for. Raises BadInput."""
     if unknown := sorted(set(asked) - set(BYTES)):
         raise BadInput(f"DTYPE={unknown[0]}: there is no such precision; there are: {' '.join(BYTES)}")
     shape = next(iter(pair.models.values())).describe().shape
@@ -74,9 +73,7 @@ def dtypes_of(pair: PairFile, asked: list[str], device: str) -> tuple[str, ...]:
             f"DTYPE={too_high[0]}: it is compared with the pair's own precision, {pair.dtype}, so it must need less"
             f" memory; that do: {' '.join(lower)}"
         )
-    if device == "cpu" and (lacking := [dtype for dtype in asked if dtype in ON_A_GPU]):
-        raise BadInput(f"DTYPE={lacking[0]}: a CPU does not multiply in it; give DEVICE=cuda where there is a GPU")
-    left_out = (*ON_A_GPU, *SLOW_ON_A_CPU) if device == "cpu" else ()
+    left_out = SLOW_ON_A_CPU if device == "cpu" else ()
     return tuple(asked) or tuple(dtype for dtype in lower if dtype not in left_out)
 
 

@@ -8,6 +8,7 @@ import torch
 from bench import agreement as door
 from bench.checks import agreement, agreement_table, divergence
 from bench.checks.agreement import Task
+from bench.common.dtypes import EIGHT_BITS
 from bench.common.errors import BadInput
 from bench.records import metrics
 from bench.records.catalogue import BY_NAME, plain_name
@@ -17,6 +18,10 @@ from bench.spec.pair import read_pair
 from bench.store import mlflow_log
 from bench.store.sink import Sink
 
+# What eight bits keep along float32's own answer: the mean KL divergence at most, and the share of positions at least
+# that have the same token first.
+MOST_KL_NATS = {"int8": 0.01, "float8": 0.1}
+LEAST_EQUAL = {"int8": 0.8, "float8": 0.6}
 ABOUT = Agreement("pocket", "llada", "float32", "r", "no cache", "tasks", 2, "h", 8, "cpu", 4, "dual", 1)
 
 
@@ -53,7 +58,7 @@ def test_tokens_are_compared_up_to_the_end():
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The shipped pair on one prompt, a few caches, and int8: (sink, what was found)."""
+    """The shipped pair on one prompt, a few caches, and eight bits: (sink, what was found)."""
     folder = tmp_path_factory.mktemp("agreement")
     chosen = [
         options for options in agreement.CACHES
@@ -62,7 +67,7 @@ def measured(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agreement, "CACHES", chosen)
         patch.setattr(agreement, "SOURCES", {"sharegpt": (16, 8)})
-        task = Task(read_pair("pocket"), "cpu", 1, ("int8",))
+        task = Task(read_pair("pocket"), "cpu", 1, tuple(EIGHT_BITS))
         agreement.check(task)
         sink = Sink("s", folder / "s.jsonl")
         found = list(agreement.measure(task, sink))
@@ -86,12 +91,12 @@ def test_a_refresh_at_every_step_agrees_and_a_cache_that_is_kept_moves_what_is_s
 
 def test_both_models_are_compared_in_lower_precisions(measured):
     _, found = measured
-    lower = {about.model: record.values for about, record in found if not about.cache}
-    assert list(lower) == ["llama", "llada"]
-    for values in lower.values():
-        assert 0 < values["kl_mean_nats"][0] < 0.1
-        assert values["argmax_share"][0] > 0.8
-    assert all(about.against == "float32" and about.dtype == "int8" for about, _ in found if not about.cache)
+    lower = {(about.model, about.dtype): record.values for about, record in found if not about.cache}
+    assert list(lower) == [(model, dtype) for model in ("llama", "llada") for dtype in EIGHT_BITS]
+    for (_, dtype), values in lower.items():
+        assert 0 < values["kl_mean_nats"][0] < MOST_KL_NATS[dtype]
+        assert values["argmax_share"][0] > LEAST_EQUAL[dtype]
+    assert all(about.against == "float32" for about, _ in found if not about.cache)
 
 
 def test_a_proof_that_fails_says_so():
@@ -140,7 +145,7 @@ def test_precisions_that_cannot_be_compared_are_refused(dtypes, words):
 
 def test_the_precisions_are_those_below_the_pairs_own():
     pocket, shapes = read_pair("pocket"), read_pair("8b-shapes")
-    assert {"bfloat16", "int8"} <= set(door.dtypes_of(pocket, [], "cpu"))
-    assert not {"float32", "float16", "float8"} & set(door.dtypes_of(pocket, [], "cpu"))
+    assert {"bfloat16", "int8", "float8"} <= set(door.dtypes_of(pocket, [], "cpu"))
+    assert not {"float32", "float16"} & set(door.dtypes_of(pocket, [], "cpu"))
     assert "float16" in door.dtypes_of(pocket, [], "cuda")
     assert not {"float32", "bfloat16", "float16"} & set(door.dtypes_of(shapes, [], "cuda"))

@@ -89,9 +89,11 @@ def test_decoders_of_random_weights_are_whole_products_beside_the_rival(pair):
     assert sorted((cell.batch_size, cell.prompt_tokens) for cell in of_llama) == sorted(places)
     decoders = [(c.batch_size, c.prompt_tokens, c.tokens_per_step, c.cache, c.refresh) for c in cells if c.steps]
     caches = [("none", None), *((cache, refresh) for cache in ("prefix", "dual") for refresh in ("block", "answer"))]
-    assert set(decoders) == {(*place, pace, *cache) for place in places for pace in (1, 2, 4, 8) for cache in caches}
+    expected = {(*place, pace, *cache) for place in places for pace in (1, 2, 4, 8) for cache in caches}
+    at_once = {(32, 128, 32, "dual", refresh) for refresh in ("block", "answer")}
+    assert set(decoders) == expected | at_once
     whole = [cell for cell in cells if cell.cache == "none" and not cell.timed]  # beside those that run a part
-    assert len(decoders) == len(set(decoders)) + len(whole) == 120 + 4
+    assert len(decoders) == len(set(decoders)) + len(whole) == 120 + 2 + 4
 
 
 def test_decoders_of_the_pocket_pair_cross_samplers_with_caches():
