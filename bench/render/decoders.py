@@ -171,8 +171,13 @@ def best_sentences(places: Sequence[Place]) -> list[str]:
 
 
 def best_name(line: Line) -> str:
-    """A decoder in a sentence; the authors' with fewer steps says how many."""
-    return line.name or f"the authors' schedule in {line.run['steps']:.0f} steps"
+    """A decoder in a sentence; one that keeps the authors' schedule with fewer steps says how many."""
+    run = line.run
+    if not line.name:
+        return f"the authors' schedule in {run['steps']:.0f} steps"
+    is_scheduled = pd.isna(run.get("sampler")) or run["sampler"] == "fixed"
+    is_shorter = is_scheduled and run["steps"] < run["gen_length"]
+    return f"{line.name} in {run['steps']:.0f} steps" if is_shorter else line.name
 
 
 def goal_words(best: Best) -> str:

@@ -42,8 +42,12 @@ def test_no_text_of_others_and_no_path_of_a_machine_is_published(file):
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory) -> str:
-    """What the restored study `pocket` prints, its blanks and line ends as single blanks."""
-    folder = tmp_path_factory.mktemp("restored")
+    """What the restored study `pocket` prints."""
+    return printed_of("pocket", tmp_path_factory.mktemp("restored"))
+
+
+def printed_of(study: str, folder) -> str:
+    """What a published study prints that was restored in an empty folder."""
     for name in ("bench", "configs", "paper"):
         (folder / name).symlink_to(REPO / name)
     env = os.environ | {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -55,8 +59,8 @@ def printed(tmp_path_factory) -> str:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    python("bench.tracking", "restore", "pocket")
-    return python("bench.report", "pocket")
+    python("bench.tracking", "restore", study)
+    return python("bench.report", study)
 
 
 def sample_of(page: str) -> str:
@@ -97,3 +101,13 @@ def test_numbers_in_the_words_of_the_readme_are_those_of_the_study(printed):
         r"accuracy at (\d+ \[\d+, \d+\]) steps for 32 tokens", " ".join((REPO / "README.md").read_text().split())
     )
     assert f"LLaMA's accuracy of 1.000 [0.979, 1.000] at {quoted[1]} steps" in " ".join(printed.split())
+
+
+def test_what_is_said_of_the_decoders_is_what_their_study_restores_to(tmp_path):
+    page = (REPO / disk.PUBLISHED / "README.md").read_text()
+    sample = " ".join(re.search(r"```\n(Best decoder on all.*?)```", page, re.DOTALL)[1].split())
+    whole = " ".join(printed_of("pocket-decoders", tmp_path).split())
+    sentences = re.split(r" (?=Best decoder|the fastest of all)", sample)
+    assert len(sentences) == 4
+    for sentence in sentences:
+        assert sentence in whole, sentence
