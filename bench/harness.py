@@ -69,16 +69,15 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def decoder_of(text: str) -> dict[str, Any]:
     """The settings of a text such as "sampler=threshold threshold=0.9". Raises BadInput."""
-    import yaml
-
     from bench.accuracy.recipe import MODEL_KEYS
+    from bench.common.yaml_reader import value_of_text
 
     values = {}
     for word in text.split():
         key, equals, value = word.partition("=")
         if not equals or key not in MODEL_KEYS:
             raise BadInput(f'DECODER="{text}": expected KEY=VALUE with a key of: {", ".join(MODEL_KEYS)}')
-        values[key] = yaml.safe_load(value)
+        values[key] = value_of_text(value, f'DECODER="{text}"')
     return values
 
 

@@ -34,13 +34,17 @@ class OneOfEachKey(yaml.SafeLoader):
 
 def yaml_value(file: Path) -> object:
     """The value that a YAML file states. Raises BadInput, also for a key that is given twice."""
-    text = read.text_of(file)
+    return value_of_text(read.text_of(file), str(file))
+
+
+def value_of_text(text: str, where: str) -> object:
+    """The value that a text states in YAML. Raises BadInput, its line beginning with `where`."""
     try:
         return yaml.load(text, OneOfEachKey)  # a safe loader
     except BadInput as error:
-        raise BadInput(f"{file}, {error}") from None
+        raise BadInput(f"{where}, {error}") from None
     except RecursionError:
-        raise BadInput(f"{file}: not valid YAML: {read.TOO_DEEP}") from None
+        raise BadInput(f"{where}: not valid YAML: {read.TOO_DEEP}") from None
     except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
         # Beside its own errors, PyYAML lets those of Python out: of a date in month 13, of a number of 5,000 digits.
-        raise BadInput(f"{file}: not valid YAML: {read.shortened(error)}") from None
+        raise BadInput(f"{where}: not valid YAML: {read.shortened(error)}") from None
