@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from transformers import LlamaForCausalLM
 
-from bench.models.layers import weights_of
+from bench.models.layers import LEAST_OF_A_ROW, weights_of
 
 
 def quantise(model: LlamaForCausalLM, dtype: str) -> None:
@@ -68,7 +68,7 @@ def as_float8(matrix: torch.Tensor) -> torch.Tensor:
 
     return Float8Tensor.from_hp(
         matrix, torch.float8_e4m3fn, PerRow(), Float8MMConfig(use_fast_accum=True),
-        act_quant_kwargs=QuantizeTensorToFloat8Kwargs(torch.float8_e4m3fn, PerRow()),
+        act_quant_kwargs=QuantizeTensorToFloat8Kwargs(torch.float8_e4m3fn, PerRow(), hp_value_lb=LEAST_OF_A_ROW),
     )  # fmt: skip
 
 

@@ -108,11 +108,12 @@ def _(eight_bits: Tensor, scale: Tensor) -> Tensor:
     return torch.empty_like(eight_bits, dtype=scale.dtype)
 
 
-def in_float8(rows: Tensor) -> tuple[Tensor, Tensor]:
+def in_float8(rows: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """Rows [count, ins] in float8 and their scales [count, 1], as torchao makes them before its own products: the
-    largest number of a row becomes float8's largest. torchao's function cannot be compiled inside another one."""
+    largest number of a row, `least` at least, becomes float8's largest. torchao's function cannot be compiled inside
+    another one."""
     most = torch.finfo(torch.float8_e4m3fn).max
-    scale = (rows.abs().amax(-1, keepdim=True) / most).float()
+    scale = (rows.abs().amax(-1, keepdim=True).clamp(min=least) / most).float()
     return (rows.float() / scale).clamp(-most, most).to(torch.float8_e4m3fn), scale
 
 
@@ -126,7 +127,7 @@ def linear(x: Tensor, matrix: Tensor) -> Tensor:
     if is_scaled:
         data, scale = matrix.qdata, matrix.scale
     if is_x_scaled:
-        rows, rows_scale = in_float8(rows)
+        rows, rows_scale = in_float8(rows, matrix.act_quant_kwargs.hp_value_lb)
     pieces = pieces_of(matrix)
     dtype = x.dtype if pieces.splits == 1 else torch.float32
     result = torch.empty(pieces.splits, len(rows), outs, dtype=dtype, device=x.device)

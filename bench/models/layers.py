@@ -25,6 +25,11 @@ else:
     few_rows = None
 
 
+# What the largest number of a row of activations counts as at least when the row is turned into float8: a row of zeros,
+# as padding has that sees nothing, would be divided by zero.
+LEAST_OF_A_ROW = 1e-12
+
+
 class Dims(NamedTuple):
     """What a layer's functions need to know besides its weights."""
 
