@@ -62,8 +62,10 @@ def test_logits_stay_near_those_of_float_weights(model, dtype):
 @pytest.mark.parametrize("dtype", EIGHT_BITS)
 @pytest.mark.parametrize("model", ["llama", "llada"])
 def test_padding_leaves_a_row_what_it_says(model, dtype):
-    """A padding row of LLaMA sees nothing, so its attention is zeros, which have no largest number. Sums in another order
-    round otherwise, and float8 makes more of that, so what is said is near and not the same."""
+    """A padding row of LLaMA sees nothing, so its attention is zeros, which have no largest number.
+
+    Sums in another order round otherwise, and float8 makes more of that, so what is said is near and not the same.
+    """
     adapter = registry.create(model)
     adapter.load(make_cell(model, dtype=dtype))
     short = list(range(50, 60))
