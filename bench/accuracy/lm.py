@@ -92,9 +92,6 @@ class BenchLM(TemplateLM):
         """The requests that have no answer on record."""
         return [request for request in requests if key_of(request) not in self.done]
 
-    def keep(self, request: Instance, answer: Answer) -> None:
-        self.take(request, answer)
-
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         todo = self.missing(requests)
         if todo:
@@ -119,7 +116,7 @@ class BenchLM(TemplateLM):
             rows = zip(batch, output.sequences.tolist(), output.kept, strict=True)
             for (request, _), sequence, kept in rows:
                 text = self.texts.decode(sequence[:kept])
-                self.keep(request, Answer(seconds, len(batch), text, kept, output.nfe))
+                self.take(request, Answer(seconds, len(batch), text, kept, output.nfe))
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         self.score(self.missing(requests), lambda request: [self.pair_of(*request.args)])
@@ -163,7 +160,7 @@ class BenchLM(TemplateLM):
             results, timing = watch.time(lambda mark, pairs=pairs: iter(self.likelihoods(adapter, pairs)))
             seconds = timing.latency_ms / 1e3 / len(batch)
             for request, of_request in batch:
-                self.keep(request, total(list(islice(results, len(of_request))), seconds, len(batch)))
+                self.take(request, total(list(islice(results, len(of_request))), seconds, len(batch)))
 
     def likelihoods(self, adapter: Adapter, pairs: list[Pair]) -> list[LogLikelihood]:
         """The likelihood of each pair by the cell's model."""

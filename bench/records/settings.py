@@ -6,6 +6,7 @@ held-out text. All have `pair`, `kind`, `model` and `settings()`, which is what 
 """
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from bench.spec.cell import Cell, identity
 
@@ -20,8 +21,23 @@ UNSTATED = {
 }  # fmt: skip
 
 
+class Measured:
+    """What was measured that is no cell: its settings are its fields, and name it."""
+
+    unnamed: ClassVar[str] = "identity_version"  # the field that is not part of the name
+
+    @property
+    def cell_id(self) -> str:
+        """Twelve hex digits that name what was measured."""
+        return identity({name: value for name, value in self.settings().items() if name != self.unnamed})
+
+    def settings(self) -> dict:
+        """All fields that apply, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
 @dataclass(frozen=True)
-class HumanReferences:
+class HumanReferences(Measured):
     """The human answers to a prompt set, cut to the length that a cell's answers may have: scored like a cell's."""
 
     pair: str
@@ -31,24 +47,16 @@ class HumanReferences:
     prompt_hash: str
     kind: str = REFERENCE
     model: str = "human"
+    unnamed: ClassVar[str] = "tokenizer"  # it is a place on this machine
 
     @classmethod
     def beside(cls, cell: Cell) -> "HumanReferences":
         """The references that a cell's answers are compared with."""
         return cls(cell.pair, cell.tokenizer, cell.gen_length, cell.prompts, cell.prompt_hash)
 
-    @property
-    def cell_id(self) -> str:
-        """Twelve hex digits that name them; the tokenizer is a place on this machine and does not count."""
-        return identity({name: value for name, value in self.settings().items() if name != "tokenizer"})
-
-    def settings(self) -> dict:
-        """All fields, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
-
 
 @dataclass(frozen=True)
-class Likelihood:
+class Likelihood(Measured):
     """One model's likelihood of one held-out text."""
 
     pair: str
@@ -63,18 +71,9 @@ class Likelihood:
     identity_version: int | None = None  # of the code that measured; None: the first (bench/records/former.py)
     kind: str = LIKELIHOOD
 
-    @property
-    def cell_id(self) -> str:
-        """Twelve hex digits that name what was measured."""
-        return identity({name: value for name, value in self.settings().items() if name != "identity_version"})
-
-    def settings(self) -> dict:
-        """All fields that apply, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
-
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(Measured):
     """How far a model with a cache, or in a lower precision, agrees with itself without one, or in its own."""
 
     pair: str
@@ -95,15 +94,6 @@ class Agreement:
     ratio: float | None = None
     identity_version: int | None = None  # of the code that measured
     kind: str = AGREEMENT
-
-    @property
-    def cell_id(self) -> str:
-        """Twelve hex digits that name what was measured."""
-        return identity({name: value for name, value in self.settings().items() if name != "identity_version"})
-
-    def settings(self) -> dict:
-        """All fields that apply, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 Settings = Cell | HumanReferences | Likelihood | Agreement
