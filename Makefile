@@ -326,9 +326,10 @@ endif
 
 pair: setup ## train the pocket pair anew (minutes on a GPU, hours on a CPU)
 	@rm -rf .cache/equal bench/pocket/*-training.json
+	@mkdir -p .cache/pair && cp bench/pocket/tokenizer/tokenizer.json .cache/pair/
 	@$(PY) -m bench.train --model llama
 	@$(PY) -m bench.train --model llada --minutes-of llama --out .cache/equal
-	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama/model.safetensors
+	@$(PY) -m bench.train --model llada --start-from bench/pocket/llama
 	@$(PY) -m bench.pair --equal-budget .cache/equal
 
 test: setup ## the tests that take minutes; `pytest -m slow` has the others

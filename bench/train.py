@@ -2,6 +2,7 @@
 
     make pair                                   # rows, tokenizer, both models, model card
     python -m bench.train --model llada --minutes 45 --out bench/pocket
+    python -m bench.train --model llama --minutes 4 --start-from bench/pocket/llama     # one more stage
 
 The pocket pair is two small models that were trained alike, so that what differs between them is how they write: LLaMA
 learns to predict the next token, LLaDA to predict tokens that were masked at random. They are small enough to measure
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="numbers of the recipe's optimizer")
     parser.add_argument("--out", type=Path, default=Path("bench/pocket"), help="the folder that holds both models")
-    parser.add_argument("--start-from", type=Path, help="safetensors of a LLaMA of the same shape")
+    parser.add_argument("--start-from", type=Path, help="directory of a model of the same shape, which is trained on")
     args = parser.parse_args()
     if args.minutes is not None and not args.minutes > 0:
         parser.error(f"--minutes {args.minutes:g}: expected more than 0")

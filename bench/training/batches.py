@@ -68,10 +68,11 @@ class Batches:
 
 @dataclass
 class Data:
-    """What a model is trained on and watched by: batches of text and of tasks."""
+    """What a model is trained on and watched by: batches of text, of tasks and of word problems."""
 
     text: Batches
     tasks: Batches
+    problems: Batches
     heldout: Batches
 
     @classmethod
@@ -79,17 +80,33 @@ class Data:
         """What a kind of model is trained on, on a device, in the batches that the recipe gives the two."""
         rows = recipe.optimizer.batch_rows[device][kind]
         task_rows = recipe.optimizer.task_rows[device][kind]
+        problem_rows = recipe.optimizer.problem_rows[device][kind]
         seed = recipe.seed
-        # Tasks come first, since making them forks this process, and CUDA must not be open then.
+        # These come first, since making them forks this process, and CUDA must not be open then.
         tasks = training_rows.task_rows(recipe, CACHE / "tokenizer.json")
+        problems = training_rows.problem_rows(recipe, CACHE / "tokenizer.json")
         text = Batches(Rows.load(CACHE / "train.npz"), CANVASES, None, rows, device, seed)
         heldout = Batches(Rows.load(CACHE / "heldout.npz"), CANVASES, None, rows, device, seed)
-        width = tasks.ids.shape[1]
-        return cls(text, Batches(tasks, (width,), recipe.task_answer_tokens, task_rows, device, seed), heldout)
+        return cls(
+            text,
+            one_canvas(tasks, recipe.task_answer_tokens, task_rows, device, seed),
+            one_canvas(problems, recipe.problem_answer_tokens, problem_rows, device, seed),
+            heldout,
+        )
+
+    def parts(self) -> tuple[Batches, ...]:
+        """What each step of training has one batch of."""
+        return self.text, self.tasks, self.problems
 
     def shapes(self) -> list[Batch]:
         """One batch of each shape that training meets, to compile for."""
-        index = torch.arange(self.text.size, device=self.text.ids.device)
-        of_text = [self.text.take(canvas, index) for canvas in CANVASES]
-        task_index = torch.arange(self.tasks.size, device=index.device)
-        return [*of_text, self.tasks.take(self.tasks.ids.shape[1], task_index)]
+        return [
+            part.take(canvas, torch.arange(part.size, device=part.ids.device))
+            for part in self.parts()
+            for canvas, _ in part.buckets
+        ]
+
+
+def one_canvas(rows: Rows, answer_tokens: int, size: int, device: str, seed: int) -> Batches:
+    """Batches of generated rows: one common canvas, in which a row's own ends `answer_tokens` after its prompt."""
+    return Batches(rows, (rows.ids.shape[1],), answer_tokens, size, device, seed)

@@ -20,8 +20,9 @@ def size_rows(facts: dict) -> str:
         for number, run in enumerate(model["stages"], 1):
             stage = f" stage {number}" if len(model["stages"]) > 1 else ""
             lines.append(
-                f"| {name}{stage} | {run['minutes']:g} min, {DEVICES[run['device']]} |"
+                f"| {name}{stage} | {run['minutes']:g} min, {run.get('card') or DEVICES[run['device']]} |"
                 f" {run['tokens'] / 1e6:.1f} M | {run['epochs']:g} | {run['task_epochs']:g} |"
+                f" {run.get('problem_epochs', '-')} |"
             )
     return "\n".join(lines)
 
@@ -96,8 +97,8 @@ token a digit. Weights are bfloat16 safetensors: LLaMA in Hugging Face's format,
 
 ## Training
 
-| model | budget | positions | epochs of text | epochs of tasks |
-|---|---|---|---|---|
+| model | budget | positions | epochs of text | of tasks | of word problems |
+|---|---|---|---|---|---|
 {sizes}
 
 LLaDA starts from the trained LLaMA's weights and goes on with its own SFT loss (answers padded with EOS, the padding

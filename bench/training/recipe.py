@@ -36,7 +36,7 @@ class Shape:
 class Optimizer:
     """How a model is optimised.
 
-    batch_rows, task_rows: rows of text and of tasks in one step, by device and model. adamw_lr: peak learning rate of
+    batch_rows, task_rows, problem_rows: rows of text, of tasks and of word problems in one step, by device and model. adamw_lr: peak learning rate of
     embeddings and norms, and of all parameters where muon_lr is 0. muon_lr: that of the blocks' matrices.
     weight_decay: of those matrices. warmup: share of the budget in which the rate rises. clip_norm: most norm of all
     gradients together.
@@ -44,6 +44,7 @@ class Optimizer:
 
     batch_rows: Table
     task_rows: Table
+    problem_rows: Table
     adamw_lr: float
     muon_lr: float
     weight_decay: float
@@ -61,8 +62,9 @@ class Recipe:
 
     vocabulary: entries of the tokenizer. prompt_tokens, answer_tokens: the longest prompt and answer of a row of text.
     task_items: generated items that are trained on. task_shares: how often a task comes in each turn, where that is not
-    once. task_prompt_tokens, task_answer_tokens: the longest prompt and answer of an item. minutes: the budget by
-    device and model.
+    once. task_prompt_tokens, task_answer_tokens: the longest prompt and answer of an item. problem_items: generated word
+    problems that are trained on. problem_prompt_tokens, problem_answer_tokens: the longest prompt and answer of a
+    problem. minutes: the budget by device and model.
     """
 
     seed: int
@@ -73,6 +75,9 @@ class Recipe:
     task_shares: dict[str, int]
     task_prompt_tokens: int
     task_answer_tokens: int
+    problem_items: int
+    problem_prompt_tokens: int
+    problem_answer_tokens: int
     shape: Shape
     optimizer: Optimizer
     minutes: Table

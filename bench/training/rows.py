@@ -1,13 +1,13 @@
 """Tokenizer and training rows of the pocket pair, from ShareGPT and generated tasks (`bench/data`).
 
-A row is a prompt and an answer. There are three kinds: a question with the start of its answer, in the chat form that
-the benchmark uses; plain text, where 64 tokens inside a long answer are followed by the next 128; and a generated task
-with a right answer. Rows are stored in `.cache/pair/` and never committed, since the text is not ours.
+A row is a prompt and an answer. There are four kinds: a question with the start of its answer, in the chat form that
+the benchmark uses; plain text, where 64 tokens inside a long answer are followed by the next 128; a generated task with
+a right answer; and a generated word problem with its working. Rows are stored in `.cache/pair/` and never committed, since the text is not ours.
 """
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 
-from bench.data import sharegpt, tasks
+from bench.data import problems, sharegpt, tasks
 from bench.training.recipe import Recipe
 
 CACHE = Path(".cache/pair")  # where `prepare` writes and training reads
@@ -27,7 +27,7 @@ MASK = "<|mask|>"
 USER = "<|user|>"
 ASSISTANT = "<|assistant|>"
 SPECIALS = [BOS, EOS, MASK, USER, ASSISTANT]  # the trainer numbers special tokens in this order, from 0
-TASK_CHUNK = 20_000  # items that a process makes from one seed
+CHUNK = 20_000  # items that a process makes from one seed
 TOKENIZER_ITEMS = 30_000  # task items among the text that the tokenizer learns from
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ bos_token if loop.first }}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
@@ -132,48 +132,78 @@ def pack(turns: list[sharegpt.Turn], tokenizer: Tokenizer, prompt_tokens: int, a
     return padded(examples, width, tokenizer.token_to_id(EOS))
 
 
-def task_chunk(tokenizer_file: str, recipe: Recipe, seed: int) -> Rows:
-    """TASK_CHUNK training items of one seed, rows of the recipe's prompt and answer tokens.
-
-    Raises ValueError if an item is longer than these: the recipe would cut its answer.
-    """
-    tokenizer = Tokenizer.from_file(tokenizer_file)
+def rows_of_answers(tokenizer: Tokenizer, items: list[tuple[str, str]], prompt_tokens: int, answer_tokens: int) -> Rows:
+    """Rows of (prompt, answer) in the chat form; an item whose prompt or answer is longer is left out."""
     eos = tokenizer.token_to_id(EOS)
-    items = list(itertools.islice(tasks.items(seed, test=False, shares=recipe.task_shares), TASK_CHUNK))
-    prompts = tokenizer.encode_batch([chat_text(item.prompt) for item in items])
-    answers = tokenizer.encode_batch([item.answer for item in items])
+    prompts = tokenizer.encode_batch([chat_text(prompt) for prompt, _ in items])
+    answers = tokenizer.encode_batch([answer for _, answer in items])
     examples: list[Example] = [
-        (prompt.ids, [*answer.ids, eos], len(item.answer))
-        for prompt, answer, item in zip(prompts, answers, items, strict=True)
+        (prompt.ids, [*answer.ids, eos], len(text))
+        for prompt, answer, (_, text) in zip(prompts, answers, items, strict=True)
+        if len(prompt.ids) <= prompt_tokens and len(answer.ids) < answer_tokens
     ]
-    longest_prompt = max(len(prompt) for prompt, _, _ in examples)
-    longest_answer = max(len(answer) for _, answer, _ in examples)
-    if longest_prompt > recipe.task_prompt_tokens or longest_answer > recipe.task_answer_tokens:
+    return padded(examples, prompt_tokens + answer_tokens, eos)
+
+
+def task_chunk(tokenizer_file: str, recipe: Recipe, seed: int) -> Rows:
+    """CHUNK training items of one seed, rows of the recipe's prompt and answer tokens.
+
+    Raises ValueError if an item is longer than these: the recipe would leave it out.
+    """
+    made = itertools.islice(tasks.items(seed, test=False, shares=recipe.task_shares), CHUNK)
+    items = [(item.prompt, item.answer) for item in made]
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    rows = rows_of_answers(tokenizer, items, recipe.task_prompt_tokens, recipe.task_answer_tokens)
+    if len(rows.ids) < len(items):
         raise ValueError("a task item is longer than the recipe's task_prompt_tokens or task_answer_tokens")
-    return padded(examples, recipe.task_prompt_tokens + recipe.task_answer_tokens, eos)
+    return rows
+
+
+def problem_chunk(tokenizer_file: str, recipe: Recipe, seed: int) -> Rows:
+    """CHUNK training problems of one seed, less those that are longer than the recipe allows."""
+    items = [(made.prompt, made.answer) for made in itertools.islice(problems.problems(seed, test=False), CHUNK)]
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    return rows_of_answers(tokenizer, items, recipe.problem_prompt_tokens, recipe.problem_answer_tokens)
+
+
+def generated_rows(chunk: Callable[[str, Recipe, int], Rows], recipe: Recipe, tokenizer_file: Path, count: int) -> Rows:
+    """Rows of `count` generated items, made by all processors in chunks; the same rows on any machine."""
+    make = partial(chunk, str(tokenizer_file), recipe)
+    seeds = range(1, count // CHUNK + 1)
+    with ProcessPoolExecutor() as pool:
+        return Rows.join(list(tqdm(pool.map(make, seeds), desc=chunk.__name__, total=len(seeds), mininterval=2)))
 
 
 def task_rows(recipe: Recipe, tokenizer_file: Path) -> Rows:
-    """The recipe's count of generated training items, made by all processors; the same rows on any machine."""
-    make = partial(task_chunk, str(tokenizer_file), recipe)
-    chunks = recipe.task_items // TASK_CHUNK
-    with ProcessPoolExecutor() as pool:
-        return Rows.join(list(tqdm(pool.map(make, range(1, chunks + 1)), desc="tasks", total=chunks, mininterval=2)))
+    """The recipe's count of items of tasks."""
+    return generated_rows(task_chunk, recipe, tokenizer_file, recipe.task_items)
+
+
+def problem_rows(recipe: Recipe, tokenizer_file: Path) -> Rows:
+    """The recipe's count of word problems."""
+    return generated_rows(problem_chunk, recipe, tokenizer_file, recipe.problem_items)
+
+
+def tokenizer_texts(turns: list[sharegpt.Turn]) -> list[str]:
+    """What a tokenizer is trained on: the text, and items of the tasks."""
+    texts = [text for turn in turns for text in (turn.prompt, turn.answer)]
+    items = itertools.islice(tasks.items(0, test=False), TOKENIZER_ITEMS)
+    return texts + [f"{item.prompt}\n{item.answer}" for item in items]
 
 
 def prepare(recipe: Recipe, folder: Path) -> None:
-    """Write tokenizer.json, train.npz, heldout.npz and counts.json to `folder`, once."""
+    """Write tokenizer.json, train.npz, heldout.npz and counts.json to `folder`, once. A tokenizer.json that is there
+    already is kept, since weights that are trained on need the tokenizer that they know."""
     if (folder / "counts.json").is_file():
         return
     folder.mkdir(parents=True, exist_ok=True)
     turns, counts = sharegpt.load_turns()
     train = [turn for turn in turns if not sharegpt.is_test(turn.conversation)]
     heldout = [turn for turn in turns if turn.first and sharegpt.is_test(turn.conversation)]
-    texts = [text for turn in train for text in (turn.prompt, turn.answer)]
-    items = itertools.islice(tasks.items(0, test=False), TOKENIZER_ITEMS)
-    texts += [f"{item.prompt}\n{item.answer}" for item in items]
-    tokenizer = train_tokenizer(texts, recipe.vocabulary)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer_file = folder / "tokenizer.json"
+    if not tokenizer_file.is_file():
+        train_tokenizer(tokenizer_texts(train), recipe.vocabulary).save(str(tokenizer_file))
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     for name, part in (("train", train), ("heldout", heldout)):
         rows = pack(part, tokenizer, recipe.prompt_tokens, recipe.answer_tokens)
         if name == "heldout":  # chat rows alone, since that is what the benchmark asks for

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench.models.weights import build
+from bench.models import checkpoint, weights
 from bench.training import losses
 from bench.training.batches import Batch, Data
 from bench.training.losses import Loss
@@ -32,6 +31,7 @@ class Progress:
     tokens: int = 0  # positions pushed through the model
     epochs: float = 0.0  # over the text
     task_epochs: float = 0.0
+    problem_epochs: float = 0.0
     curve: list[dict] = field(default_factory=list)
 
 
@@ -48,7 +48,7 @@ def new_model(recipe: Recipe, causal: bool, device: str) -> LlamaForCausalLM:
         eos_token_id=special_id(EOS),
         **shape,
     )
-    model = build(config, causal)
+    model = weights.build(config, causal)
     for name, parameter in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             parameter.data.mul_(1 / math.sqrt(2 * config.num_hidden_layers))
@@ -72,19 +72,21 @@ def train(
 ) -> tuple[LlamaForCausalLM, Progress]:
     """Train one model for a wall-clock budget; the learning rate follows the budget down to zero.
 
-    kind: llama or llada. device: cuda or cpu. start_from: safetensors of a model of the same shape, to go on from.
+    kind: llama or llada. device: cuda or cpu. start_from: directory of a model of the same shape, of either kind, to go on
+    from.
     """
     torch.manual_seed(recipe.seed)
     data = Data.load(kind, recipe, device)
     model = new_model(recipe, causal=kind == "llama", device=device)
     if start_from:
-        model.load_state_dict(load_file(start_from), strict=False)  # the tied head is not in the file
+        model.load_state_dict(weights.load(checkpoint.read(start_from), device, torch.float32).state_dict())
     loss_of = Loss(kind, model, losses.bf16_is_faster(device))
     if device == "cuda" or shutil.which("g++"):
         compile_for(model, loss_of, data.shapes())  # before the clock starts
     progress = run_budget(model, loss_of, data, recipe.optimizer, seconds)
     progress.epochs = progress.steps * data.text.size / len(data.text.ids)
     progress.task_epochs = progress.steps * data.tasks.size / len(data.tasks.ids)
+    progress.problem_epochs = progress.steps * data.problems.size / len(data.problems.ids)
     return model, progress
 
 
@@ -98,16 +100,16 @@ def compile_for(model: LlamaForCausalLM, loss_of: Loss, batches: list[Batch]) ->
 
 
 def run_budget(model: LlamaForCausalLM, loss_of: Loss, data: Data, settings: Optimizer, seconds: float) -> Progress:
-    """Step until the seconds are over, each step on a batch of text and one of tasks."""
+    """Step until the seconds are over, each step on a batch of text, one of tasks and one of word problems."""
     steppers = optimizers(model, settings)
     progress = Progress()
-    text = iter(data.text)
-    tasks = iter(data.tasks)
+    parts = [iter(part) for part in data.parts()]
     bar = tqdm(total=round(seconds), desc=loss_of.kind, unit="s", mininterval=5)
     start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
         done = elapsed / seconds
-        for batch in (next(text), next(tasks)):
+        for part in parts:
+            batch = next(part)
             loss_of(batch).backward()
             progress.tokens += batch.ids.numel()
         step(model, steppers, min(done / settings.warmup, (1 - done) / (1 - settings.warmup)), settings.clip_norm)
@@ -136,6 +138,7 @@ def settings_of(recipe: Recipe, kind: str, device: str, start_from: Path | None)
     return recipe.optimizer.numbers() | {
         "batch_rows": recipe.optimizer.batch_rows[device][kind],
         "task_rows": recipe.optimizer.task_rows[device][kind],
+        "problem_rows": recipe.optimizer.problem_rows[device][kind],
         "task_shares": recipe.task_shares,
-        "started from": start_from and start_from.parent.name,
+        "started from": start_from and start_from.name,
     }

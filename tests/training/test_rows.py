@@ -17,7 +17,7 @@ TOKENIZER = str(REPO / "bench/pocket/tokenizer/tokenizer.json")
 
 
 def test_generated_items_are_the_same_on_any_machine(monkeypatch):
-    monkeypatch.setattr(rows, "TASK_CHUNK", 500)
+    monkeypatch.setattr(rows, "CHUNK", 500)
     made = rows.task_chunk(TOKENIZER, RECIPE, 1)
     assert made.ids.shape == (500, RECIPE.task_prompt_tokens + RECIPE.task_answer_tokens)
     content = made.ids.tobytes() + made.prompt_lengths.tobytes() + made.answer_lengths.tobytes()
@@ -25,7 +25,7 @@ def test_generated_items_are_the_same_on_any_machine(monkeypatch):
 
 
 def test_an_item_that_the_recipe_would_cut_is_refused(monkeypatch):
-    monkeypatch.setattr(rows, "TASK_CHUNK", 50)
+    monkeypatch.setattr(rows, "CHUNK", 50)
     with pytest.raises(ValueError, match="longer than the recipe's task_prompt_tokens"):
         rows.task_chunk(TOKENIZER, replace(RECIPE, task_prompt_tokens=5), 1)
 
