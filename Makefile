@@ -155,13 +155,13 @@ denoising_options = --steps "$(STEPS)" --block "$(BLOCK)" $(if $(HEAD),--head "$
 baseline_grid = configs/grids/baseline.yaml
 sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
-tasks_grid = configs/grids/tasks.yaml
+tasks_grids = configs/grids/tasks.yaml configs/grids/problems.yaml
 ends_grid = configs/grids/ends.yaml
 timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
-study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grid) $(ends_grid)
+study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grids) $(ends_grid)
 frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
 	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
@@ -195,8 +195,8 @@ baseline: setup ## LLaMA: latency, throughput, memory, quality
 sweep: setup ## LLaDA at each number of denoising steps in STEPS
 	@$(PY) -m bench.run $(sweep_grid) $(answer_options) $(denoising_options)
 
-tasks: setup ## both models on generated tasks that are checked by rule
-	@$(PY) -m bench.run --also $(tasks_grid) $(cell_options) $(round_options)
+tasks: setup ## both models on generated tasks and word problems, checked by rule
+	@$(PY) -m bench.run --also $(tasks_grids) $(cell_options) $(round_options)
 
 smoke: STUDY = smoke
 smoke: setup ## two small cells in a minute: does everything work here?

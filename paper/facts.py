@@ -86,7 +86,7 @@ def dirty_words(rows: pd.DataFrame) -> str:
 
 def outcome_words(every: list[Comparison]) -> list[str]:
     """The verdicts of all comparisons, each under what its runs have in common; those about tasks first."""
-    ordered = sorted(every, key=lambda comparison: comparison.about != "tasks")
+    ordered = sorted(every, key=lambda comparison: not comparison.is_checked)
     titles = [wording.capitalised(wording.comparison_title(comparison)) for comparison in ordered]
     verdicts = [render_comparison.verdict(comparison) for comparison in ordered]
     return [" ".join([f"{title}:", *verdict]) for title, verdict in zip(titles, verdicts, strict=True)]

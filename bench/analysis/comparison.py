@@ -23,7 +23,7 @@ ENERGY = "energy/j"
 SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device", "stop"]
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
 # What a comparison is about, and the kinds of cells that are about it.
-KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
+KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",), "problems": ("problems",)}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Comparison:
     cross-over takes a bootstrap of thousands of replicates, and the terminal and the paper need the same.
     """
 
-    about: str  # answers (open-ended) or tasks
+    about: str  # answers (open-ended), or tasks or problems, whose answers are checked by rule
     autoregressive: pd.DataFrame  # at most one row
     diffusion: pd.DataFrame  # sorted by steps
     human: pd.DataFrame  # the references' scores, at most one row
@@ -79,9 +79,14 @@ class Comparison:
 
     @property
     def declared(self) -> dict[str, float]:
-        """Of the pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
-        about_tasks = self.about == "tasks"
-        return {metric: margin for metric, margin in self.margins.items() if (metric == "accuracy") == about_tasks}
+        """Of the pair's metrics those that this comparison decides: accuracy of answers that are checked by rule, the
+        others of open-ended ones."""
+        return {metric: margin for metric, margin in self.margins.items() if (metric == "accuracy") == self.is_checked}
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether its answers are checked by rule."""
+        return self.about != "answers"
 
     @cached_property
     def matches(self) -> dict[str, Match | None]:

@@ -60,7 +60,7 @@ def latencies(comparisons: list[Comparison], scalings: list[Scaling]) -> list[La
 def of_comparison(comparison: Comparison) -> Latency | None:
     """From the line through a sweep's step counts, the same as its break-even is read off; None without one."""
     measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
-    if measured is None or comparison.about == "tasks":
+    if measured is None or comparison.is_checked:
         return None
     ratios = measured.ratios_on_the_line(STEPS)
     if min(ratios) <= 0:  # a line that falls: noise, of which the break-even speaks

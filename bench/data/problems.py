@@ -29,8 +29,8 @@ TEST_PERCENT = 20  # share of structures, and of lists of numbers, that are on t
 LARGEST = 999  # no number in a working is larger
 ANSWER = "Answer:"
 PEOPLE = {
-    "Alice": "she", "Anna": "she", "Jack": "he", "James": "he", "Jim": "he", "John": "he", "Kate": "she", "Maria": "she",
-    "Mary": "she", "Sam": "he",
+    "Alice": "she", "Anna": "she", "Jack": "he", "James": "he", "Jim": "he", "John": "he", "Kate": "she",
+    "Maria": "she", "Mary": "she", "Sam": "he",
 }  # fmt: skip
 THINGS = ("apples", "books", "cards", "flowers", "games", "images", "pictures", "plants", "songs", "stories", "tools")
 Random = random.Random

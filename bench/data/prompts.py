@@ -1,8 +1,8 @@
 """Prompt sets: text, reference answer, token ids for each model, and a hash that names the set.
 
-Sources: held-out ShareGPT questions (never seen in training), generated tasks (`bench/data/tasks.py`), or a
-JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each line. Used sets are kept in
-`mlruns/prompts/HASH.json`.
+Sources: held-out ShareGPT questions (never seen in training), generated tasks (`bench/data/tasks.py`) and word problems
+(`bench/data/problems.py`), or a JSON-lines file of the user's with `prompt` and, for BERTScore, `reference` on each
+line. Used sets are kept in `mlruns/prompts/HASH.json`.
 
 Scaling cells want prompts of exactly N tokens: `exact` joins prompts of the source and cuts them. Where answers are to
 be as long as the references, such a prompt keeps the reference of the first that was joined.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.common import paths, read
 from bench.common.errors import BadInput
-from bench.data import sharegpt, tasks
+from bench.data import problems, sharegpt, tasks
 from bench.data.prompt import Prompt
 
 CACHE = Path(".cache/prompts")  # of held-out questions, since to read the package takes seconds
@@ -43,6 +43,14 @@ def task_items(count: int) -> list[tuple[str, str]]:
         return [(item.prompt, item.answer) for item in itertools.islice(tasks.items(0, test=True), count)]
     except ValueError as error:
         raise BadInput(f"PROMPTS={count}: {error}") from error
+
+
+def problem_items(count: int) -> list[tuple[str, str]]:
+    """(prompt, its answer) of the first word problems of the test side; every depth comes equally often."""
+    return [(item.prompt, item.answer) for item in itertools.islice(problems.problems(0, test=True), count)]
+
+
+GENERATED = {"tasks": task_items, "problems": problem_items}  # sources whose answers are checked by rule
 
 
 def read_file(file: Path) -> list[tuple[str, str | None]]:
@@ -70,16 +78,20 @@ def is_filled(text: object) -> bool:
 
 
 def candidates_of(source: str, count: int) -> list[tuple[str, str | None]]:
-    """(prompt, reference or None) of a source, in its order; of tasks `count`."""
+    """(prompt, reference or None) of a source, in its order; of generated ones `count`."""
     if source == "sharegpt":
         return heldout_questions()
-    return task_items(count) if source == "tasks" else read_file(Path(source))
+    return GENERATED[source](count) if source in GENERATED else read_file(Path(source))
+
+
+def is_own_file(source: str) -> bool:
+    """Whether a source is a file of the user's."""
+    return source != "sharegpt" and source not in GENERATED
 
 
 def have_references(source: str) -> bool:
     """Whether every prompt of a source has a reference. Raises BadInput where it cannot be read."""
-    own_file = source not in ("sharegpt", "tasks")
-    return not own_file or all(reference is not None for _, reference in read_file(Path(source)))
+    return not is_own_file(source) or all(reference is not None for _, reference in read_file(Path(source)))
 
 
 def select(
@@ -87,11 +99,10 @@ def select(
 ) -> tuple[Prompt, ...]:
     """The first `count` prompts of a source that fit. encoders: text to token ids, by model name.
 
-    source: "sharegpt", "tasks" or the path of a JSON-lines file; the last two are taken as they are: a prompt of
-    theirs is never dropped. Raises BadInput if none is left, or fewer than asked for.
+    source: "sharegpt", "tasks", "problems" or the path of a JSON-lines file; but for the first they are taken as they
+    are: a prompt of theirs is never dropped. Raises BadInput if none is left, or fewer than asked for.
     """
     is_filtered = source == "sharegpt"
-    is_own_file = source not in ("sharegpt", "tasks")
     candidates = candidates_of(source, count)
     chosen: list[Prompt] = []
     for text, reference in candidates:
@@ -105,7 +116,7 @@ def select(
             break
     if not chosen:
         raise BadInput(f"{source}: the prompt set is empty; no prompt passes the pair's limits")
-    if len(chosen) < count and not is_own_file:
+    if len(chosen) < count and not is_own_file(source):
         raise BadInput(
             f"{source}: only {len(chosen)} prompts pass the pair's limits; set PROMPTS={len(chosen)} or less"
         )

@@ -53,8 +53,8 @@ def as_int8(matrix: torch.Tensor) -> torch.Tensor:
 
     linear = torch.nn.Linear(*reversed(matrix.shape), bias=False, device="meta")
     linear.weight = frozen(matrix)
-    # torchao would else turn on a search of inductor's for all that this process compiles, half a minute a shape, and let
-    # products of float32 be less exact.
+    # torchao would else turn on a search of inductor's for all that this process compiles, half a minute a shape, and
+    # let products of float32 be less exact.
     quantize_(linear, Int8WeightOnlyConfig(set_inductor_config=False))
     return linear.weight
 

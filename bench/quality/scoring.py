@@ -22,7 +22,7 @@ from bench.records.merge import CellRecords
 from bench.records.not_scored import NOT_YET
 from bench.records.settings import HumanReferences
 from bench.records.types import Scores, is_judge
-from bench.spec.cell import ENDS, Cell
+from bench.spec.cell import CHECKED, ENDS, Cell
 from bench.store import disk, generations
 
 BY_RULE = ("diversity", "tasks")  # scorers that need no model
@@ -79,7 +79,7 @@ def wanted(cell: Cell | HumanReferences, encoder: str, judge: str) -> list[str]:
         return ["diversity", *judge_names]
     if cell.random_seed is not None or cell.stop != "eos" or cell.kind == ENDS:
         return []
-    if cell.kind == "tasks" or (cell.kind == DECODERS and all(tasks.is_task(prompt.text) for prompt in prompts)):
+    if cell.kind in CHECKED or (cell.kind == DECODERS and all(tasks.is_task(prompt.text) for prompt in prompts)):
         return ["tasks"]
     return ["diversity", *([f"bertscore-{encoder}"] if has_references else []), *judge_names]
 

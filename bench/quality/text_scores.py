@@ -1,6 +1,7 @@
 """What each score of a text means, and the scores that need no model.
 
-- accuracy: share of valid answers to generated tasks (`bench/data/tasks.py`), in all, by kind and by task.
+- accuracy: share of valid answers to generated tasks (`bench/data/tasks.py`), in all, by kind and by task, or to word
+  problems (`bench/data/problems.py`), in all and by depth.
 - BERTScore F1 against the reference answer (Zhang et al., arXiv 1904.09675).
 - Judge perplexity: a causal model's, of the answer after the prompt. It is low for degenerate text, so it means
   nothing without the next lines.
@@ -17,7 +18,7 @@ import itertools
 import math
 from collections import Counter
 
-from bench.data import tasks
+from bench.data import problems, tasks
 from bench.quality.rows import Row, check_characters, each
 
 
@@ -51,12 +52,33 @@ def diversity(texts: list[str], ids: list[list[int]]) -> dict[str, list[float | 
 
 
 def accuracy(asked: list[str], answers: list[str]) -> dict[str, list[float | None]]:
-    """Whether each answer is valid, 1 or 0: over all tasks, by kind of task, and by task.
+    """Whether each answer is valid, 1 or 0: over all prompts and by part of them.
 
-    asked: the prompts. A prompt of another kind or task has None in a list.
+    asked: the prompts, all tasks or all word problems. A prompt of another part has None in a list.
     """
-    valid = [float(tasks.is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
-    return by_task(asked, valid)
+    valid = [float(is_valid(prompt, answer)) for prompt, answer in zip(asked, answers, strict=True)]
+    return by_part(asked, valid)
+
+
+def is_valid(prompt: str, answer: str) -> bool:
+    """Whether an answer to a generated prompt is right, by its rule."""
+    rule = problems if problems.is_problem(prompt) else tasks
+    return rule.is_valid(prompt, answer)
+
+
+def by_part(asked: list[str], valid: list[float | None]) -> dict[str, list[float | None]]:
+    """Valid answers by metric: of word problems by depth, of tasks by kind and task. valid: None where nobody can
+    say."""
+    return (by_depth if asked and problems.is_problem(asked[0]) else by_task)(asked, valid)
+
+
+def by_depth(asked: list[str], valid: list[float | None]) -> dict[str, list[float | None]]:
+    """Valid answers to word problems by metric: over all, and by depth."""
+    depths = [None if value is None else problems.depth_of(prompt) for prompt, value in zip(asked, valid, strict=True)]
+    values = {"accuracy": valid}
+    for depth in problems.DEPTHS:
+        values[f"accuracy_depth_{depth}"] = [v if own == depth else None for v, own in zip(valid, depths, strict=True)]
+    return values
 
 
 def of_diversity(rows: list[Row]) -> dict:
@@ -75,8 +97,8 @@ def diversity_of_row(row: Row) -> dict[str, float | None]:
 
 def of_tasks(rows: list[Row]) -> dict:
     """`accuracy` as fields of a record `Scores`."""
-    valid, reasons = each(rows, lambda row: float(tasks.is_valid(row.prompt, row.text)))
-    return {"values": by_task([row.prompt for row in rows], valid), "not_scored": reasons}
+    valid, reasons = each(rows, lambda row: float(is_valid(row.prompt, row.text)))
+    return {"values": by_part([row.prompt for row in rows], valid), "not_scored": reasons}
 
 
 def by_task(asked: list[str], valid: list[float | None]) -> dict[str, list[float | None]]:

@@ -8,6 +8,7 @@ each round), `NAME_ci_low` and `NAME_ci_high` (the bounds of its 95 % interval).
 
 from collections.abc import Iterable
 
+from bench.data.problems import DEPTHS
 from bench.data.tasks import TASKS
 from bench.records.agreement import AGES, after
 from bench.records.metric import Metric
@@ -181,14 +182,17 @@ LIKELIHOOD = (
 
 ACCURACY = (
     Metric("quality/accuracy", "1", "accuracy", 3,
-           "share of valid answers to generated tasks, checked by rule, with Wilson's interval: the primary metric of"
-           " the pocket pair", "valid answers / prompts", paper_heading="all", paper_digits=2),
+           "share of valid answers to generated tasks or word problems, checked by rule, with Wilson's interval: the"
+           " primary metric of the pocket pair", "valid answers / prompts", paper_heading="all", paper_digits=2),
     Metric("quality/accuracy_one_answer", "1", "one answer", 3, "the same of tasks that have one right answer",
            "valid answers / prompts", paper_digits=2),
     Metric("quality/accuracy_many_answers", "1", "many answers", 3, "the same of tasks that have many right answers",
            "valid answers / prompts", paper_digits=2),
     *(Metric(f"quality/accuracy_{task}", "1", task, 2, f"the same of the task `{task}` alone",
              "valid answers / prompts") for task in TASKS),
+    *(Metric(f"quality/accuracy_depth_{depth}", "1", f"{depth} lines", 2,
+             f"the same of word problems whose working has {depth} lines alone",
+             "valid answers / prompts") for depth in DEPTHS),
 )  # fmt: skip
 
 AGREEMENT = (

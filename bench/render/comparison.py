@@ -10,7 +10,7 @@ from bench.analysis.noise import floor_of
 from bench.analysis.runs import estimate_of, setting_of
 from bench.common import cross_over
 from bench.common.stats import Estimate
-from bench.data import tasks
+from bench.data import problems, tasks
 from bench.models import kinds
 from bench.records.catalogue import columns
 from bench.render import noise, parity, wording
@@ -27,7 +27,15 @@ COLUMNS = MEASURES | columns((
     "quality/bertscore_f1_mpnet", "quality/judge_perplexity", "quality/entropy", "quality/distinct_2",
     "quality/repetition", "quality/mean_length", "quality/not_scored",
 ))  # fmt: skip
-TASK_COLUMNS = columns(f"quality/accuracy_{task}" for task in tasks.TASKS)
+# The parts that accuracy is told of beside the whole, by what a comparison is about.
+PART_COLUMNS = {
+    "tasks": columns(f"quality/accuracy_{task}" for task in tasks.TASKS),
+    "problems": columns(f"quality/accuracy_depth_{depth}" for depth in problems.DEPTHS),
+}
+PART_TITLES = {
+    "tasks": "accuracy by task; positions depend on each other from shuffle on",
+    "problems": "accuracy by depth: how many lines the working has",
+}
 
 
 def table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]]) -> pd.DataFrame:

@@ -1,16 +1,18 @@
-"""A prompt and a task with every model's answer, in the terminal."""
+"""A prompt, a task and a word problem with every model's answer, in the terminal."""
 
-from bench.analysis.comparison import Comparison, comparisons, main_of
+from bench.analysis.comparison import KINDS_OF_CELLS, Comparison, comparisons, main_of
 from bench.analysis.noise import judge
 from bench.analysis.study import Study
 from bench.common.errors import BadInput
 from bench.data import tasks
+from bench.quality import text_scores
 
 
 def print_samples(study: Study) -> None:
-    """A prompt and a task with each model's answer at each of its step counts. Raises BadInput if there is none."""
+    """A prompt, a task and a word problem with each model's answer at each of its step counts. Raises BadInput if there
+    is none."""
     every = comparisons(judge(study))
-    chosen = [comparison for about in ("answers", "tasks") if (comparison := main_of(every, about))]
+    chosen = [comparison for about in KINDS_OF_CELLS if (comparison := main_of(every, about))]
     were_printed = [print_answers(study, comparison) for comparison in chosen]
     if not any(were_printed):
         raise BadInput(
@@ -32,8 +34,8 @@ def print_answers(study: Study, comparison: Comparison) -> bool:
             print(f"PROMPT     {generation['prompt']}\nREFERENCE  {generation['reference']}\n")
         steps = f" {run['steps']:.0f} steps" if run["steps"] == run["steps"] else ""
         text = generation["text"] or "(empty)"
-        if comparison.about == "tasks":
-            text += "   (valid)" if tasks.is_valid(generation["prompt"], generation["text"]) else "   (not valid)"
+        if comparison.is_checked:
+            text += "   (valid)" if text_scores.is_valid(generation["prompt"], generation["text"]) else "   (not valid)"
         print(f"{(run['model'] + steps).upper()}\n{text}\n")
         is_first = False
     return not is_first
@@ -41,7 +43,7 @@ def print_answers(study: Study, comparison: Comparison) -> bool:
 
 def chosen_generation(generations: list[dict], about: str) -> dict:
     """The first generation; of tasks the first with many right answers, where a task has them."""
-    if about == "answers":
+    if about != "tasks":
         return generations[0]
     return next((generation for generation in generations if has_many_answers(generation["prompt"])), generations[0])
 

@@ -85,10 +85,10 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
         wording.weights_label(comparison.every).upper(),
         render_comparison.table(rows, render_comparison.COLUMNS).to_string(index=False),
     ]
-    if comparison.about == "tasks":
+    if comparison.is_checked:
         without_flags = own.assign(flags="")  # they are about times
-        table = render_comparison.table(without_flags, render_comparison.TASK_COLUMNS)
-        parts.append("\naccuracy by task; positions depend on each other from shuffle on")
+        table = render_comparison.table(without_flags, render_comparison.PART_COLUMNS[comparison.about])
+        parts.append(f"\n{render_comparison.PART_TITLES[comparison.about]}")
         parts.append(table.to_string(index=False))
     parts += wording.scoring_sentences(rows)
     parts += render_comparison.verdict(comparison)

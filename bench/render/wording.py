@@ -101,8 +101,9 @@ def comparison_title(comparison: Comparison) -> str:
     run = comparison.every.iloc[0]
     temperature = temperature_of(run)
     parts = [
-        f"{run['prompts']:.0f} {'tasks' if comparison.about == 'tasks' else 'prompts'}",
+        f"{run['prompts']:.0f} {comparison.about if comparison.is_checked else 'prompts'}",
         f"{run['gen_length']:.0f} tokens",
+        blocks_words(comparison) if comparison.about == "problems" else "",
         stop_words(comparison.every),
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
@@ -110,6 +111,11 @@ def comparison_title(comparison: Comparison) -> str:
         engine_and_head(engine_of(run), heads_of(comparison.every)),
     ]
     return ", ".join(filter(None, parts))
+
+
+def blocks_words(comparison: Comparison) -> str:
+    """ "blocks of 32": those that the runs of a comparison are written in; empty where none is."""
+    return "" if comparison.diffusion.empty else f"blocks of {comparison.diffusion.iloc[0]['block_length']:.0f}"
 
 
 def scaling_title(scaling: Scaling) -> str:

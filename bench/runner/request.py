@@ -213,7 +213,7 @@ def check_use(request: Request, grids: dict[str, GridFile]) -> None:
         takers = asked_for if name in OVERRIDES_OF_ALSO else own
         if not any(depends_on(file, name) for file in takers):
             raise BadInput(f"{OPTIONS[name]}: no cell of these grids depends on it; leave it out")
-    if request.prompts_file and all(file.source == "tasks" for file in asked_for):
+    if request.prompts_file and all(file.is_generated for file in asked_for):
         raise BadInput(
             f"PROMPTS_FILE={request.prompts_file}: the tasks are made by rule and take no prompts from a file"
         )
@@ -286,7 +286,7 @@ def applies(file: GridFile, pair: PairFile, prompts_file: str | None) -> bool:
     random weights do not; a reference for every prompt."""
     from bench.data import prompts
 
-    if file.source == "tasks":
+    if file.is_generated:
         return "accuracy" in pair.metrics
     if "eos" in file.stops and pair.has_random_weights:
         return False

@@ -24,7 +24,8 @@ STOPS = {"eos": "natural end", "length": "forced length", "references": "answers
 ENDS = "ends"  # the kind of cells that differ in how answers end; they are timed and never scored
 IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and tokenizer, and the prompts' token ids
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
-OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "sentinel", "accuracy")
+OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "problems", "sentinel", "accuracy")
+CHECKED = ("tasks", "problems")  # kinds of cells with generated prompts whose answers are checked by rule
 TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
 WARMUP_PASSES = 3  # short passes before a cell's calls are timed
 WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
@@ -118,7 +119,8 @@ class Cell:
         parts = [
             kinds.label_of(self.model),
             self.decoder_label,
-            "tasks" if self.kind == "tasks" else "",
+            self.kind if self.kind in CHECKED else "",
+            f"blocks of {self.block_length}" if self.kind == "problems" and self.block_length else "",
             f"{self.task}, template {self.template}" if self.task else "",
             STOPS[self.stop] if self.kind == ENDS else "",
             *((f"{self.gen_length} tokens", f"batch {self.batch_size}") if self.kind not in OF_ONE_SHAPE else ()),

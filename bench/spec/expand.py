@@ -68,14 +68,15 @@ def prompts_for(spans: list[GridFile], pair: PairFile, prompts_file: str | None)
     """The longest prompt set that grids of each kind of prompts ask for. Raises BadInput where tasks do not apply."""
     encoders = {kind: files.encode for kind, files in pair.models.items()}
     limits = pair.prompts.max_prompt_tokens, pair.prompts.min_reference_chars
-    names = {"pair": prompts_file or pair.prompts.source, "tasks": "tasks"}
+    names = {"pair": prompts_file or pair.prompts.source} | {name: name for name in prompts.GENERATED}
     counts: dict[Wanted, int] = {}
     for span in spans:
         wanted = wanted_of(span)
         counts[wanted] = max(span.prompts, counts.get(wanted, 0))
-    if any(source == "tasks" for source, *_ in counts) and "accuracy" not in pair.metrics:
+    generated = [source for source, *_ in counts if source in prompts.GENERATED]
+    if generated and "accuracy" not in pair.metrics:
         declared = ", ".join(pair.metrics) or "none"
-        raise BadInput(f"tasks: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
+        raise BadInput(f"{generated[0]}: pair {pair.name} does not declare the metric accuracy (declared: {declared})")
     return {
         (source, tokens, with_references): prompts.exact(names[source], count, tokens, encoders, with_references)
         if tokens

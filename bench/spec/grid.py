@@ -38,7 +38,7 @@ class GridFile(Strict):
     """configs/grids/NAME.yaml: what to span. Lists are axes."""
 
     kind: str
-    source: Literal["pair", "tasks"] = "pair"  # of the prompts: the pair's own, or generated tasks
+    source: Literal["pair", "tasks", "problems"] = "pair"  # of the prompts: the pair's own, or generated
     model: ModelOfPair | Annotated[list[ModelOfPair], Field(min_length=1)]  # a kind, or a role in the pair
     gen_length: Axis = 128
     block_length: Axis = 32
@@ -89,16 +89,21 @@ class GridFile(Strict):
         """Refuse settings under which text has no quality where answers are free to end, since they would be scored."""
         stops = self.stops
         for name in ("prompt_tokens", "calls"):
-            if getattr(self, name) is not None and (stops - NOT_SCORED or self.source == "tasks"):
+            if getattr(self, name) is not None and (stops - NOT_SCORED or self.is_generated):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length, or references")
         for name in ("steps_timed", "tokens_timed"):
-            if getattr(self, name) is not None and (stops - FORCED or self.source == "tasks"):
+            if getattr(self, name) is not None and (stops - FORCED or self.is_generated):
                 raise ValueError(f"{name}: such cells are timed, not scored; it needs stop: length")
         if self.whole == "ends" and self.peaks_only:
             raise ValueError("whole: ends checks times, and peaks_only asks for none; it is true or false there")
         if self.fill != "own" and stops - FORCED:
             raise ValueError("fill: weights of other values are timed, not scored; it needs stop: length")
         return self
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its prompts are generated, and their answers checked by rule."""
+        return self.source != "pair"
 
     @property
     def stops(self) -> set[str | None]:

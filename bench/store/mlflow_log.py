@@ -15,7 +15,7 @@ from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
 from bench.records.settings import Agreement, HumanReferences, Likelihood, Settings
 from bench.records.types import Round
-from bench.spec.cell import ENDS, STOPS, Cell
+from bench.spec.cell import CHECKED, ENDS, STOPS, Cell
 from bench.store import shown_scores, text_size
 from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
@@ -142,7 +142,7 @@ def run_name(cell: Settings) -> str:
         beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""
         return ", ".join(filter(None, (f"sentinel {cell.twin}, {cell.model}", engine, beside)))
     steps = "" if cell.steps is None else f" {cell.steps} steps"
-    what = "tasks" if cell.kind == "tasks" else f"{cell.gen_length} tokens"
+    what = cell.kind if cell.kind in CHECKED else f"{cell.gen_length} tokens"
     if cell.task:
         what = f"{cell.task}, template {cell.template}"
     return ", ".join(filter(None, (f"{cell.model}{steps}", what, *unusual_settings(cell), engine)))

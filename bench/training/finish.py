@@ -1,6 +1,7 @@
 """Makes a trained pair complete: configurations, tokenizer, and the facts of the model card.
 
-The facts are likelihood on held-out text and accuracy on the generated tasks, measured by the benchmark's own code.
+The facts are likelihood on held-out text and accuracy on the generated tasks and word problems, measured by the
+benchmark's own code.
 """
 
 import json
@@ -26,6 +27,10 @@ TASK_ITEMS = 300  # test items that accuracy is measured on
 TASK_BATCH = 100  # items in one call
 TASK_STEPS = (1, 2, 4, 8, 16, 32)  # denoising steps of LLaDA
 TASK_TOKENS = 32  # of an answer, and of LLaDA's only block
+PROBLEM_ITEMS = 250  # word problems of the test side, as many of each depth
+PROBLEM_TOKENS = 96  # of an answer
+PROBLEM_BLOCKS = (8, 32, 96)  # tokens of LLaDA's blocks
+PROBLEM_STEPS = (12, 24, 48, 96)
 
 
 def write_configs(recipe: Recipe, out: Path) -> None:
@@ -86,10 +91,25 @@ def accuracy(kind: str, out: Path, count: int, device: str) -> dict[str, dict[st
     questions = [prompt for prompt, _ in prompts.task_items(count)]
     by_steps = {}
     for steps in TASK_STEPS if kinds.has_steps(kind) else (None,):
-        adapter.load(task_cell(kind, out, steps, count, device))
+        adapter.load(checked_cell("tasks", kind, out, count, device, TASK_TOKENS, steps, TASK_TOKENS))
         values = text_scores.accuracy(questions, answers(adapter, questions, str(out / "tokenizer")))
         by_steps[str(steps or "-")] = {name: mean_of_scored(scores) for name, scores in values.items()}
     return by_steps
+
+
+def problem_accuracy(kind: str, out: Path, count: int, device: str) -> list[dict]:
+    """Share of right answers to `count` word problems, in all and by depth, at each block length and step count (None
+    for LLaMA)."""
+    adapter = registry.create(kind)
+    questions = [prompt for prompt, _ in prompts.problem_items(count)]
+    ways = [(block, steps) for block in PROBLEM_BLOCKS for steps in PROBLEM_STEPS]
+    rows = []
+    for block, steps in ways if kinds.has_steps(kind) else [(None, None)]:
+        adapter.load(checked_cell("problems", kind, out, count, device, PROBLEM_TOKENS, steps, block))
+        values = text_scores.accuracy(questions, answers(adapter, questions, str(out / "tokenizer")))
+        scores = {name: mean_of_scored(scores) for name, scores in values.items()}
+        rows.append({"block_length": block, "steps": steps} | scores)
+    return rows
 
 
 def answers(adapter: registry.Adapter, questions: list[str], tokenizer: str) -> list[str]:
@@ -109,12 +129,14 @@ def mean_of_scored(scores: list[float | None]) -> float:
     return round(sum(scored) / len(scored), 3)
 
 
-def task_cell(kind: str, out: Path, steps: int | None, count: int, device: str) -> Cell:
-    """The settings under which the adapters answer tasks, as in the grid `tasks` but batched."""
-    diffusion = {"steps": steps, "block_length": TASK_TOKENS, "remasking": "low_confidence"} if steps else {}
+def checked_cell(
+    grid: str, kind: str, out: Path, count: int, device: str, tokens: int, steps: int | None, block: int | None
+) -> Cell:
+    """The settings under which the adapters answer generated prompts, as in the grid of that name but batched."""
+    diffusion = {"steps": steps, "block_length": block, "remasking": "low_confidence"} if steps else {}
     return unlisted_cell(
-        "tasks", kind, device, pair="pocket", weights=str(out / kind), tokenizer=str(out / "tokenizer"),
-        gen_length=TASK_TOKENS, batch_size=TASK_BATCH, prompts=count, stop="eos", **diffusion,
+        grid, kind, device, pair="pocket", weights=str(out / kind), tokenizer=str(out / "tokenizer"),
+        gen_length=tokens, batch_size=TASK_BATCH, prompts=count, stop="eos", **diffusion,
     )  # fmt: skip
 
 
@@ -128,6 +150,7 @@ def facts(kind: str, out: Path, texts: list[str], count: int, device: str) -> di
         "stages": json.loads((out / f"{kind}-training.json").read_text()),
         "bits_per_byte": likelihood(files, texts, count, device),
         "accuracy": accuracy(kind, out, TASK_ITEMS, device),
+        "problems": problem_accuracy(kind, out, PROBLEM_ITEMS, device),
     }
 
 

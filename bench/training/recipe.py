@@ -36,8 +36,9 @@ class Shape:
 class Optimizer:
     """How a model is optimised.
 
-    batch_rows, task_rows, problem_rows: rows of text, of tasks and of word problems in one step, by device and model. adamw_lr: peak learning rate of
-    embeddings and norms, and of all parameters where muon_lr is 0. muon_lr: that of the blocks' matrices.
+    batch_rows, task_rows, problem_rows: rows of text, of tasks and of word problems in one step, by device and model.
+    adamw_lr: peak learning rate of embeddings and norms, and of all parameters where muon_lr is 0. muon_lr: that of the
+    blocks' matrices.
     weight_decay: of those matrices. warmup: share of the budget in which the rate rises. clip_norm: most norm of all
     gradients together.
     """
@@ -61,10 +62,9 @@ class Recipe:
     """All that decides what the pair becomes, but for the text.
 
     vocabulary: entries of the tokenizer. prompt_tokens, answer_tokens: the longest prompt and answer of a row of text.
-    task_items: generated items that are trained on. task_shares: how often a task comes in each turn, where that is not
-    once. task_prompt_tokens, task_answer_tokens: the longest prompt and answer of an item. problem_items: generated word
-    problems that are trained on. problem_prompt_tokens, problem_answer_tokens: the longest prompt and answer of a
-    problem. minutes: the budget by device and model.
+    task_items, problem_items: generated items of tasks, and word problems, that are trained on. task_shares: how often
+    a task comes in each turn, where that is not once. task_prompt_tokens, task_answer_tokens, problem_prompt_tokens,
+    problem_answer_tokens: the longest prompt and answer of an item. minutes: the budget by device and model.
     """
 
     seed: int

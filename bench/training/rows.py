@@ -2,7 +2,8 @@
 
 A row is a prompt and an answer. There are four kinds: a question with the start of its answer, in the chat form that
 the benchmark uses; plain text, where 64 tokens inside a long answer are followed by the next 128; a generated task with
-a right answer; and a generated word problem with its working. Rows are stored in `.cache/pair/` and never committed, since the text is not ours.
+a right answer; and a generated word problem with its working. Rows are stored in `.cache/pair/` and never committed,
+since the text is not ours.
 """
 
 import itertools

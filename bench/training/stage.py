@@ -28,8 +28,8 @@ class Stage:
 def run(recipe: Recipe, stage: Stage) -> dict:
     """Train a model, save it, and add this stage to the facts beside it; returns the stage's facts.
 
-    A later stage of the same model keeps the facts of the earlier ones. Facts: minutes, device, name of the card, steps, tokens, epochs,
-    task_epochs and problem_epochs, the settings, and the curve of held-out losses.
+    A later stage of the same model keeps the facts of the earlier ones. Facts: minutes, device, name of the card,
+    steps, tokens, epochs of the three kinds of rows, the settings, and the curve of held-out losses.
     """
     prepare(recipe, CACHE)
     model, progress = train(stage.model, recipe, 60 * stage.minutes, stage.device, stage.start_from)
@@ -52,8 +52,9 @@ def run(recipe: Recipe, stage: Stage) -> dict:
 
 
 def earlier_stages(stage: Stage, file: Path) -> list[dict]:
-    """Facts of the stages before this one: those in the file, or those on the card of the model that it goes on from."""
+    """Facts of the stages before this one: those in the file, or on the card of the model that is trained on."""
     if file.is_file():
         return json.loads(file.read_text())
-    is_same_model = stage.start_from is not None and stage.start_from.name == stage.model
-    return json.loads((stage.start_from.parent / "card.json").read_text())[stage.model]["stages"] if is_same_model else []
+    if stage.start_from is None or stage.start_from.name != stage.model:
+        return []
+    return json.loads((stage.start_from.parent / "card.json").read_text())[stage.model]["stages"]

@@ -72,8 +72,8 @@ def train(
 ) -> tuple[LlamaForCausalLM, Progress]:
     """Train one model for a wall-clock budget; the learning rate follows the budget down to zero.
 
-    kind: llama or llada. device: cuda or cpu. start_from: directory of a model of the same shape, of either kind, to go on
-    from.
+    kind: llama or llada. device: cuda or cpu. start_from: directory of a model of the same shape, of either kind, that
+    is trained on.
     """
     torch.manual_seed(recipe.seed)
     data = Data.load(kind, recipe, device)
