@@ -117,9 +117,9 @@ token a digit. Weights are bfloat16 safetensors: LLaMA in Hugging Face's format,
 
 LLaDA starts from the weights of LLaMA after its stage 1 and goes on with its own SFT loss (answers padded with EOS, the
 padding scored), as DiffuLLaMA (arXiv 2410.17891) and Dream (arXiv 2508.15487) do; it gets more time, since diffusion
-can use many more epochs of the same text: *each model at its best*. The last model of the table is the comparison *at equal
-budget*: a LLaDA from scratch for LLaMA's minutes. Stage 2 of each model brought the word problems, beside more of the
-same text and tasks. The rate falls linearly to zero in each stage. Settings:
+can use many more epochs of the same text: *each model at its best*. The last model of the table is the comparison *at
+equal budget*: a LLaDA from scratch for all of LLaMA's minutes. Stage 2 of each model brought the word problems, beside
+more of the same text and tasks. The rate falls linearly to zero in each stage. Settings:
 
 {settings}
 

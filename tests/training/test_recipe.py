@@ -30,7 +30,7 @@ def test_the_shipped_card_is_written_from_its_facts():
         ("seed: 0", "seed: 0\nsede: 1", "sede: no such key; known keys: seed, "),
         ("  clip_norm: 1.0", "", "optimizer: clip_norm is missing"),
         ("weight_decay: 0.05", "weight_decay: -1", "optimizer: weight_decay: -1: expected a number, 0 or more"),
-        ("  cpu: {llama: 20, llada: 90}", "", "minutes: cpu: llama: None: expected a number, 0 or more"),
+        ("  cpu: {llama: 40, llada: 180}", "", "minutes: cpu: llama: None: expected a number, 0 or more"),
         ("{lookup: 4, split: 4}", "[lookup]", "task_shares: expected a mapping of names to whole numbers"),
         ("seed: 0", "seed: [", "not valid YAML"),
     ],

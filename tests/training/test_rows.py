@@ -24,6 +24,17 @@ def test_generated_items_are_the_same_on_any_machine(monkeypatch):
     assert hashlib.sha256(content).hexdigest()[:16] == "bdc843844af2ecd0"
 
 
+def test_generated_problems_are_the_same_on_any_machine_and_none_is_longer_than_the_recipe_allows(monkeypatch):
+    monkeypatch.setattr(rows, "CHUNK", 200)
+    made = rows.problem_chunk(TOKENIZER, RECIPE, 1)
+    assert made.ids.shape == (200, RECIPE.problem_prompt_tokens + RECIPE.problem_answer_tokens)
+    content = made.ids.tobytes() + made.prompt_lengths.tobytes() + made.answer_lengths.tobytes()
+    assert hashlib.sha256(content).hexdigest()[:16] == "9b660f32abbac3dc"
+    shorter = rows.problem_chunk(TOKENIZER, replace(RECIPE, problem_prompt_tokens=60), 1)
+    assert 0 < len(shorter.ids) < 200
+    assert shorter.prompt_lengths.max() <= 60
+
+
 def test_an_item_that_the_recipe_would_cut_is_refused(monkeypatch):
     monkeypatch.setattr(rows, "CHUNK", 50)
     with pytest.raises(ValueError, match="longer than the recipe's task_prompt_tokens"):
