@@ -11,7 +11,7 @@ from bench.adapters.base import left_pad
 from bench.common.dtypes import EIGHT_BITS
 from bench.common.errors import BadInput
 from bench.cost import peak_memory
-from bench.models import checkpoint
+from bench.models import checkpoint, eight_bits
 from bench.spec import expand, grid, pair
 from tests.conftest import make_cell
 
@@ -98,3 +98,17 @@ def test_eight_bits_are_refused_when_the_grid_is_read_where_torchao_is_missing(m
 def test_an_unknown_dtype_is_refused_by_name(dtype):
     with pytest.raises(BadInput, match="dtype"):
         grid.read_grid("sweep", {"dtype": dtype})
+
+
+@needs_torchao
+@pytest.mark.parametrize("dtype", EIGHT_BITS)
+def test_making_eight_bits_leaves_the_rest_of_the_process_as_it_is(dtype):
+    """torchao would else turn on a search of inductor's, and let products of float32 be less exact."""
+    from torch._inductor import config
+
+    def settings() -> tuple:
+        return config.coordinate_descent_tuning, config.force_fuse_int_mm_with_mul, torch.get_float32_matmul_precision()
+
+    before = settings()
+    eight_bits.quantised(torch.randn(64, 64, dtype=torch.bfloat16), dtype)
+    assert settings() == before
