@@ -213,6 +213,21 @@ def main_of(every: list[Comparison], about: str) -> Comparison | None:
     return next((comparison for comparison in every if comparison.about == about), None)
 
 
+def by_block(every: list[Comparison], about: str) -> list[Comparison]:
+    """The largest comparison about something, and those that differ from it in LLaDA's block length alone; shorter
+    blocks first."""
+    largest = main_of(every, about)
+    if largest is None or largest.diffusion.empty:
+        return [] if largest is None else [largest]
+    same = [name for name in SAME if name != "block_length"]
+    alike = [
+        candidate for candidate in every
+        if candidate.about == about and not candidate.diffusion.empty
+        and not like(candidate.diffusion.head(1), largest.diffusion.iloc[0], same).empty
+    ]  # fmt: skip
+    return sorted(alike, key=lambda comparison: comparison.diffusion.iloc[0]["block_length"])
+
+
 def ratio_at(comparison: Comparison, steps: float, metric: str) -> stats.Estimate:
     """The diffusion model's latency or throughput at some steps over the autoregressive model's, paired by round."""
     return stats.typical_over_rounds(amounts_of(comparison, metric).ratios_at(steps))

@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
-from bench.analysis.comparison import Comparison, main_of
+from bench.analysis.comparison import Comparison, by_block
 from bench.analysis.decoder_places import Place
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
@@ -97,9 +97,11 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
 
 
 def print_headlines(findings: Findings) -> None:
-    """The largest comparison of answers and that of tasks, and how the models compare in each scaling group."""
+    """The largest comparisons of answers, of tasks and of word problems, with those that differ from them in the block
+    length alone, and how the models compare in each scaling group."""
     for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
-        print_comparison(findings.study, main_of(findings.comparisons, about))
+        for comparison in by_block(findings.comparisons, about):
+            print_comparison(findings.study, comparison)
     for scaling in findings.scalings:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")
