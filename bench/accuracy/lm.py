@@ -18,6 +18,7 @@ from lm_eval.models.utils import postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from bench.accuracy import likelihood
+from bench.accuracy.keys import Key, key_of
 from bench.accuracy.likelihood import Estimator, LogLikelihood, Pair
 from bench.accuracy.texts import Texts, hash_of
 from bench.adapters.contract import Adapter, check
@@ -27,11 +28,6 @@ from bench.records.items import Item
 from bench.spec.cell import Cell
 
 SEEDS = 1 << 31  # seeds are below this
-Key = tuple[int, int]  # of a request: the number of its question, and its own among those of the question
-
-
-def key_of(request: Instance) -> Key:
-    return request.doc_id, request.idx
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Answer:
     is_greedy: bool | None = None
 
 
-Take = Callable[[Instance, Answer], None]
+Take = Callable[[list[tuple[Instance, Answer]]], None]  # of the requests that were answered together
 
 
 def cut_text(text: str, request: Instance) -> str:
@@ -58,7 +54,7 @@ def cut_text(text: str, request: Instance) -> str:
 
 
 class BenchLM(TemplateLM):
-    """A cell's model. `take` puts each answer on record at once, and into `done`."""
+    """A cell's model. `take` puts the answers of each call on record at once, and into `done`."""
 
     def __init__(
         self, cell: Cell, texts: Texts, load: Callable[[Cell], Adapter], take: Take, done: dict[Key, Item],
@@ -114,9 +110,10 @@ class BenchLM(TemplateLM):
             check(self.cell, output, timing.marks, adapter.special())
             seconds = timing.latency_ms / 1e3 / len(batch)
             rows = zip(batch, output.sequences.tolist(), output.kept, strict=True)
-            for (request, _), sequence, kept in rows:
-                text = self.texts.decode(sequence[:kept])
-                self.take(request, Answer(seconds, len(batch), text, kept, output.nfe))
+            texts = [(request, kept, self.texts.decode(sequence[:kept])) for (request, _), sequence, kept in rows]
+            self.take([
+                (request, Answer(seconds, len(batch), text, kept, output.nfe)) for request, kept, text in texts
+            ])  # fmt: skip
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         self.score(self.missing(requests), lambda request: [self.pair_of(*request.args)])
@@ -159,8 +156,10 @@ class BenchLM(TemplateLM):
             watch = Stopwatch(self.cell.device)
             results, timing = watch.time(lambda mark, pairs=pairs: iter(self.likelihoods(adapter, pairs)))
             seconds = timing.latency_ms / 1e3 / len(batch)
-            for request, of_request in batch:
-                self.take(request, total(list(islice(results, len(of_request))), seconds, len(batch)))
+            self.take([
+                (request, total(list(islice(results, len(of_request))), seconds, len(batch)))
+                for request, of_request in batch
+            ])  # fmt: skip
 
     def likelihoods(self, adapter: Adapter, pairs: list[Pair]) -> list[LogLikelihood]:
         """The likelihood of each pair by the cell's model."""
