@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby, islice
 
 import torch
@@ -18,7 +17,7 @@ from lm_eval.models.utils import postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from bench.accuracy import likelihood
-from bench.accuracy.keys import Key, key_of
+from bench.accuracy.answers import Answer, Key, key_of
 from bench.accuracy.likelihood import Estimator, LogLikelihood, Pair
 from bench.accuracy.texts import Texts, hash_of
 from bench.adapters.contract import Adapter, check
@@ -28,22 +27,6 @@ from bench.records.items import Item
 from bench.spec.cell import Cell
 
 SEEDS = 1 << 31  # seeds are below this
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a request was answered, as a record has it (bench/records/items.py)."""
-
-    seconds: float
-    rows: int
-    text: str | None = None
-    tokens: int | None = None
-    nfe: int | None = None
-    log_likelihood: float | None = None
-    standard_error: float | None = None
-    is_greedy: bool | None = None
-
-
 Take = Callable[[list[tuple[Instance, Answer]]], None]  # of the requests that were answered together
 
 

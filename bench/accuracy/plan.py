@@ -14,7 +14,7 @@ from bench.models.engines import ENGINES
 from bench.runner import estimate
 
 if TYPE_CHECKING:
-    from bench.accuracy.keys import Key
+    from bench.accuracy.answers import Key
     from bench.records.items import Item
     from bench.records.merge import CellRecords
 

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.accuracy import score
+from bench.accuracy.answers import Answer, Key, key_of, key_of_item
 from bench.accuracy.cells import Asked
-from bench.accuracy.keys import Key, key_of, key_of_item
 from bench.accuracy.texts import hash_of
 from bench.common import provenance
 from bench.common.errors import BadInput
@@ -24,7 +24,6 @@ from bench.store.sink import Sink
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
-    from bench.accuracy.lm import Answer
     from bench.adapters.contract import Adapter
 
 
@@ -111,9 +110,9 @@ class Recorder:
 
     def answer_of(self, request: Instance, item: Item) -> Any:
         """What lm-eval is given of an item."""
-        from bench.accuracy.lm import cut_text
-
         if item.text is not None:
+            from bench.accuracy.lm import cut_text
+
             return cut_text(item.text, request)
         if self.asked.task.OUTPUT_TYPE == score.ROLLING:
             return item.log_likelihood
