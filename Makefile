@@ -104,7 +104,7 @@ reads_samples = PAIR STUDY
 reads_restore = STUDY
 reads_verify = PAIR DEVICE MODEL GOLDEN
 reads_agreement = PAIR DEVICE MODEL STUDY PROMPTS DTYPE
-reads_doctor = DEVICE
+reads_doctor = PAIR DEVICE MODEL
 reads_selfcheck = DEVICE ROUNDS
 reads_tenant-check = PAIR
 
@@ -289,8 +289,8 @@ agreement: setup ## does LLaDA with a cache say what LLaDA says? does a lower pr
 	@$(PY) -m bench.agreement --pair "$(PAIR)" --device "$(DEVICE)" --prompts "$(PROMPTS)" $(study_option) $(model_option) \
 		$(if $(DTYPE),--dtype "$(DTYPE)")
 
-doctor: setup ## is this machine ready? one line and one fix each
-	@$(PY) -m bench.doctor --device "$(DEVICE)"
+doctor: setup ## is this machine ready? do the models of PAIR load?
+	@$(PY) -m bench.doctor --pair "$(PAIR)" --device "$(DEVICE)" $(model_option)
 
 selfcheck: setup ## can the numbers of this machine be believed?
 	@$(PY) -m bench.selfcheck --device "$(DEVICE)" --rounds "$(ROUNDS)"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.accuracy import harness, recipe, sandbox
+from bench.accuracy.answers import Key, key_of
 from bench.accuracy.recipe import SHOTS, Recipe
 from bench.accuracy.texts import Texts, hash_of
 from bench.common.errors import BadInput
@@ -62,24 +63,30 @@ class Asked:
     def requests(self) -> list[Instance]:
         return self.task.instances
 
+    @property
+    def keys(self) -> set[Key]:
+        """The keys of all requests, under which their answers are on record."""
+        return {key_of(request) for request in self.requests}
+
 
 def resolve(request: Request, pair: PairFile, device: str) -> list[Asked]:
     """All cells that are asked for, those of a model together. Raises BadInput before any model loads."""
-    harness.check_installed()
     if pair.has_random_weights:
         raise BadInput(f"pair {pair.name}: random weights have no accuracy; give a pair of trained models")
     if request.may_run_code:
         sandbox.check_can_run()
     recipes = {name: recipe.read(name, request.task_path) for name in request.tasks}
-    files = harness.task_files(request.task_path)
-    places = {name: harness.find(of_task.lm_eval_task, files, str(file)) for name, (of_task, file) in recipes.items()}
+    for name, (of_task, _) in recipes.items():
+        templates_of(request, of_task, name)
+    harness.check_installed()
+    index = harness.read_index(request.task_path)
+    places = {name: harness.find(of_task.lm_eval_task, index, str(file)) for name, (of_task, file) in recipes.items()}
     for name, place in places.items():
         harness.check_code(harness.facts_of(place), name, request.may_run_code)
     pair = fetch(pair)
     rules.check_engines([rules.Asked("ENGINE", [request.engine], list(pair.models))])
-    for name, (of_task, file) in recipes.items():
+    for of_task, file in recipes.values():
         check_form(of_task, pair, file)
-        templates_of(request, of_task, name)
     asked = [
         each
         for kind in pair.models

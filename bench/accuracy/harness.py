@@ -14,6 +14,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 INDEX = Path(".cache/harness")  # lm-eval reads 13,000 files to list its tasks, 15 s on two cores: once a version
 FILES = ("json", "csv", "parquet", "text", "arrow")  # loaders of data sets that need no hub
 SPLITS = {"test_split": "test", "validation_split": "validation", "training_split": "train", "fewshot_split": "train"}
+MOST_NAMES = 6  # tasks of a group that a message names
 FEWSHOT_SEED = 1234  # lm-eval's own, by which it draws worked examples
 ONE_NUMBER = ("generate_until", "loglikelihood", "loglikelihood_rolling", "multiple_choice")
 
@@ -51,32 +53,76 @@ def check_installed() -> None:
     task.tqdm = partial(tqdm, disable=True)  # of the requests that it makes; it takes no word for that
 
 
-def task_files(folder: Path | None) -> dict[str, Path]:
-    """The file of every task by its name: lm-eval's own, and those of a folder of the user's, which come first."""
-    file = INDEX / f"tasks-{version('lm_eval')}.json"
-    kept = json.loads(file.read_text()) if file.is_file() else {}
-    own = {name: Path(path) for name, path in kept.items()}
-    if not own or not next(iter(own.values())).is_file():  # never listed, or lm-eval lies elsewhere now
+@dataclass(frozen=True)
+class Index:
+    """What lm-eval knows by name. tasks: the file of each task. groups: the tasks and groups of each group or tag."""
+
+    tasks: dict[str, str]
+    groups: dict[str, list[str]]
+
+    def tasks_of(self, group: str) -> list[str]:
+        """The tasks of a group, and of the groups in it, each once."""
+        found: dict[str, None] = {}
+        left, seen = [group], set()
+        while left:
+            name = left.pop(0)
+            if name in self.groups and name not in seen:
+                left = [*self.groups[name], *left]
+            elif name not in self.groups:
+                found[name] = None
+            seen.add(name)
+        return list(found)
+
+
+def read_index(folder: Path | None) -> Index:
+    """lm-eval's own tasks and groups, and those of a folder of the user's, which come first."""
+    file = INDEX / f"index-{version('lm_eval')}.json"
+    own = Index(**json.loads(file.read_text())) if file.is_file() else None
+    if own is None or not Path(next(iter(own.tasks.values()))).is_file():  # never listed, or lm-eval lies elsewhere now
         own = listed(None)
-        paths.write(file, json.dumps({name: str(path) for name, path in own.items()}))
-    return own | (listed(folder) if folder else {})
+        paths.write(file, json.dumps(vars(own)))
+    if not folder:
+        return own
+    beside = listed(folder)
+    of_lm_eval = {name: names for name, names in own.groups.items() if name not in beside.tasks}
+    return Index(own.tasks | beside.tasks, of_lm_eval | beside.groups)
 
 
-def listed(folder: Path | None) -> dict[str, Path]:
-    """The tasks that lm-eval finds in a folder; None: its own."""
+def listed(folder: Path | None) -> Index:
+    """What lm-eval finds in a folder; None: its own."""
     from lm_eval.tasks import TaskManager
 
     if folder is not None and not folder.is_dir():
         raise BadInput(f"TASK_PATH={folder}: no such folder; give one with tasks in lm-eval's format")
     manager = TaskManager(include_defaults=folder is None, include_path=folder and str(folder))
-    return {name: manager.task_index[name].yaml_path for name in manager.all_subtasks}
+    entries = manager.task_index
+    groups = {name: names_in(entries[name].cfg) for name in manager.all_groups}
+    tags = {name: sorted(entries[name].tags) for name in manager.all_tags}
+    return Index({name: str(entries[name].yaml_path) for name in manager.all_subtasks}, tags | groups)
 
 
-def find(name: str, files: dict[str, Path], where: str) -> Path:
-    """The file of a task. Raises BadInput that names the nearest where lm-eval does not know it."""
-    if name in files:
-        return files[name]
-    near = difflib.get_close_matches(name, files, 1, 0)
+def names_in(stated: Any) -> list[str]:
+    """The names under `task` in a group's file, where a task may stand with changes, and a group with its own list."""
+    if isinstance(stated, str):
+        return [stated]
+    if isinstance(stated, dict):
+        return names_in(stated.get("task") or stated.get("group") or [])
+    return [name for each in stated for name in names_in(each)]
+
+
+def find(name: str, index: Index, where: str) -> Path:
+    """The file of a task. Raises BadInput for a group, naming its tasks, and for a task that lm-eval does not know,
+    naming the nearest."""
+    if name in index.groups:
+        tasks = index.tasks_of(name)
+        others = f" and {len(tasks) - MOST_NAMES} others" if len(tasks) > MOST_NAMES else ""
+        raise BadInput(
+            f"{where}: {name} is a group of {len(tasks)} tasks of lm-eval, and a recipe asks one task; write a recipe"
+            f" for each that you want: {', '.join(tasks[:MOST_NAMES])}{others}"
+        )
+    if name in index.tasks:
+        return Path(index.tasks[name])
+    near = difflib.get_close_matches(name, index.tasks, 1, 0)
     raise BadInput(f"{where}: lm-eval {version('lm_eval')} has no task {name}; did you mean {near[0]}?")
 
 

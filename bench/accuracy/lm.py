@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby, islice
 
 import torch
@@ -18,6 +17,7 @@ from lm_eval.models.utils import postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from bench.accuracy import likelihood
+from bench.accuracy.answers import Answer, Key, key_of
 from bench.accuracy.likelihood import Estimator, LogLikelihood, Pair
 from bench.accuracy.texts import Texts, hash_of
 from bench.adapters.contract import Adapter, check
@@ -27,28 +27,7 @@ from bench.records.items import Item
 from bench.spec.cell import Cell
 
 SEEDS = 1 << 31  # seeds are below this
-Key = tuple[int, int]  # of a request: the number of its question, and its own among those of the question
-
-
-def key_of(request: Instance) -> Key:
-    return request.doc_id, request.idx
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a request was answered, as a record has it (bench/records/items.py)."""
-
-    seconds: float
-    rows: int
-    text: str | None = None
-    tokens: int | None = None
-    nfe: int | None = None
-    log_likelihood: float | None = None
-    standard_error: float | None = None
-    is_greedy: bool | None = None
-
-
-Take = Callable[[Instance, Answer], None]
+Take = Callable[[list[tuple[Instance, Answer]]], None]  # of the requests that were answered together
 
 
 def cut_text(text: str, request: Instance) -> str:
@@ -58,7 +37,7 @@ def cut_text(text: str, request: Instance) -> str:
 
 
 class BenchLM(TemplateLM):
-    """A cell's model. `take` puts each answer on record at once, and into `done`."""
+    """A cell's model. `take` puts the answers of each call on record at once, and into `done`."""
 
     def __init__(
         self, cell: Cell, texts: Texts, load: Callable[[Cell], Adapter], take: Take, done: dict[Key, Item],
@@ -114,9 +93,10 @@ class BenchLM(TemplateLM):
             check(self.cell, output, timing.marks, adapter.special())
             seconds = timing.latency_ms / 1e3 / len(batch)
             rows = zip(batch, output.sequences.tolist(), output.kept, strict=True)
-            for (request, _), sequence, kept in rows:
-                text = self.texts.decode(sequence[:kept])
-                self.take(request, Answer(seconds, len(batch), text, kept, output.nfe))
+            texts = [(request, kept, self.texts.decode(sequence[:kept])) for (request, _), sequence, kept in rows]
+            self.take([
+                (request, Answer(seconds, len(batch), text, kept, output.nfe)) for request, kept, text in texts
+            ])  # fmt: skip
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         self.score(self.missing(requests), lambda request: [self.pair_of(*request.args)])
@@ -159,8 +139,10 @@ class BenchLM(TemplateLM):
             watch = Stopwatch(self.cell.device)
             results, timing = watch.time(lambda mark, pairs=pairs: iter(self.likelihoods(adapter, pairs)))
             seconds = timing.latency_ms / 1e3 / len(batch)
-            for request, of_request in batch:
-                self.take(request, total(list(islice(results, len(of_request))), seconds, len(batch)))
+            self.take([
+                (request, total(list(islice(results, len(of_request))), seconds, len(batch)))
+                for request, of_request in batch
+            ])  # fmt: skip
 
     def likelihoods(self, adapter: Adapter, pairs: list[Pair]) -> list[LogLikelihood]:
         """The likelihood of each pair by the cell's model."""

@@ -14,7 +14,7 @@ from bench.models.engines import ENGINES
 from bench.runner import estimate
 
 if TYPE_CHECKING:
-    from bench.accuracy.lm import Key
+    from bench.accuracy.answers import Key
     from bench.records.items import Item
     from bench.records.merge import CellRecords
 
@@ -35,7 +35,7 @@ def estimates(
 ) -> Iterator[Estimate]:
     """What is left of each cell. items, on_record: of the study, by cell."""
     for each in asked:
-        wanted = {(request.doc_id, request.idx) for request in each.requests}
+        wanted = each.keys
         done = {key: item for key, item in items.get(each.cell.cell_id, {}).items() if key in wanted}
         left = len(wanted) - len(done)
         if not left:

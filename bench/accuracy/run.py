@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.accuracy import score
+from bench.accuracy.answers import Answer, Key, key_of, key_of_item
 from bench.accuracy.cells import Asked
 from bench.accuracy.texts import hash_of
 from bench.common import provenance
@@ -24,7 +24,6 @@ from bench.store.sink import Sink
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
-    from bench.accuracy.lm import Answer, Key
     from bench.adapters.contract import Adapter
 
 
@@ -33,7 +32,7 @@ def items_of(sink: Sink) -> dict[str, dict[Key, Item]]:
     items: dict[str, dict[Key, Item]] = {}
     for record in disk.read(sink.file):
         if isinstance(record, Item):
-            items.setdefault(record.cell_id, {})[record.index, record.request] = record
+            items.setdefault(record.cell_id, {})[key_of_item(record)] = record
     return items
 
 
@@ -52,7 +51,6 @@ class Models:
 
         if cell.model != self.kind:
             self.adapter = None  # before another takes memory
-            gc.collect()
             release(cell.device)
             self.adapter, self.kind = (self.create or registry.create)(cell.model), cell.model
         self.adapter.load(cell)
@@ -68,22 +66,31 @@ class Recorder:
     done: dict[Key, Item]  # the answers on record; grows
     device: str  # name of the card or processor
     git: str
-    said: Callable[[int], None]  # is called with the number of answers after each
+    said: Callable[[int], None]  # is called with the number of answers after each call of the model
     has_stated_cell: bool = False
 
-    def take(self, request: Instance, answer: Answer) -> None:
-        cell = self.asked.cell
+    def take(self, answered: list[tuple[Instance, Answer]]) -> None:
+        """Put the answers of one call on record, which waits for the disk once."""
+        items: list[Item] = []
+        try:
+            for request, answer in answered:
+                items.append(self.item(request, answer))
+        finally:  # those before an answer that lm-eval cannot score
+            self.sink.take(*items)
+        self.said(len(self.done))
+
+    def item(self, request: Instance, answer: Answer) -> Item:
+        """An answer as its record, which is in `done` from then on."""
+        cell, key = self.asked.cell, key_of(request)
         given = "".join(arg for arg in request.args if isinstance(arg, str))
         item = Item(
-            self.sink.study, cell.cell_id, request.doc_id, request.idx, hash_of(given), **asdict(answer),
+            self.sink.study, cell.cell_id, *key, hash_of(given), **asdict(answer),
             cell=None if self.has_stated_cell else cell, device=self.device, git=self.git, ended_s=time.time(),
         )  # fmt: skip
         self.has_stated_cell = True
-        key = request.doc_id, request.idx
         self.done[key] = item
         self.done[key] = item = replace(item, outcome=self.outcome(request.doc_id))
-        self.sink.take(item)
-        self.said(len(self.done))
+        return item
 
     @cached_property
     def questions(self) -> dict[int, list[Instance]]:
@@ -96,16 +103,16 @@ class Recorder:
     def outcome(self, index: int) -> dict[str, float]:
         """lm-eval's scores of a question; empty while one of its requests has no answer."""
         requests = self.questions[index]
-        items = [self.done.get((index, request.idx)) for request in requests]
+        items = [self.done.get(key_of(request)) for request in requests]
         if None in items:
             return {}
         return score.outcome_of(self.asked.task, list(zip(requests, map(self.answer_of, requests, items), strict=True)))
 
     def answer_of(self, request: Instance, item: Item) -> Any:
         """What lm-eval is given of an item."""
-        from bench.accuracy.lm import cut_text
-
         if item.text is not None:
+            from bench.accuracy.lm import cut_text
+
             return cut_text(item.text, request)
         if self.asked.task.OUTPUT_TYPE == score.ROLLING:
             return item.log_likelihood
@@ -151,7 +158,7 @@ def scored(asked: Asked, sink: Sink, models: Models, done: dict[Key, Item], devi
         samples = score.evaluated(lm, asked)
     finally:
         bar.close()
-    wanted = {(request.doc_id, request.idx) for request in asked.requests}
+    wanted = asked.keys
     scores = score.scores_of(sink.study, asked, samples, [item for key, item in done.items() if key in wanted])
     known = sink.known().get(asked.cell.cell_id)
     before = known and known.scores.get(scores.scorer)

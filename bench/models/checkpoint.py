@@ -13,7 +13,7 @@ from bench.models import configuration, tensor_files
 from bench.models import revision as revisions
 from bench.models.json_file import read_json
 from bench.models.kind import Kind
-from bench.models.kinds import KINDS
+from bench.models.kinds import KINDS, OTHER_KINDS
 from bench.models.shape import Shape
 from bench.models.tensor_files import Stored
 
@@ -150,7 +150,8 @@ def read(path: str | Path, random_seed: int | None = None) -> Checkpoint:
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         runs = " and ".join(map(repr, KINDS))
-        raise BadInput(f"{file}: model_type is {name!r}; this benchmark runs {runs}")
+        reason = f"; {OTHER_KINDS[name]}" if isinstance(name, str) and name in OTHER_KINDS else ""
+        raise BadInput(f"{file}: model_type is {name!r}; this benchmark runs {runs}{reason}")
     generation = path / "generation_config.json"
     defaults = read_json(generation) if generation.is_file() else {}
     configuration.check_decoding(generation, defaults, kind)

@@ -25,12 +25,12 @@ def check(file: Path, config: dict, kind: Kind, ends_file: Path | None = None) -
 
     file: for messages. ends_file: the file that names the end tokens, where it is another one.
     """
+    check_architectures(file, config, kind)  # first: another architecture lacks this one's keys as well
     check_dimensions(file, config, kind)
     check_numbers(file, config, kind)
     check_values(file, config, kind.configuration.values, kind.configuration.stated, "this benchmark")
     if "rope_type" in kind.configuration.values:
         rope.check(file, config, head_width(config, kind))
-    check_architectures(file, config, kind)
     check_ids(file, ends_file or file, config, kind)
     check_decoding(file, config, kind)
     if not kind.configuration.eager_ignores_other_keys:

@@ -5,6 +5,7 @@ Only safetensors, configurations and tokenizers are fetched; code never is.
 
 import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.common.errors import BadInput
@@ -12,25 +13,37 @@ from bench.models.json_file import read_json
 
 WANTED = ["*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*",
           "special_tokens_map.json", "chat_template*"]  # fmt: skip
+CONFIGURATION = [name for name in WANTED if not name.startswith("*.safetensors")]  # what is small of a model
 TIMEOUT_S = 4.0  # how long the hub may take to answer whether it is there
 
 
 def locate(weights: str) -> str:
     """The directory of `weights`, a directory or a hub name. Raises BadInput within seconds if it cannot be had."""
+    return located(weights, WANTED, is_whole)
+
+
+def locate_configuration(weights: str) -> str:
+    """The same, of which configuration and tokenizer are enough: of a hub's model no weights are fetched."""
+    return located(weights, CONFIGURATION, has_configuration)
+
+
+def located(weights: str, wanted: list[str], is_enough: Callable[[Path], bool]) -> str:
+    """A directory as it is, or that of a hub's model with the files that are wanted. is_enough: whether a directory has
+    what must be there of them. Raises BadInput."""
     if Path(weights).exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", weights):
         return weights
     from huggingface_hub import HfApi, constants, errors, snapshot_download
 
     remedy = "or give a local directory in the pair's file or as MODEL="
     with contextlib.suppress(errors.LocalEntryNotFoundError):  # which says that nothing of it was fetched yet
-        directory = snapshot_download(weights, allow_patterns=WANTED, local_files_only=True)
-        if is_whole(Path(directory)):
+        directory = snapshot_download(weights, allow_patterns=wanted, local_files_only=True)
+        if is_enough(Path(directory)):
             return directory
     if constants.is_offline_mode():
         raise BadInput(f"{weights}: not fetched yet, or only in part, and HF_HUB_OFFLINE is set; unset it, {remedy}")
     try:
         HfApi().model_info(weights, timeout=TIMEOUT_S)
-        return snapshot_download(weights, allow_patterns=WANTED)
+        return snapshot_download(weights, allow_patterns=wanted)
     except errors.GatedRepoError:
         page = f"https://huggingface.co/{weights}"
         raise BadInput(f"{weights}: accept the licence at {page} and run `hf auth login`, {remedy}") from None
@@ -44,10 +57,15 @@ def locate(weights: str) -> str:
         ) from None
 
 
+def has_configuration(directory: Path) -> bool:
+    """Whether a directory has a configuration."""
+    return (directory / "config.json").is_file()
+
+
 def is_whole(directory: Path) -> bool:
     """Whether a directory has a configuration and all of its weights: a download may have been stopped, and other
     programs fetch the configuration or the tokenizer alone."""
-    if not (directory / "config.json").is_file():
+    if not has_configuration(directory):
         return False
     index = directory / "model.safetensors.index.json"
     if not index.is_file():

@@ -12,6 +12,13 @@ from bench.models.llama import LLAMA
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (LLAMA, LLADA)}
 
 
+# Other diffusion models by their `model_type`: why LLaDA's code would give wrong texts for them.
+OTHER_KINDS = {
+    "Dream": "Dream's logits are shifted, a position predicts the token after it where LLaDA's predicts its own, and"
+    " its queries, keys and values have biases",
+}
+
+
 def has_steps(name: str) -> bool:
     """Whether a model of this name denoises in a chosen number of steps; False for a name that is no model (human)."""
     return name in KINDS and KINDS[name].has_steps

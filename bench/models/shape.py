@@ -33,6 +33,11 @@ class Shape:
         return attention + 3 * self.width * self.feed_forward
 
     @property
+    def cached_numbers(self) -> int:
+        """Number of keys and values of one position, in all layers: what a cache keeps of a token."""
+        return 2 * self.layers * self.kv_heads * self.head_width
+
+    @property
     def layer_biases(self) -> int:
         """Number of bias parameters of one layer; 0 in most models."""
         of_attention = self.head_width * (self.heads + 2 * self.kv_heads) + self.width

@@ -32,6 +32,19 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
+def study_s(work: Work, on_record: dict[str, CellRecords]) -> dict[str, float]:
+    """Seconds of all rounds of a request by model, with the starts of its processes; what is done is not left out.
+
+    on_record: the study's records, from which forwards take their time where they were measured.
+    """
+    seconds: dict[str, float] = {}
+    for round_, cells in order.rounds_to_do(work, {}):
+        of_round = sum(estimated_s(work, cell, [round_], on_record) for cell in cells)
+        model = cells[0].model
+        seconds[model] = seconds.get(model, 0.0) + estimate.START_S[cells[0].device] + of_round
+    return seconds
+
+
 def estimated_s(work: Work, cell: Cell, rounds: list[int] | range, on_record: dict[str, CellRecords]) -> float:
     """Seconds of a cell in these rounds together."""
     return sum(estimate.round_s(cell, round_, work.prompts_of(cell), on_record) for round_ in rounds)

@@ -125,13 +125,9 @@ def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
     same = ("cells", "pair", "model", "prompts_file", "encoder", "judge", "device", "study", "rounds", "seed", "record",
             "export", "plan", "ceilings", "score_only", "verbose")  # fmt: skip
     return Request(
-        grids=tuple(args.grids),
-        also=tuple(args.also),
-        overrides=overrides_of(args),
-        retry=retried(args.retry),
-        report=not args.no_report,
-        **{name: getattr(args, name) for name in same},
-    )
+        grids=tuple(args.grids), also=tuple(args.also), overrides=overrides_of(args), retry=retried(args.retry),
+        report=not args.no_report, **{name: getattr(args, name) for name in same},
+    )  # fmt: skip
 
 
 def overrides_of(args: argparse.Namespace) -> dict:
@@ -173,7 +169,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     if request.cells:
         return resolve_folder(request.cells), None
     from bench.quality import models
-    from bench.spec import expand, study_file
+    from bench.spec import study_file
 
     check_ranges(request)
     device = choose.choose(request.device, here=request.runs_here)
@@ -181,21 +177,24 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     study_file.read(request.study or pair.name)  # a broken declaration is refused before anything is measured
     grids = read_grids(request, pair)
     check_use(request, grids)
+    work = work_of(request, grids, pair, device)
+    if pair.metrics and not request.export:
+        models.check(pair.encoder, pair.judge, {cell.weights for cell in work.cells})
+    return work, pair
+
+
+def work_of(request: Request, grids: dict[str, GridFile], pair: PairFile, device: str) -> Work:
+    """The cells of some grids on a pair, with their prompts and the sentinels that watch them. Raises BadInput."""
+    from bench.spec import expand
+
     cells, prompt_sets = expand.resolve(list(grids.values()), list(grids), pair, device, request.prompts_file)
     model_rules.check(cells)
-    if pair.metrics and not request.export:
-        models.check(pair.encoder, pair.judge, {cell.weights for cell in cells})
     watched = [cell for cell in cells if cell.kind != sentinel.KIND]
     twins = [twin for cell in cells if cell.kind == sentinel.KIND for twin in sentinel.twins(cell, watched)]
-    work = Work(
-        study=request.study or pair.name,
-        rounds=request.rounds,
-        seed=request.seed,
-        cells=(*watched, *twins),
-        prompts=prompt_sets,
-        git=provenance.git_state(),
-    )
-    return work, pair
+    return Work(
+        study=request.study or pair.name, rounds=request.rounds, seed=request.seed, cells=(*watched, *twins),
+        prompts=prompt_sets, git=provenance.git_state(),
+    )  # fmt: skip
 
 
 def check_use(request: Request, grids: dict[str, GridFile]) -> None:

@@ -26,8 +26,10 @@ def path(study: str) -> Path:
     return paths.ROOT / f"{study}.jsonl"
 
 
-def append(file: Path, raw: dict) -> None:
-    """Add a record's JSON object and wait until it is on disk. A torn last line (a kill mid-write) is ended first.
+def append(file: Path, *records: dict) -> None:
+    """Add records' JSON objects and wait until they are on disk. A torn last line (a kill mid-write) is ended first.
+
+    Of several records a kill mid-write leaves the first ones whole.
 
     Raises OSError.
     """
@@ -35,7 +37,7 @@ def append(file: Path, raw: dict) -> None:
     with open(file, "a+b") as stream:
         if stream.tell() and not ends_with_newline(stream):
             stream.write(b"\n")
-        stream.write(json.dumps(raw).encode() + b"\n")
+        stream.write(b"".join(json.dumps(raw).encode() + b"\n" for raw in records))
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -56,10 +56,10 @@ class Sink:
             self.refused = True
             tell(f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it")
 
-    def take(self, record: Record) -> None:
-        """Put a record on disk. Raises BadInput if the disk does not take it: the cell is measured again then."""
+    def take(self, *records: Record) -> None:
+        """Put records on disk. Raises BadInput if the disk does not take them: the cell is measured again then."""
         try:
-            disk.append(self.file, record.to_json())
+            disk.append(self.file, *(record.to_json() for record in records))
         except OSError as error:
             raise BadInput(
                 f"{self.file}: cannot be written ({error.strerror}); what it holds is whole. Make room, then give"

@@ -110,6 +110,30 @@ def test_a_stopped_run_goes_on_at_the_next_item(local_tasks, pocket, sink):
     assert sink.file.read_text() == before
 
 
+def test_a_batch_waits_for_the_disk_once(local_tasks, pocket, sink, monkeypatch):
+    asked = ask(local_tasks, pocket, ["words"], batch_size=3)[:1]
+    lines = []
+    monkeypatch.setattr(disk.os, "fsync", lambda descriptor: lines.append(sink.file.read_text().count("\n")))
+    list(run.run(asked, sink, Models(lambda kind: fake(asked[0].texts))))
+    assert lines == [3, 6, 7]  # two batches, then the scores
+
+
+def test_an_answer_that_cannot_be_scored_takes_no_other_of_its_batch_along(local_tasks, pocket, sink, monkeypatch):
+    asked = ask(local_tasks, pocket, ["words"], batch_size=3)[:1]
+    outcome_of, scored = run.score.outcome_of, []
+
+    def fails_at_the_third(task, answered):
+        scored.append(answered)
+        if len(scored) == 3:
+            raise RuntimeError("no score")
+        return outcome_of(task, answered)
+
+    monkeypatch.setattr(run.score, "outcome_of", fails_at_the_third)
+    [failure] = run.run(asked, sink, Models(lambda kind: fake(asked[0].texts)))
+    assert failure.endswith("RuntimeError: no score")
+    assert len(items(sink)) == 2
+
+
 def test_answers_are_scored_again_without_a_model_where_the_right_answers_change(pocket, sink, tmp_path):
     rows = questions(4)
     found = []

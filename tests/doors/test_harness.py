@@ -36,12 +36,17 @@ def door(*arguments, **options):
     return done.returncode, done.stdout, done.stderr
 
 
+def refused(words, monkeypatch, *arguments):
+    monkeypatch.chdir(REPO)
+    with pytest.raises(BadInput, match=words) as error:
+        harness.main(["--device", "cpu", "--study", "never", *arguments])
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--tasks", "lambada"), "there is no recipe for lambada"),
-        (("--tasks", ""), "expected|nothing is asked|no recipe"),
-        (("--tasks", "humaneval"), "RUN_CODE=yes"),
         (("--tasks", "gsm8k", "--templates", "haiku"), "gsm8k has no template haiku; it has: own, question, last-line"),
         (("--tasks", "gsm8k", "--batch", "0"), "BATCH=0: expected 1 or more"),
         (("--tasks", "gsm8k", "--limit", "0"), "LIMIT=0: expected 1 or more"),
@@ -49,17 +54,25 @@ def door(*arguments, **options):
         (("--tasks", "gsm8k", "--decoder", "sampler"), "DECODER"),
         (("--tasks", "gsm8k", "--run-code", "maybe"), "RUN_CODE=maybe: expected yes"),
         (("--tasks", "gsm8k", "--pair", "8b-shapes"), "random weights have no accuracy"),
+    ],
+)
+def test_bad_input_is_one_line_also_where_lm_eval_is_not_installed(arguments, words, monkeypatch):
+    refused(words, monkeypatch, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tasks", ""), "expected|nothing is asked|no recipe"),
+        (("--tasks", "humaneval"), "RUN_CODE=yes"),
         (("--tasks", "gsm8k", "--task-path", "/nowhere"), "TASK_PATH=/nowhere: no such folder"),
         (("--tasks", "gsm8k", "--steps", "100"), "steps 100 cannot be shared by 32 blocks|cannot be had"),
         (("--tasks", "gsm8k"), "its questions .openai/gsm8k. cannot be had .*give DATA=FOLDER"),
     ],
 )
-def test_bad_input_is_one_line(arguments, words, capsys, monkeypatch):
+def test_bad_input_is_one_line(arguments, words, monkeypatch):
     has_lm_eval()
-    monkeypatch.chdir(REPO)
-    with pytest.raises(BadInput, match=words) as error:
-        harness.main(["--device", "cpu", "--study", "never", *arguments])
-    assert "\n" not in str(error.value)
+    refused(words, monkeypatch, *arguments)
 
 
 def test_a_task_that_lm_eval_does_not_know_is_refused_by_naming_the_nearest(local_tasks, monkeypatch):

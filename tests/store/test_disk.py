@@ -54,6 +54,19 @@ def write(file: Path, *rows: dict) -> Path:
     return file
 
 
+@pytest.mark.parametrize("left", range(4))
+def test_of_records_written_together_a_kill_leaves_the_first_ones_whole(left, tmp_path):
+    rows = [round_of("a", number) for number in (1, 2, 3)]
+    file, ends = tmp_path / "s.jsonl", [0]
+    disk.append(file, *rows)
+    for line in file.read_bytes().splitlines(keepends=True):
+        ends.append(ends[-1] + len(line))
+    with open(file, "r+b") as stream:
+        stream.truncate(ends[left] + 7 if left < 3 else ends[left])
+    disk.append(file, round_of("b", 1))
+    assert disk.read_json(file) == [*rows[:left], round_of("b", 1)]
+
+
 def test_a_round_measured_again_on_request_counts_in_place_of_the_one_it_was_asked_for():
     first = round_of("a", 1, started=10.0)
     assert group([first, round_of("a", 1, started=20.0, again=10.0)])["a"].rounds[1].started_s == 20.0
