@@ -1,5 +1,7 @@
 """The ledger of published claims in sentences."""
 
+from collections.abc import Iterable, Sequence
+
 from bench.analysis.ledger import Entry, LedgerLine
 from bench.render.wording import interval
 
@@ -27,22 +29,42 @@ def deviation_text(entry: Entry) -> str:
     return "" if entry.deviation is None else interval(entry.deviation, 2)
 
 
-def how_text(line: LedgerLine, entry: Entry) -> str:
-    """What is not as in the claim: extrapolation, place and card; and by how much the machine drifted."""
-    card = f"not {line.claim.card}" if line.other_card else ""
-    drift = "" if entry.drift is None else f"drift of {entry.drift:.0%}"
-    return "; ".join(filter(None, [entry.how, entry.about.differs or "", card, drift]))
+def differences(lines: Sequence[LedgerLine]) -> str:
+    """What of ours is not as in these claims: place, card, times that were not measured; and by how much the machine
+    drifted."""
+    entries = [entry for line in lines for entry in line.measured]
+    parts = [entry.about.differs or "" for entry in entries]
+    parts += [f"{line.other_card}, not {line.claim.card}" for line in lines if line.other_card and line.measured]
+    for how in ("interpolated", "extrapolated"):
+        parts.append(f"times {how}: {labels_of(entry for entry in entries if entry.how == how)}")
+    for entry in entries:
+        if entry.drift is not None:
+            parts.append(f"{entry.about.engine} cells drifted by {100 * entry.drift:.0f} % from round to round")
+    return "; ".join(part for part in dict.fromkeys(parts) if part and not part.endswith(": "))
 
 
-def causes(line: LedgerLine) -> list[str]:
-    """For each direction that is shown, which of ours lie there and the likely cause; which agree within their
-    interval."""
-    parts = []
-    for direction in ("below", "above") if line.claim.cause else ():
-        if labels := [entry.about.label for entry in line.entries if entry.direction == direction]:
-            parts.append(f"Ours lies {direction} ({'; '.join(labels)}): {getattr(line.claim.cause, direction)}.")
-    alike = [entry.about.label for entry in line.entries if entry.deviation and not entry.direction]
-    return [*parts, f"No deviation is shown of: {'; '.join(alike)}."] if alike else parts
+def labels_of(entries: Iterable[Entry]) -> str:
+    """The labels of some of our numbers, each once."""
+    return ", ".join(dict.fromkeys(entry.about.label for entry in entries))
+
+
+def causes(lines: Sequence[LedgerLine]) -> list[str]:
+    """For each direction in which ours is shown to lie, where and the likely cause; then where ours agrees within its
+    interval. Of several claims each label says which it is beside."""
+    by_cause: dict[tuple[str, str], list[str]] = {}
+    alike = []
+    for line in lines:
+        beside = f" beside {theirs_text(line)}" if len({other.claim.value for other in lines}) > 1 else ""
+        for entry in line.measured:
+            label = f"{entry.about.label}{beside}"
+            if entry.direction and line.claim.cause:
+                cause = getattr(line.claim.cause, entry.direction)
+                by_cause.setdefault((entry.direction, cause), []).append(label)
+            elif entry.deviation and not entry.direction:
+                alike.append(label)
+    parts = [f"Ours lies {direction} theirs ({'; '.join(labels)}); likely since {cause}."
+             for (direction, cause), labels in by_cause.items()]  # fmt: skip
+    return [*parts, f"No deviation is shown of {'; '.join(alike)}."] if alike else parts
 
 
 def steps_sentence(line: LedgerLine) -> str:

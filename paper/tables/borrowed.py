@@ -1,29 +1,31 @@
 """Borrowed quality in the report: a section of its own, its tables, and its numbers."""
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
 
 from bench.analysis.borrowed import Borrowed, Point, TaskQuality
 from bench.analysis.time_at import scaled
 from bench.common import stats
 from bench.render import borrowed as render
 from paper.results import NO_UNIT, entry
-from paper.tables.latex import cell_text, escape, latex
+from paper.tables.latex import END, cell_text, escape, ragged
 
 SECTION = "Quality at 8B, borrowed"
 SHORT = (
-    "Where LLaDA is as good as LLaMA for the least time: accuracies as published (\\%, with Wilson's interval), latency"
-    " over LLaMA's as measured here. Cache, distilled: decoders whose forwards are not all whole, or whose weights were"
-    " trained for them; their time is that of as many whole forwards."
+    "Where LLaDA is as good as LLaMA for the least time. Cache, distilled: decoders whose forwards are not all whole,"
+    " or whose weights were trained for them; their time is that of as many whole forwards. Otherwise as in Table"
+    " \\ref{tab:borrowed_all}."
 )
 LONG = (
     "Every published accuracy (\\%, with Wilson's interval by the number of items), its difference to LLaMA's highest"
-    " in points (Newcombe's interval), and the time of as many forwards over a canvas of as many tokens in this study,"
-    " if the canvas was measured. Canvas: tokens, and those of a block. Within: whether the difference is shown to lie"
-    " above minus the margin, or its value alone does. Precision is not stated by any source."
+    " in points (Newcombe's interval; bold: shown to lie above minus the margin), and the latency over LLaMA's of as"
+    " many forwards over as many tokens in this study, if it was measured (i: interpolated, e: extrapolated). Tokens:"
+    " of the canvas and of a block. Dashes: not stated, or no steps."
 )
 WAYS = {"whole forwards": "", "cache": "cache", "distilled": "distilled"}
+MARKS = {"measured": "", "interpolated": " i", "extrapolated": " e"}
+COLUMNS = r"p{0.19\linewidth}p{0.135\linewidth}rrrrrr"
+HEADINGS = ("model, decoder", "source", "shots", "tokens", "forwards", "accuracy", "difference", "over LLaMA")
 FIGURE = (
     "\\IfFileExists{figures/borrowed.pdf}{\\begin{figure}[htbp]\\centering\n"
     "\\includegraphics[width=\\linewidth]{figures/borrowed.pdf}\n"
@@ -38,64 +40,50 @@ def write(borrowed: Borrowed | None, folder: Path) -> None:
     if borrowed is None:
         return
     paragraphs = [render.verdict(borrowed), *map(render.task_sentence, borrowed.tasks), *render.about(borrowed)]
-    text = "\n\n".join(map(escape, paragraphs))
-    first, rest = text.split("\n\n", 1)
-    section = f"\\section{{{SECTION}}}\\label{{sec:borrowed}}\n\\textbf{{{first}}}\n\n{rest}\n\n{FIGURE}"
-    (folder / "borrowed.tex").write_text(section + latex("borrowed", SHORT, short_table(borrowed)), encoding="utf-8")
-    appendix = latex("borrowed_all", LONG, long_table(borrowed))
-    (folder / "borrowed_appendix.tex").write_text(appendix, encoding="utf-8")
+    first, *rest = map(escape, paragraphs)
+    section = f"\\section{{{SECTION}}}\\label{{sec:borrowed}}\n\\textbf{{{first}}}\n\n" + "\n\n".join(rest)
+    short = table("borrowed", SHORT, "htbp", [(task, best_of(task)) for task in borrowed.tasks if task.reference])
+    (folder / "borrowed.tex").write_text(f"{section}\n\n{FIGURE}{short}", encoding="utf-8")
+    every = [(task, [*filter(None, [task.reference]), *task.points]) for task in borrowed.tasks]
+    (folder / "borrowed_appendix.tex").write_text(table("borrowed_all", LONG, "p", every), encoding="utf-8")
 
 
-def short_table(borrowed: Borrowed) -> pd.DataFrame:
-    """LLaMA's accuracy and the cheapest of LLaDA's in each way, of every task that has a reference."""
-    lines = []
-    for task in borrowed.tasks:
-        if task.reference is None:
-            continue
-        lines.append({"task": task.label} | line_of(task, task.reference))
-        points = [task.cheapest(way) for way in WAYS]
-        lines += [{"task": ""} | line_of(task, point) for point in points if point]
-    columns = ["task", "model", "source", "canvas", "forwards", "accuracy", "difference", "over LLaMA", "time"]
-    return pd.DataFrame(lines, columns=columns).set_index("task").rename_axis(None)
+def best_of(task: TaskQuality) -> list[Point]:
+    """LLaMA's accuracy, and the cheapest of LLaDA's in each way."""
+    return [point for point in (task.reference, *map(task.cheapest, WAYS)) if point]
 
 
-def long_table(borrowed: Borrowed) -> pd.DataFrame:
-    """Everything: LLaMA's accuracies and all of LLaDA's, by task."""
-    lines = []
-    for task in borrowed.tasks:
-        for point in filter(None, [task.reference, *task.points]):
-            setting = point.setting
-            more = (
-                {"shots": str(setting.shots).replace("not stated", "--"), "harness": setting.harness} if setting else {}
-            )
-            lines.append({"task": task.label} | line_of(task, point) | {key: escape(v) for key, v in more.items()})
-    columns = ["task", "model", "source", "shots", "harness", "canvas", "forwards", "accuracy", "difference", "within",
-               "latency ms", "over LLaMA", "time"]  # fmt: skip
-    return pd.DataFrame(lines, columns=columns).fillna("--").set_index("task").rename_axis(None)
+def table(name: str, caption: str, place: str, tasks: Sequence[tuple[TaskQuality, Sequence[Point]]]) -> str:
+    """Some points of some tasks, under a line for each task."""
+    rows = [" & ".join(HEADINGS) + END, r"\midrule"]
+    for task, points in tasks:
+        rows.append(f"\\multicolumn{{{len(HEADINGS)}}}{{l}}{{\\textbf{{{task.label}}} ({task.items:,} items)}}{END}")
+        rows += [" & ".join(cells_of(task, point)) + END for point in points]
+    body = "\n".join(rows)
+    return (
+        f"\\begin{{table}}[{place}]\\centering\\footnotesize\\caption{{{caption}}}\\label{{tab:{name}}}\n"
+        f"\\setlength{{\\tabcolsep}}{{3pt}}\\begin{{tabular}}{{{COLUMNS}}}\n\\toprule\n{body}\n\\bottomrule\n"
+        "\\end{tabular}\n\\end{table}\n"
+    )
 
 
-def line_of(task: TaskQuality, point: Point) -> dict[str, str]:
-    """A point's cells, by heading."""
+def cells_of(task: TaskQuality, point: Point) -> list[str]:
+    """A point's cells, in the order of the headings."""
     names = [point.model, render.decoder_of(point), WAYS[point.way]]
-    line = {
-        "model": escape(", ".join(filter(None, names))),
-        "source": escape(point.source),
-        "canvas": "--" if point.gen_length is None else f"{point.gen_length}, {point.block_length or '--'}",
-        "forwards": "--" if point.forwards is None else render.count(point.forwards),
-        "accuracy": cell_text(scaled(point.accuracy, 100), 1),
-        "difference": cell_text(in_points(point.difference), 1),
-        "within": "--",
-        "latency ms": "--", "over LLaMA": "--", "time": "--",
-    }  # fmt: skip
-    if point.difference is not None:
-        line["within"] = "shown" if task.is_shown(point) else "value" if task.is_within(point) else "no"
-    if point.timed is not None:
-        line |= {
-            "latency ms": cell_text(stats.Estimate(point.timed.latency_ms.value), 0),
-            "over LLaMA": cell_text(point.timed.ratio, 2),
-            "time": point.timed.how,
-        }
-    return line
+    shots = str(point.setting.shots).replace("not stated", "--") if point.setting else "--"
+    tokens = "--" if point.gen_length is None else f"{point.gen_length}, {point.block_length or '--'}"
+    forwards = "--" if point.forwards is None else render.count(point.forwards)
+    difference = cell_text(in_points(point.difference), 1)
+    return [
+        ragged(", ".join(filter(None, names))),
+        ragged(point.source),
+        shots,
+        tokens,
+        forwards,
+        cell_text(scaled(point.accuracy, 100), 1),
+        f"\\textbf{{{difference}}}" if task.is_shown(point) else difference,
+        cell_text(point.timed.ratio, 2) + MARKS[point.timed.how] if point.timed else "--",
+    ]
 
 
 def in_points(difference: stats.Estimate | None) -> stats.Estimate | None:

@@ -7,18 +7,16 @@ from bench.analysis.ledger import Entry, LedgerLine
 from bench.render import ledger as render
 from paper.decoder_numbers import slug
 from paper.results import NO_UNIT, entry
-from paper.tables.latex import cell_text, escape
+from paper.tables.latex import END, cell_text, escape, ragged
 
 SECTION = "Ledger of published claims"
 CAPTION = (
     "Published claims beside what this study measured. Over theirs: ours over theirs where the two are like numbers."
-    " Blank: nothing was run. The last column says what of ours is not as in the claim; how each is counted stands in"
-    " the text."
+    " Blank: nothing was run. How each is counted, and what of ours is not as in the claim, stands in the text."
 )
-COLUMNS = r"p{0.27\linewidth}p{0.18\linewidth}p{0.19\linewidth}p{0.13\linewidth}p{0.15\linewidth}"
-HEAD = "claim & ours & & over theirs & differs \\\\"
-END = r" \tabularnewline"  # of a row, since narrow columns give two backslashes another meaning
-PAGE = 26  # lines of the table that fit on a page
+COLUMNS = r"p{0.32\linewidth}p{0.2\linewidth}lr"
+HEAD = "claim & ours & & over theirs \\\\"
+PAGE = 46  # lines of the table that fit on a page
 
 
 def write(lines: Sequence[LedgerLine], folder: Path) -> None:
@@ -42,8 +40,8 @@ def tables(lines: Sequence[LedgerLine]) -> list[str]:
 
 
 def rows_of(line: LedgerLine) -> int:
-    """Lines of the table that a claim takes."""
-    return max(1, len(line.entries))
+    """Lines of the table that a claim takes, which itself takes two at most."""
+    return max(2, len(line.entries))
 
 
 def table(lines: Sequence[LedgerLine], caption: str, number: int) -> str:
@@ -65,18 +63,12 @@ def rows(line: LedgerLine) -> list[str]:
 
 def row(claim: str, line: LedgerLine, one: Entry | None) -> str:
     """A row of the table; blank but for the claim where nothing was run."""
-    if one is None or one.measured is None:
-        cells = [claim, "", "", "", ""]
-        return " & ".join(map(ragged, cells)) + END
-    differs = render.how_text(line, one)
-    cells = [claim, one.about.label, render.measured_text(one, line.claim.unit)]
-    deviation = "" if one.deviation is None else cell_text(one.deviation, 2)
-    return " & ".join([*map(ragged, cells), deviation, ragged(differs)]) + END
-
-
-def ragged(text: str) -> str:
-    """Text of a narrow column, without stretched spaces."""
-    return f"\\raggedright {escape(text)}" if text else ""
+    cells = [ragged(claim), "", "", ""]
+    if one is not None and one.measured is not None:
+        deviation = "" if one.deviation is None else cell_text(one.deviation, 2)
+        measured = escape(render.measured_text(one, line.claim.unit))
+        cells = [ragged(claim), ragged(one.about.label), measured, deviation]
+    return " & ".join(cells) + END
 
 
 def counting(lines: Sequence[LedgerLine]) -> str:
@@ -94,7 +86,9 @@ def item(group: Sequence[LedgerLine]) -> str:
     first = group[0]
     claim = first.claim
     parts = [f"{claim.setting}.", f"By its rule: {claim.counted}.", f"By ours: {claim.restated}."]
-    parts += dict.fromkeys(cause for line in group for cause in render.causes(line))
+    if differs := render.differences(group):
+        parts.append(f"Not as in the claim: {differs}.")
+    parts += render.causes(group)
     parts += [f"Outside this study: {line.claim.elsewhere.text} ({line.claim.elsewhere.page})."
               for line in group if line.claim.elsewhere]  # fmt: skip
     if not any(line.measured for line in group):
