@@ -13,7 +13,7 @@ def measured_text(entry: Entry, unit: str) -> str:
     if entry.measured is None:
         return ""
     if entry.about.quantity == "steps_for_value":
-        return f"at most {interval(entry.measured, 0)} of {entry.about.gen_length} steps"
+        return f"at most {interval(entry.measured, 0)} steps"
     value = entry.measured.value
     digits = 0 if value >= 100 or value == int(value) else 2 if value < 10 or unit == "GB" else 1
     return f"{interval(entry.measured, digits)} {MEASURED_WITH.get(entry.about.quantity, unit)}"
@@ -72,7 +72,7 @@ def steps_sentence(line: LedgerLine) -> str:
     entries = [entry for entry in line.measured if entry.about.quantity == "steps_for_value"]
     if not entries:
         return ""
-    parts = [f"{measured_text(entry, '')} ({entry.about.label.split(',')[0]})" for entry in entries]
+    parts = [f"{measured_text(entry, '')} of {entry.about.gen_length} ({entry.about.engine})" for entry in entries]
     return f"A factor of {line.claim.value:g} needs {' and '.join(parts)}."
 
 

@@ -12,17 +12,17 @@ from paper.tables.latex import END, cell_text, escape, ragged
 
 SECTION = "Quality at 8B, borrowed"
 SHORT = (
-    "Where LLaDA is as good as LLaMA for the least time. Cache, distilled: decoders whose forwards are not all whole,"
-    " or whose weights were trained for them; their time is that of as many whole forwards. Otherwise as in Table"
-    " \\ref{tab:borrowed_all}."
+    "Where LLaDA is as good as LLaMA for the least time, by whole forwards, with a cache (c), and with weights that"
+    " were distilled for it (d). All accuracies, and how to read the columns: Table \\ref{tab:borrowed_all}."
 )
 LONG = (
     "Every published accuracy (\\%, with Wilson's interval by the number of items), its difference to LLaMA's highest"
     " in points (Newcombe's interval; bold: shown to lie above minus the margin), and the latency over LLaMA's of as"
-    " many forwards over as many tokens in this study, if it was measured (i: interpolated, e: extrapolated). Tokens:"
-    " of the canvas and of a block. Dashes: not stated, or no steps."
+    " many forwards over as many tokens in this study, if it was measured (i: interpolated, e: extrapolated); of"
+    " decoders with a cache (c) or with weights distilled for them (d) that of as many whole forwards. Tokens: of the"
+    " canvas and of a block. Dashes: not stated, or no steps."
 )
-WAYS = {"whole forwards": "", "cache": "cache", "distilled": "distilled"}
+WAYS = {"whole forwards": "", "cache": " (c)", "distilled": " (d)"}
 MARKS = {"measured": "", "interpolated": " i", "extrapolated": " e"}
 COLUMNS = r"p{0.19\linewidth}p{0.135\linewidth}rrrrrr"
 HEADINGS = ("model, decoder", "source", "shots", "tokens", "forwards", "accuracy", "difference", "over LLaMA")
@@ -69,13 +69,13 @@ def table(name: str, caption: str, place: str, tasks: Sequence[tuple[TaskQuality
 
 def cells_of(task: TaskQuality, point: Point) -> list[str]:
     """A point's cells, in the order of the headings."""
-    names = [point.model, render.decoder_of(point), WAYS[point.way]]
+    names = [point.model, render.decoder_of(point)]
     shots = str(point.setting.shots).replace("not stated", "--") if point.setting else "--"
     tokens = "--" if point.gen_length is None else f"{point.gen_length}, {point.block_length or '--'}"
     forwards = "--" if point.forwards is None else render.count(point.forwards)
     difference = cell_text(in_points(point.difference), 1)
     return [
-        ragged(", ".join(filter(None, names))),
+        ragged(", ".join(filter(None, names)) + WAYS[point.way]),
         ragged(point.source),
         shots,
         tokens,

@@ -14,9 +14,9 @@ CAPTION = (
     "Published claims beside what this study measured. Over theirs: ours over theirs where the two are like numbers."
     " Blank: nothing was run. How each is counted, and what of ours is not as in the claim, stands in the text."
 )
-COLUMNS = r"p{0.32\linewidth}p{0.2\linewidth}lr"
+COLUMNS = r"p{0.355\linewidth}p{0.22\linewidth}lr"
 HEAD = "claim & ours & & over theirs \\\\"
-PAGE = 46  # lines of the table that fit on a page
+PAGE = 52  # lines of the table that fit on a page
 
 
 def write(lines: Sequence[LedgerLine], folder: Path) -> None:
@@ -78,7 +78,7 @@ def counting(lines: Sequence[LedgerLine]) -> str:
     for line in lines:
         groups.setdefault((line.source, line.at, line.claim.setting, line.claim.counted), []).append(line)
     items = [item(group) for group in groups.values()]
-    return "\\begin{description}\\small\n" + "\n".join(items) + "\n\\end{description}\n"
+    return "\\begin{description}\\small\\sloppy\n" + "\n".join(items) + "\n\\end{description}\n"
 
 
 def item(group: Sequence[LedgerLine]) -> str:
