@@ -20,6 +20,7 @@ from bench.models import kinds
 from bench.spec.pair import PairFile, read_pair
 
 ACCURACY = "quality/accuracy"
+UNMATCHED = "quality/unmatched_answers"  # share of answers in which none was found; 1: the template does not fit
 Way = Literal["whole forwards", "cache", "distilled"]  # how a published decoder is like what was timed here
 
 
@@ -163,9 +164,11 @@ def way_of(value: Accuracy) -> Way:
 
 
 def own_runs(accuracies: pd.DataFrame, recipe: str | None) -> pd.DataFrame:
-    """The study's own accuracies of a recipe, of real weights: such a run has no seed that these were made from."""
-    runs = with_columns(accuracies, [ACCURACY, "task", "random_seed", "prompts"])
-    return runs[runs["random_seed"].isna() & runs[ACCURACY].notna() & (runs["task"] == recipe)]
+    """The study's own accuracies of a recipe that say something of the model: of real weights, which have no seed that
+    they were made from, and of a template under which an answer was found."""
+    runs = with_columns(accuracies, [ACCURACY, UNMATCHED, "task", "random_seed", "prompts"])
+    is_matched = pd.to_numeric(runs[UNMATCHED]).fillna(0) < 1
+    return runs[runs["random_seed"].isna() & runs[ACCURACY].notna() & (runs["task"] == recipe) & is_matched]
 
 
 def own_items(accuracies: pd.DataFrame, recipe: str | None) -> pd.Series:
