@@ -38,10 +38,10 @@ def test_the_sentence_follows_the_published_value_and_the_measured_time(tmp_path
     def sentence(comparison=None, **changes) -> str:
         return render.verdict(borrowed(tmp_path, comparison=comparison, **llada(**changes)))
 
-    assert "within 5 points of LLaMA's accuracy on Sums at 2.05 [" in sentence()
-    assert "on Sums at 4.10 [" in sentence(sweep(step_ms=2 * STEP_MS))
+    assert "within 5 points of LLaMA's accuracy on Sums (1 of 1 accuracies) at 2.05 [" in sentence()
+    assert "on Sums (1 of 1 accuracies) at 4.10 [" in sentence(sweep(step_ms=2 * STEP_MS))
     assert "within 5 points of LLaMA's accuracy on no task; not on Sums" in sentence(percent=70.0)
-    assert "on Sums at 0.51 [" in sentence(forwards=64)
+    assert "accuracies) at 0.51 [" in sentence(forwards=64)
     assert ", interpolated" in sentence(forwards=100)
 
 
