@@ -20,10 +20,12 @@ from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.render import borrowed as render_borrowed
 from bench.render import consistency as render_consistency
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
 from bench.render import hundred_steps as render_hundred_steps
+from bench.render import ledger as render_ledger
 from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
@@ -31,11 +33,13 @@ from bench.spec import pair
 from paper import decoder_selection, results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
+from paper.tables import borrowed as borrowed_tables
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
 from paper.tables import decoders as decoder_tables
 from paper.tables import ends as ends_tables
 from paper.tables import latex
+from paper.tables import ledger as ledger_tables
 from paper.tables import scaling as scaling_tables
 
 PAPER = Path(__file__).parent
@@ -99,6 +103,14 @@ def figure_titles(selection: Selection) -> dict[str, str]:
     return named
 
 
+def borrowed_words(selection: Selection) -> dict[str, str]:
+    """The answer by borrowed quality, and what the ledger says, where a study has them."""
+    borrowed = selection.findings.borrowed
+    answer = {"borrowed": render_borrowed.verdict(borrowed)} if borrowed else {}
+    claims = render_ledger.sentences(selection.ledger)
+    return answer | ({"ledger": PARAGRAPH.join(claims)} if claims else {})
+
+
 def make_parts(findings: Findings) -> None:
     """Write numbers, tables and figures anew."""
     from paper.figures.write import write as write_figures  # what draws takes seconds to import
@@ -115,6 +127,7 @@ def make_parts(findings: Findings) -> None:
     words["ends"] = PARAGRAPH.join(render_ends.lines(findings.ends))
     words["decoders"] = PARAGRAPH.join(decoder_tables.words(findings.decoders))
     doubts = render_consistency.lines(findings.falls)
+    words |= borrowed_words(selection)
     words["scaling"] = PARAGRAPH.join([*scaling_tables.sentences(selection.scalings), *doubts])
     write_numbers(selection.numbers(), words)
     comparison_tables.write(selection.answers, selection.tasks, BUILD / "tables", selection.on_engines)
@@ -122,6 +135,8 @@ def make_parts(findings: Findings) -> None:
     cost_tables.write(findings, BUILD / "tables")
     ends_tables.write(findings.ends, BUILD / "tables")
     decoder_tables.write(findings.decoders, BUILD / "tables")
+    borrowed_tables.write(findings.borrowed, BUILD)
+    ledger_tables.write(selection.ledger, BUILD)
     write_figures(selection, BUILD / "figures")
 
 

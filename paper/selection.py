@@ -1,13 +1,17 @@
 """What of a study's findings the report shows: of everything the largest, since a paper has one of each."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.analysis.comparison import EMPTY, Comparison, main_of, on_other_engines
 from bench.analysis.findings import Findings
+from bench.analysis.ledger import LedgerLine, ledger_of
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.scaling import Scaling
 from paper import decoder_numbers, results
+from paper.tables import borrowed as borrowed_tables
 from paper.tables import ends as ends_tables
+from paper.tables import ledger as ledger_tables
 from paper.tables import scaling as scaling_tables
 
 
@@ -27,8 +31,22 @@ class Selection:
         """The comparison that the report's words are about."""
         return self.tasks if self.answers.rows.empty else self.answers
 
+    @cached_property
+    def ledger(self) -> list[LedgerLine]:
+        """Published claims beside this study's numbers; empty where it has none of them."""
+        runs = [group.every for group in (*self.findings.comparisons, *self.scalings.values())]
+        device = str(runs[0]["device"].iloc[0]) if runs else ""
+        findings = self.findings
+        return ledger_of(findings.pair, device, findings.comparisons, findings.scalings, self.measured)
+
     def numbers(self) -> dict[str, dict]:
         """Everything in results.json."""
+        borrowed = borrowed_tables.numbers(self.findings.borrowed)
+        return self.measured | borrowed | ledger_tables.numbers(self.ledger)
+
+    @cached_property
+    def measured(self) -> dict[str, dict]:
+        """The numbers that the study measured, without those that stand beside published ones."""
         numbers = results.results(self.answers) | results.results(self.tasks, "tasks.")
         for comparison in self.on_engines:
             numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")

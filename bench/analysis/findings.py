@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.analysis import consistency, cost, decoder_hypotheses, endpoints, hundred_steps, hypotheses, surface
+from bench.analysis.borrowed import Borrowed, borrowed_of
 from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.consistency import Fall
 from bench.analysis.decoder_places import Decoders, decoders_of
@@ -32,7 +33,8 @@ class Findings:
     hypotheses on decoders, and what had been timed when these were written. tested: the cost model's error in this
     study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place. ends:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
-    no comparison.
+    no comparison. borrowed: accuracies that others have published, beside the study's times; None where there is
+    nothing to set beside them.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
     falls: peaks of memory that fall where the work grows, which cannot be.
     """
@@ -55,6 +57,7 @@ class Findings:
     falls: list[Fall]
     ends: Ends
     decoders: Decoders
+    borrowed: Borrowed | None = None
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -92,4 +95,5 @@ def findings_of(study: Study) -> Findings:
         falls=falls,
         ends=ends_of(judged),
         decoders=decoders_of(judged, pair.metrics),
+        borrowed=borrowed_of(pair, study.accuracies, compared, groups),
     )

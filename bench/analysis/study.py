@@ -54,11 +54,15 @@ class Histories:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories."""
+    """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories.
+
+    accuracies: runs of tasks of lm-evaluation-harness, which have no rounds and are in none of the comparisons.
+    """
 
     name: str
     runs: pd.DataFrame
     histories: Histories = field(default_factory=Histories)
+    accuracies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def generations_of(self, run_id: str) -> list[dict]:
         """The texts that a run generated, with prompts and references. They are read when asked for: they are large,
@@ -67,17 +71,14 @@ class Study:
 
 
 def runs_of(name: str) -> pd.DataFrame:
-    """A study's runs alone, a row each. Raises BadInput if it is not tracked here or has no runs.
-
-    Runs of tasks of lm-evaluation-harness are left out: they have no rounds, and `make accuracy` prints them.
-    """
+    """A study's runs alone, a row each, of tasks of lm-evaluation-harness too. Raises BadInput if it is not tracked
+    here, or has no runs that were timed."""
     runs = mlflow_read.frame(name)
     if runs.empty:
         raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
-    timed = runs[runs["kind"] != ACCURACY]
-    if timed.empty:
+    if (runs["kind"] == ACCURACY).all():
         raise BadInput(f"study {name!r} has accuracies alone, which `make accuracy` prints; run `make sweep` for times")
-    return timed
+    return runs
 
 
 def read(name: str) -> Study:
@@ -91,6 +92,8 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
     MLflow's client has no call for several histories at once. So those alone are asked for that a run has, which its
     row tells: it holds the last value of each. These columns are dropped then, since nobody reads last values.
     """
+    is_accuracy = runs["kind"] == ACCURACY
+    accuracies, runs = runs[is_accuracy], runs[~is_accuracy]
     tracked_names = [*(ROUNDS + metric for metric in METRICS_BY_ROUND), *(PER_PROMPT + m for m in METRICS_BY_PROMPT)]
     values = {
         (run_id, tracked_name): mlflow_read.history(run_id, tracked_name)
@@ -99,4 +102,4 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
         for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
     }
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
-    return Study(name, runs.drop(columns=last_values), Histories(values))
+    return Study(name, runs.drop(columns=last_values), Histories(values), accuracies)

@@ -9,6 +9,7 @@ from bench.analysis.decoder_places import Place
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
+from bench.render import borrowed as render_borrowed
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
@@ -121,8 +122,11 @@ def print_doubts(findings: Findings, cell_ids: AbstractSet[str] | None = None) -
 
 
 def print_answers(findings: Findings) -> None:
-    """The question that the study began with and its answers, and what became of declared endpoints."""
+    """The question that the study began with and its answers, borrowed quality, and what became of declared
+    endpoints."""
     print("\n".join(["", *render_hundred_steps.lines(findings.comparisons, findings.hundred_steps)]))
+    if borrowed := render_borrowed.lines(findings.borrowed):
+        print("\n".join(borrowed))
     if findings.declared is not None:
         print("\n".join(render_endpoints.lines(findings.study, findings.declared, findings.endpoints)))
 

@@ -13,6 +13,7 @@ from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import wording
+from paper.figures import borrowed as borrowed_figures
 from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
@@ -30,6 +31,8 @@ def write(selection: Selection, folder: Path) -> None:
     write_drawings(scaling_drawings(selection.scalings), folder)
     write_drawings(cost_drawings(selection.findings), folder)
     write_drawings(decoder_drawings(selection.findings.decoders), folder)
+    borrowed = selection.findings.borrowed
+    write_drawings([("borrowed", "", partial(borrowed_figures.borrowed_quality, borrowed))], folder)
 
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:

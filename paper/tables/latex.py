@@ -18,6 +18,7 @@ T1_LETTERS = "ĂăĄąĆćČčĎďĐđĘęĚěĞğİıĹĺĽľŁłŃńŇňŐőŒ
 PUNCTUATION = "–—‘’‚“”„‹›…€"
 BEYOND = re.compile(f"[^ -~{LATIN_1}{T1_LETTERS}{PUNCTUATION}]")
 CODE_POINTS = re.compile(r"\\codepoint\{([0-9A-F]+)\}")  # as `escape` writes them
+END = r" \tabularnewline"  # of a row, since ragged columns give two backslashes another meaning
 # Before a table: it is shrunk to the width of the line where it is wider.
 FIT = "\\small\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{"
 
@@ -53,6 +54,11 @@ def cell_text(estimate: stats.Estimate | None, digits: int) -> str:
     if estimate.low is None or f"{estimate.low:.{digits}f}" == f"{estimate.high:.{digits}f}":
         return text
     return f"{text} {{\\scriptsize [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]}}"
+
+
+def ragged(text: str) -> str:
+    """Plain text for a narrow column, without stretched spaces."""
+    return f"\\raggedright {escape(text)}" if text else ""
 
 
 def latex(name: str, caption: str, table: pd.DataFrame) -> str:

@@ -71,10 +71,12 @@ def test_rounds_are_those_that_all_runs_have():
     assert histories.rounds([], "latency/latency_ms") == {}
 
 
-def test_answers_to_tasks_of_the_harness_stand_in_no_report(asked, monkeypatch):
+def test_answers_to_tasks_of_the_harness_stand_apart_from_what_was_timed(asked, monkeypatch):
     of_tasks = RUNS.assign(run_id=["c", "d"], kind="accuracy")
     monkeypatch.setattr(mlflow_read, "frame", lambda name: pd.concat([RUNS, of_tasks]))
-    assert list(study.read("a study").runs["run_id"]) == ["a", "b"]
+    whole = study.read("a study")
+    assert list(whole.runs["run_id"]) == ["a", "b"]
+    assert list(whole.accuracies["run_id"]) == ["c", "d"]
     monkeypatch.setattr(mlflow_read, "frame", lambda name: of_tasks)
     with pytest.raises(BadInput, match="has accuracies alone"):
         study.read("a study")

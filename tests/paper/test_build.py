@@ -27,6 +27,7 @@ SOURCES = (  # in the copied tree: one file of each kind from which a report is 
     "paper/main.tex",
     "paper/refs.bib",
     "paper/hypotheses.yaml",
+    "paper/published.yaml",
 )
 RUNS = pd.DataFrame([{"run_id": "a", "digest": "1"}])
 
