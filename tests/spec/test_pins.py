@@ -62,4 +62,4 @@ def test_cells_that_state_the_ids_of_their_prompts_are_pinned_too(tmp_path, monk
     work, _ = resolve(request)
     stated = {cell.model: cell for cell in work.cells if cell.prompt_ids}
     assert {model: cell.prompt_ids for model, cell in stated.items()} == dict.fromkeys(stated, "61aa5429e09f")
-    assert {model: cell.cell_id for model, cell in stated.items()} == {"llama": "1d1c447b7fca", "llada": "ad372beaa444"}
+    assert {model: cell.cell_id for model, cell in stated.items()} == {"llama": "efe68c8b52fd", "llada": "a049887658db"}
