@@ -24,6 +24,7 @@ SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "en
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
 # What a comparison is about, and the kinds of cells that are about it.
 KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",)}
+ABOUT = {"accuracy": "tasks", "bertscore_f1": "answers"}  # what decides a metric that a pair declares
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,8 @@ class Comparison:
 
     @property
     def declared(self) -> dict[str, float]:
-        """Of the pair's metrics those that this comparison decides: accuracy is of tasks, the others of answers."""
-        about_tasks = self.about == "tasks"
-        return {metric: margin for metric, margin in self.margins.items() if (metric == "accuracy") == about_tasks}
+        """Of the pair's metrics those that this comparison decides; of tasks of lm-evaluation-harness none does."""
+        return {metric: margin for metric, margin in self.margins.items() if ABOUT.get(metric) == self.about}
 
     @cached_property
     def matches(self) -> dict[str, Match | None]:
