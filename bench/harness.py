@@ -47,7 +47,7 @@ def parser() -> Parser:
     add("--temperature", type=float, help="default: the recipe's, else 0")
     add("--batch", type=int, default=1, help="items that are answered together")
     add("--limit", type=int, help="the first questions of each task alone")
-    add("--task-path", type=Path, help="a folder of tasks in lm-eval's format; with recipes/ in it; default: the pair's")
+    add("--task-path", type=Path, help="a folder of tasks in lm-eval's format, with recipes/ in it; else the pair's")
     add("--data", type=Path, help="a folder of questions in place of the hub's: TASK/test.jsonl, TASK/train.jsonl")
     add("--run-code", default="", help="yes: run the programs that a model writes")
     add("--device", default="auto", help="auto, cpu or cuda")

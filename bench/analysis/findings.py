@@ -18,6 +18,8 @@ from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
 from bench.analysis.surface import Surface
+from bench.analysis.task_accuracy import TaskAccuracy
+from bench.analysis.task_runs import task_accuracies
 from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
 from bench.spec.study_file import StudyFile
@@ -34,7 +36,8 @@ class Findings:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
     no comparison.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
-    falls: peaks of memory that fall where the work grows, which cannot be.
+    falls: peaks of memory that fall where the work grows, which cannot be. task_accuracies: of tasks of
+    lm-evaluation-harness, paired by question.
     """
 
     study: str
@@ -55,6 +58,7 @@ class Findings:
     falls: list[Fall]
     ends: Ends
     decoders: Decoders
+    task_accuracies: list[TaskAccuracy]
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -63,7 +67,7 @@ class Findings:
 
 def findings_of(study: Study) -> Findings:
     """Everything in a study. Raises BadInput where the file of its pair cannot be read."""
-    pair = read_pair(study.runs["pair"].iloc[0])
+    pair = read_pair(pd.concat([study.runs, study.accuracies])["pair"].iloc[0])
     falls = consistency.falls(study.runs)
     study = replace(study, runs=consistency.with_flags(study.runs, falls))
     judged = judge(study)
@@ -92,4 +96,5 @@ def findings_of(study: Study) -> Findings:
         falls=falls,
         ends=ends_of(judged),
         decoders=decoders_of(judged, pair.metrics),
+        task_accuracies=task_accuracies(study, pair),
     )

@@ -26,7 +26,7 @@ METRICS_BY_ROUND = (  # of which ratios are made that are paired by round
     "memory/resident_gib",
     "energy/j",
 )
-METRICS_BY_PROMPT = get_args(Metric)  # which a pair can declare, with a margin
+METRICS_BY_PROMPT = (*get_args(Metric), "seconds_an_item")  # declared with a margin; the last of accuracies alone
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,15 @@ class Histories:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories."""
+    """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories.
+
+    accuracies: the runs of tasks of lm-evaluation-harness, which are not among the others, since they have no rounds.
+    """
 
     name: str
     runs: pd.DataFrame
     histories: Histories = field(default_factory=Histories)
+    accuracies: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def generations_of(self, run_id: str) -> list[dict]:
         """The texts that a run generated, with prompts and references. They are read when asked for: they are large,
@@ -67,17 +71,11 @@ class Study:
 
 
 def runs_of(name: str) -> pd.DataFrame:
-    """A study's runs alone, a row each. Raises BadInput if it is not tracked here or has no runs.
-
-    Runs of tasks of lm-evaluation-harness are left out: they have no rounds, and `make accuracy` prints them.
-    """
+    """All of a study's runs, a row each. Raises BadInput if it is not tracked here or has no runs."""
     runs = mlflow_read.frame(name)
     if runs.empty:
         raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
-    timed = runs[runs["kind"] != ACCURACY]
-    if timed.empty:
-        raise BadInput(f"study {name!r} has accuracies alone, which `make accuracy` prints; run `make sweep` for times")
-    return timed
+    return runs
 
 
 def read(name: str) -> Study:
@@ -99,4 +97,6 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
         for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
     }
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
-    return Study(name, runs.drop(columns=last_values), Histories(values))
+    runs = runs.drop(columns=last_values)
+    is_accuracy = runs["kind"] == ACCURACY
+    return Study(name, runs[~is_accuracy], Histories(values), runs[is_accuracy])

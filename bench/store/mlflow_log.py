@@ -176,7 +176,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     head = {"study": study, "kind": entry.cell.kind, "pair": entry.cell.pair, "cell_id": cell_id}
     head |= shown_scores.tags(entry)
     if not entry.rounds:
-        return head | {"outcome": "ok"}
+        return head | {"outcome": "ok"} | shown_scores.place_tags(entry)
     rounds = sorted(entry.rounds.items())
     last = list(entry.rounds.values())[-1]
     decisive = entry.failed or last  # the round whose outcome the run has

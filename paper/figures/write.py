@@ -18,6 +18,7 @@ from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
 from paper.figures import decoders as decoder_figures
 from paper.figures import scaling as scaling_figures
+from paper.figures import task_accuracy as task_accuracy_figures
 from paper.figures.style import TITLE_LETTERS, save
 from paper.selection import Selection
 
@@ -30,6 +31,9 @@ def write(selection: Selection, folder: Path) -> None:
     write_drawings(scaling_drawings(selection.scalings), folder)
     write_drawings(cost_drawings(selection.findings), folder)
     write_drawings(decoder_drawings(selection.findings.decoders), folder)
+    accuracies = selection.findings.task_accuracies
+    drawings = task_accuracy_figures.FIGURES.items()
+    write_drawings([(name, "", partial(draw, accuracies)) for name, draw in drawings], folder)
 
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:
