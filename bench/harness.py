@@ -15,6 +15,7 @@ take everything.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
             (failed if isinstance(each, str) else done).append(each)
         is_tracked = sink.track(again=True)
     print("\n".join(report.lines(done)))
+    print(f"make paper STUDY={shlex.quote(sink.study)} sets both models against each other, paired by question")
     for words in failed:
         print(f"failed: {words}", file=sys.stderr)
     return 1 if failed or not is_tracked else 0

@@ -68,6 +68,8 @@ def print_accuracies(findings: Findings, is_primary: bool, is_whole: bool = Fals
             contests = found.all_contests if is_whole else [found.main] if found.main else []
             head = render_task_accuracy.title(found, is_primary)
             print("\n".join(["", f"study {findings.study}, {head}", *render_task_accuracy.lines(found, contests)]))
+    if any(found.main for found in chosen):
+        print(render_task_accuracy.ON_TIMES)
 
 
 def print_decoders(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:

@@ -13,7 +13,6 @@ from bench.render.comparison import steps_text
 from bench.render.wording import MISSING, interval
 
 DIGITS = 3  # of an accuracy
-SECONDS_DIGITS = 2
 ON_TIMES = (
     "Seconds are wall time in one process, without a warm-up, and the interval of their ratio is over questions alone;"
     " nothing vouches that the device was ours. Times to be compared come from make study."
@@ -73,8 +72,13 @@ def line_of(side: Side, accuracy: Estimate, seconds: Estimate | None) -> dict[st
         "model": name_of(side),
         "accuracy": interval(accuracy, DIGITS),
         "tokens": MISSING if side.tokens is None else f"{side.tokens.value:.1f}",
-        "s/item": MISSING if seconds is None else interval(seconds, SECONDS_DIGITS),
+        "s/item": MISSING if seconds is None else interval(seconds, digits_of(seconds)),
     }
+
+
+def digits_of(seconds: Estimate) -> int:
+    """Digits behind the point of seconds: more of short ones."""
+    return 3 if seconds.value < 1 else 2
 
 
 def ratio_words(point: Point) -> str:
@@ -104,8 +108,8 @@ def verdict(task: str, contest: Contest) -> str:
         fewest = " (the fewest measured)" if cheapest.side.steps == steps[0] else ""
         return (
             f"{where}: {diffusion} comes within {contest.margin:g} of {reference} at"
-            f" {steps_text(contest.crossing, steps[-1])} steps; the fewest that are shown to be are"
-            f" {cheapest.side.steps}{fewest}, and there {cost_words(contest, cheapest)}."
+            f" {steps_text(contest.crossing, steps[-1])} steps; the fewest that are shown to be"
+            f" within it are {cheapest.side.steps}{fewest}, and there {cost_words(contest, cheapest)}."
         )
     point = contest.decisive
     says = "is within" if not contest.curve and point.is_within else "is not shown to come within"
@@ -115,8 +119,8 @@ def verdict(task: str, contest: Contest) -> str:
 def state_words(contest: Contest, point: Point) -> str:
     """ "accuracy at 64 steps, the most, differs by -0.080 [-0.120, -0.040], and a question takes 2.10 times ..."."""
     which = "the most" if point.side.steps is not None else "the most accurate"
-    which = f", {which}" if len(contest.curve or contest.points) > 1 else ""
-    at = f" at {point.side.name}{which}," if point.side.name else ""
+    which = f", {which}," if len(contest.curve or contest.points) > 1 else ""
+    at = f" at {point.side.name}{which}" if point.side.name else ""
     return f"accuracy{at} differs by {interval(point.difference, DIGITS)}, and {cost_words(contest, point)}"
 
 
@@ -189,4 +193,4 @@ def lines(found: TaskAccuracy, contests: Iterable[Contest]) -> list[str]:
     parts = []
     for contest in contests:
         parts += [f"{templates_words(contest)}, {items_words(contest)}", table(contest).to_string(index=False), ""]
-    return [*parts, *sentences(found), *([ON_TIMES] if parts else [])]
+    return [*parts, *sentences(found)]

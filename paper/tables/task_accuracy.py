@@ -85,7 +85,7 @@ def row(contest: Contest, side: Side, accuracy: Estimate, seconds: Estimate | No
         says = {None: "--", True: "yes", False: "not shown"}
         cells[f"within {contest.margin:g}"] = says[point and point.is_within]
     tokens = None if side.tokens is None else Estimate(side.tokens.value)
-    times = {"tokens": cell_text(tokens, 1), "s": cell_text(seconds, render.SECONDS_DIGITS)}
+    times = {"tokens": cell_text(tokens, 1), "s": cell_text(seconds, seconds and render.digits_of(seconds))}
     return cells | times | {"times": cell_text(point and point.time_ratio, 2)}
 
 

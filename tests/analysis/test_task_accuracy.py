@@ -195,9 +195,7 @@ def test_a_text_in_which_nothing_matched_is_no_accuracy():
     made_up.add(32, LLAMA)
     [found] = made_up.found()
     assert [side.steps for side in found.main.sides] == [32]
-    assert found.left_out == (
-        "template own, llada 16 steps: no answer matched, so this is not the model's accuracy",
-    )
+    assert found.left_out == ("template own, llada 16 steps: no answer matched, so this is not the model's accuracy",)
 
 
 def test_without_a_margin_nothing_is_within_it():

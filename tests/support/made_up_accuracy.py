@@ -1,4 +1,4 @@
-"""Made-up accuracies in tasks of lm-evaluation-harness: items and scores as records, as MLflow shows them, no models."""
+"""Made-up accuracies in tasks of lm-evaluation-harness: items and scores as records, no models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -90,7 +90,7 @@ class MadeUp:
         runs = pd.DataFrame(rows)
         for name in ("steps", "gen_length", "block_length", "batch_size", "prompts"):
             runs[name] = pd.to_numeric(runs[name]) if name in runs else float("nan")
-        return Study("s", pd.DataFrame(), Histories(values), runs)
+        return Study("s", runs.head(0), Histories(values), runs)
 
     def found(self, pair: PairFile | None = None) -> list[TaskAccuracy]:
         """What the analysis finds in it."""
