@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 from bench.analysis.task_accuracy import Contest, Point, TaskAccuracy
 from bench.common.stats import Estimate
 from bench.models import kinds
-from bench.render.task_accuracy import labels, name_of, templates_words
-from paper.figures.style import COLORS, LINE_STYLES, bars, plain_log
+from bench.render.task_accuracy import labels, templates_words
+from paper.figures.style import COLORS, bars, plain_log
 from paper.tables.task_accuracy import first_of_each
 
 MOST_PANELS = 6
 PANEL = (4.4, 3.6)  # inches
-OTHER_MARKERS = "sD^vPX"  # of decoders that are not the authors'
+OTHER_MARKERS = "^vPX<>"  # of decoders that are not the authors'
+TEMPLATE_MARKERS = "sDpHd"  # of single templates, where there are several
 NOTES = {"textcoords": "offset points", "fontsize": 8}
 
 
@@ -43,22 +44,23 @@ def has_times(contest: Contest) -> bool:
 def panel(axes: Axes, found: TaskAccuracy) -> None:
     """One task: the autoregressive model as a line with its band, the diffusion model's decoders as points."""
     contest = found.main
-    for single, style in zip(found.contests if found.over else (), LINE_STYLES[1:] * 2, strict=False):
-        template_line(axes, single, style)
+    for number, single in enumerate(found.contests if found.over else ()):
+        template_lines(axes, single, TEMPLATE_MARKERS[number % len(TEMPLATE_MARKERS)])
     reference_line(axes, contest)
     _, diffusion = labels(contest)
     draw(axes, contest.curve, f"{diffusion}, by steps", marker="o", linestyle="-")
     others = [point for point in contest.points if point.side.steps is None]
     for point, marker in zip(others, OTHER_MARKERS * len(others), strict=False):
-        draw(axes, [point], name_of(point.side), marker=marker, linestyle="")
+        draw(axes, [point], point.side.name or diffusion, marker=marker, linestyle="")
     for point in contest.curve:
         axes.annotate(str(point.side.steps), (point.seconds.value, point.accuracy.value), xytext=(6, -11), **NOTES)
     axes.set_xscale("log")
+    axes.margins(x=0.1)  # room for the label of the most steps
     plain_log(axes.xaxis)
     axes.set_xlabel("seconds of a question")
     axes.set_ylabel("accuracy")
     axes.set_title(f"{found.task}, {templates_words(contest)}", fontsize=9)
-    axes.legend(loc="best", fontsize=7)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=7, frameon=False)
 
 
 def reference_line(axes: Axes, contest: Contest) -> None:
@@ -70,7 +72,7 @@ def reference_line(axes: Axes, contest: Contest) -> None:
     if estimate.low is not None:
         axes.axhspan(estimate.low, estimate.high, color=color, alpha=0.15, linewidth=0)
     label = kinds.label_of(side.run["model"])
-    axes.plot([seconds.value], [estimate.value], marker="*", markersize=13, color=color, linestyle="", label=label)
+    axes.plot([seconds.value], [estimate.value], marker="*", markersize=11, color=color, linestyle="", label=label)
     if contest.margin:
         least = estimate.value - contest.margin
         axes.axhline(least, color="gray", linestyle=":", linewidth=1, label=f"less the margin of {contest.margin:g}")
@@ -88,15 +90,18 @@ def draw(axes: Axes, points: Sequence[Point], label: str, marker: str, linestyle
     )  # fmt: skip
 
 
-def template_line(axes: Axes, contest: Contest, style: str) -> None:
-    """One template of several: the diffusion model's accuracy, and the autoregressive model's at its own seconds."""
-    curve = contest.curve
-    if not curve or not has_times(contest):
+def template_lines(axes: Axes, contest: Contest, marker: str) -> None:
+    """One template of several: both models under the same small marker, without intervals, which the table has."""
+    if not has_times(contest):
         return
-    x = [point.seconds.value for point in curve]
-    y = [point.accuracy.value for point in curve]
-    label = f"template {contest.templates[0]}"
-    axes.plot(x, y, color=COLORS[curve[0].side.run["model"]], linestyle=style, linewidth=0.8, alpha=0.7, label=label)
+    sides = [contest.autoregressive]
+    curve = [point.side for point in contest.curve]
+    for number, group in enumerate(filter(None, (sides, curve))):
+        x = [contest.mean_seconds(side).value for side in group]
+        y = [contest.accuracy_of(side).value for side in group]
+        label = f"template {contest.templates[0]}" if not number else None
+        color = COLORS[group[0].run["model"]]
+        axes.plot(x, y, color=color, marker=marker, markersize=4, linewidth=0.8, linestyle=":", alpha=0.8, label=label)
 
 
 FIGURES = {"task_accuracy": accuracy}

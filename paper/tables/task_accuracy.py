@@ -25,8 +25,9 @@ FIGURE = (
     "\\IfFileExists{figures/task_accuracy.pdf}{\\begin{figure}[htbp]\\centering"
     "\\includegraphics[width=\\linewidth]{figures/task_accuracy.pdf}\\caption{Accuracy against seconds of a question:"
     " up and to the left is better. Labels are denoising steps; the level line with its band is the"
-    " autoregressive model, the star its own seconds, and the dotted line its accuracy less the margin. Thin lines are"
-    " single templates, where there are several.}\\label{fig:task_accuracy}\\end{figure}}{}\n"
+    " autoregressive model, the star its own seconds, and the dotted line its accuracy less the margin. Small"
+    " markers are single templates, where there are several, each model in its own color.}"
+    "\\label{fig:task_accuracy}\\end{figure}}{}\n"
 )
 CAPTION = (
     "Accuracy, its difference from the autoregressive model's (paired by question), tokens up to the end, seconds of a"
