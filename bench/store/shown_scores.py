@@ -21,9 +21,9 @@ def tags(entry: CellRecords) -> dict[str, str]:
 
 
 def place_tags(entry: CellRecords) -> dict[str, str]:
-    """`platform` and `device`: where the items of a cell without rounds were answered; empty of what is no cell. A
-    record that does not say its device leaves that out."""
-    if not isinstance(entry.cell, Cell):
+    """`platform` and `device`: where the items of a task of lm-evaluation-harness were answered; empty of anything
+    else. A record that does not say its device leaves that out."""
+    if not isinstance(entry.cell, Cell) or entry.cell.task is None:
         return {}
     devices = {scores.device for scores in entry.scores.values()} - {""}
     return {"platform": entry.cell.device} | ({"device": " and ".join(sorted(devices))} if devices else {})
