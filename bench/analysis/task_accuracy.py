@@ -107,11 +107,13 @@ class Contest:
 
     def point_of(self, side: Side) -> Point:
         differences = self.scores_of(side) - self.scores_of(self.autoregressive)
+        difference = difference_over_prompts(differences, self.is_binary)
         is_within = None
-        if self.margin is not None:
-            is_within = is_not_inferior(differences, self.margin, self.is_binary)
+        if self.margin is not None:  # of a few questions the replicates alone could say so of one that is not
+            is_near = difference.value >= -self.margin - cross_over.ROUNDING
+            is_within = is_near and is_not_inferior(differences, self.margin, self.is_binary)
         return Point(
-            side, self.accuracy_of(side), difference_over_prompts(differences, self.is_binary), is_within,
+            side, self.accuracy_of(side), difference, is_within,
             self.mean_seconds(side), self.time_ratio(side),
         )  # fmt: skip
 

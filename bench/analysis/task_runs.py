@@ -17,7 +17,7 @@ SETTING = ["task", "prompts", "dtype", "batch_size", "temperature", "engine"]
 QUESTIONS = ["template", "prompt_hash"]
 # And what runs of the diffusion model share besides that are told apart by steps and decoder alone.
 OF_STEPS = ["gen_length", "block_length", "head", "remasking", "cfg_scale", "logits_eos_inf", "confidence_eos_eot",
-            "revision"]  # fmt: skip
+            "revision", "shots", "seed"]  # fmt: skip
 
 
 def task_accuracies(study: Study, pair: PairFile) -> list[TaskAccuracy]:

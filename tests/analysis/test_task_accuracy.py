@@ -242,10 +242,19 @@ def test_what_differs_in_more_than_steps_stands_apart_and_more_questions_come_fi
     made_up = MadeUp()
     made_up.add_all({None: LLAMA[:50], 32: LLAMA[:50]}, prompt_hash="first 50")  # LIMIT=50
     made_up.add_all({None: LLAMA, 16: LLAMA, 32: LLAMA})
-    made_up.add(32, LLAMA, block_length=32)
+    for changes in ({"block_length": 32}, {"shots": 4}, {"seed": 1}):
+        made_up.add(32, LLAMA, **changes)
     found = made_up.found()
-    assert [[len(each.main.items), len(each.main.sides)] for each in found] == [[COUNT, 2], [COUNT, 1], [50, 1]]
+    sizes = [[len(each.main.items), len(each.main.sides)] for each in found]
+    assert sizes == [[COUNT, 2], [COUNT, 1], [COUNT, 1], [COUNT, 1], [50, 1]]
     assert all(len(each.contests) == 1 for each in found)
+
+
+def test_a_cross_over_is_never_beyond_what_was_measured():
+    """Two questions, one lost: with a wide margin the replicates are within it more often than not."""
+    few = contest({None: [1.0, 1.0, 1.0], 32: [1.0, 0.0, 0.0]}, margin=0.6)
+    assert few.points[0].is_within is False
+    assert few.crossing is None
 
 
 def test_the_primary_task_comes_first():
