@@ -86,8 +86,8 @@ def row(contest: Contest, side: Side, accuracy: Estimate, seconds: Estimate | No
         says = {None: "--", True: "yes", False: "not shown"}
         cells[f"within {contest.margin:g}"] = says[point and point.is_within]
     tokens = None if side.tokens is None else Estimate(side.tokens.value)
-    times = {"tokens": cell_text(tokens, 1), "s": cell_text(seconds, seconds and render.digits_of(seconds))}
-    return cells | times | {"times": cell_text(point and point.time_ratio, 2)}
+    times = {"tokens": cell_text(tokens, 1), "s/question": cell_text(seconds, seconds and render.digits_of(seconds))}
+    return cells | times | {"ratio": cell_text(point and point.time_ratio, 2)}
 
 
 def numbers(found: list[TaskAccuracy]) -> dict[str, dict]:
