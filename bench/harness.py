@@ -15,6 +15,7 @@ take everything.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from bench.models.engines import ENGINES
 from bench.runner import notices
 from bench.runner.request import is_plan_for_gpu
 from bench.spec import rules
-from bench.spec.pair import place_model, read_pair
+from bench.spec.pair import PairFile, place_model, read_pair
 from bench.store.sink import Sink
 
 
@@ -47,7 +48,7 @@ def parser() -> Parser:
     add("--temperature", type=float, help="default: the recipe's, else 0")
     add("--batch", type=int, default=1, help="items that are answered together")
     add("--limit", type=int, help="the first questions of each task alone")
-    add("--task-path", type=Path, help="a folder of tasks in lm-eval's format; its folder recipes/ has their recipes")
+    add("--task-path", type=Path, help="a folder of tasks in lm-eval's format, with recipes/ in it; else the pair's")
     add("--data", type=Path, help="a folder of questions in place of the hub's: TASK/test.jsonl, TASK/train.jsonl")
     add("--run-code", default="", help="yes: run the programs that a model writes")
     add("--device", default="auto", help="auto, cpu or cuda")
@@ -81,7 +82,7 @@ def decoder_of(text: str) -> dict[str, Any]:
     return values
 
 
-def request_of(args: argparse.Namespace):
+def request_of(args: argparse.Namespace, pair: PairFile):
     """The command line as a request. Raises BadInput."""
     from bench.accuracy.cells import Request
 
@@ -94,7 +95,7 @@ def request_of(args: argparse.Namespace):
         tasks=tuple(dict.fromkeys(args.tasks.replace(",", " ").split())),
         templates=tuple(args.templates.replace(",", " ").split()),
         overrides=overrides_of(args), engine=args.engine, dtype=args.dtype, batch_size=args.batch, limit=args.limit,
-        task_path=args.task_path, data=args.data, may_run_code=args.run_code == "yes",
+        task_path=args.task_path or pair.task_path, data=args.data, may_run_code=args.run_code == "yes",
     )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     pair = place_model(read_pair(args.pair), args.model)
     device = choose.choose(args.device, here=not is_plan_for_gpu(args.plan, args.device))
-    request = request_of(args)
+    request = request_of(args, pair)
     sink = Sink(args.study or pair.name)
     from bench.accuracy import cells, plan, report, run
 
@@ -123,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
             (failed if isinstance(each, str) else done).append(each)
         is_tracked = sink.track(again=True)
     print("\n".join(report.lines(done)))
+    print(f"make paper STUDY={shlex.quote(sink.study)} sets both models against each other, paired by question")
     for words in failed:
         print(f"failed: {words}", file=sys.stderr)
     return 1 if failed or not is_tracked else 0

@@ -31,7 +31,7 @@ from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
 from paper import decoder_selection, results
-from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
+from paper.facts import PARAGRAPH, facts, facts_of_accuracies, likelihood_words, verdict_words
 from paper.selection import Selection, select
 from paper.tables import borrowed as borrowed_tables
 from paper.tables import comparison as comparison_tables
@@ -41,6 +41,7 @@ from paper.tables import ends as ends_tables
 from paper.tables import latex
 from paper.tables import ledger as ledger_tables
 from paper.tables import scaling as scaling_tables
+from paper.tables import task_accuracy as task_accuracy_tables
 
 PAPER = Path(__file__).parent
 REPOSITORY = PAPER.parent
@@ -118,7 +119,7 @@ def make_parts(findings: Findings) -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     selection = select(findings)
-    words = facts(findings.study, selection.first, outcome_words(findings.comparisons))
+    words = facts_of_accuracies(findings) | facts(findings.study, selection.first, verdict_words(findings))
     words["likelihood"] = likelihood_words(selection.likelihoods)
     words["hundred_steps"] = PARAGRAPH.join(render_hundred_steps.lines(findings.comparisons, findings.hundred_steps))
     words |= figure_titles(selection) | decoder_selection.titles(findings.decoders)
@@ -137,6 +138,7 @@ def make_parts(findings: Findings) -> None:
     decoder_tables.write(findings.decoders, BUILD / "tables")
     borrowed_tables.write(findings.borrowed, BUILD)
     ledger_tables.write(selection.ledger, BUILD)
+    task_accuracy_tables.write(findings.task_accuracies, BUILD / "tables")
     write_figures(selection, BUILD / "figures")
 
 

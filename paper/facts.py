@@ -5,11 +5,13 @@ import time
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.findings import Findings
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.runs import temperature_of
 from bench.common import provenance
 from bench.models import kinds
 from bench.render import comparison as render_comparison
+from bench.render import task_accuracy as render_task_accuracy
 from bench.render import wording
 from bench.render.wording import interval
 
@@ -82,6 +84,29 @@ def dirty_words(rows: pd.DataFrame) -> str:
     if provenance.git_state().endswith("-dirty"):
         warnings.append("This report was built from a tree with changes that are in no commit.")
     return " ".join(warnings)
+
+
+def facts_of_accuracies(findings: Findings) -> dict[str, str]:
+    """What a study of accuracies alone says of where they were measured; empty where there is none of both models."""
+    main = next((found.main for found in findings.task_accuracies if found.main), None)
+    if main is None:
+        return {}
+    run = main.autoregressive.run
+    names = {name: str(run[name]) for name in ("pair", "dtype", "batch_size")}
+    return names | {"device": main.autoregressive.device, "prompts": str(len(main.items))}
+
+
+def verdict_words(findings: Findings) -> list[str]:
+    """The verdict, a paragraph a part: first what the pair declares to be primary, where that is accuracy in a task."""
+    task = findings.pair.primary_task
+    of_tasks = {found.task: found for found in reversed(findings.task_accuracies)}
+    primary = of_tasks.pop(task, None)
+    parts = []
+    if task is not None and (primary is None or primary.main is None):
+        parts.append(render_task_accuracy.missing(task))
+    parts += [" ".join(render_task_accuracy.sentences(primary))] if primary else []
+    parts += outcome_words(findings.comparisons)
+    return parts + [" ".join(render_task_accuracy.sentences(found)) for found in of_tasks.values()]
 
 
 def outcome_words(every: list[Comparison]) -> list[str]:

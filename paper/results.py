@@ -112,6 +112,13 @@ def cross_overs(comparison: Comparison) -> dict[str, dict]:
     return numbers
 
 
+def of_primary(numbers: dict[str, dict], metric: str | None) -> dict[str, dict]:
+    """`primary.NAME`: what the cross-over of the pair's primary metric is, so that a text can ask for it whatever the
+    metric is called. metric: the declared one; None where the pair declares none."""
+    names = {name: name.removeprefix(f"{metric}.") for name in numbers if name.startswith(f"{metric}.")}
+    return {f"primary.{rest}": numbers[name] for name, rest in names.items() if "." not in rest}
+
+
 def with_card(likelihoods: list[Likelihood], pair: str) -> list[Likelihood]:
     """The study's own likelihoods; of a study of the pocket pair without any, those of the shipped pair's card."""
     if likelihoods or pair != "pocket" or not POCKET_CARD.is_file():

@@ -13,6 +13,7 @@ from paper.tables import borrowed as borrowed_tables
 from paper.tables import ends as ends_tables
 from paper.tables import ledger as ledger_tables
 from paper.tables import scaling as scaling_tables
+from paper.tables import task_accuracy as task_accuracy_tables
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Selection:
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
         numbers |= results.hundred_steps(self.findings.hundred_steps) | ends_tables.numbers(self.findings.ends)
         numbers |= decoder_numbers.numbers(self.findings.decoders)
-        return numbers | results.cross_overs(self.answers) | results.cross_overs(self.tasks)
+        numbers |= results.cross_overs(self.answers) | results.cross_overs(self.tasks)
+        numbers |= task_accuracy_tables.numbers(self.findings.task_accuracies)
+        return numbers | results.of_primary(numbers, self.findings.pair.primary_metric)
 
 
 def select(findings: Findings) -> Selection:

@@ -14,11 +14,10 @@ from pydantic import Field, model_validator
 
 from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml
+from bench.spec import recipes
 from bench.spec.grid import GridFile
 from bench.spec.pair import ModelOfPair, PairFile, Whole
 
-RECIPES = Path("configs/recipes")  # where recipes are stated, a YAML file each
-BESIDE_TASKS = "recipes"  # the folder, inside one of local tasks, of their recipes
 SHOTS = "shots"  # the one key of a model's settings that is none of a grid
 # What a template may say: the keys of lm-eval's task configuration that make the prompt's text.
 TEMPLATE_KEYS = ("doc_to_text", "doc_to_target", "doc_to_choice", "description", "gen_prefix", "target_delimiter",
@@ -90,20 +89,15 @@ def read(name: str, beside: Path | None) -> tuple[Recipe, Path]:
 
     Raises BadInput where there is none, naming those that there are.
     """
-    folders = [beside / BESIDE_TASKS, RECIPES] if beside else [RECIPES]
+    folders = recipes.folders(beside)
     for folder in folders:
         file = folder / f"{name}.yaml"
         if file.is_file():
             return read_yaml(file, Recipe, "recipe", folder), file
     raise BadInput(
-        f"TASKS: there is no recipe for {name} (recipes: {', '.join(names(folders)) or 'none'}); write"
+        f"TASKS: there is no recipe for {name} (recipes: {', '.join(recipes.names(folders)) or 'none'}); write"
         f" {folders[0] / name}.yaml with its authors' settings, as configs/recipes/gsm8k.yaml has them"
     )
-
-
-def names(folders: list[Path]) -> list[str]:
-    """The names of all recipes in some folders."""
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
 
 def grid_of(recipe: Recipe, kind: str, pair: PairFile, overrides: dict[str, Any], file: Path) -> GridFile:

@@ -23,10 +23,7 @@ def mean(scores: Scores, name: str) -> float | None:
 
 def accuracy_of(scores: Scores) -> Estimate:
     """The share of questions that count as right, with Wilson's interval; of scores between 0 and 1 their mean."""
-    values = scores.values["accuracy"]
-    if set(values) <= {0.0, 1.0}:
-        return stats.proportion(round(sum(values)), len(values))
-    return stats.mean_over_prompts(values)
+    return stats.share_or_mean(scores.values["accuracy"])
 
 
 def has_no_match(scores: Scores) -> bool:

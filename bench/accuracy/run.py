@@ -162,7 +162,8 @@ def scored(asked: Asked, sink: Sink, models: Models, done: dict[Key, Item], devi
     scores = score.scores_of(sink.study, asked, samples, [item for key, item in done.items() if key in wanted])
     known = sink.known().get(asked.cell.cell_id)
     before = known and known.scores.get(scores.scorer)
-    if before is None or (before.values, before.nats) != (scores.values, scores.nats):
+    same = before and (before.values, before.nats, before.device) == (scores.values, scores.nats, scores.device)
+    if not same:
         sink.take(replace(scores, ended_s=time.time()))
     return Scored(asked, scores, score.all_scores(samples))
 

@@ -117,7 +117,11 @@ def scores_of(study: str, asked: Asked, samples: list[dict[str, Any]], items: It
     counted = sorted(counted or samples, key=lambda sample: sample["doc_id"])
     answers = [by_question[sample["doc_id"]] for sample in counted]
     values = {"seconds_an_item": [sum(item.seconds for item in of_one) for of_one in answers]}
-    head = {"study": study, "cell_id": asked.cell.cell_id, "scorer": SCORER, "cell": asked.cell}
+    devices = sorted({item.device for of_one in answers for item in of_one})
+    head = {
+        "study": study, "cell_id": asked.cell.cell_id, "scorer": SCORER, "cell": asked.cell,
+        "device": " and ".join(devices),
+    }  # fmt: skip
     if asked.task.OUTPUT_TYPE == ROLLING:
         texts = [asked.task.doc_to_target(sample["doc"]) for sample in counted]
         return Scores(

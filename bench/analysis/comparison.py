@@ -24,6 +24,8 @@ SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "en
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
 # What a comparison is about, and the kinds of cells that are about it.
 KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",), "problems": ("problems",)}
+# What decides a metric that a pair declares.
+ABOUT = {"accuracy": ("tasks", "problems"), "bertscore_f1": ("answers",)}
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,8 @@ class Comparison:
 
     @property
     def declared(self) -> dict[str, float]:
-        """Of the pair's metrics those that this comparison decides: accuracy of answers that are checked by rule, the
-        others of open-ended ones."""
-        return {metric: margin for metric, margin in self.margins.items() if (metric == "accuracy") == self.is_checked}
+        """Of the pair's metrics those that this comparison decides; of tasks of lm-evaluation-harness none does."""
+        return {metric: margin for metric, margin in self.margins.items() if self.about in ABOUT.get(metric, ())}
 
     @property
     def is_checked(self) -> bool:

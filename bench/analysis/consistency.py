@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.runs import reason_left_out, with_columns
+from bench.analysis.runs import that_count, with_columns
 from bench.common.units import GIB
 from bench.spec.decoder_rules import OPTIONS
 
@@ -51,7 +51,7 @@ class Fall:
 def falls(runs: pd.DataFrame) -> list[Fall]:
     """Every run of a study whose peak falls where the work grows, beside the highest peak below it, in the order of
     `AXES`. Runs that stand in no table are left out."""
-    runs = runs[[reason_left_out(run) == "" for _, run in runs.iterrows()]]
+    runs = that_count(runs)
     metrics = [metric for metric in TOLERANCES if metric in runs]
     columns = [*NAMES, *AXES, *ALIKE, "prompt_hash"]
     runs = with_columns(runs, columns)[[*columns, *metrics]]

@@ -7,7 +7,7 @@ What the model says of a run was tracked with it (bench/records/utilisation.py);
 import pandas as pd
 
 from bench.analysis.decoders import names_of
-from bench.analysis.runs import order_of_models, reason_left_out, with_columns
+from bench.analysis.runs import order_of_models, that_count, with_columns
 from bench.spec import sentinel
 
 MEASURED = {"latency": "latency/latency_ms", "step": "latency/step_ms", "memory": "memory/allocated_gib"}
@@ -22,7 +22,7 @@ def rows(runs: pd.DataFrame) -> pd.DataFrame:
     places = ("gen_length", "batch_size", "prompt_tokens", "steps")  # which held-out text has not
     runs = runs.assign(decoder=names_of(runs).replace("", None))
     runs = with_columns(runs, [*MEASURED.values(), *PREDICTED.values(), *SHARES, *SETTINGS, *places])
-    good = runs[[reason_left_out(run) == "" for _, run in runs.iterrows()]]
+    good = that_count(runs)
     good = good[(good["kind"] != sentinel.KIND) & good[list(PREDICTED.values())].notna().any(axis=1)].copy()
     for name in MEASURED:
         good[f"{name}_ratio"] = pd.to_numeric(good[MEASURED[name]]) / pd.to_numeric(good[PREDICTED[name]])

@@ -19,6 +19,8 @@ from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
 from bench.analysis.surface import Surface
+from bench.analysis.task_accuracy import TaskAccuracy
+from bench.analysis.task_runs import task_accuracies
 from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
 from bench.spec.study_file import StudyFile
@@ -36,7 +38,8 @@ class Findings:
     no comparison. borrowed: accuracies that others have published, beside the study's times; None where there is
     nothing to set beside them.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
-    falls: peaks of memory that fall where the work grows, which cannot be.
+    falls: peaks of memory that fall where the work grows, which cannot be. task_accuracies: of tasks of
+    lm-evaluation-harness, paired by question.
     """
 
     study: str
@@ -57,6 +60,7 @@ class Findings:
     falls: list[Fall]
     ends: Ends
     decoders: Decoders
+    task_accuracies: list[TaskAccuracy]
     borrowed: Borrowed | None = None
 
     def surface(self) -> Surface:
@@ -66,7 +70,7 @@ class Findings:
 
 def findings_of(study: Study) -> Findings:
     """Everything in a study. Raises BadInput where the file of its pair cannot be read."""
-    pair = read_pair(study.runs["pair"].iloc[0])
+    pair = read_pair(pd.concat([study.runs, study.accuracies])["pair"].iloc[0])
     falls = consistency.falls(study.runs)
     study = replace(study, runs=consistency.with_flags(study.runs, falls))
     judged = judge(study)
@@ -95,5 +99,6 @@ def findings_of(study: Study) -> Findings:
         falls=falls,
         ends=ends_of(judged),
         decoders=decoders_of(judged, pair.metrics),
+        task_accuracies=task_accuracies(study, pair),
         borrowed=borrowed_of(pair, study.accuracies, compared, groups),
     )

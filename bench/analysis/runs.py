@@ -75,6 +75,11 @@ def reason_left_out(run: pd.Series) -> str:
     return ""
 
 
+def that_count(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose numbers stand in tables; of none, none, with the same columns."""
+    return runs[pd.Series([reason_left_out(run) == "" for _, run in runs.iterrows()], runs.index, dtype=bool)]
+
+
 def without_numbers(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs that are left out, with nothing that was measured of them."""
     return runs.assign(**{column: float("nan") for column in runs if "/" in column})

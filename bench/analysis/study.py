@@ -26,7 +26,7 @@ METRICS_BY_ROUND = (  # of which ratios are made that are paired by round
     "memory/resident_gib",
     "energy/j",
 )
-METRICS_BY_PROMPT = get_args(Metric)  # which a pair can declare, with a margin
+METRICS_BY_PROMPT = (*get_args(Metric), "seconds_an_item")  # declared with a margin; the last of accuracies alone
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Histories:
 class Study:
     """A study's runs (a row each: tags, parameters and metrics under their tracked names) and their histories.
 
-    accuracies: runs of tasks of lm-evaluation-harness, which have no rounds and are in none of the comparisons.
+    accuracies: the runs of tasks of lm-evaluation-harness, which are not among the others, since they have no rounds.
     """
 
     name: str
@@ -71,13 +71,10 @@ class Study:
 
 
 def runs_of(name: str) -> pd.DataFrame:
-    """A study's runs alone, a row each, of tasks of lm-evaluation-harness too. Raises BadInput if it is not tracked
-    here, or has no runs that were timed."""
+    """All of a study's runs, a row each. Raises BadInput if it is not tracked here or has no runs."""
     runs = mlflow_read.frame(name)
     if runs.empty:
         raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
-    if (runs["kind"] == ACCURACY).all():
-        raise BadInput(f"study {name!r} has accuracies alone, which `make accuracy` prints; run `make sweep` for times")
     return runs
 
 
@@ -92,8 +89,6 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
     MLflow's client has no call for several histories at once. So those alone are asked for that a run has, which its
     row tells: it holds the last value of each. These columns are dropped then, since nobody reads last values.
     """
-    is_accuracy = runs["kind"] == ACCURACY
-    accuracies, runs = runs[is_accuracy], runs[~is_accuracy]
     tracked_names = [*(ROUNDS + metric for metric in METRICS_BY_ROUND), *(PER_PROMPT + m for m in METRICS_BY_PROMPT)]
     values = {
         (run_id, tracked_name): mlflow_read.history(run_id, tracked_name)
@@ -102,4 +97,6 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
         for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
     }
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
-    return Study(name, runs.drop(columns=last_values), Histories(values), accuracies)
+    runs = runs.drop(columns=last_values)
+    is_accuracy = runs["kind"] == ACCURACY
+    return Study(name, runs[~is_accuracy], Histories(values), runs[is_accuracy])

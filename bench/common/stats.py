@@ -241,15 +241,29 @@ def proportion(successes: int, trials: int) -> Estimate:
     return Estimate(successes / trials, float(interval.low), float(interval.high))
 
 
+def share_or_mean(values: Sequence[float]) -> Estimate:
+    """Of items that are right (1) or wrong (0) the share with Wilson's interval; of other scores the mean with its
+    bootstrap interval."""
+    if set(values) <= {0.0, 1.0}:
+        return proportion(round(sum(values)), len(values))
+    return mean_over_prompts(values)
+
+
+def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float], unit: float = 1.0) -> Estimate:
+    """Sum over sum of two amounts of the same items, divided by `unit`, with a bootstrap interval over the items, the
+    two paired; no interval from one item."""
+    above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    value = float(above.sum() / unit / below.sum())
+    if len(above) < 2:
+        return Estimate(value)
+    chosen = np.random.default_rng(0).integers(0, len(above), (REPLICATES, len(above)))
+    replicates = above[chosen].sum(1) / unit / below[chosen].sum(1)
+    return Estimate(value, *map(float, np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+
+
 def bits_per_byte(nats: Sequence[float], sizes_bytes: Sequence[int]) -> Estimate:
     """Total nats / ln 2 / total bytes over texts, with a bootstrap interval over the texts."""
-    nats, sizes = np.asarray(nats, dtype=float), np.asarray(sizes_bytes, dtype=float)
-    value = float(nats.sum() / np.log(2) / sizes.sum())
-    if len(nats) < 2:
-        return Estimate(value)
-    chosen = np.random.default_rng(0).integers(0, len(nats), (REPLICATES, len(nats)))
-    replicates = nats[chosen].sum(1) / np.log(2) / sizes[chosen].sum(1)
-    return Estimate(value, *map(float, np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+    return ratio_of_sums(nats, sizes_bytes, float(np.log(2)))
 
 
 def bits_per_byte_error(standard_errors: Sequence[float], sizes_bytes: Sequence[int]) -> float:

@@ -167,10 +167,11 @@ class Scores:
     text_bytes: list[int] | None = None  # of each text, where nats are a contestant's
     not_scored: dict[int, str] = field(default_factory=dict)  # by index of a text without a score: why it has none
     failure: str | None = None  # why the scorer gave no score at all
+    device: str = ""  # name of the card or processor that answered, where the answers are items; of several all
 
     @classmethod
     def from_json(cls, raw: dict) -> "Scores":
-        names = ("study", "cell_id", "scorer", "values", "nats", "tokens", "standard_errors", "failure")
+        names = ("study", "cell_id", "scorer", "values", "nats", "tokens", "standard_errors", "failure", "device")
         cell = settings_of(raw["cell"]) if "cell" in raw else None
         values = {name: raw[name] for name in names if name in raw}
         not_scored = {int(index): reason for index, reason in raw.get("not_scored", {}).items()}
@@ -182,6 +183,7 @@ class Scores:
             "cell": self.cell and self.cell.settings(), "ended": self.ended_s, "scorer": self.scorer,
             "values": self.values, "nats": self.nats, "tokens": self.tokens, "standard_errors": self.standard_errors,
             "bytes": self.text_bytes, "not_scored": self.not_scored or None, "failure": self.failure,
+            "device": self.device or None,
         })  # fmt: skip
 
 

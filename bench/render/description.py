@@ -5,6 +5,7 @@ from bench.analysis.findings import Findings
 from bench.render import comparison as render_comparison
 from bench.render import ends as render_ends
 from bench.render import scaling as render_scaling
+from bench.render import task_accuracy as render_task_accuracy
 from bench.render import wording
 
 MOST_CHARACTERS = 12_000  # MLflow takes 20,000, with what stands around the verdicts
@@ -16,6 +17,10 @@ def verdicts(findings: Findings) -> tuple[str, ...]:
     for scaling in findings.scalings:
         if says := render_scaling.sentences(scaling, with_noise=False):
             paragraphs.append(paragraph(wording.scaling_title(scaling), says))
+    accuracies = {found.task: found for found in reversed(findings.task_accuracies)}
+    for task, found in accuracies.items():
+        text = paragraph(f"Accuracy in {task}", render_task_accuracy.sentences(found))
+        paragraphs.insert(0 if task == findings.pair.primary_task else len(paragraphs), text)
     if findings.ends.places:
         title, *says = render_ends.lines(findings.ends)
         paragraphs.append(paragraph(title.rstrip("."), says))

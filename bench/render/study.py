@@ -21,6 +21,7 @@ from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
+from bench.render import task_accuracy as render_task_accuracy
 from bench.render import wording
 
 
@@ -29,6 +30,8 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
 
     cell_ids: print the rows of these cells alone, and the verdicts that they belong to; None prints everything.
     """
+    if cell_ids is None:
+        print_accuracies(findings, is_primary=True, is_whole=True)
     for comparison in findings.comparisons:
         if has_cells(comparison, cell_ids):
             print_comparison(findings.study, comparison, cell_ids)
@@ -41,6 +44,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
     print_decoders(findings, cell_ids)
     print_doubts(findings, cell_ids)
     if cell_ids is None:
+        print_accuracies(findings, is_primary=False, is_whole=True)
         for line in (
             *render_likelihood.lines(findings.likelihoods),
             *render_cost.lines(findings.costs),
@@ -50,6 +54,23 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
             print(line)
     if any(has_cells(comparison, cell_ids) for comparison in findings.comparisons):
         print_answers(findings)
+
+
+def print_accuracies(findings: Findings, is_primary: bool, is_whole: bool = False) -> None:
+    """The tasks of lm-evaluation-harness: that which is the pair's primary metric, or the others. is_whole: every
+    setting and template, and not only the first setting with what its verdict is about."""
+    task = findings.pair.primary_task
+    chosen = [found for found in findings.task_accuracies if (found.task == task) == is_primary]
+    if is_primary and task is not None and not any(found.main for found in chosen):
+        print(f"\n{render_task_accuracy.missing(task)}")
+    first = {found.task: found for found in reversed(chosen)}
+    for found in chosen:
+        if is_whole or found is first[found.task]:
+            contests = found.all_contests if is_whole else [found.main] if found.main else []
+            head = render_task_accuracy.title(found, is_primary)
+            print("\n".join(["", f"study {findings.study}, {head}", *render_task_accuracy.lines(found, contests)]))
+    if any(found.main for found in chosen):
+        print(render_task_accuracy.ON_TIMES)
 
 
 def print_decoders(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:
@@ -99,10 +120,12 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
 
 def print_headlines(findings: Findings) -> None:
     """The largest comparisons of answers, of tasks and of word problems, with those that differ from them in the block
-    length alone, and how the models compare in each scaling group."""
+    length alone, accuracies, and how the models compare in each scaling group."""
+    print_accuracies(findings, is_primary=True)
     for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
         for comparison in by_block(findings.comparisons, about):
             print_comparison(findings.study, comparison)
+    print_accuracies(findings, is_primary=False)
     for scaling in findings.scalings:
         if sentences := render_scaling.outcome_sentences(scaling):
             print(f"\n{wording.scaling_title(scaling)}")

@@ -1,7 +1,8 @@
 """What the file of a pair may say: the two models under comparison, their prompts, and how quality is judged."""
 
+import difflib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -9,11 +10,13 @@ from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml
 from bench.data import tokenizers
 from bench.models import checkpoint, hub, kinds
+from bench.spec import recipes
 
 PAIRS = Path("configs/pairs")  # where pairs are stated, a YAML file each
 
 Whole = Annotated[int, Field(ge=1, strict=True)]  # a whole number above 0
-Metric = Literal["accuracy", "bertscore_f1"]
+Metric = Literal["accuracy", "bertscore_f1"]  # of the texts of a study: right answers to generated tasks, BERTScore
+METRICS = get_args(Metric)
 Float = Literal["float32", "bfloat16", "float16"]
 
 
@@ -99,10 +102,13 @@ class PairFile(Strict):
     dtype: Float
     prompts: PromptFile
     stop: Literal["eos", "length"] = "eos"  # length: every answer has full length, end tokens ignored
-    primary_metric: Metric | None = None  # of the cross-over; none: nothing is scored. accuracy needs the tasks
-    margin: float = Field(default=0.0, ge=0)  # LLaDA matches where it is at most this much worse
-    secondary_metric: Metric | None = None
-    secondary_margin: float = Field(default=0.0, ge=0)
+    # Of the cross-over: of METRICS, of which accuracy needs the tasks, or a recipe's name, such as gsm8k: accuracy in
+    # that task of lm-evaluation-harness. None: nothing is scored.
+    primary_metric: str | None = None
+    margin: float = Field(default=0.0, ge=0, lt=1)  # LLaDA matches where it is at most this much worse
+    secondary_metric: str | None = None
+    secondary_margin: float = Field(default=0.0, ge=0, lt=1)
+    task_path: Path | None = None  # a folder of tasks in lm-eval's format, where a metric is one of these
     encoder: Literal["minilm", "mpnet"] = "minilm"  # of BERTScore
     judge: str = "smollm2"  # a directory of a causal model instead, or none
 
@@ -126,6 +132,17 @@ class PairFile(Strict):
         declared = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))
         return {metric: margin for metric, margin in declared if metric}
 
+    @property
+    def primary_task(self) -> str | None:
+        """The task of lm-evaluation-harness in which accuracy is the primary metric; None where that is another."""
+        return None if self.primary_metric in METRICS else self.primary_metric
+
+    def accuracy_margin(self, task: str) -> float | None:
+        """How much less LLaDA's accuracy may be in a task of lm-evaluation-harness. The margin of the task where it is
+        declared, else of another accuracy, which has the same unit; None where only other metrics are declared."""
+        accuracies = [margin for metric, margin in self.metrics.items() if metric != "bertscore_f1"]
+        return self.metrics.get(task, accuracies[0] if accuracies else None)
+
     @model_validator(mode="before")
     @classmethod
     def other_keys_are_kinds_of_models(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +161,24 @@ class PairFile(Strict):
                 for role in (kinds.AUTOREGRESSIVE, kinds.DIFFUSION)
             )
             raise ValueError(f"a pair has {choices}; models in this file: {', '.join(self.models) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def tasks_have_recipes(self) -> "PairFile":
+        """Refuse a metric that is neither one of texts nor a task with a recipe."""
+        places = recipes.folders(self.task_path)
+        if self.task_path is not None and not places[0].is_dir():
+            raise ValueError(f"task_path: there is no folder {places[0]}, which has the recipes of its tasks")
+        known = recipes.names(places)
+        for key, metric in (("primary_metric", self.primary_metric), ("secondary_metric", self.secondary_metric)):
+            if metric is not None and metric not in (*METRICS, *known):
+                near = difflib.get_close_matches(metric, (*METRICS, *known), 1, 0.6)
+                raise ValueError(
+                    f"{key}: {metric!r} is neither {' nor '.join(METRICS)} nor a task with a recipe"
+                    f"{f'; did you mean {near[0]}?' if near else ''} (recipes: {', '.join(known) or 'none'})"
+                )
+        if self.primary_metric is not None and self.primary_metric == self.secondary_metric:
+            raise ValueError(f"secondary_metric: is {self.secondary_metric!r}, as primary_metric is; leave it out")
         return self
 
     @model_validator(mode="after")

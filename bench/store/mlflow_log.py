@@ -21,7 +21,7 @@ from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
-RULES = 8  # of what a run shows of its records; another number logs every run anew
+RULES = 9  # of what a run shows of its records; another number logs every run anew
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
 SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
@@ -176,7 +176,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     head = {"study": study, "kind": entry.cell.kind, "pair": entry.cell.pair, "cell_id": cell_id}
     head |= shown_scores.tags(entry)
     if not entry.rounds:
-        return head | {"outcome": "ok"}
+        return head | {"outcome": "ok"} | shown_scores.place_tags(entry)
     rounds = sorted(entry.rounds.items())
     last = list(entry.rounds.values())[-1]
     decisive = entry.failed or last  # the round whose outcome the run has

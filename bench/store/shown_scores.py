@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from bench.records import metrics
 from bench.records.merge import CellRecords
 from bench.records.not_scored import judge_of, not_scored_words
+from bench.spec.cell import Cell
 
 MOST_LETTERS = 4000  # of a tag; MLflow's own limit is above that
 NO_MATCH = "no answer matched"
@@ -17,6 +18,15 @@ def tags(entry: CellRecords) -> dict[str, str]:
     shown = {"judge": judge_of(entry), "not_scored": not_scored_words(entry)[:MOST_LETTERS]}
     unmatched = [scores.values.get("unmatched_answers") for scores in entry.scores_that_count.values()]
     return shown | ({"flags": NO_MATCH} if any(values and min(values) == 1 for values in unmatched) else {})
+
+
+def place_tags(entry: CellRecords) -> dict[str, str]:
+    """`platform` and `device`: where the items of a task of lm-evaluation-harness were answered; empty of anything
+    else. A record that does not say its device leaves that out."""
+    if not isinstance(entry.cell, Cell) or entry.cell.task is None:
+        return {}
+    devices = {scores.device for scores in entry.scores.values()} - {""}
+    return {"platform": entry.cell.device} | ({"device": " and ".join(sorted(devices))} if devices else {})
 
 
 def are_stale(names: Iterable[str], entry: CellRecords) -> bool:

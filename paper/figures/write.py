@@ -19,6 +19,7 @@ from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
 from paper.figures import decoders as decoder_figures
 from paper.figures import scaling as scaling_figures
+from paper.figures import task_accuracy as task_accuracy_figures
 from paper.figures.style import TITLE_LETTERS, save
 from paper.selection import Selection
 
@@ -33,6 +34,9 @@ def write(selection: Selection, folder: Path) -> None:
     write_drawings(decoder_drawings(selection.findings.decoders), folder)
     borrowed = selection.findings.borrowed
     write_drawings([("borrowed", "", partial(borrowed_figures.borrowed_quality, borrowed))], folder)
+    accuracies = selection.findings.task_accuracies
+    drawings = task_accuracy_figures.FIGURES.items()
+    write_drawings([(name, "", partial(draw, accuracies)) for name, draw in drawings], folder)
 
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:

@@ -1,5 +1,6 @@
 """A whole run of the pocket pair over a folder of a user's tasks: answers, scores, records, and going on."""
 
+import contextlib
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ pytest.importorskip("lm_eval", reason="lm-eval is not installed (configs/require
 from bench.accuracy import cells, plan, report, run
 from bench.accuracy.cells import Request
 from bench.accuracy.run import Models
+from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.models import kinds
 from bench.records import metrics
@@ -72,6 +74,18 @@ def test_every_answer_is_a_record_with_its_outcome(local_tasks, pocket, sink):
         assert item.cell_id == asked[0].cell.cell_id
     assert [item.cell for item in items(sink)] == [asked[0].cell, None, None]
     assert len({item.prompt_hash for item in of_cell}) == 3
+    scores = sink.known()[asked[0].cell.cell_id].scores["lm-eval"]
+    assert scores.device == of_cell[0].device != ""
+
+
+def test_scores_name_every_device_that_answered(local_tasks, pocket, sink, monkeypatch):
+    for device, most in (("one", 2), ("other", None)):
+        monkeypatch.setattr(provenance, "cpu_name", lambda device=device: device)
+        asked = ask(local_tasks, pocket, ["words"], limit=3)[:1]
+        model = fake(asked[0].texts, most=most)
+        with contextlib.suppress(KeyboardInterrupt):
+            list(run.run(asked, sink, Models(lambda kind, model=model: model)))
+    assert sink.known()[asked[0].cell.cell_id].scores["lm-eval"].device == "one and other"
 
 
 def test_choices_and_whole_texts_are_scored_by_likelihood(local_tasks, pocket, sink):

@@ -71,15 +71,15 @@ def test_rounds_are_those_that_all_runs_have():
     assert histories.rounds([], "latency/latency_ms") == {}
 
 
-def test_answers_to_tasks_of_the_harness_stand_apart_from_what_was_timed(asked, monkeypatch):
+def test_answers_to_tasks_of_the_harness_stand_apart(asked, monkeypatch):
     of_tasks = RUNS.assign(run_id=["c", "d"], kind="accuracy")
     monkeypatch.setattr(mlflow_read, "frame", lambda name: pd.concat([RUNS, of_tasks]))
     whole = study.read("a study")
     assert list(whole.runs["run_id"]) == ["a", "b"]
     assert list(whole.accuracies["run_id"]) == ["c", "d"]
+    assert whole.histories.scores("c", "accuracy") == {1: 2.0, 2: 4.0}
     monkeypatch.setattr(mlflow_read, "frame", lambda name: of_tasks)
-    with pytest.raises(BadInput, match="has accuracies alone"):
-        study.read("a study")
+    assert study.read("a study").runs.empty
 
 
 def test_a_study_without_runs_is_refused_in_one_line(asked, monkeypatch):

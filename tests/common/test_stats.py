@@ -309,3 +309,19 @@ def test_a_difference_of_shares_is_as_wide_as_both_together():
     found = stats.difference(stats.proportion(56, 70), stats.proportion(48, 80))
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
     assert stats.difference(stats.Estimate(0.5), stats.proportion(1, 4)) == stats.Estimate(0.25)
+
+
+def test_right_and_wrong_are_a_share_and_other_scores_a_mean():
+    assert stats.share_or_mean([1.0, 0.0, 1.0, 1.0]) == stats.proportion(3, 4)
+    assert stats.share_or_mean([1.0, 0.5, 0.0]) == stats.mean_over_prompts([1.0, 0.5, 0.0])
+
+
+def test_a_ratio_of_sums_is_paired_by_item():
+    times = np.random.default_rng(0).lognormal(0, 1, 50)
+    same = stats.ratio_of_sums(2 * times, times)
+    assert (same.value, same.low, same.high) == pytest.approx((2, 2, 2))  # whichever items are drawn
+    other = stats.ratio_of_sums(2 * times, times[::-1])
+    assert other.value == pytest.approx(2)
+    assert other.low < 1.6 < 2.4 < other.high
+    assert stats.ratio_of_sums([3.0], [2.0]) == stats.Estimate(1.5)
+    assert stats.ratio_of_sums([3.0], [2.0], unit=3.0).value == pytest.approx(0.5)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from bench import harness
 from bench.common.errors import BadInput, exit_code
@@ -84,6 +85,33 @@ def test_a_task_that_lm_eval_does_not_know_is_refused_by_naming_the_nearest(loca
         harness.main(["--tasks", "words", "--task-path", str(local_tasks), "--study", "never", "--device", "cpu"])
 
 
+def pair_file(folder, **changes):
+    """The pocket pair's file with other keys, under a name of its own."""
+    data = yaml.safe_load((REPO / "configs/pairs/pocket.yaml").read_text())
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump(data | {"name": "mine"} | changes))
+    return str(file)
+
+
+def test_a_pair_whose_metric_has_no_recipe_is_refused_before_anything_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(REPO)
+    arguments = ["--pair", pair_file(tmp_path, primary_metric="gsm9k"), "--tasks", "gsm8k", "--study", "never"]
+    assert exit_code(lambda: harness.main(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "mine.yaml: primary_metric: 'gsm9k' is neither accuracy nor bertscore_f1 nor a task with a" in said.err
+
+
+def test_a_pairs_own_folder_of_tasks_is_asked(local_tasks, tmp_path, monkeypatch, capsys):
+    has_lm_eval()
+    monkeypatch.chdir(REPO)
+    pair = pair_file(tmp_path, primary_metric="words", task_path=str(local_tasks))
+    arguments = ["--pair", pair, "--tasks", "words", "--study", "never", "--device", "cpu", "--plan"]
+    assert harness.main(arguments) == 0
+    assert "0 of 3" in capsys.readouterr().out
+
+
 def test_without_lm_eval_the_door_says_what_to_install(monkeypatch, capsys):
     monkeypatch.chdir(REPO)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -127,6 +155,7 @@ def test_a_run_ends_with_its_table_and_stands_in_mlflow(local_tasks, tmp_path):
         assert done.returncode == 0, done.stderr
         rows = done.stdout.splitlines()
         assert rows[0].split()[:4] == ["task", "template", "model", "accuracy"]
+        assert rows[-1] == "make paper STUDY=mine sets both models against each other, paired by question"
         assert [" ".join(row[30:70].split()) for row in rows[1:4]] == ["LLaMA", "LLaDA, 8 steps", "LLaDA, 16 steps"]
     code = (
         "from bench.store import mlflow_read\nruns = mlflow_read.frame('mine')\n"

@@ -35,6 +35,7 @@ RECORDS = [
     Beside("s", "c", 1, 1.5, energy=Energy(5.0, 6.0, 7, 8)),
     Beside("s", "c", 1, 1.5, busy=KernelTime(9.0, 7.0)),
     Scores("s", "c", "diversity", {"entropy": [0.5, None]}, make_cell("llada")),
+    Scores("s", "a", "lm-eval", {"accuracy": [1.0]}, make_cell("llada"), 2.5, device="a card"),
     Scores("s", "h", "judge-smollm2", {}, REFERENCES, nats=[1.0], tokens=[2]),
     Scores("s", "l", "likelihood", {}, LIKELIHOOD, 2.5, nats=[1.0], standard_errors=[0.1], text_bytes=[9]),
     Ceilings("s", "pocket", "Zen", "float32", RATE, RATE, {"eager": {"llama": 0.1}}, 1.5, "g", {"torch": "2.11"}),

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bench.records.merge import CellRecords
+from bench.records.settings import HumanReferences
 from bench.records.types import Scores
 from bench.store import disk, shown_scores
 from tests.conftest import REPO, make_cell
@@ -66,3 +67,18 @@ def test_a_number_that_is_none_is_stale():
     assert not shown_scores.are_stale(["quality/judge_perplexity", "latency/latency_ms"], entry)
     entry.take_scores(by_judge("b", 2.0, nats=[float("nan")], tokens=[2]))
     assert shown_scores.are_stale(["quality/judge_perplexity", "latency/latency_ms"], entry)
+
+
+@pytest.mark.parametrize(("device", "shown"), [("a card", "a card"), ("", None)])
+def test_an_accuracy_says_where_it_was_answered(track, device, shown):
+    """Records of the first version do not name the device."""
+    cell = make_cell("llada", kind="accuracy", prompts=2, device="cuda", task="words", template="own")
+    row = track(Scores("s", "c", "lm-eval", {"accuracy": [1.0, 0.0]}, cell, device=device))
+    assert (row["platform"], row.get("device")) == ("cuda", shown)
+
+
+def test_references_and_scores_of_other_cells_have_no_place():
+    scores = {"lm-eval": Scores("s", "c", "lm-eval", {}, device="a card")}
+    assert shown_scores.place_tags(CellRecords(CELL, scores=scores)) == {}
+    references = HumanReferences("pocket", "t", 8, 2, "h")
+    assert shown_scores.place_tags(CellRecords(references, scores=scores)) == {}
