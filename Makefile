@@ -157,11 +157,12 @@ sweep_grid = configs/grids/sweep.yaml
 # Grids after `--also` keep their own lengths, steps and prompts. A pair that was not taught the tasks goes without them.
 tasks_grids = configs/grids/tasks.yaml configs/grids/problems.yaml
 ends_grid = configs/grids/ends.yaml
+few_grids = configs/grids/batch-few.yaml configs/grids/memory-few.yaml
 timed_grids = $(foreach name,batch length prompt attention engines values,configs/grids/$(name).yaml)
 timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_options)
 # Peak memory does not vary from round to round, so this grid runs in one.
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
-study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grids) $(ends_grid)
+study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grids) $(ends_grid) $(few_grids)
 frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
 	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
@@ -185,7 +186,7 @@ typed = $(1)=$(if $(word 2,$(value_of)),"$(value_of)",$(value_of))
 
 ##@ Study: what both models cost and how good their text is
 
-study: setup ## the whole study: baseline, sweep and tasks, scored, with the report
+study: setup ## the whole study: baseline, sweep, tasks, some batches, scored, reported
 	@$(PY) -m bench.run $(study_cells) --no-report || [ $$? -eq 1 ]  # a failed cell is reported
 	@$(PY) -m paper.build "$(study_name)" $(verbose)
 

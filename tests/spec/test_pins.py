@@ -2,9 +2,9 @@
 
 tests/golden/cell_ids.json and tests/golden/old_work were written by the code of commit cc70d9f9de85. A cell_id names a
 measurement on record; a cell whose id changes is measured again, and is never compared with its own earlier rounds.
-The sentinels of LLaMA came later, behind the others, and so did the grids `ends` and `problems` and the pair
-8b-illada-shapes; the grid `decoders` was made anew before anybody had published a run of it. All ids of the pocket pair
-are new since it was trained on word problems as well: a cell's id counts the weights.
+The sentinels of LLaMA came later, behind the others, and so did the grids `ends`, `problems`, `batch-few` and
+`memory-few` and the pair 8b-illada-shapes; the grid `decoders` was made anew before anybody had published a run of it.
+All ids of the pocket pair are new since it was trained on word problems as well: a cell's id counts the weights.
 """
 
 import json
@@ -38,6 +38,20 @@ def test_every_shipped_grid_is_pinned():
             "problems",
             "decoders-tasks",
         }  # made-up weights solve no tasks
+
+
+@pytest.mark.parametrize("pair", CELL_IDS)
+@pytest.mark.parametrize("grid", ["batch", "memory"])
+def test_what_a_study_has_of_a_grid_are_cells_of_that_grid(pair, grid):
+    few, whole = (
+        {
+            cell.cell_id
+            for cell in resolve(Request(grids=(name,), pair=pair, device="cpu", export=Path("nowhere")))[0].cells
+            if cell.kind == grid
+        }
+        for name in (f"{grid}-few", grid)
+    )
+    assert few < whole
 
 
 def test_a_folder_that_older_code_exported_still_loads():
