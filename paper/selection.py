@@ -27,11 +27,17 @@ class Selection:
         """The comparison that the report's words are about."""
         return self.tasks if self.answers.rows.empty else self.answers
 
+    @property
+    def compared(self) -> dict[str, Comparison]:
+        """The comparisons whose numbers stand in results.json, by what their names begin with."""
+        on_engines = {f"{comparison.every['engine'].iloc[0]}.": comparison for comparison in self.on_engines}
+        return {"": self.answers, "tasks.": self.tasks, **on_engines}
+
     def numbers(self) -> dict[str, dict]:
         """Everything in results.json."""
-        numbers = results.results(self.answers) | results.results(self.tasks, "tasks.")
-        for comparison in self.on_engines:
-            numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
+        numbers = {}
+        for prefix, comparison in self.compared.items():
+            numbers |= results.results(comparison, prefix)
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
         numbers |= results.hundred_steps(self.findings.hundred_steps) | ends_tables.numbers(self.findings.ends)
         numbers |= decoder_numbers.numbers(self.findings.decoders)

@@ -1,6 +1,6 @@
 """All that is found in a study: made once by a door, then shown in a terminal and in the paper."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -34,7 +34,7 @@ class Findings:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
     no comparison.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
-    falls: peaks of memory that fall where the work grows, which cannot be.
+    falls: peaks of memory that fall where the work grows, which cannot be. runs: every run of the study, judged.
     """
 
     study: str
@@ -55,6 +55,7 @@ class Findings:
     falls: list[Fall]
     ends: Ends
     decoders: Decoders
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -92,4 +93,5 @@ def findings_of(study: Study) -> Findings:
         falls=falls,
         ends=ends_of(judged),
         decoders=decoders_of(judged, pair.metrics),
+        runs=judged.runs,
     )

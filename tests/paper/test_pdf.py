@@ -1,6 +1,7 @@
 """The PDF is made whatever a study is called; where LaTeX cannot make it, the rest is there and one line says so."""
 
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -44,9 +45,10 @@ def test_a_study_of_any_name_has_a_pdf(tracking, monkeypatch, capfd):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_numbers_can_be_read_by_latex_whatever_the_name(name, tracking):
     build.BUILD.mkdir()
-    build.write_numbers({"тест 50%.x": {"value": 1.0}, "llama.latency_ms": {"value": 2.0}}, {"study": name})
+    build.write_numbers({"тест 50%.x": {"value": 1.0}, "llama.latency_ms": {"value": 2.0}}, {"study": name}, {})
     text = (build.BUILD / "numbers.tex").read_text(encoding="utf-8")
     assert "num@llama.latency_ms" in text
+    assert "val@llama.latency_ms" in text
     assert "num@study" in text
     assert "тест" not in text  # a name that no text asks for, and that LaTeX could not read
     assert not latex.BEYOND.search(text.replace("\n", ""))
@@ -73,3 +75,29 @@ def test_a_latex_that_fails_costs_the_pdf_alone_and_is_tried_again(failing_latex
         assert len(said.out.strip().splitlines()) == 1
         assert (build.BUILD / "results.json").is_file()
         assert (build.BUILD / "figures/pareto.png").is_file()
+
+
+@needs_latex
+def test_a_mistake_in_the_text_is_told_with_its_file_and_line(tracking, tmp_path, monkeypatch, capfd):
+    sources = tmp_path / "paper"
+    shutil.copytree(build.PAPER, sources, ignore=shutil.ignore_patterns("build", "recorded", "images", "*.py"))
+    threats = sources / "sections" / "threats.tex"
+    threats.write_text("\\section{Threats}\n\\nosuchcommand\n")
+    monkeypatch.setattr(build, "PAPER", sources)
+    assert make_report(monkeypatch, "made-up") == 0
+    said = capfd.readouterr()
+    assert "no report.pdf: LaTeX failed (sections/threats.tex, line 2: Undefined control sequence.)" in said.out
+    assert (build.BUILD / "results.json").is_file()
+    assert (build.BUILD / "facts.json").is_file()
+    assert not (build.BUILD / "report.pdf").exists()
+    assert not (build.BUILD / "stamp").exists()  # the next call tries again
+
+
+def test_a_latex_that_does_not_end_is_stopped(tracking, monkeypatch, capfd):
+    def hangs(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(build, "has_latex", lambda: True)
+    monkeypatch.setattr(build.subprocess, "run", hangs)
+    assert make_report(monkeypatch, "made-up") == 0
+    assert "no report.pdf: LaTeX did not end within 300 s" in capfd.readouterr().out
