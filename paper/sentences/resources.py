@@ -147,7 +147,11 @@ def noise(comparison: Comparison, prefix: str) -> str:
                 f" {100 * trust.DRIFT:g}\\,\\% that a table may leave unsaid"
             )
         parts.append(text)
-    return f"{wording.capitalised('; '.join(parts))}." if parts else "No noise check ran, so that no ratio is printed in bold."
+    return (
+        f"{wording.capitalised('; '.join(parts))}."
+        if parts
+        else "No noise check ran, so that no ratio is printed in bold."
+    )
 
 
 def spread(comparison: Comparison) -> bool:
@@ -163,8 +167,10 @@ def baseline(comparison: Comparison, prefix: str, numbers: Numbers) -> str:
     run: pd.Series = comparison.autoregressive.iloc[0]
     text = (
         f"LLaMA writes {run['gen_length']:.0f} tokens at batch {run['batch_size']:.0f} in"
-        f" {val(f'{prefix}llama.latency_ms')} ms, which is {val(f'{prefix}llama.tokens_per_s')} kept tokens a second."
+        f" {val(f'{prefix}llama.latency_ms')} ms."
     )
+    if has(numbers, f"{prefix}llama.tokens_per_s"):
+        text += f" That is {val(f'{prefix}llama.tokens_per_s')} kept tokens a second."
     if has(numbers, f"{prefix}llama.itl_p50_ms"):
         text += f" The median gap between two tokens is {val(f'{prefix}llama.itl_p50_ms')} ms."
     if has(numbers, f"{prefix}llama.over_floor"):

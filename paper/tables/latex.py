@@ -122,7 +122,7 @@ def natural_widths(table: pd.DataFrame) -> list[float]:
     """Of the index and each column the width in points without breaking a line."""
     numbers = range(len(table.columns))
     columns = [["", *map(str, table.index)]]
-    columns += [[str(table.columns[number]), *map(str, table.iloc[:, number])] for number in numbers]
+    columns += [[*heading_lines(table, number), *map(str, table.iloc[:, number])] for number in numbers]
     return [max(map(width_of, cells)) + SEPARATION_PT for cells in columns]
 
 
@@ -178,9 +178,26 @@ def specification(table: pd.DataFrame) -> str:
     return "@{}" + "".join(parts) + "@{}"
 
 
+def heading_lines(table: pd.DataFrame, number: int) -> list[str]:
+    """A column's heading; in two lines where it is wider than the cells under it."""
+    text = str(table.columns[number])
+    words = text.split()
+    cells = max((width_of(str(cell)) for cell in table.iloc[:, number]), default=0)
+    if width_of(text) <= cells or len(words) < 2:
+        return [text]
+    breaks = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
+    return list(min(breaks, key=lambda lines: max(map(width_of, lines))))
+
+
 def heading(table: pd.DataFrame) -> str:
     """The line of headings."""
-    return " & ".join(["", *map(str, table.columns)]) + " \\\\"
+    cells = []
+    for number, is_text in enumerate(text_columns(table)[1:]):
+        lines = heading_lines(table, number)
+        stacked = "\\shortstack[l]{" if is_text else "\\shortstack[r]{"
+        stack = stacked + " \\\\ ".join(lines) + "}"
+        cells.append(lines[0] if len(lines) == 1 else stack)
+    return " & ".join(["", *cells]) + " \\\\"
 
 
 def rows(table: pd.DataFrame) -> list[str]:

@@ -153,13 +153,13 @@ def timed_text(run: pd.Series) -> str:
 
 
 def extrapolations(scalings: dict[str, Scaling]) -> dict[str, str]:
-    """What the caption of a figure says of the times in it, by `extrapolated_KIND`; how far they were off stands with the
-    tables."""
-    said = {kind: render_extrapolation.sentences(scaling) for kind, scaling in scalings.items()}
-    return {
-        f"extrapolated_{kind}": " ".join(text for text in texts if text.startswith(EXTRAPOLATED)) or "Every call was made whole."
-        for kind, texts in said.items()
-    }
+    """What the caption of a figure says of the times in it, by `extrapolated_KIND`; how far they were off stands with
+    the tables."""
+    said = {}
+    for kind, scaling in scalings.items():
+        texts = [text for text in render_extrapolation.sentences(scaling) if text.startswith(EXTRAPOLATED)]
+        said[f"extrapolated_{kind}"] = " ".join(texts) or "Every call was made whole."
+    return said
 
 
 def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:
