@@ -182,13 +182,17 @@ def write(findings: Findings, folder: Path) -> None:
     write_long(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
     write_long(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
-    write_long(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(findings.scores))
+    scores, decoder_scores = measured_ones(findings.scores), measured_ones(findings.decoder_scores)
+    write_long(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(scores))
     before = escape(" ".join(findings.timed_before.split()))
-    decoder_table = hypotheses_table(findings.decoder_scores)
-    write_long(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", decoder_table)
-    measured = [s for s in (*findings.scores, *findings.decoder_scores) if any(r.measured for r in s.results)]
-    board = latex("scoreboard", SCOREBOARD, scoreboard(measured)) if measured else ""
+    write_long(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", hypotheses_table(decoder_scores))
+    board = latex("scoreboard", SCOREBOARD, scoreboard([*scores, *decoder_scores]))
     (folder / "scoreboard.tex").write_text(board, encoding="utf-8")
+
+
+def measured_ones(scores: list[Score]) -> list[Score]:
+    """The hypotheses of which this study measured a claim."""
+    return [score for score in scores if any(result.measured is not None for result in score.results)]
 
 
 def write_long(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:

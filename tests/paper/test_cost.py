@@ -67,11 +67,19 @@ def test_everything_is_written_with_and_without_ceilings(pair, tmp_path):
         write_drawings(cost_drawings(findings), tmp_path / name / "figures")
         for part in ("tables/predictions.tex", "figures/surface.png"):
             assert (tmp_path / name / part).stat().st_size > 0
-        has_hypotheses = pair == "8b-shapes"  # which are about that pair
-        assert ((tmp_path / name / "tables/hypotheses.tex").stat().st_size > 0) == has_hypotheses
-    assert "length: LLaDA" in (tmp_path / "with/tables/cost.tex").read_text() or (
-        "batch: LLaDA" in (tmp_path / "with/tables/cost.tex").read_text()
-    )
+        assert (tmp_path / name / "tables/hypotheses.tex").read_text() == ""  # of which nothing was measured
+    assert "batch: LLaDA" in (tmp_path / "with/tables/cost.tex").read_text()
     assert (tmp_path / "with/figures/roofline.pdf").is_file()
     assert not (tmp_path / "without/figures/roofline.pdf").is_file()
     assert (tmp_path / "without/tables/cost.tex").read_text() == ""
+
+
+def test_the_scoreboard_counts_the_claims_of_each_hypothesis():
+    claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
+    values = (10.5, 7.0, None)
+    score = Score("H3", "Memory. At some length.", [Result(claim, v and Estimate(v)) for v in values])
+    table = tables_cost.scoreboard([score])
+    assert table.index.tolist() == ["H3: Memory"]
+    assert table.iloc[0].tolist() == ["3", "1", "1", "0", "1", "refuted"]
+    nothing = Score("H4", "Break-even.", [Result(claim, None)])
+    assert tables_cost.measured_ones([score, nothing]) == [score]

@@ -1,6 +1,8 @@
 """The PDF is made whatever a study is called; where LaTeX cannot make it, the rest is there and one line says so."""
 
+import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +17,7 @@ NAMES = (
     "cut \ud83d",
 )  # fmt: skip
 ALL_LETTERS = latex.LATIN_1 + latex.T1_LETTERS + latex.PUNCTUATION
+MOST_PAGES = 8  # of the text before the references and the appendix
 needs_latex = pytest.mark.skipif(not build.has_latex(), reason="no LaTeX here")
 
 
@@ -22,6 +25,11 @@ needs_latex = pytest.mark.skipif(not build.has_latex(), reason="no LaTeX here")
 def tracking(monkeypatch, tmp_path) -> FakeTracking:
     """A study without MLflow, and a folder of its own for the report."""
     return without_mlflow(monkeypatch, tmp_path)
+
+
+def pages_of_the_body() -> int:
+    """On which page the text ends and the references begin."""
+    return int(re.search(r"newlabel\{end of body\}\{\{[^}]*\}\{(\d+)\}", (build.BUILD / "report.aux").read_text())[1])
 
 
 def make_report(monkeypatch, name: str) -> int:
@@ -35,6 +43,7 @@ def test_a_study_of_any_name_has_a_pdf(tracking, monkeypatch, capfd):
     tracking.runs = tracking.runs.assign(device=ALL_LETTERS, command=" ".join(NAMES[:-1]))
     assert make_report(monkeypatch, " ".join(NAMES[:-1])) == 0
     assert (build.BUILD / "report.pdf").stat().st_size > 0
+    assert pages_of_the_body() <= MOST_PAGES
     said = capfd.readouterr()
     assert "report: paper/build/report.pdf (as code points, since its fonts lack them: 日本語" in said.out
     assert len(said.out.strip().splitlines()) == 1
@@ -74,6 +83,21 @@ def test_a_latex_that_fails_costs_the_pdf_alone_and_is_tried_again(failing_latex
         assert len(said.out.strip().splitlines()) == 1
         assert (build.BUILD / "results.json").is_file()
         assert (build.BUILD / "figures/pareto.png").is_file()
+
+
+@needs_latex
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="no poppler here")
+def test_letters_that_print_as_one_are_copied_as_two_and_fonts_are_vectors(tracking, monkeypatch):
+    assert make_report(monkeypatch, "made-up") == 0
+    report = str(build.BUILD / "report.pdf")
+    text = subprocess.run(["pdftotext", report, "-"], capture_output=True, text=True, check=True).stdout
+    assert "a model fills" in text or "fills it in a" in text
+    assert "differ" in text
+    assert not re.search("[\ufb00-\ufb06]", text)
+    fonts = subprocess.run(["pdffonts", report], capture_output=True, text=True, check=True).stdout
+    own = [line for line in fonts.splitlines() if "LM" in line]
+    assert len(own) >= 4
+    assert all("Type 1" in line for line in own)
 
 
 @needs_latex

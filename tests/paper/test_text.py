@@ -13,6 +13,7 @@ from paper.figures import comparison, decoder_rates, decoders, scaling
 from paper.figures import write as figures
 from paper.sentences.study import REFERENCES, SECTIONS
 from paper.tables import latex
+from tests.conftest import REPO
 from tests.paper.test_build import STEPS, FakeTracking, without_mlflow
 from tests.support import made_up_decoders
 from tests.support.paper_text import captions_of_figures, sources, text_of
@@ -262,3 +263,11 @@ def test_no_decoders_no_section(monkeypatch, tmp_path):
         .split("\\section{Method")[1]
         .lower()
     )
+
+
+def test_parts_that_others_write_have_their_places():
+    """Accuracy in tasks behind the steps, borrowed quality and the ledger behind the predictions."""
+    order = ["sections/steps", "ifwritten{accuracy}", "sections/growth", "sections/predictions", "ifwritten{borrowed}",
+             "ifwritten{ledger}", "sections/threats"]  # fmt: skip
+    text = (REPO / "paper/main.tex").read_text()
+    assert sorted(order, key=text.index) == order
