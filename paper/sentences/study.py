@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from bench.analysis.comparison import Comparison
 from bench.analysis.scaling import AXES
 from bench.render import endpoints as render_endpoints
 from bench.render import wording
@@ -13,6 +12,7 @@ from paper.tables.latex import escape
 from paper.values import Numbers, listed, num
 
 SECTIONS = {  # a section that a study may lack, by the sentences of which one makes it, with its name in the text
+    "time": ("say_time",),
     "baseline": ("say_baseline",),
     "quality": ("say_quality_measured",),
     "batch": ("say_parallel",),
@@ -24,7 +24,12 @@ SECTIONS = {  # a section that a study may lack, by the sentences of which one m
     "energy": ("say_energy",),
     "predictions": ("say_predictions",),
 }
-NAMES = {"quality": "quality of the text", "predictions": "predictions stated beforehand"}
+NAMES = {
+    "time": "both models over the steps",
+    "baseline": "LLaMA alone",
+    "quality": "quality of the text",
+    "predictions": "predictions stated beforehand",
+}
 APPENDIX = {  # parts of it, by the tables of which one makes it
     "appendix_answer": ("table_latency", "table_accuracy", "table_ends"),
     "appendix_growth": tuple(f"table_scaling_{kind}" for kind in AXES),
@@ -175,7 +180,7 @@ def references(said: Mapping[str, str]) -> dict[str, str]:
 def known(selection: Selection, said: Mapping[str, str]) -> dict[str, str]:
     """The box of the first page: what this study knows at 8B, at pocket scale, and what it does not."""
     pair = selection.findings.pair
-    measured = measured_words(selection.first, said, pair)
+    measured = measured_words(said, pair)
     elsewhere = "Nothing: this study measured no model of that size."
     is_large, is_pocket = pair.name.startswith(EIGHT_BILLION), pair.name == POCKET
     result = {
@@ -186,10 +191,10 @@ def known(selection: Selection, said: Mapping[str, str]) -> dict[str, str]:
     return result if is_large or is_pocket else result | {"knows_own": f"Pair {escape(pair.name)}: {measured}"}
 
 
-def measured_words(main: Comparison, said: Mapping[str, str], pair: PairFile) -> str:
+def measured_words(said: Mapping[str, str], pair: PairFile) -> str:
     """What was measured, in a list, and the verdict on time."""
     names = [NAMES.get(name, name) for name in SECTIONS if f"has_{name}" in said]
-    what = f"measured: time over steps, {', '.join(names)}." if main.has_both else f"measured: {', '.join(names)}."
+    what = f"measured: {', '.join(names)}."
     random = " Weights are random in the exact shapes, so that there is no quality." if pair.has_random_weights else ""
     return f"{wording.capitalised(what)}{random} {said.get('say_time', '')}".strip()
 
@@ -206,7 +211,7 @@ def unknown_words(said: Mapping[str, str], pair: PairFile) -> str:
 
 def abstract(said: Mapping[str, str]) -> str:
     """The verdict: each question that was measured, in a line."""
-    order = ("say_time", "say_quality", "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first",
+    order = ("say_time" if "say_time" in said else "say_baseline", "say_quality", "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first",
              "say_best_decoder", "say_predictions")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
 

@@ -45,6 +45,7 @@ EXTRAPOLATED = "Extrapolated:"  # how a sentence begins that says from what
 MARK = "*"
 MARKED = f"{MARK}: {FLAG}, since the peak of a run that asks for less, or for more, cannot be true beside it."
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
+WITHOUT_RATE = ("engines",)  # whose calls have a few steps, to time one: their tokens a second say nothing
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
 PLACES = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}  # letters of a place in results.json's names
 
@@ -118,13 +119,16 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
     """A row a run along the axis, with intervals; failed runs stand there with their reason."""
     runs = scaling.every
     columns = {render_scaling.HEADINGS[scaling.axis]: [f"{value:.0f}" for value in runs[scaling.axis]]}
+    says_rate = scaling.kind not in WITHOUT_RATE
     for metric, (heading, digits) in COLUMNS.items():
+        if metric.startswith("throughput/") and not says_rate:
+            continue
         estimates = [estimate_of(run, metric) for _, run in runs.iterrows()]
         if metric.startswith("memory/"):  # peaks hardly vary: they stand without their intervals
             estimates = [estimate and stats.Estimate(estimate.value) for estimate in estimates]
         if any(estimates):
             columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
-    if scaling.ratios:
+    if scaling.ratios and says_rate:
         reference = wording.label_of_models(runs.head(0), with_steps=False)
         floor = floor_of(scaling.noise)
         columns[f"of {reference}'s tokens/s"] = [ratio_text(scaling, run_id, floor) for run_id in runs["run_id"]]

@@ -252,7 +252,7 @@ def test_a_study_of_decoders_alone_has_a_paper(monkeypatch, tmp_path):
     assert "\\section{Decoders}" in text
     assert re.search(r"On tasks \d+ of \d+ decoders are shown to be within 0.05", text)
     assert "\\section{Steps, and where the models meet}" not in text
-    assert "baseline" in text.split("This study has no part on:")[1].split(".")[0]
+    assert "both models over the steps" in text.split("This study has no part on:")[1].split(".")[0]
 
 
 def test_no_decoders_no_section(monkeypatch, tmp_path):
@@ -271,3 +271,15 @@ def test_parts_that_others_write_have_their_places():
              "ifwritten{ledger}", "sections/threats"]  # fmt: skip
     text = (REPO / "paper/main.tex").read_text()
     assert sorted(order, key=text.index) == order
+
+
+@pytest.mark.parametrize(("model", "lacks"), [("llama", "LLaMA alone"), ("llada", "batch")])
+def test_a_study_of_one_model_says_that_the_two_were_not_compared(model, lacks, monkeypatch, tmp_path):
+    fake = FakeTracking()
+    fake.runs = fake.runs[fake.runs["model"] != model]
+    text = report(monkeypatch, tmp_path, fake)
+    missing = text.split("This study has no part on:")[1].split(".")[0]
+    assert "both models over the steps" in missing
+    assert lacks in missing
+    assert "LLaDA takes as long" not in text
+    assert "parallelise better? No" not in text
