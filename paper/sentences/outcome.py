@@ -85,11 +85,12 @@ def reached(comparison: Comparison, prefix: str, match: Match) -> str:
         f": at like quality {llada} is faster", f", and {NOT_TOLD}",
     )  # fmt: skip
     metric = match.metric
+    fewest = ", the fewest that were run" if match.cross_over.steps == comparison.diffusion["steps"].min() else ""
     return (
         f"{about(comparison)} {llada} comes within the declared margin of {match.margin:g} of {llama}'s"
-        f" {METRIC_NAMES[metric]} ({val(f'{prefix}llama.{metric}')}) at {val(f'{metric}.cross_over_steps')} steps."
-        f" There, at {num(f'{metric}.admissible_steps')} steps, an answer takes {val(f'{metric}.latency_ratio')} times"
-        f" {llama}'s time{cost}."
+        f" {METRIC_NAMES[metric]} ({val(f'{prefix}llama.{metric}')}) at {val(f'{metric}.cross_over_steps')}"
+        f" steps{fewest}. There, at {num(f'{metric}.admissible_steps')} steps, an answer takes"
+        f" {val(f'{metric}.latency_ratio')} times {llama}'s time{cost}."
     )
 
 

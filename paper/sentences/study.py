@@ -211,7 +211,8 @@ def unknown_words(said: Mapping[str, str], pair: PairFile) -> str:
 
 def abstract(said: Mapping[str, str]) -> str:
     """The verdict: each question that was measured, in a line."""
-    order = ("say_time" if "say_time" in said else "say_baseline", "say_quality", "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first",
+    first = "say_time" if "say_time" in said else "say_baseline"
+    order = (first, "say_quality", "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first",
              "say_best_decoder", "say_predictions")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
 

@@ -22,7 +22,7 @@ LABELS = re.compile(r"\\label\{tab:(\w+)\}")  # of the tables in a text
 
 # Tables are set at 8 pt (\footnotesize of a 10 pt class) and never shrunk. Lengths in TeX points.
 SIZE = "\\footnotesize\\setlength{\\tabcolsep}{3pt}"
-LINE_PT = 455  # the width of a line of the page, less what the widths of letters may be off
+LINE_PT = 453  # the width of a line of the page, less what the widths of letters may be off
 LETTER_PT = 4.3  # a digit at 8 pt, or a small letter on average
 NARROW, NARROW_PT = set(" ,.;:'[]()|!ijlt-"), 2.8  # and those that take less room
 WIDE, WIDE_PT = set("ABCDEFGHKLMNOPQRSTUVWXYZmw%"), 6.0  # or more
