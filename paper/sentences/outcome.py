@@ -38,8 +38,8 @@ def time_sentence(comparison: Comparison, prefix: str) -> str:
 def place(comparison: Comparison) -> str:
     """ "With 128 tokens at batch 1": where the answers of a comparison stand."""
     run = comparison.every.iloc[0]
-    what = "tasks checked by rule, " if comparison.about == "tasks" else ""
-    return f"With {what}{run['gen_length']:.0f} tokens at batch {run['batch_size']:.0f}"
+    begin = "On tasks checked by rule, with" if comparison.about == "tasks" else "With"
+    return f"{begin} {run['gen_length']:.0f} tokens at batch {run['batch_size']:.0f}"
 
 
 def sides(comparison: Comparison, llada: str) -> str:

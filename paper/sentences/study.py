@@ -28,6 +28,7 @@ NAMES = {
     "time": "both models over the steps",
     "baseline": "LLaMA alone",
     "quality": "quality of the text",
+    "engines": "engines and their floors",
     "predictions": "predictions stated beforehand",
 }
 APPENDIX = {  # parts of it, by the tables of which one makes it
@@ -219,5 +220,6 @@ def abstract(said: Mapping[str, str]) -> str:
 
 def conclusion(said: Mapping[str, str]) -> str:
     """The answers in the order of the questions."""
-    order = ("say_steps_needed", "say_hundred", "say_equal_quality", "say_parallel_short", "say_energy", "say_parity")
+    order = ("say_steps_needed", "say_hundred", "say_equal_quality", "say_parallel_short", "say_energy",
+             "say_best_decoder", "say_parity")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
