@@ -1,14 +1,20 @@
 """Numbers that the paper states beside those of the comparisons: how much was run, what is left out, what was as
 predicted, how far both models are from their floors."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from bench.analysis import parity
 from bench.analysis.comparison import Comparison
+from bench.analysis.endpoints import Outcome
 from bench.analysis.findings import Findings
+from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import independent
 from bench.common.stats import Estimate
+from paper.decoder_numbers import slug
 from paper.results import NO_UNIT, entry
+from paper.sentences import outcome
 from paper.values import Numbers
 
 VIOLATED = "excluded, violated"  # how a reason begins: other programs used the card
@@ -17,7 +23,9 @@ STATES = {"met": "met", "not met": "not_met", "undecided": "undecided"}
 
 def numbers(findings: Findings, compared: dict[str, Comparison]) -> Numbers:
     """Everything of this module by name. compared: the main comparisons by the prefix of their numbers."""
-    result = cells(findings.runs) | predictions(findings)
+    result = cells(findings.runs) | predictions(findings) | hundred_steps(findings.hundred_steps)
+    for found in findings.endpoints:
+        result |= endpoint(found)
     if findings.falls:
         result["memory.contradicted_pairs"] = count(len(findings.falls))
     for prefix, comparison in compared.items():
@@ -40,6 +48,26 @@ def cells(runs: pd.DataFrame) -> Numbers:
         "cells.left_out": count(len(left_out), left_out),
         "cells.violated": count(len(violated), violated),
     }
+
+
+def hundred_steps(latencies: Sequence[Latency]) -> Numbers:
+    """At how many places latency at 100 steps is higher, lower, or not told apart from LLaMA's."""
+    sides = [outcome.side(latency) for latency in latencies]
+    counts = {f"at_100_steps.{name}": count(sides.count(side)) for side, name in outcome.SIDES.items()}
+    return {"at_100_steps.places": count(len(sides)), **counts} if sides else {}
+
+
+def endpoint(found: Outcome) -> Numbers:
+    """What was measured of a primary endpoint, and its p values."""
+    name = name_of_endpoint(found)
+    values = {"p": found.p, "adjusted": found.adjusted, "rounds": found.rounds, "cards": found.cards}
+    numbers = {f"{name}.{key}": count(value) for key, value in values.items() if value is not None}
+    return numbers | ({f"{name}.measured": entry(found.measured, NO_UNIT, [])} if found.measured else {})
+
+
+def name_of_endpoint(found: Outcome) -> str:
+    """ "endpoint.one-answer-128-tokens"."""
+    return f"endpoint.{slug(found.name)}"
 
 
 def predictions(findings: Findings) -> Numbers:

@@ -14,6 +14,9 @@ from paper.values import Numbers, direction, estimate, has, listed, num, val
 NOT_TOLD = "which of the two is faster cannot be told from noise"
 
 
+SIDES = {"higher": "higher", "lower": "lower", "not told apart": "not_told_apart"}  # with their names in results.json
+
+
 def time_sentence(comparison: Comparison, prefix: str) -> str:
     """At how many steps both models take equally long, and on which side of it each is faster; empty without both."""
     if not comparison.has_both:
@@ -153,10 +156,10 @@ def latency_there(latencies: list[Latency]) -> str:
         [latency] = by_ratio
         return f"At {STEPS} steps {llada_name()}'s latency is {end(latency)} times LLaMA's: {side(latency)}."
     sides = [side(latency) for latency in latencies]
-    counts = [f"{word} at {sides.count(word)}" for word in ("higher", "lower", "not told apart") if word in sides]
+    counts = [f"{word} at {num(f'at_100_steps.{name}')}" for word, name in SIDES.items() if word in sides]
     return (
         f"At {STEPS} steps {llada_name()}'s latency is between {end(by_ratio[0])} and {end(by_ratio[-1])} times"
-        f" LLaMA's: {listed(counts)} of the {len(latencies)} places that were measured."
+        f" LLaMA's: {listed(counts)} of the {num('at_100_steps.places')} places that were measured."
     )
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 from bench.analysis.scaling import AXES
-from bench.render import endpoints as render_endpoints
 from bench.render import wording
 from bench.spec.pair import PairFile
 from paper.selection import Selection
-from paper.sentences import growth, outcome, resources, scored, threats
+from paper.sentences import endpoints, growth, outcome, resources, scored, threats
 from paper.tables.latex import escape
 from paper.values import Numbers, listed, num
 
@@ -106,7 +105,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_predictions": scored.predictions(findings, numbers),
         "say_decoders": scored.decoders(findings.decoders, numbers),
         "say_best_decoder": scored.decoders(findings.decoders, numbers, ("all",)),
-        "say_endpoints": endpoints(selection),
+        "say_endpoints": endpoints.sentences(findings),
         "say_left_out": left_out(numbers),
     }
     said |= {f"threat_{name}": text for name, text in threats.of(selection, main, numbers).items()}
@@ -128,13 +127,6 @@ def quality(selection: Selection) -> list[str]:
 def any_quality(selection: Selection) -> bool:
     """Whether a declared metric of both models was scored."""
     return any(match is not None for c in (selection.answers, selection.tasks) for match in c.matches.values())
-
-
-def endpoints(selection: Selection) -> str:
-    """What was declared to be primary, and what became of it."""
-    findings = selection.findings
-    lines = render_endpoints.lines(findings.study, findings.declared, findings.endpoints)
-    return r"\par ".join(escape(line) for line in lines)
 
 
 def left_out(numbers: Numbers) -> str:
