@@ -83,6 +83,10 @@ def test_one_source_reads_true_whatever_the_outcome(outcome, monkeypatch, tmp_pa
         assert words not in text
 
 
+def test_an_engine_that_no_run_names_is_one_engine(monkeypatch, tmp_path):
+    assert "For the same prompts and length time breaks even" not in report(monkeypatch, tmp_path, FakeTracking())
+
+
 def test_a_tie_is_called_one(monkeypatch, tmp_path):
     steps = {4: (100, 0.2), 8: (500, 0.46), 16: (900, 0.46)}
     assert "which of the two is faster cannot be told from noise" in report(
