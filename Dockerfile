@@ -4,7 +4,7 @@
 FROM debian:bookworm-slim
 # python3-dev: torch.compile builds its launchers against Python's headers (the captured engine on a GPU).
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    ca-certificates g++ git latexmk make python3-dev python3-venv texlive-latex-recommended \
+    ca-certificates g++ git latexmk lmodern make python3-dev python3-venv texlive-latex-recommended \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /bench
 # The packages first: this layer is built again only where the pins change.

@@ -76,16 +76,17 @@ def noise_numbers(noises: Iterable[Noise], prefix: str) -> dict[str, dict]:
 
 
 def hundred_steps(latencies: Iterable[Latency]) -> dict[str, dict]:
-    """`at_100_steps.DTYPE.ENGINE.HEAD.PLACE.latency_ratio`: LLaDA's latency at 100 steps over LLaMA's. Of answers that
-    are not of forced length, the place says how they end."""
-    numbers = {}
-    for latency in latencies:
-        prompts = "" if latency.prompt_tokens is None else f".p{latency.prompt_tokens}"
-        kind = f"at_100_steps.{latency.dtype}.{latency.engine}.{latency.head}"
-        ends = "" if latency.stop in ("", "length") else f".{latency.stop}"
-        name = f"{kind}.b{latency.batch_size}.l{latency.gen_length}{prompts}{ends}.latency_ratio"
-        numbers[name] = entry(latency.ratio, NO_UNIT, list(latency.runs))
-    return numbers
+    """LLaDA's latency at 100 steps over LLaMA's at each place."""
+    return {name_of_latency(latency): entry(latency.ratio, NO_UNIT, list(latency.runs)) for latency in latencies}
+
+
+def name_of_latency(latency: Latency) -> str:
+    """`at_100_steps.DTYPE.ENGINE.HEAD.PLACE.latency_ratio`. Of answers that are not of forced length, the place says
+    how they end."""
+    prompts = "" if latency.prompt_tokens is None else f".p{latency.prompt_tokens}"
+    kind = f"at_100_steps.{latency.dtype}.{latency.engine}.{latency.head}"
+    ends = "" if latency.stop in ("", "length") else f".{latency.stop}"
+    return f"{kind}.b{latency.batch_size}.l{latency.gen_length}{prompts}{ends}.latency_ratio"
 
 
 def cross_overs(comparison: Comparison) -> dict[str, dict]:
@@ -140,8 +141,3 @@ def likelihood_numbers(likelihoods: list[Likelihood]) -> dict[str, dict]:
         )
         for likelihood in likelihoods
     }
-
-
-def digits(value: float) -> str:
-    """A number in the report's text: three digits, of large ones all before the point."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.analysis.comparison import EMPTY, Comparison, main_of, on_other_engines
+from bench.analysis.comparison import EMPTY, Comparison, by_block, main_of, on_other_engines
 from bench.analysis.findings import Findings
 from bench.analysis.ledger import LedgerLine, ledger_of
 from bench.analysis.likelihood import Likelihood
@@ -12,6 +12,7 @@ from paper import decoder_numbers, results
 from paper.tables import borrowed as borrowed_tables
 from paper.tables import ends as ends_tables
 from paper.tables import ledger as ledger_tables
+from paper.tables import problems as problems_tables
 from paper.tables import scaling as scaling_tables
 from paper.tables import task_accuracy as task_accuracy_tables
 
@@ -26,6 +27,12 @@ class Selection:
     on_engines: tuple[Comparison, ...]  # `answers` on other engines
     scalings: dict[str, Scaling]  # by kind
     likelihoods: list[Likelihood]
+    blocks: tuple[Comparison, ...] = ()  # about word problems, by LLaDA's block length
+
+    @property
+    def problems(self) -> dict[str, Comparison]:
+        """The comparisons about word problems, by what the names of their numbers begin with."""
+        return {problems_tables.prefix_of(comparison): comparison for comparison in self.blocks}
 
     @property
     def first(self) -> Comparison:
@@ -40,6 +47,12 @@ class Selection:
         findings = self.findings
         return ledger_of(findings.pair, device, findings.comparisons, findings.scalings, self.measured)
 
+    @property
+    def compared(self) -> dict[str, Comparison]:
+        """The comparisons whose numbers stand in results.json, by what their names begin with."""
+        on_engines = {f"{comparison.every['engine'].iloc[0]}.": comparison for comparison in self.on_engines}
+        return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.problems}
+
     def numbers(self) -> dict[str, dict]:
         """Everything in results.json."""
         borrowed = borrowed_tables.numbers(self.findings.borrowed)
@@ -48,13 +61,15 @@ class Selection:
     @cached_property
     def measured(self) -> dict[str, dict]:
         """The numbers that the study measured, without those that stand beside published ones."""
-        numbers = results.results(self.answers) | results.results(self.tasks, "tasks.")
-        for comparison in self.on_engines:
-            numbers |= results.results(comparison, f"{comparison.every['engine'].iloc[0]}.")
+        numbers = {}
+        for prefix, comparison in self.compared.items():
+            numbers |= results.results(comparison, prefix)
         numbers |= results.likelihood_numbers(self.likelihoods) | scaling_tables.numbers(self.scalings)
         numbers |= results.hundred_steps(self.findings.hundred_steps) | ends_tables.numbers(self.findings.ends)
         numbers |= decoder_numbers.numbers(self.findings.decoders)
         numbers |= results.cross_overs(self.answers) | results.cross_overs(self.tasks)
+        for comparison in self.blocks:
+            numbers |= problems_tables.cross_overs(comparison)
         numbers |= task_accuracy_tables.numbers(self.findings.task_accuracies)
         return numbers | results.of_primary(numbers, self.findings.pair.primary_metric)
 
@@ -69,4 +84,5 @@ def select(findings: Findings) -> Selection:
         tuple(on_other_engines(answers, findings.comparisons)),
         scaling_tables.largest(findings.scalings),
         results.with_card(findings.likelihoods, findings.pair.name),
+        tuple(by_block(findings.comparisons, "problems")),
     )

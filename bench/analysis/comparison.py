@@ -193,7 +193,7 @@ def on_other_engines(comparison: Comparison, every: list[Comparison]) -> list[Co
     return [
         candidate for candidate in every
         if candidate.about == comparison.about and not candidate.rows.empty
-        and candidate.every["engine"].iloc[0] != first["engine"]
+        and str(candidate.every["engine"].iloc[0]) != str(first["engine"])  # runs that name none share one
         and not like(candidate.every.head(1), first, same).empty
     ]  # fmt: skip
 

@@ -84,7 +84,7 @@ def check_packages() -> Check:
 def check_latex() -> Check:
     if shutil.which("latexmk") and shutil.which("pdflatex"):
         return Check("LaTeX", True, "latexmk and pdflatex")
-    fix = "apt install texlive-latex-recommended latexmk (Debian); without it all but report.pdf is made"
+    fix = "apt install texlive-latex-recommended lmodern latexmk (Debian); without it all but report.pdf is made"
     return Check("LaTeX", False, "not found", fix, needed=False)
 
 

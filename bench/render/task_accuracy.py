@@ -42,6 +42,14 @@ def missing(task: str) -> str:
     return f"Accuracy in {task}, the primary metric: not measured of both models (make accuracy TASKS={task})."
 
 
+def primary_sentences(task: str | None, found: list[TaskAccuracy]) -> list[str]:
+    """What is said of the task that a pair declares to be primary; nothing where it declares none."""
+    if task is None:
+        return []
+    of_task = next((each for each in found if each.task == task and each.main is not None), None)
+    return [missing(task)] if of_task is None else sentences(of_task)
+
+
 def name_of(side: Side) -> str:
     """ "LLaDA, 64 steps", "LLaMA"."""
     return ", ".join(filter(None, (kinds.label_of(side.run["model"]), side.name)))

@@ -18,6 +18,7 @@ from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
 from paper.figures import decoders as decoder_figures
+from paper.figures import problems as problem_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures import task_accuracy as task_accuracy_figures
 from paper.figures.style import TITLE_LETTERS, save
@@ -29,6 +30,7 @@ Drawing = tuple[str, str, Callable[[], plt.Figure | None]]  # (name of the file,
 def write(selection: Selection, folder: Path) -> None:
     """Draw what there is data for."""
     write_drawings(comparison_drawings(selection.answers, selection.tasks, selection.on_engines), folder)
+    write_drawings([("problems", "", partial(problem_figures.problems, selection.blocks))], folder)
     write_drawings(scaling_drawings(selection.scalings), folder)
     write_drawings(cost_drawings(selection.findings), folder)
     write_drawings(decoder_drawings(selection.findings.decoders), folder)

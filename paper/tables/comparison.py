@@ -12,7 +12,7 @@ from bench.data import tasks
 from bench.models import kinds
 from bench.records.catalogue import paper_columns, paper_columns_with_units
 from bench.render import wording
-from paper.tables.latex import cell_text, escape, latex
+from paper.tables.latex import cell_text, escape, long_table
 
 TIMED = ("latency/", "throughput/", "memory/", "energy/")  # namespaces of metrics that a run's flags are about
 TOPICS = {  # file: (caption, {metric: (heading, digits)})
@@ -102,14 +102,14 @@ def topic_table(rows: pd.DataFrame, metrics: dict[str, tuple[str, int]], interva
             columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
     notes = [escape(wording.note(run)) for _, run in rows.iterrows()]
     if columns and any(notes):
-        columns["note"] = [f"{{\\scriptsize {note}}}" for note in notes]
+        columns["note"] = notes
     name = engine_name if "engine" in rows and rows["engine"].nunique() > 1 else model_name
     return pd.DataFrame(columns, index=[name(run) for _, run in rows.iterrows()])
 
 
 def write(answers: Comparison, about_tasks: Comparison, folder: Path, on_engines: Sequence[Comparison] = ()) -> None:
-    """Write every table to `folder`; one that has no data says so. on_engines: the first comparison on other engines,
-    whose runs stand in the same tables."""
+    """Write every table to `folder`; the file of one without data is empty. on_engines: the first comparison on other
+    engines, whose runs stand in the same tables."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (caption, metrics) in TOPICS.items():
         beside = [comparison.every for comparison in on_engines] if name != "quality" else []
@@ -143,5 +143,5 @@ def write_topic(
         rows = rows.assign(flags="")  # they are about times and memory
     if any(metric.startswith("quality/") for metric in metrics):
         caption = " ".join([caption, *map(escape, wording.scoring_sentences(rows))])
-    text = latex(name, caption, topic_table(rows, metrics, intervals))
+    text = long_table(name, caption, topic_table(rows, metrics, intervals))
     (folder / f"{name}.tex").write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """The cost model in the report: predicted beside measured, cards, hypotheses."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +18,8 @@ from bench.render.hypotheses import claim_text
 from bench.render.wording import part_words
 from bench.spec.cell import ENDS, STOPS
 from bench.spec.pair import PairFile, read_pair
-from paper.tables.latex import cell_text, escape, latex
+from paper.tables.latex import cell_text, escape, latex, long_table
 
-PAGE = 45  # rows of a table that fit on a page
 SHAPES = "8b-shapes"  # the pair whose shapes the table of cards is of, where the study's own has trained weights
 TIMES = {  # metric: (heading, digits)
     **paper_columns_with_units(("latency/latency_ms", "predicted/latency_ms")),
@@ -32,6 +32,7 @@ PEAKS = {
     **paper_columns_with_units(("memory/allocated_gib", "predicted/allocated_gib")),
     "memory_ratio": ("ratio", 3),
 }
+LONGEST_TOPIC = 20  # letters
 MET = {"not measured": "--", "met": "yes", "not met": "no", "undecided": "undecided"}  # what became of a claim
 COST = (
     "The cost model's time beside what was measured. Predicted: each forward takes as long as its arithmetic or its"
@@ -53,6 +54,11 @@ HYPOTHESES = (
     " off."
 )
 
+SCOREBOARD = (
+    "Hypotheses of which this study measured at least one claim, and what became of them. A claim is as predicted if"
+    " the measurement, with all of its interval, lies within the tolerance that was stated with it. One claim that is"
+    " not as predicted refutes its hypothesis; all must be as predicted to confirm it."
+)
 DECODER_HYPOTHESES = (
     "Hypotheses on samplers and caches, stated from the cost model before a study of them ran on a card"
     " (\\texttt{paper/hypotheses-decoders.yaml}); otherwise as above."
@@ -150,22 +156,45 @@ def cards_table(pair: PairFile) -> pd.DataFrame:
     return cards.set_index("card").rename_axis(None).map(digits)
 
 
+def topic(score: Score) -> str:
+    """ "Batch": the first words of a hypothesis, which say what it is about."""
+    first = score.text.split(".")[0]
+    return first if len(first) <= LONGEST_TOPIC else ""
+
+
+def scoreboard(scores: list[Score]) -> pd.DataFrame:
+    """A line a hypothesis: its verdict, and what became of its claims."""
+    names = {"met": "as predicted", "not met": "not as predicted"}
+    lines = []
+    for score in scores:
+        states = Counter(result.state for result in score.results)
+        counts = {
+            names.get(state, state): str(states[state]) for state in ("met", "not met", "undecided", "not measured")
+        }
+        lines.append({"claims": str(len(score.results)), **counts, "hypothesis": score.verdict})
+    return pd.DataFrame(lines, index=[f"{score.name}: {escape(topic(score))}" for score in scores])
+
+
 def write(findings: Findings, folder: Path) -> None:
-    """Write the tables of the cost model to `folder`."""
+    """Write the tables of the cost model to `folder`; the file of one without data is empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_pages(folder, "cost", COST, beside_model(findings.costs, TIMES))
-    write_pages(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
-    write_pages(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
+    write_long(folder, "cost", COST, beside_model(findings.costs, TIMES))
+    write_long(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
+    write_long(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
-    write_pages(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(findings.scores))
+    scores, decoder_scores = measured_ones(findings.scores), measured_ones(findings.decoder_scores)
+    write_long(folder, "hypotheses", f"{HYPOTHESES} {about}", hypotheses_table(scores))
     before = escape(" ".join(findings.timed_before.split()))
-    decoder_table = hypotheses_table(findings.decoder_scores)
-    write_pages(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", decoder_table)
+    write_long(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", hypotheses_table(decoder_scores))
+    board = latex("scoreboard", SCOREBOARD, scoreboard([*scores, *decoder_scores]))
+    (folder / "scoreboard.tex").write_text(board, encoding="utf-8")
 
 
-def write_pages(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:
-    """Write a table that may be longer than a page, as one table a page."""
-    pages = [table.iloc[start : start + PAGE] for start in range(0, len(table), PAGE)] or [table]
-    texts = [latex(name, caption, pages[0])]
-    texts += [latex(f"{name}{i}", "Continued.", page) for i, page in enumerate(pages[1:], start=1)]
-    (folder / f"{name}.tex").write_text("\n".join(texts), encoding="utf-8")
+def measured_ones(scores: list[Score]) -> list[Score]:
+    """The hypotheses of which this study measured a claim."""
+    return [score for score in scores if any(result.measured is not None for result in score.results)]
+
+
+def write_long(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:
+    """Write a table that may be longer than a page."""
+    (folder / f"{name}.tex").write_text(long_table(name, caption, table), encoding="utf-8")

@@ -17,10 +17,9 @@ from bench.records.catalogue import paper_columns_with_units
 from bench.render import decoders as render
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES
-from paper.tables.latex import cell_text, escape, latex
+from paper.tables.latex import cell_text, escape, long_table
 
-CONTINUED = "Continued."
-PAGE = 45  # rows of a table that fit on a page
+CONTINUED = "As in the table above, at another place."
 MEASURED = paper_columns_with_units((
     "compute/nfe_full", "compute/nfe_partial", "compute/rows", "compute/tokens_per_forward", "latency/latency_ms",
     "throughput/tokens_per_s",
@@ -67,16 +66,16 @@ def write(decoders: Decoders, folder: Path) -> None:
     parts = []
     for number, place in enumerate(places):
         text = DECODERS if number == 0 else CONTINUED
-        parts += pages(f"decoders{number or ''}", caption(place, text), table(place))
+        parts.append(long_table(f"decoders{number or ''}", caption(place, text), table(place)))
     for number, place in enumerate(places):
         text = WORK if number == 0 else CONTINUED
-        parts += pages(f"decoders_work{number or ''}", caption(place, text), work_table(place))
+        parts.append(long_table(f"decoders_work{number or ''}", caption(place, text), work_table(place)))
     parts += small(
         "decoders_interaction", INTERACTION, places, lambda place: render.interaction_table(interactions_of(place))
     )
     parts += small("decoders_aup", AUP, places, lambda place: render.aup_table(areas_of(place)))
     parts += cost_tables(beside_of(places))
-    (folder / "decoders.tex").write_text("\n".join(parts), encoding="utf-8")
+    (folder / "decoders.tex").write_text("\n".join(filter(None, parts)), encoding="utf-8")
 
 
 def cost_tables(rows: Sequence[Beside]) -> list[str]:
@@ -85,15 +84,10 @@ def cost_tables(rows: Sequence[Beside]) -> list[str]:
     planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
     counts = f"{COUNTS} {escape(render.counts_words(summary))}"
     times = f"{COST} {escape(render.time_words(summary))}"
-    parts = pages("decoders_counts", counts, lines_of(planned, counts_line))
-    return parts + pages("decoders_cost", times, lines_of(timed, cost_line))
-
-
-def pages(name: str, text: str, shown: pd.DataFrame) -> list[str]:
-    """A table that may be longer than a page, as one table a page; none where it is empty."""
-    parts = [shown.iloc[start : start + PAGE] for start in range(0, len(shown), PAGE)]
-    texts = [text, *[CONTINUED] * len(parts)]
-    return [latex(f"{name}{f'_{number}' if number else ''}", texts[number], part) for number, part in enumerate(parts)]
+    return [
+        long_table("decoders_counts", counts, lines_of(planned, counts_line)),
+        long_table("decoders_cost", times, lines_of(timed, cost_line)),
+    ]
 
 
 def small(name: str, text: str, places: Sequence[Place], made: Callable[[Place], pd.DataFrame]) -> list[str]:
@@ -106,7 +100,7 @@ def small(name: str, text: str, places: Sequence[Place], made: Callable[[Place],
             escaped = shown.map(escape).set_index(shown.columns[0]).rename_axis(None)
             escaped.columns = [escape(column) for column in escaped.columns]
             about = caption(place, CONTINUED if parts else text)
-            parts.append(latex(f"{name}{len(parts) or ''}", about, escaped))
+            parts.append(long_table(f"{name}{len(parts) or ''}", about, escaped))
     return parts
 
 
@@ -129,7 +123,7 @@ def table(place: Place) -> pd.DataFrame:
     columns["speedup"] = [cell_text(line.speedup, 2) for line in lines]
     columns["over LLaMA"] = [cell_text(line.speed_over_autoregressive, 2) for line in lines]
     columns |= quality_columns(place, lines)
-    columns["note"] = [f"{{\\scriptsize {escape(wording.note(line.run))}}}" for line in lines]
+    columns["note"] = [escape(wording.note(line.run)) for line in lines]
     return filled(columns, place, lines)
 
 
@@ -152,7 +146,7 @@ def steps_column(lines: Sequence[Line]) -> dict[str, list[str]]:
 def filled(columns: dict[str, list[str]], place: Place, lines: Sequence[Line]) -> pd.DataFrame:
     """A table of some lines without the columns that have nothing."""
     shown = pd.DataFrame(columns, index=[escape(render.line_name(place, line)) for line in lines])
-    empty = [name for name in shown if set(shown[name]) <= {"--", "-", "{\\scriptsize }"}]
+    empty = [name for name in shown if set(shown[name]) <= {"--", "-", ""}]
     return shown.drop(columns=empty)
 
 
@@ -211,9 +205,3 @@ def cost_line(row: Beside) -> dict[str, str]:
 
 def text_of(value: float | None, digits: int) -> str:
     return "--" if value is None else f"{value:,.{digits}f}"
-
-
-def words(decoders: Decoders) -> list[str]:
-    """The section's sentences: the best combination of each place, and how near the cost model is."""
-    sentences = render.best_sentences(decoders.places)
-    return [*sentences, *filter(None, [render.cost_sentence(decoders.places)])]

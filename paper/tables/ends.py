@@ -10,7 +10,7 @@ from bench.render import ends as render_ends
 from bench.render import wording
 from bench.spec.cell import STOPS
 from paper.results import NO_UNIT, entry
-from paper.tables.latex import cell_text, escape, latex
+from paper.tables.latex import cell_text, escape, long_table
 
 CAPTION = (
     "How answers end. Ratio: LLaDA's time over LLaMA's for as much kept text, paired by round. At forced length both"
@@ -23,7 +23,7 @@ CAPTION = (
 def write(ends: Ends, folder: Path) -> None:
     """Write the table to `folder`; an empty file where nothing was measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = latex("ends", caption(ends), table(ends)) if ends.places else ""
+    text = long_table("ends", caption(ends), table(ends)) if ends.places else ""
     (folder / "ends.tex").write_text(text, encoding="utf-8")
 
 
@@ -50,9 +50,7 @@ def line_of(regime: Regime) -> dict[str, str]:
     """A line of the table."""
     lengths = regime.lengths
     kept = (
-        f"{regime.kept[0]:.1f}"
-        if lengths is None
-        else f"{lengths.median:.0f} {{\\scriptsize ({lengths.low:.0f}, {lengths.high:.0f})}}"
+        f"{regime.kept[0]:.1f}" if lengths is None else f"{lengths.median:.0f} ({lengths.low:.0f}, {lengths.high:.0f})"
     )
     return {
         "answers end": STOPS[regime.stop],

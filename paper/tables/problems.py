@@ -35,12 +35,13 @@ def write(by_block: Sequence[Comparison], folder: Path) -> None:
         (folder / "problems.tex").write_text(text, encoding="utf-8")
 
 
-def numbers(by_block: Sequence[Comparison]) -> dict[str, dict]:
-    """Every number of the comparisons in results.json: `problems.b96.llada.24.accuracy`."""
-    numbers_of_blocks: dict[str, dict] = {}
-    for part in by_block:
-        block = "" if part.diffusion.empty else f"b{part.diffusion.iloc[0]['block_length']:.0f}."
-        prefix = f"problems.{block}"
-        numbers_of_blocks |= results.results(part, prefix)
-        numbers_of_blocks |= {f"{prefix}{name}": number for name, number in results.cross_overs(part).items()}
-    return numbers_of_blocks
+def prefix_of(comparison: Comparison) -> str:
+    """What the names of a comparison's numbers begin with in results.json: `problems.b96.`."""
+    block = "" if comparison.diffusion.empty else f"b{comparison.diffusion['block_length'].iloc[0]:.0f}."
+    return f"problems.{block}"
+
+
+def cross_overs(comparison: Comparison) -> dict[str, dict]:
+    """`problems.b96.accuracy.cross_over_steps`, and what it costs there."""
+    prefix = prefix_of(comparison)
+    return {f"{prefix}{name}": number for name, number in results.cross_overs(comparison).items()}

@@ -7,6 +7,7 @@ import pandas as pd
 from bench.analysis import parity
 from bench.analysis.consistency import FLAG
 from bench.analysis.lines import DEFAULTS, Line
+from bench.analysis.noise import floor_of
 from bench.analysis.runs import estimate_of, setting_of
 from bench.analysis.scaling import AXES, PARTS, Scaling
 from bench.common import stats
@@ -14,11 +15,11 @@ from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units, unit_in_results
 from bench.render import corners as render_corners
 from bench.render import extrapolation as render_extrapolation
-from bench.render import noise as render_noise
 from bench.render import scaling as render_scaling
 from bench.render import wording
 from paper.results import NO_UNIT, band, entry
-from paper.tables.latex import cell_text, escape, latex, short
+from paper.tables.latex import cell_text, escape, long_table, short
+from paper.values import stands_out
 
 COLUMNS = paper_columns_with_units((
     "latency/latency_ms", "latency/step_ms", "throughput/tokens_per_s", "memory/allocated_gib", "memory/resident_gib",
@@ -40,9 +41,11 @@ PART = (
     " tokens, were run, and a typical forward stands for each of the others. Their intervals are widened by what"
     " extrapolating was off where calls were made both ways, at that place or at those around it."
 )
+EXTRAPOLATED = "Extrapolated:"  # how a sentence begins that says from what
 MARK = "*"
 MARKED = f"{MARK}: {FLAG}, since the peak of a run that asks for less, or for more, cannot be true beside it."
 PEAK_KINDS = ("memory", "frontier")  # whose tables have no times
+WITHOUT_RATE = ("engines",)  # whose calls have a few steps, to time one: their tokens a second say nothing
 METRICS = ("latency_ms", "step_ms", "ttft_ms", "tokens_per_s", "allocated_gib", "resident_gib")  # in results.json
 PLACES = {"b": "batch_size", "l": "gen_length", "p": "prompt_tokens"}  # letters of a place in results.json's names
 
@@ -54,11 +57,11 @@ def largest(scalings: list[Scaling]) -> dict[str, Scaling]:
 
 
 def write(scalings: dict[str, Scaling], folder: Path) -> None:
-    """A table of every kind; one that has no data says so."""
+    """A table of every kind; the file of one without data is empty."""
     for kind in AXES:
         scaling = scalings.get(kind)
         about, lines = (caption(scaling), table(scaling)) if scaling else ("", pd.DataFrame())
-        text = latex(f"scaling_{kind}", about, lines)
+        text = long_table(f"scaling_{kind}", about, lines)
         (folder / f"scaling_{kind}.tex").write_text(text, encoding="utf-8")
 
 
@@ -116,15 +119,19 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
     """A row a run along the axis, with intervals; failed runs stand there with their reason."""
     runs = scaling.every
     columns = {render_scaling.HEADINGS[scaling.axis]: [f"{value:.0f}" for value in runs[scaling.axis]]}
+    says_rate = scaling.kind not in WITHOUT_RATE
     for metric, (heading, digits) in COLUMNS.items():
+        if metric.startswith("throughput/") and not says_rate:
+            continue
         estimates = [estimate_of(run, metric) for _, run in runs.iterrows()]
         if metric.startswith("memory/"):  # peaks hardly vary: they stand without their intervals
             estimates = [estimate and stats.Estimate(estimate.value) for estimate in estimates]
         if any(estimates):
             columns[heading] = [cell_text(estimate, digits) for estimate in estimates]
-    if scaling.ratios:
+    if scaling.ratios and says_rate:
         reference = wording.label_of_models(runs.head(0), with_steps=False)
-        columns[f"of {reference}'s tokens/s"] = [cell_text(scaling.ratios.get(run_id), 3) for run_id in runs["run_id"]]
+        floor = floor_of(scaling.noise)
+        columns[f"of {reference}'s tokens/s"] = [ratio_text(scaling, run_id, floor) for run_id in runs["run_id"]]
     if over_own := {run["run_id"]: ratio for run, ratio in scaling.beside_own}:
         columns["step over own"] = [cell_text(over_own.get(run_id), 3) for run_id in runs["run_id"]]
     for metric, (heading, digits) in CARD.items() if scaling.kind == "values" else ():
@@ -134,8 +141,14 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
         columns["timed"] = [timed_text(run) for _, run in runs.iterrows()]
     notes = [escape(wording.note(run.drop(PARTS))) for _, run in runs.iterrows()]
     if any(notes):
-        columns["note"] = [f"{{\\scriptsize {note}}}" if note else "" for note in notes]
+        columns["note"] = notes
     return pd.DataFrame(columns).set_axis([escape(wording.line_name(line)) for line in runs["line"]], axis=0)
+
+
+def ratio_text(scaling: Scaling, run_id: str, floor: stats.Estimate | None) -> str:
+    """A run's ratio to the model without steps, bold where noise alone cannot make it."""
+    ratio = scaling.ratios.get(run_id)
+    return cell_text(ratio, 3, ratio is not None and stands_out(ratio, floor))
 
 
 def timed_text(run: pd.Series) -> str:
@@ -143,26 +156,14 @@ def timed_text(run: pd.Series) -> str:
     return wording.part_words(run).removeprefix("extrapolated from ") or "all"
 
 
-def sentences(scalings: dict[str, Scaling]) -> list[str]:
-    """What the groups say, each under what its runs have in common; then the noise, once for each engine and model."""
-    texts = {
-        kind: " ".join(filter(None, render_scaling.sentences(scaling, with_noise=False)))
-        for kind, scaling in scalings.items()
-    }
-    kinds_with_text = [kind for kind in AXES if texts.get(kind)]
-    noises = [noise for kind in kinds_with_text for noise in scalings[kind].noise]
-    floors = {(noise.engine, noise.model): render_noise.sentence(noise) for noise in reversed(noises)}
-    titles = [wording.capitalised(wording.scaling_title(scalings[kind])) for kind in kinds_with_text]
-    paragraphs = [f"{title}. {texts[kind]}" for title, kind in zip(titles, kinds_with_text, strict=True)]
-    return [*paragraphs, *dict.fromkeys(floors[kind] for kind in sorted(floors))]
-
-
 def extrapolations(scalings: dict[str, Scaling]) -> dict[str, str]:
-    """What the caption of a figure says of the times in it, by `extrapolated_KIND`."""
-    return {
-        f"extrapolated_{kind}": " ".join(render_extrapolation.sentences(scaling)) or "Every call was made whole."
-        for kind, scaling in scalings.items()
-    }
+    """What the caption of a figure says of the times in it, by `extrapolated_KIND`; how far they were off stands with
+    the tables."""
+    said = {}
+    for kind, scaling in scalings.items():
+        texts = [text for text in render_extrapolation.sentences(scaling) if text.startswith(EXTRAPOLATED)]
+        said[f"extrapolated_{kind}"] = " ".join(texts) or "Every call was made whole."
+    return said
 
 
 def numbers(scalings: dict[str, Scaling]) -> dict[str, dict]:

@@ -45,16 +45,14 @@ def first_of_each(found: list[TaskAccuracy]) -> list[TaskAccuracy]:
 
 
 def write(found: list[TaskAccuracy], folder: Path) -> None:
-    """Write the section to `folder`; an empty file where no accuracy of both models was measured."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the section accuracy.tex to `folder`; nothing where no accuracy of both models was measured."""
     chosen = first_of_each(found)
-    parts = []
     if chosen:
         words = "\\par\n".join(escape(text) for each in chosen for text in render.sentences(each))
         on_times = escape(render.ON_TIMES)
         tables = [latex(f"task_accuracy_{each.task}", caption(each), table(each)) for each in chosen]
         parts = [SECTION, f"\\noindent {words}\\par\n{on_times}\n", FIGURE, *tables]
-    (folder / "task_accuracy.tex").write_text("".join(parts), encoding="utf-8")
+        (folder / "accuracy.tex").write_text("".join(parts), encoding="utf-8")
 
 
 def caption(found: TaskAccuracy) -> str:

@@ -25,6 +25,7 @@ SOURCES = (  # in the copied tree: one file of each kind from which a report is 
     "paper/facts.py",
     "paper/tables/latex.py",
     "paper/main.tex",
+    "paper/sections/steps.tex",
     "paper/refs.bib",
     "paper/hypotheses.yaml",
     "paper/published.yaml",
@@ -86,16 +87,21 @@ def test_a_build_that_was_never_finished_is_not_current(tmp_path):
     assert not build.is_current("any", tmp_path / "nothing here")
 
 
+LLAMA = (500, 0.45)  # milliseconds, score
+STEPS = {4: (80, 0.2), 8: (160, 0.44), 16: (320, 0.46)}
+
+
 class FakeTracking:
     """Stands for MLflow: a study of answers, tasks and a grid over batches; counts what is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, llama=LLAMA, steps=STEPS, **changes) -> None:
+        """llama, steps: milliseconds and score of LLaMA, and of LLaDA by steps. changes: of every run."""
         made_up = MadeUp()
-        steps = {4: (80, 0.2), 8: (160, 0.44), 16: (320, 0.46)}
-        answers = made_up.comparison((500, 0.45), steps, platform="cpu", device="a CPU", rounds_logged="1 2 3").rows
+        told = {"platform": "cpu", "device": "a CPU", "rounds_logged": "1 2 3"} | changes
+        answers = made_up.comparison(llama, steps, **told).rows
         tasks = answers.assign(kind="tasks", run_id=answers["run_id"] + "-tasks")
         tasks = tasks.rename(columns={"quality/bertscore_f1": "quality/accuracy"})
-        grid = study_of(batch_study())
+        grid = study_of([row | changes for row in batch_study()])
         self.histories = made_up.histories | grid.histories.values
         for (run_id, name), values in made_up.histories.items():
             self.histories[f"{run_id}-tasks", name.replace("bertscore_f1", "accuracy")] = values
@@ -110,9 +116,9 @@ class FakeTracking:
         return self.histories[run_id, name]
 
 
-def without_mlflow(monkeypatch, folder) -> FakeTracking:
+def without_mlflow(monkeypatch, folder, fake: FakeTracking | None = None) -> FakeTracking:
     """A study that stands in memory, and a folder for its report."""
-    fake = FakeTracking()
+    fake = fake or FakeTracking()
     monkeypatch.setattr(mlflow_read, "frame", lambda name: fake.runs)
     monkeypatch.setattr(mlflow_read, "history", fake.history)
     monkeypatch.setattr(build, "BUILD", folder / "build")

@@ -65,8 +65,21 @@ def test_everything_is_written_with_and_without_ceilings(pair, tmp_path):
         findings = findings_of(study_of(rows))
         tables_cost.write(findings, tmp_path / name / "tables")
         write_drawings(cost_drawings(findings), tmp_path / name / "figures")
-        for part in ("tables/cost.tex", "tables/predictions.tex", "tables/hypotheses.tex", "figures/surface.png"):
+        for part in ("tables/predictions.tex", "figures/surface.png"):
             assert (tmp_path / name / part).stat().st_size > 0
+        assert (tmp_path / name / "tables/hypotheses.tex").read_text() == ""  # of which nothing was measured
+    assert "batch: LLaDA" in (tmp_path / "with/tables/cost.tex").read_text()
     assert (tmp_path / "with/figures/roofline.pdf").is_file()
     assert not (tmp_path / "without/figures/roofline.pdf").is_file()
-    assert "not measured" in (tmp_path / "without/tables/cost.tex").read_text()
+    assert (tmp_path / "without/tables/cost.tex").read_text() == ""
+
+
+def test_the_scoreboard_counts_the_claims_of_each_hypothesis():
+    claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
+    values = (10.5, 7.0, None)
+    score = Score("H3", "Memory. At some length.", [Result(claim, v and Estimate(v)) for v in values])
+    table = tables_cost.scoreboard([score])
+    assert table.index.tolist() == ["H3: Memory"]
+    assert table.iloc[0].tolist() == ["3", "1", "1", "0", "1", "refuted"]
+    nothing = Score("H4", "Break-even.", [Result(claim, None)])
+    assert tables_cost.measured_ones([score, nothing]) == [score]

@@ -10,7 +10,6 @@ from paper.figures import decoder_rates
 from paper.figures import decoders as figures
 from paper.figures.write import decoder_drawings, write_drawings
 from paper.tables import decoders as tables
-from tests.conftest import REPO
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import MadeUp, threshold
 
@@ -34,13 +33,13 @@ def test_nothing_is_written_or_drawn_where_nothing_was_measured(tmp_path):
     assert (tmp_path / "decoders.tex").read_text() == ""
     write_drawings(decoder_drawings(Decoders()), tmp_path / "figures")
     assert list((tmp_path / "figures").iterdir()) == []
-    assert (decoder_numbers.numbers(Decoders()), tables.words(Decoders()), titles(Decoders())) == ({}, [], {})
+    assert (decoder_numbers.numbers(Decoders()), titles(Decoders())) == ({}, {})
 
 
 def test_the_tables_have_a_line_for_each_decoder(of_tasks, tmp_path):
     tables.write(of_tasks, tmp_path)
     text = (tmp_path / "decoders.tex").read_text()
-    assert "threshold 0.9, dual cache (block) & 32 & 3.33 & 1.67 & 0.895 & -0.005 {" in text
+    assert "threshold 0.9, dual cache (block) & 32 & 3.33 & 1.67 & 0.895 & -0.005 [" in text
     assert "threshold 0.9, dual cache (block) & 32 & 2.00 & 120.0" in text
     assert text.count("\\label{tab:decoders}") == text.count("\\label{tab:decoders_interaction}") == 1
     assert "and a rival moves nothing" in " ".join(text.split())
@@ -85,16 +84,6 @@ def test_every_number_has_a_name_and_the_runs_behind_it(of_tasks):
     assert numbers[f"{TASKS}.llama.latency_ms"]["value"] == 200
     assert f"{TASKS}.llama.speed_over_autoregressive" not in numbers
     assert f"{TASKS}.fixed-32-steps.speedup" not in numbers  # vanilla over itself
-
-
-def test_the_section_is_left_out_whole_where_there_are_no_decoders():
-    text = (REPO / "paper/main.tex").read_text()
-    before, inside = text.split("\\ifcsname num@decoders\\endcsname")
-    section, after = inside.split("\n\\fi\n", 1)
-    assert "\\section{Decoders}" in section
-    assert section.count("\\figureifthere{decoders_") == len(figures.FIGURES | decoder_rates.FIGURES)
-    assert "decoders" not in (before + after).lower()
-    assert tables.words(Decoders()) == []  # then there is no such number
 
 
 def test_two_prompt_sets_of_one_shape_have_names_of_their_own():

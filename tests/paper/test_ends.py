@@ -10,7 +10,7 @@ def test_the_table_has_a_line_for_each_regime_of_a_place(tmp_path):
     tables.write(made_up_ends.ends(made_up_ends.runs()), tmp_path)
     text = (tmp_path / "ends.tex").read_text()
     assert text.count("forced length &") == text.count("answers as long as the references &") == 2
-    assert "61 {\\scriptsize (56, 97)} & 90.9 & 0.59" in text
+    assert "61 (56, 97) & 90.9 & 0.59" in text
     assert "a CPU: nothing vouches" in text
 
 

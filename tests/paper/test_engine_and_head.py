@@ -21,9 +21,9 @@ from paper.selection import Selection
 from paper.tables import comparison as tables_comparison
 from paper.tables import cost as tables_cost
 from paper.tables import scaling as tables_scaling
-from tests.conftest import REPO
 from tests.support import made_up_comparison, made_up_decoders, made_up_noise
 from tests.support.made_up_scaling import run, study_of
+from tests.support.paper_text import captions_of_figures, sources
 
 ENGINE = re.compile(r"\b(eager|captured)\b")
 BOTH = (("eager", None), ("captured", "lean"))  # engine, and the head that LLaDA has there
@@ -96,7 +96,7 @@ def test_titles_tables_and_verdicts_of_answers_name_both(answers):
         caption = tables_comparison.full_caption("Latency.", comparison)
         assert unnamed(sentences(caption)) == []
         assert unnamed([description.comparison_paragraph(comparison)]) == []
-        assert wording.comparison_title(comparison).endswith(facts.facts("s", comparison, [])["engine_and_head"])
+        assert wording.comparison_title(comparison).endswith(facts.settings(comparison)["engine_and_head"])
 
 
 def test_a_model_alone_on_its_own_engine_is_no_comparison_that_waits_for_a_run(answers):
@@ -149,14 +149,13 @@ def test_noise_questions_and_claims_name_both():
 
 
 def test_captions_of_the_report_name_both_or_neither():
-    """What stands in main.tex itself; captions with \\num{title_...} get theirs from the functions above."""
-    text = (REPO / "paper/main.tex").read_text()
-    captions = re.findall(r"\\optionalfigure\{(\w+)\}\{[\d.]+\}\{((?:[^{}]|\{[^{}]*\})*)\}", text)
+    """What stands in the sources; captions with \\num{title_...} get theirs from the functions above."""
+    captions = list(captions_of_figures().items())
     assert len(captions) >= 12
     assert unnamed([f"LLaDA {caption}" for _, caption in captions]) == []
     without_title = {name for name, caption in captions if "\\num{title_" not in caption}
     assert without_title == {"roofline", "surface"}  # points of all engines; the figure's own title
-    assert "\\num{engine_and_head}" in text
+    assert "\\num{engine_and_head}" in sources()
     assert unnamed([tables_cost.CARDS]) == []
 
 
@@ -168,5 +167,5 @@ def test_every_title_that_a_caption_asks_for_is_made(answers):
         titles |= decoder_selection.titles(study.decoders)
     assert {"title_answers", "title_main", "title_tasks", "title_memory", "title_engines"} <= set(titles)
     assert unnamed([f"LLaDA {text}" for text in titles.values()]) == []
-    asked = set(re.findall(r"\\num\{(title_\w+)\}", (REPO / "paper/main.tex").read_text()))
+    asked = set(re.findall(r"\\num\{(title_\w+)\}", sources()))
     assert asked <= {*titles, "title_attention", "title_frontier"}

@@ -31,14 +31,55 @@ def test_plain_text_prints_as_itself(text, escaped):
 
 
 def test_an_interval_that_says_nothing_at_these_digits_is_left_out():
-    assert latex.cell_text(Estimate(2.0, 1.5, 2.5), 1) == "2.0 {\\scriptsize [1.5, 2.5]}"
+    assert latex.cell_text(Estimate(2.0, 1.5, 2.5), 1) == "2.0 [1.5, 2.5]"
     assert latex.cell_text(Estimate(2.0, 1.99, 2.01), 1) == "2.0"
     assert latex.cell_text(Estimate(2.0), 1) == "2.0"
     assert latex.cell_text(None, 1) == "--"
 
 
-def test_an_empty_table_says_that_nothing_was_measured():
-    assert "Energy: not measured." in latex.latex("energy", "", pd.DataFrame())
+def test_an_empty_table_is_left_out():
+    assert latex.latex("energy", "", pd.DataFrame()) == latex.long_table("energy", "", pd.DataFrame()) == ""
+
+
+def wide(columns: int, rows: int = 1) -> pd.DataFrame:
+    """A table of numbers with intervals and a note."""
+    cells = {f"metric {number}": ["1234.5 [1200.1, 1300.2]"] * rows for number in range(columns)}
+    return pd.DataFrame(cells | {"note": ["cold start"] + [""] * (rows - 1)}, index=[f"run {n}" for n in range(rows)])
+
+
+@pytest.mark.parametrize("columns", [1, 4, 9])
+def test_no_table_is_wider_than_a_line_or_smaller_than_8_points(columns):
+    table = wide(columns, 3)
+    for group in latex.column_groups(table):
+        assert latex.least_width(table.iloc[:, group]) <= latex.LINE_PT
+    text = latex.long_table("t", "All.", table)
+    assert text.count("1234.5") == 3 * columns
+    assert "footnotesize" in text  # 8 pt in a class of 10 pt
+    assert not any(smaller in text for smaller in ("scriptsize", "tiny", "resizebox"))
+
+
+def test_a_long_table_keeps_one_number_over_pages_and_further_columns():
+    text = latex.long_table("t", "All.", wide(9, 120))
+    assert text.count("\\label{tab:t}") == text.count("\\caption{") == 1
+    assert len(latex.column_groups(wide(9, 120))) > 1
+    assert text.count("\\addtocounter{table}{-1}") == text.count("further columns") > 0
+    assert text.count("\\endhead") == text.count("\\begin{longtable}")
+
+
+def test_a_row_that_says_nothing_in_further_columns_is_not_repeated_there():
+    table = wide(9, 3)
+    _, *further = latex.column_groups(table)
+    table.iloc[1:, further[0][0] :] = "--"
+    first, second = latex.long_table("t", "All.", table).split("further columns")[:2]
+    assert (first.count("run 1"), second.count("run 0"), second.count("run 1")) == (1, 1, 0)
+
+
+def test_a_column_of_long_text_is_broken_into_lines():
+    table = pd.DataFrame({"claim": ["what is claimed, in many words " * 6], "met": ["yes"]}, index=["H1"])
+    [group] = latex.column_groups(table)
+    assert group == [0, 1]
+    assert "raggedright" in latex.specification(table)
+    assert sum(filter(None, latex.fitted_widths(table))) < latex.LINE_PT
 
 
 @given(st.text(st.characters(exclude_categories=())))

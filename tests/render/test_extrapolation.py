@@ -20,8 +20,8 @@ from bench.render import scaling as render_scaling
 from paper.figures import scaling as figures_scaling
 from paper.tables import cost as tables_cost
 from paper.tables import scaling as tables_scaling
-from tests.conftest import REPO
 from tests.support.made_up_scaling import batch_study, corners_study, everything, groups_of, run
+from tests.support.paper_text import captions_of_figures
 
 TIMED = [kind for kind in AXES if kind not in ("memory", "frontier")]
 WORD = "xtrapolated"
@@ -81,8 +81,7 @@ def test_a_table_of_whole_calls_alone_says_nothing_of_it(kind):
 
 def test_every_figure_that_draws_times_has_a_caption_that_says_from_what():
     """What is drawn of the engines is the time of one forward, which is measured; memory is too."""
-    text = (REPO / "paper" / "main.tex").read_text()
-    captions = dict(re.findall(r"\\optionalfigure\{(\w+)\}\{[\d.]+\}\{((?:[^{}]|\{[^{}]*\})*)\}", text))
+    captions = captions_of_figures()
     with_times = [kind for kind, draw in figures_scaling.FIGURES.values() if draw in (
         figures_scaling.along_axis, figures_scaling.attention)]  # fmt: skip
     assert len(with_times) == 4

@@ -1,0 +1,42 @@
+"""The primary endpoints of a study, in sentences."""
+
+from bench.analysis.endpoints import Outcome
+from bench.analysis.findings import Findings
+from bench.render import endpoints as render_endpoints
+from paper.sentences.counts import name_of_endpoint
+from paper.tables.latex import escape
+from paper.values import num, val
+
+
+def sentences(findings: Findings) -> str:
+    """What was declared to be primary, and what became of it; where nothing was, that all numbers are descriptive."""
+    head, *_ = render_endpoints.lines(findings.study, findings.declared, findings.endpoints)
+    return r"\par ".join([escape(head), *map(sentence, findings.endpoints)])
+
+
+def sentence(outcome: Outcome) -> str:
+    """An endpoint, its number, its p, and whether it was shown."""
+    begin = f"{escape(outcome.name.capitalize())}: {escape(render_endpoints.question(outcome.endpoint))}"
+    if outcome.measured is None:
+        return f"{begin}: {escape(outcome.missing)}."
+    name = name_of_endpoint(outcome)
+    if outcome.endpoint.quantity == "quality":
+        number = f"a share of {val(f'{name}.measured')} of the bootstrap replicates"
+    else:
+        extrapolated = ", extrapolated" if outcome.is_extrapolated else ""
+        number = (
+            f"{val(f'{name}.measured')} against {outcome.endpoint.against:g} (rounds: {num(f'{name}.rounds')}; cards:"
+        )
+        number += f" {num(f'{name}.cards')}{extrapolated})"
+    if outcome.missing or outcome.adjusted is None:
+        return f"{begin}: {number}; not decided: {escape(outcome.missing or 'one value has no spread')}."
+    return f"{begin}: {number}, $p$ {num(f'{name}.p')}, adjusted {num(f'{name}.adjusted')}: {verdict(outcome)}."
+
+
+def verdict(outcome: Outcome) -> str:
+    """Whether an endpoint that was decided was shown, and to which side."""
+    if not outcome.is_shown:
+        return "not shown"
+    if outcome.endpoint.quantity == "quality":
+        return "shown"
+    return f"shown to be {'more' if outcome.measured.value > outcome.endpoint.against else 'less'}"

@@ -1,0 +1,58 @@
+"""Threats to validity that a study has, each where it applies."""
+
+from bench.analysis.comparison import Comparison
+from bench.analysis.runs import temperature_of
+from bench.render import wording
+from paper import facts
+from paper.selection import Selection
+from paper.sentences import resources
+from paper.tables.latex import escape
+from paper.values import Numbers
+
+
+def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, str]:
+    """A sentence for each threat, by name; empty where it does not apply."""
+    findings = selection.findings
+    rows = main.rows
+    is_random = findings.pair.has_random_weights
+    groups = selection.scalings.values()
+    has_parts = any(group.is_extrapolated(run) for group in groups for run, _ in group.break_evens)
+    device = "" if rows.empty else f"All of it ran on one kind of device, {escape(wording.machine_of(rows))}."
+    return {
+        "cpu": CPU if findings.on_cpu else "",
+        "random": escape(facts.RANDOM_NOTE) if is_random else "",
+        "size": escape(facts.POCKET_LIMITS) if findings.pair.name == "pocket" else "",
+        "noise": NO_FLOOR if main.has_both and not resources.spread(main) else "",
+        "drift": DRIFT if any(noise.drifted for noise in main.noise) else "",
+        "extrapolated": EXTRAPOLATED if has_parts else "",
+        "peaks": resources.doubted_peaks(findings),
+        "engine": ENGINE if main.has_both else "",
+        "decoding": decoding(main),
+        "code": escape(facts.dirty_words(rows)) if not rows.empty else "",
+        "machine": device,
+    }
+
+
+def decoding(main: Comparison) -> str:
+    """How tokens were chosen, which decides what quality is about."""
+    if main.rows.empty:
+        return ""
+    temperature = temperature_of(main.rows.iloc[0])
+    how = f"at temperature {temperature:g}" if temperature else "greedily"
+    return f"Both models decode {how}; other ways to choose tokens may need other numbers of steps."
+
+
+CPU = (
+    "Nothing vouches that a CPU did nothing else while it was timed. On a CPU a forward over many rows costs several"
+    " times one over a single row, which need not hold on a GPU."
+)
+NO_FLOOR = "The noise of the machine is not known for these runs, so that no ratio can be told from it."
+DRIFT = "The same cell moved between rounds by more than a table may leave unsaid: single times are rough."
+EXTRAPOLATED = (
+    "Some times were extrapolated from a part of each call. Their intervals are widened by what that was off where"
+    " calls were also made whole, at places that need not be the worst."
+)
+ENGINE = (
+    "A break-even belongs to two programs. One that runs either model nearer to its floor moves it; the band at equal"
+    " distance says by how much."
+)
