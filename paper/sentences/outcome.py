@@ -41,7 +41,7 @@ def time_sentence(comparison: Comparison, prefix: str) -> str:
 def place(comparison: Comparison) -> str:
     """ "With 128 tokens at batch 1": where the answers of a comparison stand."""
     run = comparison.every.iloc[0]
-    begin = f"{about(comparison)}, with" if comparison.is_checked else "With"
+    begin = f"{about(comparison).removesuffix(',')}, with" if comparison.is_checked else "With"
     return f"{begin} {run['gen_length']:.0f} tokens at batch {run['batch_size']:.0f}"
 
 
@@ -78,7 +78,7 @@ def quality_sentence(comparison: Comparison, prefix: str, metric: str) -> str:
 def about(comparison: Comparison) -> str:
     """Which answers a comparison is about."""
     if comparison.about == "problems":
-        return f"On word problems, in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f}"
+        return f"On word problems, in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f},"
     return {"tasks": "On tasks checked by rule", "answers": "On open-ended answers"}[comparison.about]
 
 

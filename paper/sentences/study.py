@@ -14,6 +14,7 @@ SECTIONS = {  # a section that a study may lack, by the sentences of which one m
     "time": ("say_time",),
     "baseline": ("say_baseline",),
     "quality": ("say_quality_measured",),
+    "problems": ("say_problems",),
     "batch": ("say_parallel",),
     "length": ("say_length",),
     "prompt": ("say_prompt",),
@@ -27,6 +28,7 @@ NAMES = {
     "time": "both models over the steps",
     "baseline": "LLaMA alone",
     "quality": "quality of the text",
+    "problems": "word problems",
     "engines": "engines and their floors",
     "predictions": "predictions stated beforehand",
 }
@@ -115,9 +117,14 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
 
 
 def noise(selection: Selection, prefix: str) -> str:
-    """What the sentinels say, of the main comparison and of the same on other engines."""
+    """What the sentinels say, of the main comparison and of the same on other engines; each sentinel once."""
     compared = {prefix: selection.first} | {p: c for p, c in selection.compared.items() if p not in MAIN}
-    return " ".join(resources.noise(comparison, p) for p, comparison in compared.items() if comparison.has_both)
+    by_runs = {
+        tuple(run for noise in comparison.noise for run in noise.runs): (p, comparison)
+        for p, comparison in reversed(compared.items())
+        if comparison.has_both
+    }
+    return " ".join(resources.noise(comparison, p) for p, comparison in reversed(by_runs.values()))
 
 
 def quality(selection: Selection) -> list[str]:
