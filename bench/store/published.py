@@ -23,7 +23,7 @@ SETTINGS = "cell"  # under this key `text` is the name of a source
 MOST_WORDS = 120  # of a string that is kept whole: torch says in about eighty that memory has run out
 # A path that begins at the root, at a home or at a drive: as a whole setting, in quotes (it may hold blanks), or in a
 # sentence. The slash of `a/b`, and those of a web address, begin none.
-START = r"(?:~[\w.-]*/|/(?!/[^/\s])|[A-Za-z]:\\)"
+START = r"(?:~[\w.-]*/|/(?!/(?:[^/]|$))|[A-Za-z]:\\)"
 PLACES = ("weights", "tokenizer")  # settings that are a path and nothing else
 QUOTED = re.compile(rf"(?<=(['\"])){START}[^'\"]+(?=\1)")
 PATH = re.compile(rf"(?<![\w.~/\\-]){START}[^\s'\",;:()\[\]]+")

@@ -12,7 +12,7 @@ from bench.common import paths
 from bench.data import tokenizers
 from bench.records import merge, types
 from bench.store import disk, published, text_size
-from tests.conftest import make_cell
+from tests.conftest import REPO, make_cell
 from tests.support.records import llada_call, round_of
 from tests.support.refusals import refusal
 
@@ -43,7 +43,7 @@ def test_texts_and_paths_are_taken_out_and_counted_and_all_else_stays(place):
         "kind": "likelihood",
         "text": "sharegpt",
     }
-    rest = "see https://a.b/c and a/b or 3 / 4"
+    rest = "see https://a.b/c and a/b or 3 / 4 (https://"
     said = f"OSError: '/home/John Doe/a b.json' is not in (/opt/x/y), ~/z or C:\\mine\\q, {rest}"
     command = "python --model=/data/m --file '/a b/c d' -o out/x"
     measure(
@@ -92,6 +92,14 @@ def test_answers_whose_tokenizer_no_clone_has_are_published_as_the_size_of_their
     assert [record["sequences"] for record in rest] == [[ids], [ids]]
     ours, theirs = (merge.group(map(types.parse, raw))["c"] for raw in (disk.read_json(disk.path("s")), [of_others]))
     assert text_size.bytes_per_token(ours) == text_size.bytes_per_token(theirs) > 1
+
+
+@pytest.mark.parametrize("file", sorted((REPO / disk.PUBLISHED).glob(f"*{disk.PACKED}")), ids=lambda file: file.name)
+def test_of_what_is_published_already_nothing_would_be_stripped(file):
+    stripped = Counter()
+    for raw in disk.read_json(file):
+        assert published.without_private_parts(raw, stripped) == raw
+    assert stripped == {}
 
 
 def test_a_string_as_long_as_a_text_is_cut(place):
