@@ -3,7 +3,7 @@
     python -m paper.compare BEFORE AFTER
 
 Cells are matched by their settings; machine, commit and revision of the weights may differ. Ratios are the second study
-over the first. Prints a summary, and writes a page of one file (no network) and a LaTeX table to paper/compared/.
+over the first. Prints a summary, and writes a page of one file (no network) and LaTeX tables to paper/compared/.
 """
 
 import re
@@ -35,9 +35,9 @@ def main() -> int:
     two = two_studies.compare(*studies)
     print("\n".join(render.lines(two, args.verbose)))
     files = [FOLDER / f"{NO_NAME.sub('_', before)}--{NO_NAME.sub('_', after)}{end}" for end in (".html", ".tex")]
-    for file, text in zip(files, (comparison_page.page(two), tables.latex_table(two)), strict=True):
+    for file, text in zip(files, (comparison_page.page(two), tables.latex_tables(two)), strict=True):
         paths.write(file, text)
-    print(f"\npage and table: {' and '.join(map(str, files))}")
+    print(f"\npage and tables: {' and '.join(map(str, files))}")
     return 0
 
 

@@ -8,7 +8,7 @@ from bench.records import catalogue
 from bench.render import two_studies as render
 
 WIDEST = 4.0  # a ratio at the end of a drawing; one beyond it is drawn there
-WIDTH, HEIGHT = 120, 14  # of a drawing, in pixels
+WIDTH, HEIGHT = 80, 14  # of a drawing, in pixels
 CLASSES = {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.NOISE: "noise", Verdict.UNSURE: "unsure"}
 GUIDE = (
     "Blue is better, brown is worse, by more than the noise of both studies; grey is within noise, or of one round."
@@ -18,7 +18,7 @@ GUIDE = (
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: .5rem 0 2rem; } pre { white-space: pre-wrap; font: inherit; }
-th, td { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th, td { padding: .2rem .5rem; text-align: left; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th { cursor: pointer; border-bottom: 2px solid #222; } td.better { color: #00589b; font-weight: 600; }
 td.worse { color: #a63d00; font-weight: 600; } td.noise, td.unsure { color: #666; } svg { vertical-align: middle; }
 """
@@ -40,7 +40,7 @@ def page(two: TwoStudies) -> str:
         "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>",
         f"<title>{title}</title><style>{STYLE}</style></head>",
         f"<body><h1>{title}</h1>",
-        f"<pre>{html.escape(chr(10).join(render.lines(two)))}</pre>",
+        f"<pre>{html.escape(chr(10).join(render.lines(two)).replace(render.MORE, 'in the tables below'))}</pre>",
         "<h2>Every cell in both studies</h2>",
         f"<p>{html.escape(GUIDE)}</p>",
         *(table(group) for group in render.by_kind(two.pairs)),
@@ -55,10 +55,9 @@ def table(group: render.Named) -> str:
     metrics = render.metrics_of(group.pairs)
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in ("cell", *map(render.heading, metrics), "note"))
     rows = []
-    for pair, name in zip(group.pairs, group.names, strict=True):
+    for pair, name, note in zip(group.pairs, group.names, render.notes_of(group), strict=True):
         numbers = "".join(cell(pair.change(metric)) for metric in metrics)
-        note = html.escape(", ".join(pair.match.differences))
-        rows.append(f"<tr><td>{html.escape(name)}</td>{numbers}<td>{note}</td></tr>")
+        rows.append(f"<tr><td>{html.escape(name)}</td>{numbers}<td>{html.escape(note)}</td></tr>")
     title = html.escape(f"{group.kind}: {group.common}")
     return f"<h3>{title}</h3><table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

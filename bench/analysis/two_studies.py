@@ -88,7 +88,7 @@ def compare(before: Study, after: Study) -> TwoStudies:
     judged = (judge(before), judge(after))
     found = matching.match(judged[0].runs, judged[1].runs)
     if not found.matches:
-        kinds_of = [", ".join(sorted(set(study.runs["kind"]) - {"sentinel"})) or "none" for study in judged]
+        kinds_of = [", ".join(sorted(set(study.runs["kind"]) - set(matching.NO_CELLS))) or "none" for study in judged]
         raise BadInput(
             f"studies {before.name} and {after.name} have no cell in common: {before.name} has grids {kinds_of[0]} of"
             f" {words_of_pairs(judged[0])}, {after.name} has {kinds_of[1]} of {words_of_pairs(judged[1])}"
@@ -157,9 +157,11 @@ def change_by_round(
 
 def verdict_of(ratio: Estimate, less_is_better: bool, floors: list[Estimate | None]) -> Verdict:
     """Whether a ratio is more than noise: its interval lies on one side of 1, and its value outside the A/A of both."""
+    if abs(ratio.value - 1) < LEAST:
+        return Verdict.NOISE
     if ratio.low is None:
         return Verdict.UNSURE
-    if abs(ratio.value - 1) < LEAST or may_be_equal(ratio, None) or any(may_be_equal(ratio, floor) for floor in floors):
+    if may_be_equal(ratio, None) or any(may_be_equal(ratio, floor) for floor in floors):
         return Verdict.NOISE
     return Verdict.BETTER if (ratio.value < 1) == less_is_better else Verdict.WORSE
 

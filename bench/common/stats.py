@@ -98,14 +98,18 @@ def ratio_of_rounds(numerator: Sequence[float], denominator: Sequence[float]) ->
     from scipy import stats as scipy_stats
 
     logs = [np.log(values) for values in (numerator, denominator)]
-    value = float(np.exp(logs[0].mean() - logs[1].mean()))
+    log = float(logs[0].mean() - logs[1].mean())
     if min(map(len, logs)) < 2:
-        return Estimate(value)
-    if not any(map(np.ptp, logs)):  # neither moves at all, as peaks of memory do not
-        return Estimate(value, value, value)
-    interval = scipy_stats.ttest_ind(*logs, equal_var=False).confidence_interval(LEVEL)
+        return Estimate(math.exp(log))
+    errors = [float(values.var(ddof=1)) / len(values) for values in logs]  # squared, of each mean
+    half = 0.0  # where neither moves at all, as peaks of memory do not
+    if any(errors):
+        freedom = sum(errors) ** 2 / sum(
+            error**2 / (len(values) - 1) for error, values in zip(errors, logs, strict=True)
+        )
+        half = float(scipy_stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(sum(errors))
     with np.errstate(over="ignore"):
-        return Estimate(value, float(np.exp(interval.low)), float(np.exp(interval.high)))
+        return Estimate(*(float(np.exp(x)) for x in (log, log - half, log + half)))
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:

@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis import matching
 from bench.analysis.matching import SETTINGS, Match
 from bench.analysis.runs import reason_left_out
-from bench.analysis.two_studies import BY_ROUND, Change, Pair, TwoStudies, Verdict
+from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
 from bench.diffusion import choices
 from bench.models import kinds
 from bench.records import catalogue
@@ -21,16 +21,19 @@ from bench.spec.cell import STOPS
 MOST_SHOWN = 5  # changes of a kind that are printed without VERBOSE=1
 BETTER_AND_WORSE = {  # in words, by metric; of scores they are `better` and `worse`
     "latency/latency_ms": ("shorter", "longer"),
-    "throughput/tokens_per_s": ("more", "fewer"),
-    "memory/allocated_gib": ("less", "more"),
-    "memory/resident_gib": ("less", "more"),
-    "energy/j": ("less", "more"),
+    "throughput/tokens_per_s": ("higher", "lower"),
+    "memory/allocated_gib": ("lower", "higher"),
+    "memory/resident_gib": ("lower", "higher"),
+    "energy/j": ("lower", "higher"),
 }
 MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -", Verdict.NOISE: "", Verdict.UNSURE: " ?"}
-LEGEND = "+ better and - worse beyond noise, ? one round (no interval), * noise not known in both; scores: b less a"
-IN_NAMES = ("kind", "model", "steps", "sampler", "cache", "gen_length", "batch_size", "prompt_tokens", "engine", "head",
-            "stop", "text", *sorted({name for c in (choices.SAMPLERS, choices.CACHES) for o in c.values()
-                                     for name in o.options}), "refresh", "early_stop")  # fmt: skip
+UNCHECKED = "*"  # stands behind a change of which the noise is not known in both studies
+MORE = "(VERBOSE=1 prints them)"  # said where changes are left out
+NOT_LISTED = ("throughput/tokens_per_s",)  # whose changes are those of latency, so that VERBOSE=1 alone lists them
+LEGEND = (
+    f"+ better and - worse beyond noise, ? one round (no interval), {UNCHECKED} by the rounds alone, since no noise"
+    " check of this model and engine ran in both; scores: b less a"
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Named:
 
 
 def parts_of(run: pd.Series) -> list[str]:
-    """The settings of a run in words, the model first; those that say nothing are empty. Runs of one kind have parts at
-    the same places."""
+    """The usual settings of a run in words, the model first; those that say nothing are empty. Runs of one kind have
+    parts at the same places."""
     settings = {name: matching.text_of(run, name) or None for name in SETTINGS}
     if run["kind"] == LIKELIHOOD:
         return [kinds.label_of(run["model"]), f"of {settings['text']}"]
@@ -61,18 +64,40 @@ def parts_of(run: pd.Series) -> list[str]:
         STOPS.get(settings["stop"] or "", ""),
         wording.engine_of(run),
         f"{settings['head']} head" if has_steps else "",
-        *(f"{name} {value}" for name in SETTINGS if name not in IN_NAMES and (value := settings[name] or "-")),
     ]
 
 
+def name_of(run: pd.Series) -> str:
+    """A run by all its usual settings."""
+    return ", ".join(filter(None, parts_of(run)))
+
+
 def named(kind: str, pairs: list[Pair]) -> Named:
-    """The cells of a kind with their names: what they share is said once, and what is equal in all is left out."""
-    rows = [parts_of(pair.match.before) for pair in pairs]
-    columns = list(zip(*rows, strict=True))
-    own = [place for place, column in enumerate(columns) if place == 0 or len(set(column)) > 1]
-    usual = [place for place in range(1, min(9, len(columns))) if place not in own]
+    """The cells of a kind with their names: what all share is said once, and other settings are named only where two
+    cells would be called the same."""
+    runs = [pair.match.before for pair in pairs]
+    rows = [parts_of(run) for run in runs]
+    own = [place for place in range(len(rows[0])) if place == 0 or is_own(rows, place)]
     names = [", ".join(row[place] for place in own if row[place]) for row in rows]
-    return Named(kind, pairs, ", ".join(rows[0][place] for place in usual if rows[0][place]), names)
+    shared = [next(filter(None, column), "") for column in zip(*rows, strict=True)]
+    common = ", ".join(part for place, part in enumerate(shared) if place not in own and part)
+    return Named(kind, pairs, common, [with_other_settings(run, names, runs) for run in runs])
+
+
+def is_own(rows: list[list[str]], place: int) -> bool:
+    """Whether a part tells cells apart: it differs between the cells that have it, or a model has it in some alone."""
+    of_models = {model: {row[place] for row in rows if row[0] == model} for model in {row[0] for row in rows}}
+    stated = {row[place] for row in rows} - {""}
+    return len(stated) > 1 or any(len(parts) > 1 for parts in of_models.values())
+
+
+def with_other_settings(run: pd.Series, names: list[str], runs: list[pd.Series]) -> str:
+    """The name of a run, with those settings in which it differs from the runs that have the same name."""
+    own = next(name for name, each in zip(names, runs, strict=True) if each is run)
+    alike = [each for name, each in zip(names, runs, strict=True) if name == own]
+    values = {name: {matching.text_of(each, name) for each in alike} for name in SETTINGS}
+    others = [name for name in SETTINGS if len(values[name]) > 1 and matching.text_of(run, name)]
+    return ", ".join([own, *(f"{name.replace('_', ' ')} {matching.text_of(run, name)}" for name in others)])
 
 
 def by_kind(pairs: Iterable[Pair]) -> list[Named]:
@@ -80,7 +105,14 @@ def by_kind(pairs: Iterable[Pair]) -> list[Named]:
     groups: dict[str, list[Pair]] = {}
     for pair in pairs:
         groups.setdefault(pair.match.before["kind"], []).append(pair)
-    return [named(kind, group) for kind, group in groups.items()]
+    return [named(kind, sorted(group, key=order_of)) for kind, group in groups.items()]
+
+
+def order_of(pair: Pair) -> tuple:
+    """Sorts cells: by model, engine and head, then by batch, length and steps."""
+    run = pair.match.before
+    numbers = [0.0 if pd.isna(run.get(name)) else float(run[name]) for name in ("batch_size", "gen_length", "steps")]
+    return (kinds.has_steps(run["model"]), *(matching.text_of(run, name) for name in ("engine", "head")), *numbers)
 
 
 def metrics_of(pairs: Iterable[Pair]) -> list[str]:
@@ -99,16 +131,21 @@ def ratio_text(change: Change | None) -> str:
     if change is None:
         return wording.MISSING
     digits = 2 if change.metric in BY_ROUND else 3
-    doubt = "" if change.is_checked or change.verdict in (Verdict.NOISE, Verdict.UNSURE) else "*"
-    return f"{change.ratio.text(digits)}{MARKS[change.verdict]}{doubt}"
+    return f"{change.ratio.text(digits)}{MARKS[change.verdict]}{doubt_of(change)}"
 
 
 def table(group: Named) -> pd.DataFrame:
     """A row a cell, a column a metric."""
     columns = {heading(metric): [ratio_text(pair.change(metric)) for pair in group.pairs] for metric in
                metrics_of(group.pairs)}  # fmt: skip
-    notes = [", ".join(pair.match.differences) for pair in group.pairs]
+    notes = notes_of(group)
     return pd.DataFrame({"cell": group.names} | columns | ({"note": notes} if any(notes) else {}))
+
+
+def notes_of(group: Named) -> list[str]:
+    """What is not equal in each cell; nothing where it is the same for all of them, which is said once."""
+    notes = [", ".join(pair.match.differences) for pair in group.pairs]
+    return notes if len(set(notes)) > 1 else [""] * len(notes)
 
 
 def study_lines(two: TwoStudies) -> list[str]:
@@ -118,15 +155,10 @@ def study_lines(two: TwoStudies) -> list[str]:
         facts = [
             f"on {', '.join(sorted(set(runs['device'].dropna())))}",
             f"commits {', '.join(sorted({word for text in runs['git'].dropna() for word in text.split()}))}",
-            f"{notice(len(runs))}",
+            "1 run" if len(runs) == 1 else f"{len(runs)} runs",
         ]
         lines.append(f"{letter} = {name}: {'; '.join(facts)}")
     return lines
-
-
-def notice(count: int) -> str:
-    """ "31 runs"."""
-    return f"{count} run{'' if count == 1 else 's'}"
 
 
 def cells(count: int) -> str:
@@ -154,8 +186,7 @@ def coverage_lines(two: TwoStudies) -> list[str]:
 def failure_text(match: Match) -> str:
     """A cell that counts in one study alone, with the reason."""
     letter, run = ("a", match.before) if match.before["reason"] else ("b", match.after)
-    name = ", ".join(part for part in parts_of(run)[:9] if part)
-    return f"{run['kind']}, {name}: in {letter} {reason_left_out(run)[: wording.NOTE_LENGTH]}"
+    return f"{run['kind']}, {name_of(run)}: in {letter} {reason_left_out(run)[: wording.NOTE_LENGTH]}"
 
 
 def metric_lines(two: TwoStudies, metric: str, is_verbose: bool) -> list[str]:
@@ -168,19 +199,19 @@ def metric_lines(two: TwoStudies, metric: str, is_verbose: bool) -> list[str]:
     ]
     words = dict(zip((Verdict.BETTER, Verdict.WORSE), BETTER_AND_WORSE.get(metric, ("better", "worse")), strict=True))
     counts = [f"{sum(change.verdict == verdict for *_, change in found)} {word}" for verdict, word in words.items()]
-    for verdict in (Verdict.NOISE, Verdict.UNSURE):
+    for verdict, phrase in (
+        (Verdict.NOISE, f"within noise or {LEAST:.0%}"),
+        (Verdict.UNSURE, "of one round, so unsure"),
+    ):
         if number := sum(change.verdict == verdict for *_, change in found):
-            counts.append(
-                f"{number} {'within noise' if verdict == Verdict.NOISE else 'of one round, without interval'}"
-            )
-    title = catalogue.of(metric).heading
-    lines = [f"{title}: of {cells(len(found))} {', '.join(counts)}; b {spread(found, metric)}."]
+            counts.append(f"{number} {phrase}")
+    lines = [f"{catalogue.of(metric).heading}, of {cells(len(found))}: {', '.join(counts)}. {spread(found, metric)}"]
     for verdict, word in words.items():
         changed = sorted((each for each in found if each[2].verdict == verdict), key=size_of_change, reverse=True)
-        shown = changed if is_verbose else changed[:MOST_SHOWN]
-        lines += [f"  {word}: {name}: {change_text(change)}" for _, name, change in shown]
-        if len(changed) > len(shown):
-            lines.append(f"  and {len(changed) - len(shown)} more that are {word} (VERBOSE=1 prints them)")
+        most = len(changed) if is_verbose else 0 if metric in NOT_LISTED else MOST_SHOWN
+        lines += [f"  {word}: {name}: {change_text(change)}" for _, name, change in changed[:most]]
+        if most and len(changed) > most:
+            lines.append(f"  {word}: {len(changed) - most} more {MORE}")
     return lines
 
 
@@ -195,8 +226,12 @@ def change_text(change: Change) -> str:
     """ "607.4 to 500.1, 0.82 [0.80, 0.85]"."""
     digits = catalogue.of(change.metric).digits
     both = f"{change.before.value:.{digits}f} to {change.after.value:.{digits}f}"
-    doubt = "" if change.is_checked else " (by its rounds alone: noise not known in both)"
-    return f"{both}, {change.ratio.text(2 if change.metric in BY_ROUND else 3)}{doubt}"
+    return f"{both}, {change.ratio.text(2 if change.metric in BY_ROUND else 3)}{doubt_of(change)}"
+
+
+def doubt_of(change: Change) -> str:
+    """The mark of a change of which the noise is not known."""
+    return UNCHECKED if not change.is_checked and change.verdict in (Verdict.BETTER, Verdict.WORSE) else ""
 
 
 def spread(found: Sequence[tuple[Pair, str, Change]], metric: str) -> str:
@@ -207,7 +242,7 @@ def spread(found: Sequence[tuple[Pair, str, Change]], metric: str) -> str:
         digits = 2 if metric in BY_ROUND else 3
         span = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
         parts.append(f"{kinds.label_of(model)} {statistics.median(values):.{digits}f}{span}")
-    return f"{'over' if metric in BY_ROUND else 'less'} a, median and range: {', '.join(parts)}"
+    return f"{'b over a' if metric in BY_ROUND else 'b less a'}, median (range): {', '.join(parts)}."
 
 
 def noise_lines(two: TwoStudies) -> list[str]:
@@ -222,7 +257,7 @@ def noise_lines(two: TwoStudies) -> list[str]:
 def only_lines(two: TwoStudies) -> list[str]:
     """The cells that one study has alone, a line each."""
     return [
-        f"only in {letter}: {run['kind']}, {', '.join(part for part in parts_of(run)[:9] if part)}"
+        f"only in {letter}: {run['kind']}, {name_of(run)}"
         for letter, runs in (("a", two.only_before), ("b", two.only_after))
         for _, run in runs.iterrows()
     ]
@@ -234,10 +269,15 @@ def lines(two: TwoStudies, is_verbose: bool = False) -> list[str]:
     if is_verbose:
         result += only_lines(two)
         for group in by_kind(two.pairs):
-            result += ["", f"{group.kind}: {group.common} ({LEGEND})", table(group).to_string(index=False)]
+            result += ["", f"{group.kind}: {group.common}", table(group).to_string(index=False)]
+        result += ["", f"In the tables: {LEGEND}."]
     for metric in metrics_of(two.pairs):
         result += ["", *metric_lines(two, metric, is_verbose)]
-    return [*result, "", *noise_lines(two), CHANCE]
+    has_doubt = any(doubt_of(change) for pair in two.pairs for change in pair.changes)
+    return [*result, "", *([DOUBT] if has_doubt else []), *noise_lines(two), CHANCE]
+
+
+DOUBT = f"{UNCHECKED} by the rounds of both studies alone: no noise check of this model and engine ran in both."
 
 
 CHANCE = (

@@ -1,4 +1,4 @@
-"""Two studies side by side as a LaTeX table: a row a cell, grid by grid."""
+"""Two studies side by side as LaTeX tables: one a grid, a row a cell."""
 
 import pandas as pd
 
@@ -7,24 +7,28 @@ from bench.render import two_studies as render
 from paper.tables.latex import cell_text, escape, latex
 
 
-def latex_table(two: TwoStudies) -> str:
-    """The ratios of all cells in both studies, with intervals; bold where the change is more than noise."""
-    metrics = render.metrics_of(two.pairs)
-    rows, names = [], []
-    for group in render.by_kind(two.pairs):
-        names += [escape(f"{group.kind}, {name}") for name in group.names]
-        rows += [[number(pair.change(metric)) for metric in metrics] for pair in group.pairs]
-    table = pd.DataFrame(rows, columns=[escape(render.heading(metric)) for metric in metrics], index=names)
-    return latex("two_studies", caption(two), table)
+def latex_tables(two: TwoStudies) -> str:
+    """A table for each grid, since one of all cells would not fit on a page."""
+    return "\n".join(latex(f"two_studies_{group.kind}", caption(two, group), table(group)) for group in
+                     render.by_kind(two.pairs))  # fmt: skip
 
 
-def caption(two: TwoStudies) -> str:
+def table(group: render.Named) -> pd.DataFrame:
+    """The ratios of a grid's cells, with intervals; bold where the change is more than noise."""
+    metrics = render.metrics_of(group.pairs)
+    rows = [[number(pair.change(metric)) for metric in metrics] for pair in group.pairs]
+    headings = [escape(render.heading(metric)) for metric in metrics]
+    return pd.DataFrame(rows, columns=headings, index=[escape(name) for name in group.names])
+
+
+def caption(two: TwoStudies, group: render.Named) -> str:
     """What the table shows, and what bold means."""
     before, after = map(escape, two.names)
     machines = escape("; ".join(render.study_lines(two)))
     return (
-        f"Study {after} (b) over study {before} (a), ratios with 95\\,\\% intervals (Welch, log scale); scores are b"
-        f" less a, paired by prompt. Bold: more than the noise of both studies. {machines}."
+        f"Study {after} (b) over study {before} (a), grid {escape(group.kind)}: {escape(group.common)}. Ratios with"
+        " 95\\,\\% intervals (Welch, log scale); scores are b less a, paired by prompt. Bold: more than the noise of"
+        f" both studies. {machines}."
     )
 
 

@@ -13,7 +13,7 @@ BY_HAND_NEVER = "worker"  # the parent starts it and talks to it: it has no comm
 DOORS = sorted(
     f"bench.{file.stem}" for file in (REPO / "bench").glob("*.py") if file.stem not in ("__init__", BY_HAND_NEVER)
 )
-DOORS += ["bench.quality", "paper.build", "paper.numbers"]
+DOORS += ["bench.quality", "paper.build", "paper.compare", "paper.numbers"]
 WITH_TORCH = {"paper.build"}  # its figures import what imports torch
 
 
