@@ -45,7 +45,7 @@ def words_of(publication: Publication) -> str:
     """What was taken out of the records, in words."""
     if not publication.stripped:
         return "no text of others and no path of this machine in them, so nothing is stripped"
-    return "stripped: " + ", ".join(f"{count} {what}" for what, count in sorted(publication.stripped.items()))
+    return "stripped: " + "; ".join(f"{what}: {count}" for what, count in sorted(publication.stripped.items()))
 
 
 def count_of_equal_numbers(publication: Publication) -> int:

@@ -33,10 +33,10 @@ def main() -> int:
     with notices.waiting_for(f"reading studies {before} and {after}"):
         studies = [study.read(name) for name in (before, after)]
     two = two_studies.compare(*studies)
-    print("\n".join(render.lines(two, args.verbose)))
     files = [FOLDER / f"{NO_NAME.sub('_', before)}--{NO_NAME.sub('_', after)}{end}" for end in (".html", ".tex")]
     for file, text in zip(files, (comparison_page.page(two), tables.latex_tables(two)), strict=True):
         paths.write(file, text)
+    print("\n".join(render.lines(two, args.verbose)))
     print(f"\npage and tables: {' and '.join(map(str, files))}")
     return 0
 

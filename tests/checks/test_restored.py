@@ -76,7 +76,8 @@ def test_a_study_is_published_once_it_gives_the_same_numbers_in_an_empty_store(c
     count = len(few_cells())
     first, second, third = done.stdout.splitlines()
     assert first == (
-        f"study mine: {count} records; stripped: 1 paths under `command` (their last part stays), 1 texts under `text`"
+        f"study mine: {count} records; stripped: paths under `command` (their last part stays): 1;"
+        " texts under `text`: 1"
     )
     shown = re.fullmatch(
         r"restored into an empty store: all (\d+) numbers of results.json are equal to those here", second
