@@ -28,6 +28,8 @@ ENGINE =
 HEAD =
 ## MLflow experiment that holds the runs; the pair's name if not given
 STUDY =
+## of compare: the names of two studies, "before after"
+STUDIES =
 ## directory of your model, in place of the pair's of its kind
 MODEL =
 ## your prompts: JSON lines with "prompt" and "reference"
@@ -102,6 +104,8 @@ reads_predictions = PAIR
 reads_paper = PAIR STUDY VERBOSE
 reads_samples = PAIR STUDY
 reads_restore = STUDY
+reads_record = STUDY
+reads_compare = STUDIES VERBOSE
 reads_verify = PAIR DEVICE MODEL GOLDEN
 reads_agreement = PAIR DEVICE MODEL STUDY PROMPTS DTYPE
 reads_doctor = PAIR DEVICE MODEL
@@ -115,7 +119,7 @@ export TOKENIZERS_PARALLELISM = false
 .DEFAULT_GOAL = help
 doors = study baseline sweep tasks smoke plan score likelihood accuracy \
 	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
-	paper samples ui restore verify agreement doctor selfcheck tenant-check help setup pair test lint clean
+	paper samples ui restore record compare verify agreement doctor selfcheck tenant-check help setup pair test lint clean
 .PHONY: $(doors)
 
 # The check of what was typed. A door that does not exist is left to make, which says so.
@@ -280,6 +284,12 @@ ui: setup ## MLflow's pages at http://127.0.0.1:5000
 restore: setup ## bring a published study (STUDY=NAME, paper/recorded) into MLflow
 	@$(PY) -m bench.tracking restore "$(STUDY)"
 
+record: setup ## publish a study of this machine (STUDY=NAME) in paper/recorded
+	@$(PY) -m bench.record "$(STUDY)"
+
+compare: setup ## two studies side by side (STUDIES="a b"): two cards, two commits
+	@$(PY) -m paper.compare $(foreach name,$(STUDIES),"$(name)") $(verbose)
+
 ##@ Trust: can code, machine and numbers be believed?
 
 verify: setup ## golden vectors of the official LLaDA (PAIR=8b: its weights)
@@ -340,6 +350,6 @@ lint: setup ## check the style
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 clean: ## remove what was built or cached; measurements and .venv stay
-	@rm -rf paper/build .cache/work .cache/prompts .pytest_cache .ruff_cache .hypothesis
+	@rm -rf paper/build paper/compared .cache/work .cache/prompts .pytest_cache .ruff_cache .hypothesis
 	@find bench paper tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "cleaned; measurements are in mlruns/ and mlflow.db, delete them by hand"

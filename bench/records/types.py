@@ -66,6 +66,7 @@ class Round:
     compile_s: float | None = None  # to compile a step
     nvml: NvmlReport | None = None  # what NVML saw of the card; None on a CPU
     sequences: list[list[int]] | None = None  # token ids of each answer: in round 1, where answers end by themselves
+    kept_bytes: int | None = None  # UTF-8 bytes of those answers' text, in their place where they are published without
     rounds_planned: int = 0
     order_seed: int | None = None  # of the shuffled order of cells
     order: int | None = None  # the cell's place in its process, from 0
@@ -83,7 +84,7 @@ class Round:
     @classmethod
     def from_json(cls, raw: dict) -> "Round":
         simple = ("study", "cell_id", "outcome", "message", "load_s", "warmup_ms", "capture_s", "compile_s",
-                  "sequences", "order", "git", "command", "gpu")  # fmt: skip
+                  "sequences", "kept_bytes", "order", "git", "command", "gpu")  # fmt: skip
         renamed = {"number": "round", "started_s": "started", "ended_s": "ended", "rounds_planned": "rounds",
                    "order_seed": "seed", "replaces_started_s": "again"}  # fmt: skip
         nested = {"environment": Environment, "memory_gib": MemoryGib, "nvml": NvmlReport, "energy": Energy,
@@ -102,7 +103,7 @@ class Round:
             "shape": self.shape and self.shape.to_json(), "load_s": self.load_s, "warmup_ms": self.warmup_ms,
             "calls": [call.to_json() for call in self.calls], "memory_gib": self.memory_gib.to_json(),
             "capture_s": self.capture_s, "compile_s": self.compile_s, "nvml": self.nvml and self.nvml.to_json(),
-            "sequences": self.sequences,
+            "sequences": self.sequences, "kept_bytes": self.kept_bytes,
         }  # fmt: skip
         return {
             "record": "round", "study": self.study, "cell_id": self.cell_id, "round": self.number,

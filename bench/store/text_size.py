@@ -1,11 +1,22 @@
 """How much text a token stands for. Two models with two tokenizers are compared by text a second, not by tokens."""
 
 from bench.records.merge import CellRecords
+from bench.records.types import Round
 from bench.spec.cell import Cell
 from bench.store.generations import decode
 
 TOKENS_PER_S = "throughput/tokens_per_s"
 TEXT_BYTES_PER_S = "throughput/text_bytes_per_s"
+
+
+def bytes_of_text(record: Round) -> int | None:
+    """UTF-8 bytes of the kept text of a round's answers; None where they are not on record.
+
+    Raises BadInput where the tokenizer of its cell is not here.
+    """
+    if record.sequences is None:
+        return record.kept_bytes
+    return sum(len(text.encode()) for text in decode(record.cell.tokenizer, record))
 
 
 def bytes_per_token(entry: CellRecords) -> float | None:
@@ -16,10 +27,10 @@ def bytes_per_token(entry: CellRecords) -> float | None:
     first = entry.rounds.get(1)
     if not isinstance(cell, Cell) or cell.random_seed is not None:
         return None
-    if first is None or not first.is_good or first.sequences is None:
+    if first is None or not first.is_good:
         return None
-    kept = sum(count for call in first.calls for count in call.kept)
-    return sum(len(text.encode()) for text in decode(cell.tokenizer, first)) / kept
+    size = bytes_of_text(first)
+    return None if size is None else size / sum(count for call in first.calls for count in call.kept)
 
 
 def with_text_rates(entry: CellRecords, rounds: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:

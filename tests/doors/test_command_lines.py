@@ -13,7 +13,7 @@ BY_HAND_NEVER = "worker"  # the parent starts it and talks to it: it has no comm
 DOORS = sorted(
     f"bench.{file.stem}" for file in (REPO / "bench").glob("*.py") if file.stem not in ("__init__", BY_HAND_NEVER)
 )
-DOORS += ["bench.quality", "paper.build"]
+DOORS += ["bench.quality", "paper.build", "paper.compare", "paper.numbers"]
 WITH_TORCH = {"paper.build"}  # its figures import what imports torch
 
 
@@ -54,6 +54,7 @@ def test_a_wrong_argument_is_one_line_that_names_the_door(door, monkeypatch, cap
         ("bench.frontier", ["--limit-gib", "-1"], "--limit-gib -1: expected more than 0"),
         ("bench.run", [], "give grids, or a work folder with --cells"),
         ("bench.run", ["--cells", "work"], "--cells needs --record FILE"),
+        ("bench.record", [], "the following arguments are required: STUDY"),
         ("bench.report", [], "the following arguments are required: STUDY"),
         ("bench.tracking", ["redo", "x"], "invalid choice: 'redo' (choose from 'replay', 'restore')"),
         ("bench.train", ["--model", "gpt"], "argument --model: invalid choice: 'gpt' (choose from 'llama', 'llada')"),

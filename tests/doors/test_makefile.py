@@ -134,6 +134,25 @@ def test_restore_never_falls_back_to_the_pairs_name():
     assert make("restore", "PY=python3", "PAIR=mine").returncode == 2
 
 
+def test_each_of_two_studies_is_an_argument_of_its_own():
+    assert shlex.split(dry("compare", "PY=python3", "STUDIES=a b", "VERBOSE=1"))[2:] == [
+        "paper.compare",
+        "a",
+        "b",
+        "--verbose",
+    ]
+    assert shlex.split(dry("compare", "PY=python3"))[2:] == ["paper.compare"]
+
+
+@pytest.mark.parametrize("given", [(), ("STUDY=none such",)])
+def test_record_of_no_study_of_this_machine_is_one_line_and_status_2(given):
+    done = make("record", f"PY={sys.executable}", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = done.stderr.splitlines()[0]
+    assert line.startswith("error: STUDY=none such: no such study" if given else "error: record: give the study")
+    assert "; mlruns has: " in line
+
+
 SCALING = "scaling batch length prompt corners attention memory".split()  # noqa: SIM905
 
 

@@ -31,6 +31,7 @@ FULL_ROUND = Round(
 )  # fmt: skip
 RECORDS = [
     FULL_ROUND,
+    round_of(make_cell("llama"), [llada_call(0)], kept_bytes=12),
     round_of(make_cell("llama"), [], outcome="oom", message="out of memory"),
     Beside("s", "c", 1, 1.5, energy=Energy(5.0, 6.0, 7, 8)),
     Beside("s", "c", 1, 1.5, busy=KernelTime(9.0, 7.0)),

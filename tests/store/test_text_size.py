@@ -26,6 +26,12 @@ def test_a_rate_of_tokens_becomes_one_of_utf8_bytes_of_the_kept_text(text):
     assert rounds[3] == {}
 
 
+def test_published_answers_have_the_size_of_their_text_in_their_place():
+    entry = entry_of(CELL, [llada_call(0, kept=[4]), llada_call(1, kept=[6])], kept_bytes=35)
+    rounds = text_size.with_text_rates(entry, {1: {text_size.TOKENS_PER_S: 200.0}})
+    assert rounds[1][text_size.TEXT_BYTES_PER_S] == pytest.approx(200 * 35 / 10)
+
+
 @pytest.mark.parametrize(
     ("cell", "changes"),
     [

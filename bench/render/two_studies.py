@@ -1,0 +1,286 @@
+"""Two studies side by side, as sentences and tables: the first is called a, the second b, ratios are b over a."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.analysis import matching
+from bench.analysis.matching import SETTINGS, Match
+from bench.analysis.runs import reason_left_out
+from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
+from bench.diffusion import choices
+from bench.models import kinds
+from bench.records import catalogue
+from bench.records.settings import LIKELIHOOD
+from bench.render import noise as render_noise
+from bench.render import wording
+from bench.spec.cell import STOPS
+
+MOST_SHOWN = 5  # changes of a kind that are printed without VERBOSE=1
+BETTER_AND_WORSE = {  # in words, by metric; of scores they are `better` and `worse`
+    "latency/latency_ms": ("shorter", "longer"),
+    "throughput/tokens_per_s": ("higher", "lower"),
+    "memory/allocated_gib": ("lower", "higher"),
+    "memory/resident_gib": ("lower", "higher"),
+    "energy/j": ("lower", "higher"),
+}
+MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -", Verdict.NOISE: "", Verdict.UNSURE: " ?"}
+UNCHECKED = "*"  # stands behind a change of which the noise is not known in both studies
+MORE = "(VERBOSE=1 prints them)"  # said where changes are left out
+NOT_LISTED = ("throughput/tokens_per_s",)  # whose changes are those of latency, so that VERBOSE=1 alone lists them
+LEGEND = (
+    f"+ better and - worse beyond noise, ? one round (no interval), {UNCHECKED} by the rounds alone, since no noise"
+    " check of this model and engine ran in both; scores: b less a"
+)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Cells of one kind. common: what all of them have in common, in words; names: of each, what is its own."""
+
+    kind: str
+    pairs: list[Pair]
+    common: str
+    names: list[str]
+
+
+def parts_of(run: pd.Series) -> list[str]:
+    """The usual settings of a run in words, the model first; those that say nothing are empty. Runs of one kind have
+    parts at the same places."""
+    settings = {name: matching.text_of(run, name) or None for name in SETTINGS}
+    if run["kind"] == LIKELIHOOD:
+        return [kinds.label_of(run["model"]), f"of {settings['text']}"]
+    has_steps = kinds.has_steps(run["model"])
+    steps = settings["steps"]
+    return [
+        kinds.label_of(run["model"]),
+        f"{steps} steps" if has_steps and steps and settings["sampler"] in (None, "fixed") else "",
+        choices.label(settings) if has_steps else "",
+        f"{settings['gen_length']} tokens",
+        f"batch {settings['batch_size']}",
+        f"prompts of {settings['prompt_tokens']}" if settings["prompt_tokens"] else "",
+        STOPS.get(settings["stop"] or "", ""),
+        wording.engine_of(run),
+        f"{settings['head']} head" if has_steps else "",
+    ]
+
+
+def name_of(run: pd.Series) -> str:
+    """A run by all its usual settings."""
+    return ", ".join(filter(None, parts_of(run)))
+
+
+def named(kind: str, pairs: list[Pair]) -> Named:
+    """The cells of a kind with their names: what all share is said once, and other settings are named only where two
+    cells would be called the same."""
+    runs = [pair.match.before for pair in pairs]
+    rows = [parts_of(run) for run in runs]
+    own = [place for place in range(len(rows[0])) if place == 0 or is_own(rows, place)]
+    names = [", ".join(row[place] for place in own if row[place]) for row in rows]
+    shared = [next(filter(None, column), "") for column in zip(*rows, strict=True)]
+    common = ", ".join(part for place, part in enumerate(shared) if place not in own and part)
+    return Named(kind, pairs, common, [with_other_settings(run, names, runs) for run in runs])
+
+
+def is_own(rows: list[list[str]], place: int) -> bool:
+    """Whether a part tells cells apart: it differs between the cells that have it, or a model has it in some alone."""
+    of_models = {model: {row[place] for row in rows if row[0] == model} for model in {row[0] for row in rows}}
+    stated = {row[place] for row in rows} - {""}
+    return len(stated) > 1 or any(len(parts) > 1 for parts in of_models.values())
+
+
+def with_other_settings(run: pd.Series, names: list[str], runs: list[pd.Series]) -> str:
+    """The name of a run, with those settings in which it differs from the runs that have the same name."""
+    own = next(name for name, each in zip(names, runs, strict=True) if each is run)
+    alike = [each for name, each in zip(names, runs, strict=True) if name == own]
+    values = {name: {matching.text_of(each, name) for each in alike} for name in SETTINGS}
+    others = [name for name in SETTINGS if len(values[name]) > 1 and matching.text_of(run, name)]
+    return ", ".join([own, *(f"{name.replace('_', ' ')} {matching.text_of(run, name)}" for name in others)])
+
+
+def by_kind(pairs: Iterable[Pair]) -> list[Named]:
+    """Cells by the grid that they belong to, in the order of the first study."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.match.before["kind"], []).append(pair)
+    return [named(kind, sorted(group, key=order_of)) for kind, group in groups.items()]
+
+
+def order_of(pair: Pair) -> tuple:
+    """Sorts cells: by model, engine and head, then by batch, length and steps."""
+    run = pair.match.before
+    numbers = [0.0 if pd.isna(run.get(name)) else float(run[name]) for name in ("batch_size", "gen_length", "steps")]
+    return (kinds.has_steps(run["model"]), *(matching.text_of(run, name) for name in ("engine", "head")), *numbers)
+
+
+def metrics_of(pairs: Iterable[Pair]) -> list[str]:
+    """The metrics that change in some cells, in the order in which they are shown."""
+    there = {change.metric for pair in pairs for change in pair.changes}
+    return [metric for metric in (*BY_ROUND, *sorted(there - set(BY_ROUND))) if metric in there]
+
+
+def heading(metric: str) -> str:
+    """A metric as it stands above a column."""
+    return catalogue.of(metric).heading.removesuffix(" ms")
+
+
+def ratio_text(change: Change | None) -> str:
+    """ "0.82 [0.80, 0.85] +": a ratio, or a difference of scores, with its mark."""
+    if change is None:
+        return wording.MISSING
+    digits = 2 if change.metric in BY_ROUND else 3
+    return f"{change.ratio.text(digits)}{MARKS[change.verdict]}{doubt_of(change)}"
+
+
+def table(group: Named) -> pd.DataFrame:
+    """A row a cell, a column a metric."""
+    columns = {heading(metric): [ratio_text(pair.change(metric)) for pair in group.pairs] for metric in
+               metrics_of(group.pairs)}  # fmt: skip
+    notes = notes_of(group)
+    return pd.DataFrame({"cell": group.names} | columns | ({"note": notes} if any(notes) else {}))
+
+
+def notes_of(group: Named) -> list[str]:
+    """What is not equal in each cell; nothing where it is the same for all of them, which is said once."""
+    notes = [", ".join(pair.match.differences) for pair in group.pairs]
+    return notes if len(set(notes)) > 1 else [""] * len(notes)
+
+
+def study_lines(two: TwoStudies) -> list[str]:
+    """What each study is: machine, precision, rounds, commits."""
+    lines = []
+    for letter, name, runs in zip("ab", two.names, two.runs, strict=True):
+        facts = [
+            f"on {', '.join(sorted(set(runs['device'].dropna())))}",
+            f"commits {', '.join(sorted({word for text in runs['git'].dropna() for word in text.split()}))}",
+            "1 run" if len(runs) == 1 else f"{len(runs)} runs",
+        ]
+        lines.append(f"{letter} = {name}: {'; '.join(facts)}")
+    return lines
+
+
+def cells(count: int) -> str:
+    """ "1 cell"."""
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
+def coverage_lines(two: TwoStudies) -> list[str]:
+    """How much is in both studies, and what only one of them has, by grid."""
+    first = f"{cells(len(two.pairs))} measured in both"
+    differences = [words for pair in two.pairs for words in pair.match.differences]
+    counts = [f"{differences.count(words)} with {words}" for words in dict.fromkeys(differences)]
+    lines = [f"{first} ({', '.join(counts)})." if counts else f"{first}."]
+    for letter, runs in (("a", two.only_before), ("b", two.only_after)):
+        by = ", ".join(f"{kind} {count}" for kind, count in runs["kind"].value_counts(sort=False).items())
+        if by:
+            lines.append(f"Only in {letter}: {cells(len(runs))} ({by}).")
+    one_sided = [match for match in two.failed if bool(match.before["reason"]) != bool(match.after["reason"])]
+    lines += [f"Left out on one side: {failure_text(match)}." for match in one_sided]
+    if both := len(two.failed) - len(one_sided):
+        lines.append(f"Left out on both sides: {cells(both)}.")
+    return lines
+
+
+def failure_text(match: Match) -> str:
+    """A cell that counts in one study alone, with the reason."""
+    letter, run = ("a", match.before) if match.before["reason"] else ("b", match.after)
+    return f"{run['kind']}, {name_of(run)}: in {letter} {reason_left_out(run)[: wording.NOTE_LENGTH]}"
+
+
+def metric_lines(two: TwoStudies, metric: str, is_verbose: bool) -> list[str]:
+    """How many cells changed in a metric and which; how the ratios lie, by model."""
+    found = [
+        (pair, f"{group.kind}, {name}", change)
+        for group in by_kind(two.pairs)
+        for pair, name in zip(group.pairs, group.names, strict=True)
+        if (change := pair.change(metric)) is not None
+    ]
+    words = dict(zip((Verdict.BETTER, Verdict.WORSE), BETTER_AND_WORSE.get(metric, ("better", "worse")), strict=True))
+    counts = [f"{sum(change.verdict == verdict for *_, change in found)} {word}" for verdict, word in words.items()]
+    for verdict, phrase in (
+        (Verdict.NOISE, f"within noise or {LEAST:.0%}"),
+        (Verdict.UNSURE, "of one round, so unsure"),
+    ):
+        if number := sum(change.verdict == verdict for *_, change in found):
+            counts.append(f"{number} {phrase}")
+    lines = [f"{catalogue.of(metric).heading}, of {cells(len(found))}: {', '.join(counts)}. {spread(found, metric)}"]
+    for verdict, word in words.items():
+        changed = sorted((each for each in found if each[2].verdict == verdict), key=size_of_change, reverse=True)
+        most = len(changed) if is_verbose else 0 if metric in NOT_LISTED else MOST_SHOWN
+        lines += [f"  {word}: {name}: {change_text(change)}" for _, name, change in changed[:most]]
+        if most and len(changed) > most:
+            lines.append(f"  {word}: {len(changed) - most} more {MORE}")
+    return lines
+
+
+def size_of_change(found: tuple[Pair, str, Change]) -> float:
+    """How far a ratio is from 1, whichever way; of scores how far the difference is from 0."""
+    _, _, change = found
+    value = change.ratio.value
+    return max(value, 1 / value) if change.metric in BY_ROUND else abs(value)
+
+
+def change_text(change: Change) -> str:
+    """ "607.4 to 500.1, 0.82 [0.80, 0.85]"."""
+    digits = catalogue.of(change.metric).digits
+    both = f"{change.before.value:.{digits}f} to {change.after.value:.{digits}f}"
+    return f"{both}, {change.ratio.text(2 if change.metric in BY_ROUND else 3)}{doubt_of(change)}"
+
+
+def doubt_of(change: Change) -> str:
+    """The mark of a change of which the noise is not known."""
+    return UNCHECKED if not change.is_checked and change.verdict in (Verdict.BETTER, Verdict.WORSE) else ""
+
+
+def spread(found: Sequence[tuple[Pair, str, Change]], metric: str) -> str:
+    """Where the ratios of each model lie."""
+    parts = []
+    for model in dict.fromkeys(pair.match.before["model"] for pair, *_ in found):
+        values = [change.ratio.value for pair, _, change in found if pair.match.before["model"] == model]
+        digits = 2 if metric in BY_ROUND else 3
+        span = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
+        parts.append(f"{kinds.label_of(model)} {statistics.median(values):.{digits}f}{span}")
+    return f"{'b over a' if metric in BY_ROUND else 'b less a'}, median (range): {', '.join(parts)}."
+
+
+def noise_lines(two: TwoStudies) -> list[str]:
+    """What the sentinels of each study say."""
+    return [
+        f"{letter}: {sentence}"
+        for letter, noises in zip("ab", two.noises, strict=True)
+        for sentence in render_noise.sentences(noises)
+    ]
+
+
+def only_lines(two: TwoStudies) -> list[str]:
+    """The cells that one study has alone, a line each."""
+    return [
+        f"only in {letter}: {run['kind']}, {name_of(run)}"
+        for letter, runs in (("a", two.only_before), ("b", two.only_after))
+        for _, run in runs.iterrows()
+    ]
+
+
+def lines(two: TwoStudies, is_verbose: bool = False) -> list[str]:
+    """All that a terminal shows. is_verbose: with the tables and every cell that only one study has."""
+    result = [*study_lines(two), *coverage_lines(two)]
+    if is_verbose:
+        result += only_lines(two)
+        for group in by_kind(two.pairs):
+            result += ["", f"{group.kind}: {group.common}", table(group).to_string(index=False)]
+        result += ["", f"In the tables: {LEGEND}."]
+    for metric in metrics_of(two.pairs):
+        result += ["", *metric_lines(two, metric, is_verbose)]
+    has_doubt = any(doubt_of(change) for pair in two.pairs for change in pair.changes)
+    return [*result, "", *([DOUBT] if has_doubt else []), *noise_lines(two), CHANCE]
+
+
+DOUBT = f"{UNCHECKED} by the rounds of both studies alone: no noise check of this model and engine ran in both."
+
+
+CHANCE = (
+    "A change counts where its 95 % interval excludes 1 and its ratio lies outside both studies' noise; of intervals of"
+    " unchanged cells about one in twenty excludes 1 by chance."
+)

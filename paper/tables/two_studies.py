@@ -1,0 +1,42 @@
+"""Two studies side by side as LaTeX tables: one a grid, a row a cell."""
+
+import pandas as pd
+
+from bench.analysis.two_studies import BY_ROUND, Change, TwoStudies, Verdict
+from bench.render import two_studies as render
+from paper.tables.latex import cell_text, escape, latex
+
+
+def latex_tables(two: TwoStudies) -> str:
+    """A table for each grid, since one of all cells would not fit on a page."""
+    return "\n".join(latex(f"two_studies_{group.kind}", caption(two, group), table(group)) for group in
+                     render.by_kind(two.pairs))  # fmt: skip
+
+
+def table(group: render.Named) -> pd.DataFrame:
+    """The ratios of a grid's cells, with intervals; bold where the change is more than noise."""
+    metrics = render.metrics_of(group.pairs)
+    rows = [[number(pair.change(metric)) for metric in metrics] for pair in group.pairs]
+    headings = [escape(render.heading(metric)) for metric in metrics]
+    return pd.DataFrame(rows, columns=headings, index=[escape(name) for name in group.names])
+
+
+def caption(two: TwoStudies, group: render.Named) -> str:
+    """What the table shows, and what bold means."""
+    before, after = map(escape, two.names)
+    machines = escape("; ".join(render.study_lines(two)))
+    return (
+        f"Study {after} (b) over study {before} (a), grid {escape(group.kind)}: {escape(group.common)}. Ratios with"
+        " 95\\,\\% intervals (Welch, log scale); scores are b less a, paired by prompt. Bold: more than the noise of"
+        f" both studies. {machines}."
+    )
+
+
+def number(change: Change | None) -> str:
+    """A ratio with its interval."""
+    if change is None:
+        return cell_text(None, 0)
+    text = cell_text(change.ratio, 2 if change.metric in BY_ROUND else 3)
+    value, _, interval = text.partition(" ")
+    is_bold = change.verdict in (Verdict.BETTER, Verdict.WORSE) and change.is_checked
+    return f"\\textbf{{{value}}} {interval}".strip() if is_bold else text
