@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from bench.data import tasks
+from bench.data import problems, tasks
 from bench.quality import text_scores
 from bench.records import catalogue, merge, metrics
 from bench.records.merge import CellRecords
@@ -27,6 +27,12 @@ def metrics_of_the_recorded_study() -> set[str]:
     return {name for entry in entries for round_ in metrics.round_metrics(entry).values() for name in round_}
 
 
+def of_problems() -> tuple[list[str], list[str]]:
+    """Word problems of every depth, and their answers."""
+    made = list(itertools.islice(problems.problems(0, test=True), len(problems.DEPTHS)))
+    return [problem.prompt for problem in made], [problem.answer for problem in made]
+
+
 def scores_of_all_scorers() -> CellRecords:
     """A made-up cell that every scorer has scored."""
     items = itertools.islice(tasks.items(0, test=True), len(tasks.TASKS))
@@ -35,6 +41,7 @@ def scores_of_all_scorers() -> CellRecords:
     nats = [3.0, 4.0]
     scores = {
         "tasks": scores_of(text_scores.accuracy(asked, answers)),
+        "problems": scores_of(text_scores.accuracy(*of_problems())),
         "diversity": scores_of(text_scores.diversity(["a b c"] * len(asked), ids)),
         "bertscore": scores_of({"bertscore_f1": [0.5, 0.6], "bertscore_f1_mpnet": [0.5, 0.6]}),
         "lm-eval": scores_of(
