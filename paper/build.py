@@ -214,7 +214,8 @@ def why_latex_failed(done: subprocess.CompletedProcess) -> str:
 def one_device(runs: pd.DataFrame, study_name: str) -> None:
     """Raises BadInput where the runs of a study come from several devices: a paper is about one, and a table of two
     would compare what nobody ran side by side."""
-    good = runs[runs["outcome"] == "ok"].reindex(columns=["platform", "device"]).dropna()
+    timed = runs[(runs["outcome"] == "ok") & (runs["kind"] != study.ACCURACY)]  # accuracy is of no device
+    good = timed.reindex(columns=["platform", "device"]).dropna()
     counted = good.groupby(["platform", "device"]).size()
     if len(counted) > 1:
         parts = [f"{device} ({platform}, {number} cells)" for (platform, device), number in counted.items()]

@@ -40,7 +40,7 @@ def count(value: float, runs: list[str] | None = None) -> dict:
 
 def cells(runs: pd.DataFrame) -> Numbers:
     """How many cells there are, how many count, and why the others do not."""
-    reasons = runs["reason"]
+    reasons = runs["reason"].astype(str)
     left_out = runs.loc[reasons != "", "run_id"].tolist()
     violated = runs.loc[reasons.str.startswith(VIOLATED), "run_id"].tolist()
     return {

@@ -29,10 +29,11 @@ def table(by_block: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def write(by_block: Sequence[Comparison], folder: Path) -> None:
-    """Write problems.tex; nothing where no model was scored on problems."""
+    """Write problems.tex; an empty file where no model was scored on problems."""
+    text = ""
     if by_block and "quality/accuracy" in by_block[0].rows:
         text = latex("problems", full_caption(CAPTION, by_block[0]), table(by_block))
-        (folder / "problems.tex").write_text(text, encoding="utf-8")
+    (folder / "problems.tex").write_text(text, encoding="utf-8")
 
 
 def prefix_of(comparison: Comparison) -> str:

@@ -20,7 +20,7 @@ from tests.support.paper_text import captions_of_figures, sources, text_of
 
 MACRO = re.compile(r"\\(?:num|val)\{([^{}]+)\}")
 FIGURES = {*comparison.FIGURES, *comparison.TASK_FIGURES, *scaling.FIGURES, *decoders.FIGURES, *decoder_rates.FIGURES,
-           "roofline", "surface"}  # fmt: skip
+           "roofline", "surface", "problems"}  # fmt: skip
 # What may hold digits in the sources: layout, names of models and of parts of other papers, and the level of intervals,
 # which bench/common/stats.py has as LEVEL.
 LAYOUT = (
