@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.decoder_places import Decoders
@@ -18,9 +17,11 @@ from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
 from paper.figures import decoders as decoder_figures
+from paper.figures import engines as engine_figures
+from paper.figures import memory as memory_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures import task_accuracy as task_accuracy_figures
-from paper.figures.style import TITLE_LETTERS, save
+from paper.figures.style import LINE_INCHES, TITLE_LETTERS, apply_theme, save
 from paper.selection import Selection
 
 Drawing = tuple[str, str, Callable[[], plt.Figure | None]]  # (name of the file, title, how it is drawn)
@@ -57,9 +58,10 @@ def comparison_title(comparison: Comparison) -> str:
 
 def scaling_drawings(scalings: dict[str, Scaling]) -> list[Drawing]:
     """The figures of the scaling groups, each with what its runs have in common in the title."""
+    figures = scaling_figures.FIGURES | engine_figures.FIGURES | memory_figures.FIGURES
     return [
         (name, scaling_title(scalings[kind]), partial(draw, scalings[kind]))
-        for name, (kind, draw) in scaling_figures.FIGURES.items()
+        for name, (kind, draw) in figures.items()
         if kind in scalings
     ]
 
@@ -88,14 +90,14 @@ def decoder_drawings(decoders: Decoders) -> list[Drawing]:
 
 def write_drawings(drawings: list[Drawing], folder: Path) -> None:
     """Draw figures and write each, where there is data for it, as PDF and PNG."""
-    sns.set_theme(style="whitegrid", context="paper")
+    apply_theme()
     folder.mkdir(parents=True, exist_ok=True)
     for name, title, draw in drawings:
         figure = draw()
         if figure is None:
             continue
         if title:
-            figure.suptitle(textwrap.fill(title, int(TITLE_LETTERS * figure.get_figwidth())), fontsize=9)
-        if figure.get_layout_engine() is None:
-            figure.tight_layout()
+            lines = textwrap.wrap(title, int(TITLE_LETTERS * figure.get_figwidth()))
+            figure.set_figheight(figure.get_figheight() + LINE_INCHES * len(lines))  # the axes keep their size
+            figure.suptitle("\n".join(lines))
         save(figure, folder, name)
