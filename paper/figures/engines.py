@@ -1,4 +1,4 @@
-"""Every engine: models that ran on one engine at one batch stand side by side, with the steps at which time breaks even.
+"""Every engine: models that ran on one engine at one batch stand side by side, and where time breaks even beside them.
 
 A break-even belongs to the programs that were measured. Its band reaches from the measured interval to where time would
 break even if both programs ran equally near to what they must cost (bench/analysis/parity.py).

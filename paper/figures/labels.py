@@ -14,7 +14,6 @@ from paper.figures.style import SMALL
 DISTANCES = (4, 8, 13, 19)  # points between a point and its label
 DIRECTIONS = ((1, -1), (1, 1), (-1, 1), (-1, -1), (0, -1), (0, 1), (1, 0), (-1, 0))  # right and below is tried first
 ALIGNED = {-1: ("right", "top"), 0: ("center", "center"), 1: ("left", "bottom")}  # across and up
-MARKER_POINTS = 3.5  # half the size of a marker
 POINTS_AN_INCH = 72
 
 
@@ -67,10 +66,14 @@ def annotation(
 
 def marker_boxes(axes: Axes) -> list[Bbox]:
     """The boxes of all markers, in pixels."""
-    half = MARKER_POINTS * axes.figure.dpi / POINTS_AN_INCH
+    pixels = axes.figure.dpi / POINTS_AN_INCH
     marked = [line for line in axes.lines if line.get_marker() not in ("None", "none", "", None)]
-    places = [axes.transData.transform(point) for line in marked for point in line.get_xydata()]
-    return [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places if np.isfinite(x + y)]
+    places = [
+        (*axes.transData.transform(point), pixels * (line.get_markersize() / 2 + 1))
+        for line in marked
+        for point in line.get_xydata()
+    ]
+    return [Bbox.from_extents(x - r, y - r, x + r, y + r) for x, y, r in places if np.isfinite(x + y)]
 
 
 def lines_of(axes: Axes) -> Iterator[Path]:

@@ -5,6 +5,7 @@ color says, a marker, a line style or a hatch says too, so that a figure can be 
 open: a white marker, a white bar.
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def legend_below(figure: plt.Figure, handles: Sequence[Artist], columns: int | N
         handles=list(by_label.values()), loc="outside lower center", ncols=min(len(by_label), columns or fitting),
         frameon=False, handlelength=2.4, columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
+
+
+def set_title(figure: plt.Figure, title: str) -> None:
+    """Write a title over a figure, which grows by its lines: the axes keep their size."""
+    lines = textwrap.wrap(title, int(TITLE_LETTERS * figure.get_figwidth()))
+    figure.set_figheight(figure.get_figheight() + LINE_INCHES * len(lines))
+    figure.suptitle("\n".join(lines))
 
 
 def handles_of_axes(*all_axes: Axes) -> list[Artist]:

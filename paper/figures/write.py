@@ -1,27 +1,28 @@
 """Draws every figure for which there is data."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from bench.analysis.comparison import Comparison
+from bench.analysis.comparison import Comparison, main_of
 from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
+from bench.models import kinds
 from bench.render import wording
 from paper.figures import borrowed as borrowed_figures
 from paper.figures import comparison as comparison_figures
 from paper.figures import cost as cost_figures
 from paper.figures import decoder_rates
 from paper.figures import decoders as decoder_figures
+from paper.figures import energy as energy_figures
 from paper.figures import engines as engine_figures
 from paper.figures import memory as memory_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures import task_accuracy as task_accuracy_figures
-from paper.figures.style import LINE_INCHES, TITLE_LETTERS, apply_theme, save
+from paper.figures.style import apply_theme, save, set_title
 from paper.selection import Selection
 
 Drawing = tuple[str, str, Callable[[], plt.Figure | None]]  # (name of the file, title, how it is drawn)
@@ -42,7 +43,10 @@ def write(selection: Selection, folder: Path) -> None:
 
 def comparison_drawings(answers: Comparison, tasks: Comparison, on_engines: Sequence[Comparison]) -> list[Drawing]:
     """The figures of the comparisons."""
-    figures = comparison_figures.FIGURES | {"step_time": partial(comparison_figures.step_time, on_engines=on_engines)}
+    figures = comparison_figures.FIGURES | {
+        "step_time": partial(comparison_figures.step_time, on_engines=on_engines),
+        "energy": partial(energy_figures.energy, on_engines=on_engines),
+    }
     return [
         (name, comparison_title(comparison), partial(draw, comparison))
         for group, comparison in ((figures, answers), (comparison_figures.TASK_FIGURES, tasks))
@@ -74,11 +78,23 @@ def scaling_title(scaling: Scaling) -> str:
 
 def cost_drawings(findings: Findings) -> list[Drawing]:
     """The figures of the cost model."""
-    label = wording.RANDOM_WEIGHTS if findings.pair.has_random_weights else ""
+    pair = findings.pair
+    label = wording.RANDOM_WEIGHTS if pair.has_random_weights else ""
+    devices = [] if findings.costs.empty else findings.costs["device"].dropna().unique()
+    models = f"{' and '.join(map(kinds.label_of, pair.models))} ({', '.join(filter(None, [pair.name, label]))})"
     return [
-        ("roofline", label, lambda: cost_figures.roofline(findings.costs)),
-        ("surface", label, lambda: cost_figures.surface(findings.surface())),
+        ("roofline", "; ".join(filter(None, [*devices, label])), lambda: cost_figures.roofline(findings.costs)),
+        ("surface", "", lambda: cost_figures.surface(findings.surface(), models, beside_surface(findings))),
     ]
+
+
+def beside_surface(findings: Findings) -> str:
+    """The break-even of the main comparison, which stands at no place of the surface; empty where it is not known."""
+    comparison = main_of(findings.comparisons, "answers")
+    if comparison is None or comparison.break_even_steps is None:
+        return ""
+    steps = wording.interval(comparison.break_even_steps, 0)
+    return f"the sweep's own, at {wording.comparison_title(comparison)}: {steps} steps, measured"
 
 
 def decoder_drawings(decoders: Decoders) -> list[Drawing]:
@@ -97,7 +113,5 @@ def write_drawings(drawings: list[Drawing], folder: Path) -> None:
         if figure is None:
             continue
         if title:
-            lines = textwrap.wrap(title, int(TITLE_LETTERS * figure.get_figwidth()))
-            figure.set_figheight(figure.get_figheight() + LINE_INCHES * len(lines))  # the axes keep their size
-            figure.suptitle("\n".join(lines))
+            set_title(figure, title)
         save(figure, folder, name)
