@@ -66,7 +66,7 @@ def rows_of(scaling: Scaling) -> list[Row]:
     for (batch, engine), group in runs.groupby([runs["batch_size"], engine_names]):
         rows.append(Row(place, f"{engine}, batch {batch:.0f}"))
         in_order = sorted(
-            (run for _, run in group.iterrows()), key=lambda run: (kinds.has_steps(run["model"]), run[STEP])
+            (run for _, run in group.iterrows()), key=lambda run: (kinds.has_steps(run["model"]), name_of(run))
         )
         for number, run in enumerate(in_order, 1):
             found = steps.get(run["run_id"]), parities.get(run["run_id"])

@@ -30,7 +30,7 @@ PAGE = 6.4  # inches: the text of a page with one column
 SMALL = 6.5  # points of the smallest letters: numbers beside marks and in heatmaps
 LETTERS = 7.0  # points of ticks and legends
 LABELS = 7.5  # points of what stands at an axis
-TITLE_LETTERS = 19  # of a title, an inch
+TITLE_LETTERS = 18  # of a title, an inch
 LINE_INCHES = 0.13  # of a title, its height
 PALETTE = sns.color_palette("colorblind")
 COLORS = dict(zip(KINDS, PALETTE, strict=False))  # of the models, the same in every figure
@@ -38,6 +38,7 @@ MARKERS = dict(zip(KINDS, "osD^v", strict=False))
 HATCHES = dict(zip(KINDS, ("", "////", "....", "xxxx", "----"), strict=False))  # of the models' bars
 LINE_STYLES = ("-", "--", "-.", ":")  # of the same model in several precisions or on several engines
 DOTS_PER_INCH = 200
+SHORT = 6  # last over first of a logarithmic axis that needs more numbers
 MARGIN = 1.6  # factor that a logarithmic axis goes beyond its values
 THEME = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: a figure is the same on every machine
@@ -88,10 +89,10 @@ def doubling_axis(axes: Axes, places: list[float], label: str = "denoising steps
 
 
 def plain_log(axis: Axis) -> None:
-    """Logarithmic axis with plain numbers at 1, 2 and 5 of each decade; over many decades at each alone."""
+    """Logarithmic axis with plain numbers at 1, 2 and 5 of each decade; on one of less than a decade at more."""
     low, high = axis.get_view_interval()
-    is_long = low > 0 and high / low > 1e4
-    axis.set_major_locator(LogLocator(subs=(1,) if is_long else (1, 2, 5)))
+    is_short = low > 0 and high / low < SHORT
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if is_short else (1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_locator(NullLocator())
 

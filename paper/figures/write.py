@@ -20,6 +20,8 @@ from paper.figures import decoders as decoder_figures
 from paper.figures import energy as energy_figures
 from paper.figures import engines as engine_figures
 from paper.figures import memory as memory_figures
+from paper.figures import noise as noise_figures
+from paper.figures import predictions as prediction_figures
 from paper.figures import scaling as scaling_figures
 from paper.figures import task_accuracy as task_accuracy_figures
 from paper.figures.style import apply_theme, save, set_title
@@ -34,6 +36,7 @@ def write(selection: Selection, folder: Path) -> None:
     write_drawings(scaling_drawings(selection.scalings), folder)
     write_drawings(cost_drawings(selection.findings), folder)
     write_drawings(decoder_drawings(selection.findings.decoders), folder)
+    write_drawings(trust_drawings(selection.findings), folder)
     borrowed = selection.findings.borrowed
     write_drawings([("borrowed", "", partial(borrowed_figures.borrowed_quality, borrowed))], folder)
     accuracies = selection.findings.task_accuracies
@@ -85,6 +88,15 @@ def cost_drawings(findings: Findings) -> list[Drawing]:
     return [
         ("roofline", "; ".join(filter(None, [*devices, label])), lambda: cost_figures.roofline(findings.costs)),
         ("surface", "", lambda: cost_figures.surface(findings.surface(), models, beside_surface(findings))),
+    ]
+
+
+def trust_drawings(findings: Findings) -> list[Drawing]:
+    """The figures of what the numbers are worth: the noise under them, and what had been predicted."""
+    scores = [*findings.scores, *findings.decoder_scores]
+    return [
+        ("noise", noise_figures.title(findings.sentinels), partial(noise_figures.noise, findings.sentinels)),
+        ("predictions", "", partial(prediction_figures.predictions, scores)),
     ]
 
 

@@ -8,10 +8,15 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from paper.figures import engines, memory, scaling
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
+from bench.common.stats import Estimate
+from paper.figures import energy, engines, memory, noise, predictions, scaling
 from paper.figures.labels import label_points
 from paper.figures.style import apply_theme
 from paper.figures.write import scaling_drawings, write_drawings
+from tests.support.made_up_comparison import MadeUp
+from tests.support.made_up_noise import judged, twins
 from tests.support.made_up_scaling import batch_study, everything, groups_of, memory_study, run
 
 
@@ -117,3 +122,40 @@ def test_the_letters_of_every_figure_are_outlines_with_their_characters(tmp_path
         assert fonts, file.name
         assert all("TrueType" in font for font in fonts), listed  # Type 42 and CID, never the bitmaps of Type 3
         assert "Type 3" not in listed
+
+
+def test_the_noise_shows_each_round_and_the_level_between_them():
+    rows = [*twins("captured", a=[100.0, 121.0], b=[100.0, 100.0]), *twins("eager", model="llama", a=[80.0], b=[100.0])]
+    figure = noise.noise(judged(rows).sentinels)
+    ratios, levels = figure.axes
+    assert [label.get_text() for label in ratios.get_yticklabels()] == ["LLaMA, eager", "LLaDA, captured"]
+    drawn = [list(line.get_xdata()) for line in ratios.lines if line.get_label() == "a round"]
+    assert drawn == [[0.8], [1.0, 1.21]]
+    moved = [list(line.get_ydata()) for line in levels.lines if len(line.get_xdata()) == 2 and line.get_marker() == "s"]
+    assert moved == [[pytest.approx(100 / 105), pytest.approx(110 / 105)]]
+    assert noise.noise(judged(twins("eager", outcome="oom")).sentinels) is None
+
+
+def test_energy_is_drawn_with_the_steps_at_which_it_breaks_even():
+    made_up = MadeUp()
+    whole = made_up.comparison((500, 0.4), {4: (80, 0.2), 16: (320, 0.3)})
+    assert energy.energy(whole) is None  # no card told its energy
+    joules = whole.rows.assign(**{"energy/j": [200.0, 40.0, 160.0], "energy/power_w": [300.0, 400.0, 500.0]})
+    for _, row in joules.iterrows():
+        made_up.histories[row["run_id"], "rounds/energy/j"] = dict.fromkeys((1, 2, 3), row["energy/j"])
+    [comparison] = made_up.comparisons(joules)
+    figure = energy.energy(comparison)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["energy of one answer (J)", "power drawn (W)"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["20 steps"]  # 10 J a step
+    assert figure.axes[1].get_ylim()[0] == 0
+
+
+def test_predictions_show_measured_over_predicted_and_what_became_of_each():
+    claim = Claim(quantity="largest_batch", model="llama", gen_length=2048, value=10.0, factor=1.1)
+    results = [Result(claim, Estimate(10.5)), Result(claim, Estimate(7.0)), Result(claim, None)]
+    figure = predictions.predictions([Score("H3", "Memory.", results)])
+    [axes] = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["1.05", "0.70"]  # what was not measured has no line
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said == ["met", "not met", "tolerance stated beforehand"]
+    assert predictions.predictions([Score("H3", "Memory.", results[2:])]) is None
