@@ -12,7 +12,7 @@ from paper.figures.style import COLORS, ERROR_BARS, PAGE, SMALL, bars, legend_be
 PER_ROW = 4  # panels side by side
 MARKERS = {"whole forwards": "o", "cache": "s", "distilled": "^"}
 NAMES = {"whole forwards": "LLaDA, whole forwards", "cache": "LLaDA with a cache", "distilled": "distilled for it"}
-OPEN = "open: its time was not measured"
+OPEN = "open: time interpolated or extrapolated"
 
 
 def borrowed_quality(borrowed: Borrowed | None) -> plt.Figure | None:

@@ -49,13 +49,7 @@ def panel(axes: Axes, found: TaskAccuracy) -> None:
         template_lines(axes, single, TEMPLATE_MARKERS[number % len(TEMPLATE_MARKERS)])
     reference_line(axes, contest)
     _, diffusion = labels(contest)
-    draw(
-        axes,
-        contest.curve,
-        f"{diffusion}, by steps",
-        marker=MARKERS[contest.curve[0].side.run["model"]] if contest.curve else "o",
-        linestyle="-",
-    )
+    draw(axes, contest.curve, f"{diffusion}, by steps", marker=CURVE_MARKER, linestyle="-")
     others = [point for point in contest.points if point.side.steps is None]
     for point, marker in zip(others, OTHER_MARKERS * len(others), strict=False):
         draw(axes, [point], point.side.name or diffusion, marker=marker, linestyle="")
