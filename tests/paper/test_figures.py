@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from bench.analysis.hypotheses import Result, Score
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
-from paper.figures import energy, engines, memory, noise, predictions, scaling
+from paper.figures import comparison, energy, engines, memory, noise, predictions, scaling
 from paper.figures.labels import label_points
 from paper.figures.style import apply_theme
 from paper.figures.write import scaling_drawings, write_drawings
@@ -159,3 +159,21 @@ def test_predictions_show_measured_over_predicted_and_what_became_of_each():
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["met", "not met", "tolerance stated beforehand"]
     assert predictions.predictions([Score("H3", "Memory.", results[2:])]) is None
+
+
+def test_no_label_of_a_point_or_bar_covers_another():
+    for name, _, draw in scaling_drawings(groups_of(everything())):
+        figure = draw()
+        figure.draw_without_rendering()
+        assert all(overlapping(axes.texts) == [] for axes in figure.axes), name
+
+
+def test_steps_of_the_pareto_figure_cover_neither_each_other_nor_the_star():
+    close = {4: (490, 0.40), 8: (500, 0.405), 16: (515, 0.41), 32: (2000, 0.42)}
+    figure = comparison.pareto(MadeUp().comparison((500, 0.4), close))
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    assert sorted(text.get_text() for text in axes.texts) == ["16", "32", "4", "8"]
+    assert overlapping(axes.texts) == []
+    star = axes.transData.transform((500, 0.4))
+    assert not any(text.get_window_extent().contains(*star) for text in axes.texts)
