@@ -15,7 +15,7 @@ from bench.analysis.hundred_steps import Latency
 from bench.analysis.hypotheses import Score
 from bench.analysis.hypotheses_file import Tested
 from bench.analysis.likelihood import Likelihood, likelihoods
-from bench.analysis.noise import judge
+from bench.analysis.noise import Sentinels, judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
 from bench.analysis.surface import Surface
@@ -39,7 +39,8 @@ class Findings:
     nothing to set beside them.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
     falls: peaks of memory that fall where the work grows, which cannot be. task_accuracies: of tasks of
-    lm-evaluation-harness, paired by question. runs: every run of the study but those, judged.
+    lm-evaluation-harness, paired by question. runs: every run of the study but those, judged. sentinels: the noise of
+    the machine, round by round.
     """
 
     study: str
@@ -63,6 +64,7 @@ class Findings:
     task_accuracies: list[TaskAccuracy]
     borrowed: Borrowed | None = None
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sentinels: Sentinels = field(default_factory=Sentinels)
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -103,4 +105,5 @@ def findings_of(study: Study) -> Findings:
         task_accuracies=task_accuracies(study, pair),
         borrowed=borrowed_of(pair, study.accuracies, compared, groups),
         runs=judged.runs,
+        sentinels=judged.sentinels,
     )

@@ -32,6 +32,7 @@ class Pair:
     latencies_ms: tuple[float, float]
     runs: tuple[str, str]  # ids
     head: str = ""  # of a model with steps
+    number: int = 0  # of the round
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def pairs_of(key: tuple[str, ...], twins: pd.DataFrame, histories: Histories) ->
     first, second = (machines_of(run) for _, run in twins.iterrows())
     head = setting_of(twins.iloc[0], "head", DEFAULTS["head"]) if kinds.has_steps(model) else ""
     return [
-        Pair(first.get(number, on), engine, model, tuple(stretch), tuple(latencies), run_ids, head)
+        Pair(first.get(number, on), engine, model, tuple(stretch), tuple(latencies), run_ids, head, number)
         for number, latencies in histories.rounds(run_ids, LATENCY).items()
         if first.get(number, on) == second.get(number, on)
     ]

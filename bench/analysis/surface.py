@@ -30,6 +30,7 @@ class Surface:
     measured: dict[tuple[int, int], float]  # by (batch, output tokens)
     prompt_tokens: int
     words: str  # whose ceilings
+    device: str  # whose ceilings, by name
     engine: str  # that is compared, with the head HEAD
 
 
@@ -56,27 +57,31 @@ def surface_of(
     """
     timed = [group for group in scalings if group.kind in hypotheses.TIMED]
     timed = [group for group in timed if (group.every["dtype"] == pair.dtype).all()]
-    prompt_tokens, engine = compared_at(timed)
+    prompt_tokens, engine = compared_at(timed, rows)
     measured = measured_break_evens(timed, prompt_tokens, engine)
     own = ceilings_of(rows[rows["engine"] == engine]) if not rows.empty else None
     on_card = any(group.every["device"].astype(str).str.contains(about.card, regex=False).any() for group in timed)
     if pair.name == about.pair and on_card:
-        own, words = (about.ceilings, {}), "predicted before the study ran"
+        own, words, device = (about.ceilings, {}), "predicted before the study ran", about.card
+    elif own:
+        words, device = "predicted at this device's ceilings", str(rows["device"].dropna().iloc[0])
     else:
-        words = "at this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
+        words, device = PUBLISHED, CARD
     ceilings, host_s = own or (devices()[CARD].ceilings, {})
     models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})
     lengths = sorted({*LENGTHS, *(length for _, length in measured)})
-    steps = models.surface(ceilings, batches, lengths, prompt_tokens, HEAD)
-    return Surface(steps, measured, prompt_tokens, words, engine)
+    steps = models.surface(ceilings, batches, lengths, prompt_tokens, HEAD, engine)
+    return Surface(steps, measured, prompt_tokens, words, device, engine)
 
 
-def compared_at(timed: list[Scaling]) -> tuple[int, str]:
-    """(prompt tokens, engine) of the surface: those of the grid over batches, of any other grid where there is none."""
+def compared_at(timed: list[Scaling], rows: pd.DataFrame) -> tuple[int, str]:
+    """(prompt tokens, engine) of the surface: those of the grid over batches, of any other grid where there is none;
+    without a grid the engine of most of the study's runs with ceilings (rows of the cost model's table)."""
     grids = [group.rows for group in timed if not group.rows.empty]
     if not grids:
-        return predictions.PROMPT_TOKENS, "captured"
+        engines = rows.loc[rows["ceiling.flops_per_s"].notna(), "engine"] if "ceiling.flops_per_s" in rows else []
+        return predictions.PROMPT_TOKENS, engines.mode().iloc[0] if len(engines) else "captured"
     over_batches = [group.rows for group in timed if group.kind == "batch" and not group.rows.empty]
     runs = over_batches[0] if over_batches else pd.concat(grids)
     with_both = with_steps(runs)  # LLaMA alone has transformers' generate()

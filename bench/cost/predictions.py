@@ -104,11 +104,17 @@ class Models:
         return low
 
     def surface(
-        self, ceilings: Ceilings, batches: list[int], lengths: list[int], prompt_tokens: int, head: str = "lean"
+        self,
+        ceilings: Ceilings,
+        batches: list[int],
+        lengths: list[int],
+        prompt_tokens: int,
+        head: str = "lean",
+        engine: str = "captured",
     ) -> pd.DataFrame:
         """Break-even steps over batch (rows, largest first) and output length (columns)."""
         rows = {
-            batch: [self.break_even_steps(Place(batch, n, prompt_tokens, head), ceilings) for n in lengths]
+            batch: [self.break_even_steps(Place(batch, n, prompt_tokens, head, engine), ceilings) for n in lengths]
             for batch in sorted(batches, reverse=True)
         }
         return pd.DataFrame.from_dict(rows, orient="index", columns=lengths)

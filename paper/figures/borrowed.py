@@ -7,10 +7,12 @@ from matplotlib.lines import Line2D
 from bench.analysis.borrowed import Borrowed, Point, TaskQuality
 from bench.analysis.time_at import scaled
 from bench.common import stats
-from paper.figures.style import COLORS, bars, plain_log
+from paper.figures.style import COLORS, ERROR_BARS, PAGE, SMALL, bars, legend_below, plain_log
 
+PER_ROW = 4  # panels side by side
 MARKERS = {"whole forwards": "o", "cache": "s", "distilled": "^"}
 NAMES = {"whole forwards": "LLaDA, whole forwards", "cache": "LLaDA with a cache", "distilled": "distilled for it"}
+OPEN = "open: time interpolated or extrapolated"
 
 
 def borrowed_quality(borrowed: Borrowed | None) -> plt.Figure | None:
@@ -18,11 +20,17 @@ def borrowed_quality(borrowed: Borrowed | None) -> plt.Figure | None:
     if borrowed is None:
         return None
     tasks = [task for task in borrowed.tasks if any(point.timed for point in task.points)]
-    figure, grid = plt.subplots(1, len(tasks), figsize=(2.3 * len(tasks), 2.7), squeeze=False, layout="constrained")
-    for axes, task in zip(grid[0], tasks, strict=True):
+    columns = min(PER_ROW, len(tasks))
+    rows = -(-len(tasks) // columns)
+    size = (PAGE * max(0.6, columns / PER_ROW), 2.1 * rows + 0.4)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for spare in grid.flat[len(tasks) :]:
+        figure.delaxes(spare)
+    for axes, task in zip(grid.flat, tasks, strict=False):
         panel(axes, task)
-    grid[0][0].set_ylabel("accuracy, published (%)")
-    figure.legend(handles=handles(tasks), loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy, published (%)")
+    legend_below(figure, handles(tasks))
     return figure
 
 
@@ -34,7 +42,7 @@ def panel(axes: Axes, task: TaskQuality) -> None:
     if task.reference is not None:
         reference = scaled(task.reference.accuracy, 100)
         axes.axhspan(reference.value - 100 * task.margin, 100, color="0.9", zorder=0)
-        style = {"color": COLORS[task.reference.kind], "marker": "D", "markersize": 5, "capsize": 2, "elinewidth": 0.8}
+        style = {"color": COLORS[task.reference.kind], "marker": "D", **ERROR_BARS}
         axes.errorbar([1], [reference.value], yerr=bars_of(reference), linestyle="none", zorder=4, **style)
     ends = [
         end for point in [*task.points, task.reference] if point for end in (point.accuracy.low, point.accuracy.high)
@@ -42,16 +50,16 @@ def panel(axes: Axes, task: TaskQuality) -> None:
     axes.set_ylim(100 * min(ends) - 2, 100 * max(ends) + 2)
     axes.set_xscale("log")
     plain_log(axes.xaxis)
-    axes.tick_params(labelsize=7)
-    axes.set_xlabel("latency over LLaMA's", fontsize=8)
-    axes.set_title(f"{task.label} ({task.items:,} items)", fontsize=8)
+    axes.tick_params(axis="x", labelsize=SMALL)
+    axes.set_xlabel("latency over LLaMA's")
+    axes.set_title(f"{task.label} ({task.items:,} items)")
 
 
 def draw(axes: Axes, point: Point) -> None:
     """A point with both intervals, open where its time was not measured."""
     color, accuracy, ratio = COLORS[point.kind], scaled(point.accuracy, 100), point.timed.ratio
     face = color if point.timed.how == "measured" else "white"
-    style = {"color": color, "markerfacecolor": face, "markersize": 5, "capsize": 2, "elinewidth": 0.8}
+    style = {"color": color, "markerfacecolor": face, **ERROR_BARS}
     intervals = {"yerr": bars_of(accuracy), "xerr": bars_of(ratio)}
     place = [ratio.value], [accuracy.value]
     axes.errorbar(*place, **intervals, marker=MARKERS[point.way], linestyle="none", zorder=3, **style)
@@ -66,12 +74,14 @@ def handles(tasks: list[TaskQuality]) -> list[Line2D]:
     """What the legend says: LLaMA, and the ways to decode that are drawn."""
     points = [point for task in tasks for point in task.points if point.timed]
     result = [
-        Line2D([], [], color=COLORS[kind], marker="D", linestyle="none", markersize=5, label="LLaMA")
+        Line2D([], [], color=COLORS[kind], marker="D", linestyle="none", label="LLaMA")
         for kind in dict.fromkeys(task.reference.kind for task in tasks if task.reference)
     ]
     for way, marker in MARKERS.items():
         of_way = [point for point in points if point.way == way]
         if of_way:
             color = COLORS[of_way[0].kind]
-            result.append(Line2D([], [], color=color, marker=marker, linestyle="none", markersize=5, label=NAMES[way]))
+            result.append(Line2D([], [], color=color, marker=marker, linestyle="none", label=NAMES[way]))
+    if any(point.timed.how != "measured" for point in points):
+        result.append(Line2D([], [], color="0.35", marker="o", markerfacecolor="white", linestyle="none", label=OPEN))
     return result

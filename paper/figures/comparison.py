@@ -10,7 +10,22 @@ from bench.analysis.comparison import Comparison
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import labels
-from paper.figures.style import COLORS, LINE_STYLES, bars, doubling_axis, estimates, fit_to_values, plain_log
+from paper.figures.labels import label_points
+from paper.figures.style import (
+    COLORS,
+    COLUMN,
+    ERROR_BARS,
+    LINE_STYLES,
+    MARKERS,
+    PAGE,
+    bars,
+    doubling_axis,
+    estimates,
+    fit_to_values,
+    handles_of_axes,
+    legend_below,
+    plain_log,
+)
 
 LATENCY = "latency/latency_ms"
 STEP = "latency/step_ms"
@@ -28,7 +43,8 @@ PANELS = {  # metric: (axis label, logarithmic?)
     "quality/distinct_2": ("distinct-2", False),
 }
 LATENCY_LABEL = "latency of one answer (ms)"
-BAR_STYLE = {"capsize": 2, "elinewidth": 0.8}
+STAR = {"marker": "*", "markersize": 9, "markeredgecolor": "black", "markeredgewidth": 0.5}
+FILLS = (None, "white")  # of the markers of a further engine or precision
 
 
 def has(comparison: Comparison, *metrics: str) -> bool:
@@ -57,8 +73,8 @@ def points(axes: Axes, runs: pd.DataFrame, metric: str, **style) -> None:
     x = estimates(runs, LATENCY)
     y = estimates(runs, metric)
     axes.errorbar(
-        [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), color=color_of(runs), linewidth=1.5,
-        **BAR_STYLE, **style,
+        [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), color=color_of(runs),
+        **ERROR_BARS, **style,
     )  # fmt: skip
 
 
@@ -66,8 +82,9 @@ def curve(axes: Axes, runs: pd.DataFrame, metric: str, label: str, style: str = 
     """The diffusion model's metric over its steps."""
     values = estimates(runs, metric)
     axes.errorbar(
-        runs["steps"].tolist(), [e.value for e in values], yerr=bars(values), color=color_of(runs), marker="o",
-        linestyle=style, label=label, **BAR_STYLE,
+        runs["steps"].tolist(), [e.value for e in values], yerr=bars(values), color=color_of(runs),
+        marker=MARKERS[runs["model"].iloc[0]], markerfacecolor=FILLS[LINE_STYLES.index(style) % 2], linestyle=style,
+        label=label, **ERROR_BARS,
     )  # fmt: skip
 
 
@@ -79,27 +96,36 @@ def quality_against_latency(axes: Axes, comparison: Comparison, metric: str, axi
     several = len(parts) > 1
     for part, style in zip(parts, LINE_STYLES, strict=False):
         label = f"{diffusion}, by steps{f', {part.dtype}' if several else ''}"
-        points(axes, part.diffusion, metric, linestyle=style, marker="o", markersize=5, label=label)
+        fill = FILLS[LINE_STYLES.index(style) % 2]
+        marker = MARKERS[part.diffusion["model"].iloc[0]] if not part.diffusion.empty else "o"
+        points(axes, part.diffusion, metric, linestyle=style, marker=marker, markerfacecolor=fill, label=label)
     references = pd.concat([part.autoregressive for part in parts]).sort_values(LATENCY)
-    points(axes, references, metric, linestyle="-", marker="*", markersize=13, label=autoregressive)
-    notes = {"textcoords": "offset points", "fontsize": 8}
-    for _, run in references[references[metric].notna()].iterrows() if several else ():
-        axes.annotate(run["dtype"], (run[LATENCY], run[metric]), xytext=(7, 5), **notes)
-    for _, run in comparison.diffusion[comparison.diffusion[metric].notna()].iterrows():
-        axes.annotate(f"{run['steps']:.0f}", (run[LATENCY], run[metric]), xytext=(6, -11), **notes)
+    points(axes, references, metric, linestyle="-", label=autoregressive, **STAR)
     axes.set_xscale("log")
     plain_log(axes.xaxis)
     axes.set_xlabel(LATENCY_LABEL)
     axes.set_ylabel(axis_label)
-    axes.legend(loc="best")
+
+
+def name_points(axes: Axes, comparison: Comparison, metric: str) -> None:
+    """Write the steps beside the diffusion model's points and, where there are several precisions, these beside the
+    autoregressive model's. To be called last: labels lie where they cover nothing that is drawn."""
+    parts = [part for part in (comparison, *comparison.others) if metric in part.rows and LATENCY in part.rows]
+    references = pd.concat([part.autoregressive for part in parts]) if len(parts) > 1 else pd.DataFrame()
+    runs = [*(run for _, run in references.iterrows()), *(run for _, run in comparison.diffusion.iterrows())]
+    words = [*references.get("dtype", []), *(f"{steps:.0f}" for steps in comparison.diffusion["steps"])]
+    places = [(run[LATENCY], run[metric], text) for run, text in zip(runs, words, strict=True)]
+    label_points(axes, [place for place in places if pd.notna(place[0]) and pd.notna(place[1])])
 
 
 def pareto(comparison: Comparison) -> plt.Figure | None:
     """BERTScore against latency."""
     if not has(comparison, LATENCY, BERTSCORE):
         return None
-    figure, axes = plt.subplots(figsize=(6, 4))
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.7), layout="constrained")
     quality_against_latency(axes, comparison, BERTSCORE, "BERTScore F1 against the reference")
+    legend_below(figure, handles_of_axes(axes))
+    name_points(axes, comparison, BERTSCORE)
     return figure
 
 
@@ -108,7 +134,7 @@ def accuracy(comparison: Comparison) -> plt.Figure | None:
     if not has(comparison, LATENCY, ACCURACY, *ACCURACIES):
         return None
     autoregressive, diffusion = labels(comparison)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.7), layout="constrained", sharey=True)
     quality_against_latency(left, comparison, ACCURACY, "valid answers, all tasks")
     for (metric, label), style in zip(ACCURACIES.items(), ("-", ":"), strict=True):
         curve(right, comparison.diffusion, metric, f"{diffusion}, {label}", style)
@@ -116,10 +142,10 @@ def accuracy(comparison: Comparison) -> plt.Figure | None:
         color = color_of(comparison.autoregressive)
         right.axhline(reference, color=color, linestyle=style, label=f"{autoregressive}, {label}")
     doubling_axis(right, comparison.diffusion["steps"].tolist())
-    right.set_ylabel("valid answers")
-    right.legend(loc="best", fontsize=8)
-    for axes in (left, right):
-        axes.set_ylim(-0.03, 1.05)
+    left.set_ylim(-0.03, 1.05)
+    right.set_ylabel("valid answers, each kind")
+    legend_below(figure, handles_of_axes(left, right))
+    name_points(left, comparison, ACCURACY)
     return figure
 
 
@@ -129,12 +155,14 @@ def quality(comparison: Comparison) -> plt.Figure | None:
     if not metrics:
         return None
     columns = min(3, len(metrics))
-    figure, grid = plt.subplots(-(-len(metrics) // columns), columns, figsize=(3.2 * columns, 5.6), squeeze=False)
+    rows = -(-len(metrics) // columns)
+    size = (max(COLUMN, PAGE * columns / 3), 1.75 * rows + 0.3)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for spare in grid.flat[len(metrics) :]:
         spare.set_axis_off()
     for axes, metric in zip(grid.flat, metrics, strict=False):
         quality_panel(axes, comparison, metric)
-    grid.flat[len(metrics) - 1].legend(loc="best")
+    legend_below(figure, handles_of_axes(grid.flat[len(metrics) - 1]))
     return figure
 
 
@@ -160,23 +188,21 @@ def step_time(comparison: Comparison, on_engines: Sequence[Comparison] = ()) -> 
     parts = [part for part in (comparison, *on_engines) if has(part, LATENCY, STEP)]
     if not parts:
         return None
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-    latencies = step_time_panel(left, parts, LATENCY, "")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.6), layout="constrained")
+    latencies = step_time_panel(left, parts, LATENCY)
     left.set_ylabel(LATENCY_LABEL)
     left.set_yscale("log")
     fit_to_values(left, latencies)
     plain_log(left.yaxis)
-    steps = step_time_panel(right, parts, STEP, ", one token")
+    steps = step_time_panel(right, parts, STEP)
     right.set_ylabel("time of one forward (ms)")
     right.set_ylim(0, max(steps) * 1.4)
+    legend_below(figure, handles_of_axes(left, right))
     return figure
 
 
-def step_time_panel(axes: Axes, parts: list[Comparison], metric: str, unit: str) -> list[float]:
-    """A metric of time against the steps, by engine; returns the values that are drawn.
-
-    unit: what stands behind the autoregressive model's name, of which the metric is.
-    """
+def step_time_panel(axes: Axes, parts: list[Comparison], metric: str) -> list[float]:
+    """A metric against the steps, by engine, the autoregressive model across; returns the values that are drawn."""
     values = []
     for part, style in zip(parts, LINE_STYLES, strict=False):
         autoregressive, diffusion = labels(part)
@@ -187,10 +213,9 @@ def step_time_panel(axes: Axes, parts: list[Comparison], metric: str, unit: str)
         )
         curve(axes, part.diffusion, metric, f"{diffusion}{of_diffusion}", style)
         reference_style = style if several else "--"
-        reference_line(axes, part.autoregressive, metric, f"{autoregressive}{unit}{of_reference}", reference_style)
+        reference_line(axes, part.autoregressive, metric, f"{autoregressive}{of_reference}", reference_style)
         values += [estimate.value for estimate in estimates(part.rows, metric)]
     doubling_axis(axes, sorted({steps for part in parts for steps in part.diffusion["steps"]}))
-    axes.legend(loc="best", fontsize=7 if len(parts) > 1 else 8)
     return values
 
 

@@ -1,46 +1,73 @@
 """Roofline, and the surface of steps at which time breaks even."""
 
-import itertools
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from bench.analysis.noise import EAGER
 from bench.analysis.surface import HEAD, Surface, ceilings_of
 from bench.models import kinds
 from bench.render.wording import engine_and_head
-from paper.figures.style import COLORS
+from paper.figures.style import (
+    COLORS,
+    COLUMN,
+    MARKERS,
+    SMALL,
+    handles_of_axes,
+    legend_below,
+    plain_log,
+    set_title,
+)
 
-MARKERS = "osD^vP*X<>"  # of the kinds of cells
 GIGA = 1e9
 TERA = 1e12
+FRAME = {"fill": False, "edgecolor": "black", "linewidth": 1.6}  # around what was measured
+DIGITS = ".3g"
 
 
-def surface(about: Surface) -> plt.Figure:
-    """A heatmap of break-even steps; where the study measured a place, its own number stands below in brackets."""
-    steps = about.steps
-    figure, axes = plt.subplots(figsize=(1.6 + 0.85 * len(steps.columns), 1.2 + 0.5 * len(steps)))
+def surface(about: Surface, pair: str = "", beside: str = "") -> plt.Figure:
+    """A heatmap of break-even steps: where the study measured a place its own number in a frame, as in the tables, with
+    the prediction in brackets below; elsewhere the prediction alone. The color is that of the first number.
+
+    pair: the models whose shapes these are. beside: what else the study measured of its break-even, elsewhere.
+    """
+    shown = with_measured(about)
+    size = (max(COLUMN, 1.0 + 0.47 * len(shown.columns)), 1.3 + 0.31 * len(shown))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     sns.heatmap(
-        steps, annot=surface_notes(about), fmt="", cmap="viridis", norm=LogNorm(), ax=axes, annot_kws={"fontsize": 8},
-        cbar_kws={"label": "steps at which time breaks even"}, linewidths=0.5,
+        shown, annot=surface_notes(about), fmt="", cmap="viridis", norm=LogNorm(), ax=axes,
+        annot_kws={"fontsize": SMALL, "linespacing": 1.0}, cbar_kws={"label": "steps at which time breaks even"},
+        linewidths=0.5,
     )  # fmt: skip
     for batch, length in about.measured:
-        corner = list(steps.columns).index(length) + 0.04, list(steps.index).index(batch) + 0.06
-        axes.add_patch(plt.Rectangle(corner, 0.92, 0.88, fill=False, edgecolor="crimson", linewidth=1.8))
+        corner = list(shown.columns).index(length) + 0.04, list(shown.index).index(batch) + 0.05
+        axes.add_patch(plt.Rectangle(corner, 0.92, 0.9, **FRAME))
     color_axis = axes.collections[0].colorbar.ax.yaxis
-    color_axis.set_minor_locator(NullLocator())
-    color_axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    color_axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("output tokens")
-    axes.set_ylabel("batch")
+    plain_log(color_axis)
+    axes.set_xlabel("length of the answer (tokens)")
+    axes.set_ylabel("batch (prompts)")
     axes.tick_params(axis="y", rotation=0)
-    frames = "; framed: [measured]" if about.measured else ""
-    compared = engine_and_head(about.engine, [HEAD])
-    axes.set_title(f"{about.words}, prompts of {about.prompt_tokens},\n{compared}{frames}", fontsize=9)
+    words = "; ".join(filter(None, [surface_title(about, pair), beside]))
+    set_title(figure, words)
     return figure
+
+
+def surface_title(about: Surface, pair: str) -> str:
+    """Whose break-even this is: the models, the device, how it is run, and what was predicted and what measured."""
+    whose = f"{pair} on {about.device}" if pair else about.device
+    compared = f"prompts of {about.prompt_tokens}, {engine_and_head(about.engine, [HEAD])}"
+    told = "framed: measured (prediction in brackets); " if about.measured else "nothing here was measured; "
+    return f"{whose}, {compared}; {told}{'others ' if about.measured else ''}{about.words}"
+
+
+def with_measured(about: Surface) -> pd.DataFrame:
+    """The surface with the measured steps in place of the predicted ones."""
+    steps = about.steps.copy()
+    for (batch, length), measured in about.measured.items():
+        steps.loc[batch, length] = measured
+    return steps
 
 
 def surface_notes(about: Surface) -> np.ndarray:
@@ -54,12 +81,13 @@ def surface_notes(about: Surface) -> np.ndarray:
 
 
 def place_text(predicted: float, measured: float | None) -> str:
-    """The steps by the cost model, and below them those that were measured."""
-    return f"{predicted:.3g}" + ("" if measured is None else f"\n[{measured:.3g}]")
+    """The measured steps with the predicted ones below, or these alone."""
+    return f"{predicted:{DIGITS}}" if measured is None else f"{measured:{DIGITS}}\n({predicted:{DIGITS}})"
 
 
 def roofline(rows: pd.DataFrame) -> plt.Figure | None:
-    """Arithmetic done a second against arithmetic a byte, under the ceilings of the device; a marker a run.
+    """Arithmetic done a second against arithmetic a byte, under the ceilings of the device; a marker a run, by model
+    and engine.
 
     Samuel Williams, Andrew Waterman, David Patterson: "Roofline: an insightful visual performance model for multicore
     architectures", 2009. rows: of the cost model's table (bench/analysis/cost.py).
@@ -73,23 +101,25 @@ def roofline(rows: pd.DataFrame) -> plt.Figure | None:
     gflops_per_s = runs["compute/mfu"] * runs["ceiling.flops_per_s"].astype(float) / GIGA
     ridge = ceilings.flops_per_s / ceilings.bytes_per_s  # FLOPs a byte from which on arithmetic is the limit
     low, high = min(intensity.min(), ridge) / 2, max(intensity.max(), ridge) * 2
-    figure, axes = plt.subplots(figsize=(6.4, 4))
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.8), layout="constrained")
     top = ceilings.flops_per_s / GIGA
     lowest = low * ceilings.bytes_per_s / GIGA
-    axes.plot([low, ridge, high], [lowest, top, top], color="black", linewidth=1.2)
-    words = {"textcoords": "offset points", "fontsize": 8}
-    axes.annotate(f"{ceilings.bytes_per_s / GIGA:,.4g} GB/s", (low, lowest), xytext=(14, 2), **words)
-    axes.annotate(f"{ceilings.flops_per_s / TERA:,.3g} TFLOP/s", (ridge, top), xytext=(6, 5), **words)
-    markers = dict(zip(sorted(runs["kind"].unique()), itertools.cycle(MARKERS), strict=False))
-    for (kind, model), group in runs.groupby(["kind", "model"]):
+    axes.plot([low, ridge, high], [lowest, top, top], color="black")
+    words = {"textcoords": "offset points", "fontsize": SMALL}
+    middle = (low * ridge) ** 0.5, (lowest * top) ** 0.5
+    axes.annotate(f"{ceilings.bytes_per_s / GIGA:,.4g} GB/s", middle, xytext=(-3, 3), ha="right", **words)
+    axes.annotate(f"{ceilings.flops_per_s / TERA:,.3g} TFLOP/s", (high, top), xytext=(0, 3), ha="right", **words)
+    for (model, engine), group in runs.groupby(["model", "engine"]):
+        is_open = engine == EAGER and runs["engine"].nunique() > 1
         axes.scatter(
-            intensity[group.index], gflops_per_s[group.index], color=COLORS[model], marker=markers[kind], s=34,
-            alpha=0.8, edgecolors="white", linewidths=0.5, label=f"{kinds.label_of(model)}, {kind}", zorder=3,
+            intensity[group.index], gflops_per_s[group.index], marker=MARKERS[model], s=13, edgecolors=COLORS[model],
+            facecolors="none" if is_open else COLORS[model], linewidths=0.8, zorder=3,
+            label=f"{kinds.label_of(model)}, {engine}",
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(min(gflops_per_s.min(), lowest) / 2, top * 2)
-    axes.set_xlabel("FLOP a byte (cost model)")
-    axes.set_ylabel("GFLOP/s reached")
-    axes.legend(fontsize=7, loc="lower right", ncols=2)
+    axes.set_ylim(min(gflops_per_s.min(), lowest) / 2, top * 3)
+    axes.set_xlabel("arithmetic a byte moved (FLOP/B, cost model)")
+    axes.set_ylabel("arithmetic reached (GFLOP/s)")
+    legend_below(figure, handles_of_axes(axes), columns=2)
     return figure

@@ -15,8 +15,8 @@ from bench.analysis.decoders import cache_label
 from bench.analysis.runs import estimate_of
 from bench.models import kinds
 from paper.decoder_selection import prompt_of, rated_places
-from paper.figures.decoders import PALETTE, doublings, legend, panels, tpf_of, value_of
-from paper.figures.style import COLORS, LINE_STYLES, plain_log
+from paper.figures.decoders import doublings, legend, panels, tpf_of, value_of
+from paper.figures.style import COLORS, LINE_STYLES, PALETTE, plain_log
 
 
 def rate(decoders: Decoders) -> plt.Figure | None:
@@ -44,7 +44,7 @@ def line_style(cache: str, caches: Sequence[str]) -> dict:
     number = caches.index(cache)
     colors = ["black", *PALETTE[1:]]
     return {"color": colors[number % len(colors)], "marker": "osD^vP*X"[number % 8],
-            "linestyle": LINE_STYLES[number % len(LINE_STYLES)], "markersize": 5, "linewidth": 1.3}  # fmt: skip
+            "linestyle": LINE_STYLES[number % len(LINE_STYLES)], "markersize": 4.5, "linewidth": 1.2}  # fmt: skip
 
 
 def rate_panel(axes: Axes, place: Place, caches: Sequence[str]) -> None:
@@ -60,9 +60,9 @@ def rate_panel(axes: Axes, place: Place, caches: Sequence[str]) -> None:
     axes.set_yscale("log")
     plain_log(axes.yaxis)
     axes.set_xlabel("tokens a forward")
-    axes.set_ylabel("tokens/s")
+    axes.set_ylabel("tokens/s, summed over the batch")
     prompt = f", prompts of {prompt_of(place):.0f}" if prompt_of(place) else ""
-    axes.set_title(f"batch {place.first['batch_size']:.0f}{prompt}", fontsize=9)
+    axes.set_title(f"batch {place.first['batch_size']:.0f}{prompt}")
 
 
 def rate_handles(places: Sequence[Place], caches: Sequence[str]) -> list[Line2D]:

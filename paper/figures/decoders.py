@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -23,20 +22,20 @@ from bench.diffusion.choices import CACHES, SAMPLERS
 from bench.models import kinds
 from bench.render.comparison import METRIC_NAMES
 from paper.decoder_selection import main_places
-from paper.figures.style import COLORS, bars, plain_log
+from paper.figures.style import COLORS, ERROR_BARS, LETTERS, PAGE, PALETTE, bars, plain_log
 
 Value = Callable[[Line], float]  # of a decoder; NaN where it was not measured
 LATENCY_LABEL = "latency of one answer (ms)"
-PALETTE = sns.color_palette("colorblind")
 SAMPLER_COLORS = dict(zip(SAMPLERS, ["black", PALETTE[2], PALETTE[3], PALETTE[4], PALETTE[7], PALETTE[9]], strict=True))
 SAMPLER_MARKERS = dict(zip(SAMPLERS, "osD^vP", strict=True))
 CACHE_STYLES = dict(zip(CACHES, ("-", "--", ":", "-.", (0, (1, 3))), strict=True))
 CACHE_FILLS = dict(zip(CACHES, ("full", "full", "left", "top", "right"), strict=True))
+MARKER = 4.5  # points
 OPEN = "prefix"  # the cache whose markers are white within
 PARTS = {"all": "open-ended answers", "one_answer": "one right answer", "many_answers": "many right answers"}
 PANEL = (3.4, 2.9)  # inches
 LEGEND_INCHES = 0.9
-NARROWEST, WIDEST = 4.6, 7.4  # inches of a figure: a wider one would be shrunk to the page, its letters with it
+NARROWEST = 4.6  # inches of a figure, for its legend
 FRONT = {"color": "gray", "alpha": 0.3, "linewidth": 6, "solid_capstyle": "round", "zorder": 1}
 FRONT_HANDLE = Line2D([], [], label="beaten by none", **FRONT)
 REFERENCE = {"color": "gray", "linewidth": 0.9, "linestyle": "--"}
@@ -45,7 +44,7 @@ REFERENCE = {"color": "gray", "linewidth": 0.9, "linestyle": "--"}
 def panels(count: int, rows: int = 1) -> tuple[plt.Figure, list[Axes]]:
     """A figure of panels side by side, with room for a legend below."""
     columns = -(-count // rows)
-    width = min(max(PANEL[0] * columns, NARROWEST), WIDEST)
+    width = min(max(PANEL[0] * columns, NARROWEST), PAGE)
     height = PANEL[1] * min(1, 1.15 * width / columns / PANEL[0]) * rows + LEGEND_INCHES
     figure, grid = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     return figure, list(grid.flat)
@@ -70,7 +69,7 @@ def style_of(line: Line) -> dict:
 def cache_style(cache: str) -> dict:
     """The line of a cache and the filling of its markers."""
     open_or_not = {"markerfacecolor": "white"} if cache == OPEN else {"fillstyle": CACHE_FILLS[cache]}
-    return {"linestyle": CACHE_STYLES[cache], "markerfacecoloralt": "white", "markersize": 5.5} | open_or_not
+    return {"linestyle": CACHE_STYLES[cache], "markerfacecoloralt": "white", "markersize": MARKER} | open_or_not
 
 
 def handles_of(lines: Sequence[Line]) -> list[Line2D]:
@@ -78,7 +77,7 @@ def handles_of(lines: Sequence[Line]) -> list[Line2D]:
     samplers = [name for name in SAMPLERS if any(sampler_of(line.run) == name for line in lines)]
     caches = [name for name in CACHES if any((settings_of(line.run).get("cache") or "none") == name for line in lines)]
     handles = [
-        Line2D([], [], color=SAMPLER_COLORS[name], marker=SAMPLER_MARKERS[name], linestyle="", markersize=5.5,
+        Line2D([], [], color=SAMPLER_COLORS[name], marker=SAMPLER_MARKERS[name], linestyle="", markersize=MARKER,
                label="fixed schedule" if name == "fixed" else name) for name in samplers
     ]  # fmt: skip
     return handles + [
@@ -91,7 +90,7 @@ def handles_of(lines: Sequence[Line]) -> list[Line2D]:
 def legend(figure: plt.Figure, handles: Sequence[Line2D]) -> None:
     """A legend below all axes."""
     columns = min(len(handles), max(3, int(figure.get_figwidth() / 1.35)))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7.5, frameon=False,
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=LETTERS, frameon=False,
                   handlelength=2.6, columnspacing=1.2)  # fmt: skip
 
 
@@ -165,7 +164,7 @@ def pareto(decoders: Decoders) -> plt.Figure | None:
 def star(place: Place) -> dict:
     """How the autoregressive model of a place is drawn, and what the legend says of it."""
     model = place.autoregressive.run["model"]
-    return {"color": COLORS[model], "marker": "*", "markersize": 11, "linestyle": "", "markeredgecolor": "black",
+    return {"color": COLORS[model], "marker": "*", "markersize": 9, "linestyle": "", "markeredgecolor": "black",
             "markeredgewidth": 0.5, "label": kinds.label_of(model)}  # fmt: skip
 
 
@@ -188,12 +187,12 @@ def lost(decoders: Decoders) -> plt.Figure | None:
         intervals = [line.qualities[part].difference for line in front]
         axes.errorbar(
             [speedup_of(line) for line in front], [e.value for e in intervals], yerr=bars(intervals), fmt="none",
-            ecolor="black", capsize=2, elinewidth=0.8,
+            ecolor="black", **ERROR_BARS,
         )  # fmt: skip
         doublings(axes)
-        axes.set_xlabel("times vanilla's speed")
+        axes.set_xlabel("speed over vanilla's (times)")
         axes.set_ylabel(f"{METRIC_NAMES[place.metric]} less vanilla's")
-        axes.set_title(PARTS[part], fontsize=9)
+        axes.set_title(PARTS[part])
     margin = Line2D([], [], label="declared margin", **REFERENCE)
     legend(figure, [*handles_of([line for place, _ in shown for line in place.lines]), FRONT_HANDLE, margin])
     return figure
@@ -214,7 +213,7 @@ def parallelism(decoders: Decoders) -> plt.Figure | None:
         axes.set_xlabel("tokens a forward (TPF)")
         axes.set_ylabel("accuracy (%)")
         axes.set_ylim(0, 1.05 * PERCENT)
-        axes.set_title(PARTS[part], fontsize=9)
+        axes.set_title(PARTS[part])
     reference = Line2D([], [], label="vanilla, a step a token ($y_{max}$)", **REFERENCE)
     legend(figure, [*handles_of(place.lines), FRONT_HANDLE, reference])
     return figure

@@ -9,14 +9,15 @@ from bench.analysis.task_accuracy import Contest, Point, TaskAccuracy
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.render.task_accuracy import labels, templates_words
-from paper.figures.style import COLORS, bars, plain_log
+from paper.figures.labels import label_points
+from paper.figures.style import COLORS, ERROR_BARS, LETTERS, PAGE, bars, plain_log
 from paper.tables.task_accuracy import first_of_each
 
 MOST_PANELS = 6
-PANEL = (4.4, 3.6)  # inches
+PANEL = (PAGE / 2, 2.9)  # inches
+CURVE_MARKER = "s"  # of the authors' decoder over its steps
 OTHER_MARKERS = "^vPX<>"  # of decoders that are not the authors'
-TEMPLATE_MARKERS = "sDpHd"  # of single templates, where there are several
-NOTES = {"textcoords": "offset points", "fontsize": 8}
+TEMPLATE_MARKERS = "oDpHd"  # of single templates, where there are several
 
 
 def accuracy(found: Sequence[TaskAccuracy]) -> plt.Figure | None:
@@ -26,7 +27,7 @@ def accuracy(found: Sequence[TaskAccuracy]) -> plt.Figure | None:
         return None
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
-    size = (PANEL[0] * max(columns, 1.4), PANEL[1] * rows)
+    size = (PANEL[0] * columns, PANEL[1] * rows)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for spare in grid.flat[len(shown) :]:
         spare.set_axis_off()
@@ -48,19 +49,18 @@ def panel(axes: Axes, found: TaskAccuracy) -> None:
         template_lines(axes, single, TEMPLATE_MARKERS[number % len(TEMPLATE_MARKERS)])
     reference_line(axes, contest)
     _, diffusion = labels(contest)
-    draw(axes, contest.curve, f"{diffusion}, by steps", marker="o", linestyle="-")
+    draw(axes, contest.curve, f"{diffusion}, by steps", marker=CURVE_MARKER, linestyle="-")
     others = [point for point in contest.points if point.side.steps is None]
     for point, marker in zip(others, OTHER_MARKERS * len(others), strict=False):
         draw(axes, [point], point.side.name or diffusion, marker=marker, linestyle="")
-    for point in contest.curve:
-        axes.annotate(str(point.side.steps), (point.seconds.value, point.accuracy.value), xytext=(6, -11), **NOTES)
     axes.set_xscale("log")
     axes.margins(x=0.1)  # room for the label of the most steps
     plain_log(axes.xaxis)
-    axes.set_xlabel("seconds of a question")
+    axes.set_xlabel("time of a question (s)")
     axes.set_ylabel("accuracy")
-    axes.set_title(f"{found.task}, {templates_words(contest)}", fontsize=9)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=7, frameon=False)
+    axes.set_title(f"{found.task}, {templates_words(contest)}")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=LETTERS, frameon=False)
+    label_points(axes, [(point.seconds.value, point.accuracy.value, str(point.side.steps)) for point in contest.curve])
 
 
 def reference_line(axes: Axes, contest: Contest) -> None:
@@ -72,7 +72,7 @@ def reference_line(axes: Axes, contest: Contest) -> None:
     if estimate.low is not None:
         axes.axhspan(estimate.low, estimate.high, color=color, alpha=0.15, linewidth=0)
     label = kinds.label_of(side.run["model"])
-    axes.plot([seconds.value], [estimate.value], marker="*", markersize=11, color=color, linestyle="", label=label)
+    axes.plot([seconds.value], [estimate.value], marker="*", markersize=9, color=color, linestyle="", label=label)
     if contest.margin:
         least = estimate.value - contest.margin
         axes.axhline(least, color="gray", linestyle=":", linewidth=1, label=f"less the margin of {contest.margin:g}")
@@ -86,7 +86,7 @@ def draw(axes: Axes, points: Sequence[Point], label: str, marker: str, linestyle
     y = [point.accuracy for point in points]
     axes.errorbar(
         [e.value for e in x], [e.value for e in y], xerr=bars(x), yerr=bars(y), marker=marker, linestyle=linestyle,
-        color=COLORS[points[0].side.run["model"]], label=label, capsize=2, elinewidth=0.8, markersize=5, linewidth=1.5,
+        color=COLORS[points[0].side.run["model"]], label=label, **ERROR_BARS,
     )  # fmt: skip
 
 

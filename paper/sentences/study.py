@@ -56,8 +56,9 @@ REFERENCES = {  # what a part of the text points to
     "see_values": ("table_scaling_values",),
     "see_decoders": ("figure_decoders_lost", "figure_decoders_pareto", "figure_decoders_parallelism",
                      "figure_decoders_rate", "table_decoders"),
-    "see_energy": ("table_energy",),
-    "see_predictions": ("table_scoreboard", "table_hypotheses", "table_hypotheses_decoders", "table_predictions"),
+    "see_noise": ("figure_noise",),
+    "see_energy": ("figure_energy", "table_energy"),
+    "see_predictions": ("figure_predictions", "table_scoreboard", "table_hypotheses", "table_hypotheses_decoders", "table_predictions"),
     "see_cells": ("table_cells",),
     "see_aup": ("table_decoders_aup",),
 }  # fmt: skip

@@ -27,13 +27,21 @@ def test_the_surface_has_the_break_even_of_measured_places():
     assert surface.measured == {(4, 64): pytest.approx(300 / (800 / 16))}
     assert 64 in surface.steps.columns
     assert surface.prompt_tokens == 32
-    assert surface.words == "at this device's ceilings"
+    assert surface.words == "predicted at this device's ceilings"
 
 
 def test_a_study_without_ceilings_has_the_surface_of_a_published_card():
     bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
     surface = findings_of(study_of([run("llama", **bare)])).surface()
-    assert surface.words.startswith("H100")
+    assert (surface.device, surface.words) == ("H100", "predicted from published peaks")
+    assert surface.measured == {}
+
+
+def test_a_study_without_a_grid_has_the_surface_of_its_own_device_and_engine():
+    """And not that of a card on which nothing of it ran."""
+    sweep = {"kind": "sweep", "engine": "eager", "device": "a CPU"}
+    surface = findings_of(study_of([run("llama", **sweep), run("llada", **sweep)])).surface()
+    assert (surface.device, surface.engine) == ("a CPU", "eager")
     assert surface.measured == {}
 
 
@@ -52,4 +60,4 @@ def test_a_place_has_the_prediction_of_the_hypotheses_where_they_are_about_the_p
     assert surface.steps.loc[1, 128] == pytest.approx(claim.value, rel=0.005)
     assert surface.words == "predicted before the study ran"
     elsewhere = findings_of(study_of([run("llama", **on_card | {"device": "another card"})])).surface()
-    assert elsewhere.words == "at this device's ceilings"
+    assert elsewhere.words == "predicted at this device's ceilings"

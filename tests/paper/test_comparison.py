@@ -42,7 +42,7 @@ def test_runs_on_several_engines_are_named_by_them(made_up):
     assert list(table.index)[:2] == ["LLaMA, captured", "LLaDA, 4 steps, captured, official head"]
     assert "LLaMA, eager" in table.index
     figure = figures_comparison.step_time(every[0], every[1:])
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert sorted(names) == [
         "LLaDA, captured, official head", "LLaDA, eager, official head",
         "LLaMA, captured", "LLaMA, eager",
@@ -55,12 +55,12 @@ def test_several_precisions_stand_in_one_figure(made_up):
     int8 = alone.rows.assign(dtype="int8", run_id=alone.rows["run_id"] + "-int8")
     first, _ = made_up.comparisons(pd.concat([alone.rows, int8], ignore_index=True))
     figure = figures_comparison.pareto(first)
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["LLaDA, by steps, float32", "LLaDA, by steps, int8", "LLaMA"]
     assert [text.get_text() for text in figure.axes[0].texts][:2] == ["float32", "int8"]
     plt.close(figure)
     figure = figures_comparison.pareto(alone)
-    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "LLaDA, by steps"
+    assert figure.legends[0].get_texts()[0].get_text() == "LLaDA, by steps"
     plt.close(figure)
 
 

@@ -18,8 +18,26 @@ from tests.support.made_up_cost import run, study_of
 def test_the_surface_shows_the_break_even_of_measured_places():
     findings = findings_of(study_of([run("llama"), run("llada", **{"latency/latency_ms": 800.0})]))
     figure = figures_cost.surface(findings.surface())
-    assert "[6]" in " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert "6\n(" in " ".join(text.get_text() for text in figure.axes[0].texts)
     plt.close(figure)
+
+
+def test_the_color_and_the_number_of_a_measured_place_are_the_measured_ones():
+    about = findings_of(study_of([run("llama"), run("llada", **{"latency/latency_ms": 800.0})])).surface()
+    assert about.steps.loc[4, 64] != pytest.approx(6)
+    assert figures_cost.with_measured(about).loc[4, 64] == pytest.approx(6)
+
+
+def test_a_surface_says_whose_it_is_and_what_was_measured():
+    [_, (_, _, draw)] = cost_drawings(findings_of(study_of([run("llama"), run("llada")])))
+    title = " ".join(draw().get_suptitle().split())
+    assert title.startswith("LLaMA and LLaDA (pocket) on cpu, prompts of 32, captured engine, lean head")
+    assert "framed: measured (prediction in brackets); others predicted at this device's ceilings" in title
+    bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
+    [_, (_, _, draw)] = cost_drawings(findings_of(study_of([run("llama", **bare)])))
+    assert "(pocket) on H100" in " ".join(draw().get_suptitle().split())
+    assert "nothing here was measured; predicted from published peaks" in " ".join(draw().get_suptitle().split())
+    plt.close("all")
 
 
 def test_points_of_the_roofline_lie_at_what_was_reached():

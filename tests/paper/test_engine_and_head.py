@@ -15,7 +15,7 @@ from bench.render import scaling as render_scaling
 from bench.spec.study_file import Endpoint
 from paper import build, decoder_selection, facts
 from paper.figures import comparison as figures_comparison
-from paper.figures import scaling as figures_scaling
+from paper.figures import engines as figures_engines
 from paper.figures.write import scaling_title
 from paper.selection import Selection
 from paper.tables import comparison as tables_comparison
@@ -88,7 +88,7 @@ def test_titles_tables_and_verdicts_of_answers_name_both(answers):
     assert {"LLaDA, 4 steps, captured, lean head", "LLaDA, 8 steps, eager, official head"} <= set(table.index)
     assert unnamed(list(table.index)) == []
     figure = figures_comparison.step_time(with_both[0], with_both[1:])
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
     plt.close(figure)
     assert len(legend) == 4
     assert unnamed(legend) == []
@@ -121,11 +121,12 @@ def test_lines_and_sentences_along_an_axis_name_both():
     assert "LLaMA, generate-static (not compiled)" in texts
     [time] = [s for s in render_scaling.sentences(of_kind["length"]) if s.startswith("Time: captured")]
     assert time.startswith("Time: captured engine, lean head: LLaDA takes as long as LLaMA with")
-    figure = figures_scaling.engines(of_kind["engines"])
-    bars = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
-    plt.close(figure)
+    rows = figures_engines.rows_of(of_kind["engines"])
+    bars = [row.name for row in rows if row.run is not None]
     assert len(bars) == 2 * (4 + 3)
-    assert unnamed(bars) == []
+    assert all("head" in bar for bar in bars if bar.startswith("LLaDA"))  # and the heading above it has the engine
+    headings = [row.name.split(",")[0] for row in rows if row.run is None]
+    assert set(headings) == {wording.engine_of(run) for _, run in of_kind["engines"].rows.iterrows()}
 
 
 def test_a_group_on_one_engine_names_its_heads_in_the_title():
@@ -154,7 +155,7 @@ def test_captions_of_the_report_name_both_or_neither():
     assert len(captions) >= 12
     assert unnamed([f"LLaDA {caption}" for _, caption in captions]) == []
     without_title = {name for name, caption in captions if "\\num{title_" not in caption}
-    assert without_title == {"roofline", "surface"}  # points of all engines; the figure's own title
+    assert without_title == {"roofline", "surface", "noise", "predictions"}  # of all engines; the figure's own title
     assert "\\num{engine_and_head}" in sources()
     assert unnamed([tables_cost.CARDS]) == []
 

@@ -7,15 +7,19 @@ import pytest
 
 from bench.analysis.scaling import AXES
 from bench.render import scaling as render_scaling
+from paper.figures import engines as figures_engines
+from paper.figures import memory as figures_memory
 from paper.figures import scaling as figures_scaling
 from paper.tables import scaling as tables_scaling
 from tests.support.made_up_scaling import batch_study, everything, groups_of, memory_study, run
+
+FIGURES = figures_scaling.FIGURES | figures_engines.FIGURES | figures_memory.FIGURES
 
 
 def test_every_figure_is_drawn_and_every_table_written_with_its_label(tmp_path):
     groups = groups_of(everything())
     assert set(groups) == set(AXES)
-    for name, (kind, draw) in figures_scaling.FIGURES.items():
+    for name, (kind, draw) in FIGURES.items():
         figure = draw(groups[kind])
         assert figure is not None, name
         assert figure.axes[0].has_data(), name
@@ -37,7 +41,7 @@ def test_a_kind_whose_every_run_failed_stands_in_the_table_and_draws_nothing_wro
     tables_scaling.write(groups, tmp_path)
     text = (tmp_path / f"scaling_{kind}.tex").read_text()
     assert {"memory": "oom", "frontier": "does not"}.get(kind, "no room") in text
-    for drawn_kind, draw in figures_scaling.FIGURES.values():
+    for drawn_kind, draw in FIGURES.values():
         if drawn_kind == kind:
             assert draw(groups[kind]) is None
     assert tables_scaling.numbers(groups) == {}
@@ -69,7 +73,7 @@ def test_a_memory_map_shows_every_place_of_every_line():
     apart = dict(rows[0], run_id="apart", model="llada", steps=64, head="lean", batch_size=64, gen_length=4096)
     scaling = groups_of([*rows, apart])["memory"]
     lines = render_scaling.lines_in_order(scaling)
-    figure = figures_scaling.memory_map(scaling)
+    figure = figures_memory.memory_map(scaling)
     drawn = [text.get_text() for axes in figure.axes[: len(lines)] for text in axes.texts]
     values = [value for line in lines for value in render_scaling.map_table(scaling, line).to_numpy().ravel()]
     assert sorted(text for text in drawn if text[0].isdecimal()) == sorted(v for v in values if v[0].isdecimal())
@@ -80,9 +84,9 @@ def test_the_split_of_the_peak_adds_up():
     rows = memory_study()
     for row in rows:
         row |= {"predicted/kv_cache_gib": 0.2, "predicted/activations_gib": 0.1, "predicted/logits_gib": 0.05}
-    figure = figures_scaling.memory_split(groups_of(rows)["memory"])
-    ends = {round(bar.get_x() + bar.get_width(), 6) for bar in figure.axes[0].patches}
+    figure = figures_memory.memory_split(groups_of(rows)["memory"])
+    ends = {round(bar.get_x() + bar.get_width(), 6) for axes in figure.axes for bar in axes.patches}
     assert max(ends) == pytest.approx(0.58)
-    words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert (words[0], len(words)) == ("weights", 5)
     plt.close(figure)

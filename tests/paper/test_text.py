@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from paper import build
-from paper.figures import comparison, decoder_rates, decoders, scaling
+from paper.figures import comparison, decoder_rates, decoders, engines, memory, scaling
 from paper.figures import write as figures
 from paper.sentences.study import REFERENCES, SECTIONS
 from paper.tables import latex
@@ -19,8 +19,8 @@ from tests.support import made_up_decoders
 from tests.support.paper_text import captions_of_figures, sources, text_of
 
 MACRO = re.compile(r"\\(?:num|val)\{([^{}]+)\}")
-FIGURES = {*comparison.FIGURES, *comparison.TASK_FIGURES, *scaling.FIGURES, *decoders.FIGURES, *decoder_rates.FIGURES,
-           "roofline", "surface", "problems"}  # fmt: skip
+FIGURES = {*comparison.FIGURES, *comparison.TASK_FIGURES, *scaling.FIGURES, *engines.FIGURES, *memory.FIGURES, *decoders.FIGURES, *decoder_rates.FIGURES,
+           "roofline", "surface", "problems", "energy", "noise", "predictions"}  # fmt: skip
 # What may hold digits in the sources: layout, names of models and of parts of other papers, and the level of intervals,
 # which bench/common/stats.py has as LEVEL.
 LAYOUT = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import REPO
 
 DEFINITION = re.compile(r"\\expandafter\\def\\csname (num|val)@(.+?)\\endcsname\{(.*)\}$", re.MULTILINE)
-FIGURE = re.compile(r"\\figurehere\{(\w+)\}\{[\d.]+\}\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
+FIGURE = re.compile(r"\\figurehere\{(\w+)\}\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 CALL = re.compile(r"\\(known|say|num|val)\{")
 INPUT = re.compile(r"\\input\{(sections/\w+)\}")
 
@@ -67,5 +67,5 @@ def expanded(text: str, known: dict[tuple[str, str], str]) -> str:
 
 def text_of(build: Path) -> str:
     """What the paper of a build says, in one line."""
-    with_captions = re.sub(r"\\figurehere\{(\w+)\}\{[\d.]+\}", r"\\known{figure_\1}", body())
+    with_captions = re.sub(r"\\figurehere\{(\w+)\}", r"\\known{figure_\1}", body())
     return " ".join(expanded(with_captions, definitions(build)).split())
