@@ -41,6 +41,7 @@ from paper.tables import scaling as scaling_tables
 PAPER = Path(__file__).parent
 REPOSITORY = PAPER.parent
 BUILD = PAPER / "build"
+PAGE = "report.html"
 DEBIAN = "apt install texlive-latex-recommended latexmk"
 NAME = re.compile(r"[\w.:-]+", re.ASCII)  # of a number that the text of the report can ask for
 
@@ -60,7 +61,8 @@ def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REP
     runs: a study's runs as tracked, with the digest of the records behind each.
     """
     parts = [name, runs.sort_values("run_id").to_csv(), str(has_latex())]
-    parts += [file.read_text(encoding="utf-8", errors="replace") for file in (*sources(repository), pair_file)]
+    files = (*sources(repository), *(repository / "paper/page/assets").glob("*"), pair_file)
+    parts += [file.read_text(encoding="utf-8", errors="replace") for file in sorted(files)]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
@@ -125,6 +127,13 @@ def make_parts(findings: Findings) -> None:
     write_figures(selection, BUILD / "figures")
 
 
+def write_page(findings: Findings) -> None:
+    """Write report.html, which shows the same without LaTeX."""
+    from paper.page import page  # what draws takes seconds to import
+
+    page.write(select(findings), BUILD)
+
+
 def make_pdf() -> tuple[str, bool]:
     """Build report.pdf if there is a LaTeX; (a line that says what came of it, whether another try would be no other).
 
@@ -163,6 +172,7 @@ def main() -> int:
     if not is_current(mark, BUILD):
         with notices.waiting_for("writing numbers, tables and figures into paper/build/"):
             make_parts(findings)
+            write_page(findings)
         with notices.waiting_for("LaTeX is writing paper/build/report.pdf"):
             outcome, is_final = make_pdf()
         if is_final:
@@ -171,7 +181,7 @@ def main() -> int:
         print_findings(findings)
     else:
         print_headlines(findings)
-    print(f"\nnumbers, tables, figures: paper/build/; {outcome}")
+    print(f"\nnumbers, tables, figures: paper/build/; page: paper/build/{PAGE}; {outcome}")
     return 0
 
 

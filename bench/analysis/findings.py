@@ -1,6 +1,6 @@
 """All that is found in a study: made once by a door, then shown in a terminal and in the paper."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from bench.analysis.likelihood import Likelihood, likelihoods
 from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
-from bench.analysis.surface import Surface
+from bench.analysis.surface import Basis, Surface
 from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
 from bench.spec.study_file import StudyFile
@@ -34,7 +34,7 @@ class Findings:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
     no comparison.
     declared, endpoints: what the study's file declared to be primary (None: there is no file), and what became of it.
-    falls: peaks of memory that fall where the work grows, which cannot be.
+    falls: peaks of memory that fall where the work grows, which cannot be. runs: every run of the study, judged.
     """
 
     study: str
@@ -55,6 +55,14 @@ class Findings:
     falls: list[Fall]
     ends: Ends
     decoders: Decoders
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def basis(self) -> Basis:
+        """What the cost model's predictions of this study rest on: those of the surface; where no grid along an axis
+        says which engine that is about, those of the engine of most runs."""
+        engines = [] if self.costs.empty else self.costs["engine"].mode().tolist()
+        engine = "" if surface.timed_groups(self.scalings, self.pair) or not engines else engines[0]
+        return surface.basis_of(self.costs, self.scalings, self.pair, self.on_cpu, hypotheses.read(), engine)
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""
@@ -92,4 +100,5 @@ def findings_of(study: Study) -> Findings:
         falls=falls,
         ends=ends_of(judged),
         decoders=decoders_of(judged, pair.metrics),
+        runs=judged.runs,
     )
