@@ -181,12 +181,10 @@ def log_axis(title: str, values: Sequence[float | None] = ()) -> dict:
 def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers between two ends, as dense as it takes to have a few and no more."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for within in TICKS:
-        marks = [round(number * 10.0**decade, 10) for decade in decades for number in within]
-        marks = [mark for mark in marks if low <= mark <= high]
-        if FEWEST_TICKS <= len(marks) <= MOST_TICKS:
-            return marks
-    return marks
+    choices = [[round(number * 10.0**decade, 10) for decade in decades for number in within] for within in TICKS]
+    inside = [[mark for mark in marks if low <= mark <= high] for marks in choices]
+    fitting = [marks for marks in inside if FEWEST_TICKS <= len(marks) <= MOST_TICKS]
+    return fitting[0] if fitting else min(inside, key=lambda marks: abs(len(marks) - MOST_TICKS))
 
 
 def doubling_axis(title: str, places: Sequence[float]) -> dict:
