@@ -21,13 +21,14 @@ from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
 from bench.render import consistency as render_consistency
+from bench.render import description, wording
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
 from bench.render import hundred_steps as render_hundred_steps
-from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
+from bench.store import mirror, mlflow_report
 from paper import decoder_selection, results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
@@ -163,7 +164,7 @@ def main() -> int:
         runs = study.runs_of(args.study)
         mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
     unchanged = "nothing has changed since the report was built"
-    if is_current(mark, BUILD) and not args.verbose:
+    if is_current(mark, BUILD) and mlflow_report.is_logged(args.study, mark) and not args.verbose:
         print(f"study {args.study}: nothing to do, {unchanged}: paper/build/ (VERBOSE=1 prints the tables)")
         return 0
     with notices.waiting_for(f"comparing the models of study {args.study}"):
@@ -177,6 +178,10 @@ def main() -> int:
             outcome, is_final = make_pdf()
         if is_final:
             (BUILD / "stamp").write_text(mark)
+    if is_current(mark, BUILD):
+        with notices.waiting_for("putting the report into MLflow"):
+            mlflow_report.log(args.study, BUILD, mark)
+            mirror.describe(args.study, description.verdicts(findings))
     if args.verbose:
         print_findings(findings)
     else:

@@ -26,10 +26,10 @@ OVER_STEPS = (  # metrics with a chart of their own over the denoising steps
 )
 SECTION = "over-steps"  # of the charts
 CHARTS, RUNS = "steps", "runs"  # the two pages, as their links name them
-# Kinds of cells in which something else varies than the steps: the charts leave them out.
+# Kinds of runs in which something else varies than the steps, or nothing does: the charts leave them out.
 OTHER_AXES = (
     "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "decoders",
-    "memory", "frontier",
+    "memory", "frontier", "report",
 )  # fmt: skip
 
 
@@ -103,8 +103,17 @@ def chart(metric: str) -> dict:
     }
 
 
-def description(study: str, experiment_id: str, verdicts: tuple[str, ...]) -> str:
-    """What stands above a study's runs, in Markdown. verdicts: what the study says, a paragraph each."""
+def report_words(study: str, experiment_id: str, report_run: str) -> list[str]:
+    """Where a study's report lies, or how to get one."""
+    if not report_run:
+        return [f"No report is here yet: `make paper STUDY={study}` builds it and puts it into a run `report`."]
+    address_of_run = f"#/experiments/{experiment_id}/runs/{report_run}/artifacts"
+    return [f"[The report]({address_of_run}): page, paper, figures and tables, as artifacts of the run `report`."]
+
+
+def description(study: str, experiment_id: str, verdicts: tuple[str, ...], report_run: str = "") -> str:
+    """What stands above a study's runs, in Markdown. verdicts: what the study says, a paragraph each. report_run: the
+    id of the run that holds its report, where there is one."""
     says = verdicts or (
         f"No verdict is written here yet: `python -m bench.report {study}` prints it and writes it here.",
     )
@@ -114,6 +123,7 @@ def description(study: str, experiment_id: str, verdicts: tuple[str, ...]) -> st
             f"Study **{study}**: what LLaDA, a diffusion language model, costs at inference next to LLaMA. Each run is"
             " one cell, measured in several rounds.",
             *says,
+            *report_words(study, experiment_id, report_run),
             f"[Charts over the denoising steps]({address(experiment_id)}): they leave out cells in which something"
             f" else varies. [All runs, with the columns worth picking]({address(experiment_id, RUNS)}): {picked}.",
             "In a chart a plain metric stands at its number of denoising steps (0: a model without steps), a"
