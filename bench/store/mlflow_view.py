@@ -107,8 +107,9 @@ def report_words(study: str, experiment_id: str, report_run: str) -> list[str]:
     """Where a study's report lies, or how to get one."""
     if not report_run:
         return [f"No report is here yet: `make paper STUDY={study}` builds it and puts it into a run `report`."]
-    address_of_run = f"#/experiments/{experiment_id}/runs/{report_run}/artifacts"
-    return [f"[The report]({address_of_run}): page, paper, figures and tables, as artifacts of the run `report`."]
+    artifacts = f"#/experiments/{experiment_id}/runs/{report_run}/artifacts"
+    link = f"[The report]({artifacts}/report.html?workflowType=machine_learning)"
+    return [f"{link}: page, paper, figures and tables, as artifacts of the run `report`."]
 
 
 def description(study: str, experiment_id: str, verdicts: tuple[str, ...], report_run: str = "") -> str:

@@ -50,7 +50,7 @@ def test_the_report_is_a_run_with_its_files_and_the_description_leads_to_it(plac
     mirror.describe("s", ("LLaDA is slower.",))
     experiment = mlflow.get_experiment_by_name("s")
     assert experiment.tags[REPORT_TAG] == run.info.run_id
-    assert f"/runs/{run.info.run_id}/artifacts" in experiment.tags[NOTE_TAG]
+    assert f"/runs/{run.info.run_id}/artifacts/report.html" in experiment.tags[NOTE_TAG]
     assert "with the columns worth picking" in experiment.tags[NOTE_TAG]
 
 
