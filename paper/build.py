@@ -21,14 +21,13 @@ from bench.analysis.findings import Findings, findings_of
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
 from bench.render import consistency as render_consistency
-from bench.render import description, wording
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
 from bench.render import hundred_steps as render_hundred_steps
+from bench.render import wording
 from bench.render.study import print_findings, print_headlines
 from bench.runner import notices
 from bench.spec import pair
-from bench.store import mirror, mlflow_report
 from paper import decoder_selection, results
 from paper.facts import PARAGRAPH, facts, likelihood_words, outcome_words
 from paper.selection import Selection, select
@@ -42,7 +41,6 @@ from paper.tables import scaling as scaling_tables
 PAPER = Path(__file__).parent
 REPOSITORY = PAPER.parent
 BUILD = PAPER / "build"
-PAGE = "report.html"
 DEBIAN = "apt install texlive-latex-recommended latexmk"
 NAME = re.compile(r"[\w.:-]+", re.ASCII)  # of a number that the text of the report can ask for
 
@@ -70,6 +68,13 @@ def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REP
 def has_latex() -> bool:
     """Whether a PDF can be made here."""
     return bool(shutil.which("latexmk") and shutil.which("pdflatex"))
+
+
+def write_page(findings: Findings) -> None:
+    """Write report.html, which shows the same without LaTeX."""
+    from paper.page import page  # what draws takes seconds to import
+
+    page.write(select(findings), BUILD)
 
 
 def is_current(mark: str, build: Path) -> bool:
@@ -128,13 +133,6 @@ def make_parts(findings: Findings) -> None:
     write_figures(selection, BUILD / "figures")
 
 
-def write_page(findings: Findings) -> None:
-    """Write report.html, which shows the same without LaTeX."""
-    from paper.page import page  # what draws takes seconds to import
-
-    page.write(select(findings), BUILD)
-
-
 def make_pdf() -> tuple[str, bool]:
     """Build report.pdf if there is a LaTeX; (a line that says what came of it, whether another try would be no other).
 
@@ -160,11 +158,13 @@ def main() -> int:
     parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
     parser.add_argument("--verbose", action="store_true", help="print every table of the study")
     args = parser.parse_args()
+    from paper import publish
+
     with notices.waiting_for(f"reading study {args.study}"):
         runs = study.runs_of(args.study)
         mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
     unchanged = "nothing has changed since the report was built"
-    if is_current(mark, BUILD) and mlflow_report.is_logged(args.study, mark) and not args.verbose:
+    if is_current(mark, BUILD) and publish.is_published(args.study, mark) and not args.verbose:
         print(f"study {args.study}: nothing to do, {unchanged}: paper/build/ (VERBOSE=1 prints the tables)")
         return 0
     with notices.waiting_for(f"comparing the models of study {args.study}"):
@@ -180,13 +180,12 @@ def main() -> int:
             (BUILD / "stamp").write_text(mark)
     if is_current(mark, BUILD):
         with notices.waiting_for("putting the report into MLflow"):
-            mlflow_report.log(args.study, BUILD, mark)
-            mirror.describe(args.study, description.verdicts(findings))
+            publish.publish(findings, BUILD, mark)
     if args.verbose:
         print_findings(findings)
     else:
         print_headlines(findings)
-    print(f"\nnumbers, tables, figures: paper/build/; page: paper/build/{PAGE}; {outcome}")
+    print(f"\nnumbers, tables, figures: paper/build/; page: paper/build/report.html; {outcome}")
     return 0
 
 

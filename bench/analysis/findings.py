@@ -17,7 +17,7 @@ from bench.analysis.likelihood import Likelihood, likelihoods
 from bench.analysis.noise import judge
 from bench.analysis.scaling import Scaling, scalings
 from bench.analysis.study import Study
-from bench.analysis.surface import Basis, Surface
+from bench.analysis.surface import Surface
 from bench.spec import study_file
 from bench.spec.pair import PairFile, read_pair
 from bench.spec.study_file import StudyFile
@@ -56,13 +56,6 @@ class Findings:
     ends: Ends
     decoders: Decoders
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    def basis(self) -> Basis:
-        """What the cost model's predictions of this study rest on: those of the surface; where no grid along an axis
-        says which engine that is about, those of the engine of most runs."""
-        engines = [] if self.costs.empty else self.costs["engine"].mode().tolist()
-        engine = "" if surface.timed_groups(self.scalings, self.pair) or not engines else engines[0]
-        return surface.basis_of(self.costs, self.scalings, self.pair, self.on_cpu, hypotheses.read(), engine)
 
     def surface(self) -> Surface:
         """Where time breaks even, over batch and output length."""

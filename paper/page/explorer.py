@@ -206,10 +206,3 @@ def inverse(estimate: Estimate) -> Estimate:
 def as_json(entries: list[Measured]) -> list[dict]:
     """The measured places for the page."""
     return [asdict(entry) for entry in entries]
-
-
-def labels(findings: Findings) -> dict[str, str]:
-    """The names of the two models of a study's pair."""
-    models = findings.basis().models
-    names = {"autoregressive": models.autoregressive, "diffusion": models.diffusion}
-    return {role: kinds.label_of(name) for role, name in names.items()}

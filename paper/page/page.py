@@ -39,6 +39,7 @@ def contents(selection: Selection) -> dict:
     findings = selection.findings
     entries = explorer.measured(findings)
     figures = figures_of(selection)
+    basis = predicted.basis_of(findings)
     failed = tables.failed_cells(findings.runs)
     runs = findings.runs
     return {
@@ -52,9 +53,9 @@ def contents(selection: Selection) -> dict:
         "failed": failed,
         "long": LONG,
         "data": {
-            "labels": explorer.labels(findings),
+            "labels": predicted.labels(basis),
             "measured": explorer.as_json(entries),
-            "predicted": predicted.as_json(findings, entries),
+            "predicted": predicted.as_json(findings, basis, entries),
             "plots": [plot(panel) for figure in figures for panel in figure.panels],
         },
     }

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from bench.analysis import hypotheses, surface
 from bench.analysis.findings import Findings
 from bench.analysis.surface import BATCHES, HEAD, LENGTHS, Basis
 from bench.cost.predictions import Place
+from bench.models import kinds
 from bench.models.engines import label_of
 from bench.render import wording
 from bench.spec.cell import STOPS
@@ -22,6 +24,24 @@ class Band:
     least: float
     most: float
     words: str
+
+
+def basis_of(findings: Findings) -> Basis:
+    """What the predictions rest on: that of the surface; where no grid along an axis says which engine that is about,
+    the same on the engine of most runs."""
+    costs, scalings, pair = findings.costs, findings.scalings, findings.pair
+    engines = [] if costs.empty else costs["engine"].mode().tolist()
+    engine = "" if surface.timed_groups(scalings, pair) or not engines else engines[0]
+    return surface.basis_of(costs, scalings, pair, findings.on_cpu, hypotheses.read(), engine)
+
+
+def labels(basis: Basis) -> dict[str, str]:
+    """The names of the two models of a study's pair."""
+    models = basis.models
+    return {
+        "autoregressive": kinds.label_of(models.autoregressive),
+        "diffusion": kinds.label_of(models.diffusion),
+    }
 
 
 def setting_of(findings: Findings, basis: Basis) -> str:
@@ -77,9 +97,8 @@ def band_of_runs(findings: Findings, basis: Basis) -> Band | None:
     return Band(float(least), float(most), f"as far as the cost model was off at {where}")
 
 
-def as_json(findings: Findings, entries: list[Measured]) -> dict:
+def as_json(findings: Findings, basis: Basis, entries: list[Measured]) -> dict:
     """The predictions for the page: milliseconds by batch, prompt and length, with the band."""
-    basis = findings.basis()
     setting = setting_of(findings, basis)
     own = [entry for entry in entries if entry.setting == setting]
     band = band_of(findings, basis, own)

@@ -148,7 +148,7 @@ def test_each_place_stands_once(every):
 
 def test_predictions_are_the_cost_models_and_their_band_holds_what_was_measured(every):
     findings, _, shown = every["forced"]
-    basis = findings.basis()
+    basis = predicted.basis_of(findings)
     guesses = shown["data"]["predicted"]
     places = {(place["batch"], place["prompt"], place["length"]): place for place in guesses["places"]}
     at = Place(4, 64, 32, surface.HEAD, basis.engine)
