@@ -46,42 +46,18 @@ def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
     return Ceilings(float(first["ceiling.flops_per_s"]), float(first["ceiling.bytes_per_s"])), host_s
 
 
-@dataclass(frozen=True)
-class Basis:
-    """What predictions of a study rest on: the models, the ceilings of the device, and in words whose these are.
+def surface_of(
+    rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_cpu: bool, about: HypothesesFile
+) -> Surface:
+    """The pair's surface at the ceilings of the hypotheses where they are about this pair and card, so that a place has
+    one prediction everywhere; else at the study's own ceilings, else at the published ones of an H100.
 
-    prompt_tokens, engine: those that the surface is about.
+    rows: of the cost model's table. on_cpu: whether the study ran on a CPU.
     """
-
-    models: Models
-    ceilings: Ceilings
-    words: str
-    prompt_tokens: int
-    engine: str
-
-
-def timed_groups(scalings: list[Scaling], pair: PairFile) -> list[Scaling]:
-    """The groups whose times the surface stands beside: those in the pair's own precision."""
     timed = [group for group in scalings if group.kind in hypotheses.TIMED]
-    return [group for group in timed if (group.every["dtype"] == pair.dtype).all()]
-
-
-def basis_of(
-    rows: pd.DataFrame,
-    scalings: list[Scaling],
-    pair: PairFile,
-    on_cpu: bool,
-    about: HypothesesFile,
-    engine: str = "",
-) -> Basis:
-    """The ceilings of the hypotheses where they are about this pair and card, so that a place has one prediction
-    everywhere; else the study's own ceilings, else the published ones of an H100.
-
-    rows: of the cost model's table. on_cpu: whether the study ran on a CPU. engine: in place of the surface's.
-    """
-    timed = timed_groups(scalings, pair)
-    prompt_tokens, usual = compared_at(timed)
-    engine = engine or usual
+    timed = [group for group in timed if (group.every["dtype"] == pair.dtype).all()]
+    prompt_tokens, engine = compared_at(timed)
+    measured = measured_break_evens(timed, prompt_tokens, engine)
     own = ceilings_of(rows[rows["engine"] == engine]) if not rows.empty else None
     on_card = any(group.every["device"].astype(str).str.contains(about.card, regex=False).any() for group in timed)
     if pair.name == about.pair and on_card:
@@ -90,19 +66,10 @@ def basis_of(
         words = "at this device's ceilings" if own else f"{CARD}, {PUBLISHED}"
     ceilings, host_s = own or (devices()[CARD].ceilings, {})
     models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
-    return Basis(models, ceilings, words, prompt_tokens, engine)
-
-
-def surface_of(
-    rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_cpu: bool, about: HypothesesFile
-) -> Surface:
-    """The pair's surface on its basis, and the places that were measured. For the arguments see `basis_of`."""
-    basis = basis_of(rows, scalings, pair, on_cpu, about)
-    measured = measured_break_evens(timed_groups(scalings, pair), basis.prompt_tokens, basis.engine)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})
     lengths = sorted({*LENGTHS, *(length for _, length in measured)})
-    steps = basis.models.surface(basis.ceilings, batches, lengths, basis.prompt_tokens, HEAD)
-    return Surface(steps, measured, basis.prompt_tokens, basis.words, basis.engine)
+    steps = models.surface(ceilings, batches, lengths, prompt_tokens, HEAD)
+    return Surface(steps, measured, prompt_tokens, words, engine)
 
 
 def compared_at(timed: list[Scaling]) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.render import wording
 from bench.render.scaling import lines_in_order, map_table
-from paper.figures.scaling import FORWARDS, LABELS, LATENCY_LABEL, is_part, parts_of_peak, peak_words
+from paper.figures.scaling import LABELS, LATENCY_LABEL, is_part, parts_of_peak, peak_words
 from paper.figures.write import scaling_title
 from paper.page import charts
 from paper.page.charts import EXTRAPOLATED_PATTERN, Figure, Panel, axis, doubling_axis, log_axis, look, words
@@ -20,6 +20,7 @@ RATE_LABEL = "tokens/s, summed over the batch"
 OPEN = "-open"  # of a marker: extrapolated
 EXTRAPOLATED = "Open markers and hatched bars: extrapolated from a part of the call. "
 TIMED = ("batch", "length", "prompt", "attention")  # kinds of grid whose figures show times of whole answers
+FORWARDS = {"token": "one token (ms)", "step": "one denoising step (ms)"}  # by what a model's adapter marks
 ROW_PX = 34  # of a bar
 
 
