@@ -17,7 +17,7 @@ KIND_TAG = "mlflow.experimentKind"  # decides which pages MLflow shows of an exp
 KIND = "custom_model_development"  # runs and their charts; MLflow's other kind is of chats and their traces
 KINDS_NOT_CHOSEN = (None, "", "no_inferred_type", "custom_model_development_inferred", "genai_development_inferred")
 NOTE_TAG = "mlflow.note.content"  # the description on an experiment's page, in Markdown
-REPORT_KIND = "report"  # of the run that holds a study's report and is no measurement
+REPORT_KIND = mlflow_view.REPORT  # of the run that holds a study's report and is no measurement
 REPORT_TAG = "report_run"  # of an experiment: the id of that run
 PAGE = 1000  # runs or experiments that are asked for at once
 

@@ -26,11 +26,12 @@ OVER_STEPS = (  # metrics with a chart of their own over the denoising steps
 )
 SECTION = "over-steps"  # of the charts
 CHARTS, RUNS = "steps", "runs"  # the two pages, as their links name them
-# Kinds of runs in which something else varies than the steps, or nothing does: the charts leave them out.
+# Kinds of cells in which something else varies than the steps: the charts leave them out.
 OTHER_AXES = (
     "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "decoders",
-    "memory", "frontier", "report",
+    "memory", "frontier",
 )  # fmt: skip
+REPORT = "report"  # the kind of the run that holds a study's report, which the charts leave out as well
 
 
 def tags() -> dict[str, str]:
@@ -69,7 +70,7 @@ def charts_page() -> dict:
     """The state of the page of charts, with those over the denoising steps first."""
     section = {"uuid": SECTION, "name": "Over denoising steps (a model without steps is at 0)", "display": True}
     return runs_page() | {
-        "searchFilter": " AND ".join(f"tags.kind != '{kind}'" for kind in OTHER_AXES),
+        "searchFilter": " AND ".join(f"tags.kind != '{kind}'" for kind in (*OTHER_AXES, REPORT)),
         "compareRunCharts": [chart(metric) for metric in OVER_STEPS],
         "compareRunSections": [section | {"isReordered": True, "deleted": False, "isGenerated": False}],
         "isAccordionReordered": True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from paper.page import explorer, of_comparisons, of_costs, of_decoders, of_scaling, predicted, tables, verdict
+from paper.page import explorer, of_comparisons, of_costs, of_decoders, of_scaling, of_trust, predicted, tables, verdict
 from paper.page.charts import Figure, plot
 from paper.selection import Selection
 
@@ -69,6 +69,7 @@ def figures_of(selection: Selection) -> list[Figure]:
         *of_scaling.figures(selection.scalings),
         *of_decoders.figures(findings.decoders),
         *of_costs.figures(findings),
+        *of_trust.figures(findings),
     ]
 
 

@@ -41,8 +41,8 @@ class Basis:
 
 
 def basis_of(findings: Findings) -> Basis:
-    """That of the surface of break-evens, so that a place has one prediction everywhere; where the study has no ceilings
-    of the engine that it is about, the same on the engine of most runs."""
+    """That of the surface of break-evens, so that a place has one prediction everywhere; where the study has no
+    ceilings of the engine that it is about, the same on the engine of most runs."""
     costs, pair, about, shown = findings.costs, findings.pair, hypotheses.read(), findings.surface()
     devices_of_runs = findings.runs["device"].astype(str)
     if pair.name == about.pair and devices_of_runs.str.contains(about.card, regex=False).any():

@@ -3,16 +3,22 @@
 import json
 import re
 
+import pandas as pd
 import plotly.graph_objects as plotly
 import pytest
 
 from bench.analysis import surface
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses_file import Claim
+from bench.analysis.study import Histories, Study
+from bench.common.stats import Estimate
 from bench.cost.predictions import Place
 from bench.render import comparison as render_comparison
 from bench.render import hundred_steps as render_hundred_steps
-from paper.page import charts, explorer, page, predicted, tables, verdict
+from paper.page import charts, explorer, of_trust, page, predicted, tables, verdict
 from paper.page.explorer import steps_words
 from tests.support import made_up_page
+from tests.support.made_up_comparison import MadeUp
 
 STUDIES = {
     "answers": made_up_page.answers,
@@ -169,6 +175,43 @@ def test_without_a_test_of_the_cost_model_a_prediction_has_no_interval(every):
     assert every["answers"][2]["data"]["predicted"]["band"] is None
     assert predicted.STEPS
     assert steps_words(8) == "8 steps"
+
+
+def claim(value: float, factor: float) -> Claim:
+    return Claim(quantity="break_even_steps", gen_length=128, value=value, factor=factor)
+
+
+def test_predictions_stand_beside_their_tolerance():
+    """Predicted 100 within a factor of 1.5: measured 110 is met; predicted 100 within 1.1: measured 150 is not."""
+    met = Result(claim(100, 1.5), Estimate(110, 108, 112), "captured")
+    refuted = Result(claim(100, 1.1), Estimate(150, 148, 152), "captured")
+    absent = Result(claim(100, 1.1), None, "captured")
+    [figure] = of_trust.predictions([Score("H1", "text", [met, refuted, absent])], "s")
+    [panel] = figure.panels
+    plotly.Figure(charts.plot(panel))
+    assert {trace["name"]: trace["y"] for trace in panel.traces} == {
+        "as predicted": ["H1.1"],
+        "not as predicted": ["H1.2"],
+    }
+    assert [trace["x"][0] for trace in panel.traces] == [pytest.approx(1.1), pytest.approx(1.5)]
+    assert [shape["x1"] for shape in panel.shapes] == [1.5, 1.1]
+    assert of_trust.predictions([Score("H1", "text", [absent])], "s") == []
+
+
+def test_the_same_cell_twice_stands_with_its_interval():
+    made_up = MadeUp()
+    rows = made_up.comparison(made_up_page.LLAMA, made_up_page.STEPS, **made_up_page.SETTINGS, engine="eager").rows
+    made_up.beside_sentinel(rows, [500, 505, 495], [510, 500, 505])
+    twins = pd.DataFrame([rows.iloc[0].to_dict() | {"run_id": f"twin-{twin}", "kind": "sentinel", "twin": twin,
+                                                    "watches": "w"} for twin in "ab"])  # fmt: skip
+    runs = pd.concat([rows, twins], ignore_index=True)
+    findings, _ = made_up_page.found(Study("made up", runs, Histories(made_up.histories)))
+    [figure] = of_trust.noise(findings)
+    [trace] = figure.panels[0].traces
+    [noise] = [noise for noise in findings.comparisons[0].noise if noise.ratio is not None]
+    assert trace["x"] == [noise.ratio.value]
+    assert trace["error_x"]["array"] == [pytest.approx(noise.ratio.high - noise.ratio.value)]
+    assert trace["y"] == ["LLaMA, eager"]
 
 
 def test_cells_that_failed_stand_with_their_reason(every):

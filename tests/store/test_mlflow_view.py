@@ -9,7 +9,7 @@ from bench.records import catalogue
 from bench.store import mlflow_view
 from tests.conftest import REPO
 
-KINDS_OVER_STEPS = {"baseline", "sweep", "tasks", "problems", "smoke"}
+KINDS_OVER_STEPS = {"baseline", "sweep", "tasks", "smoke"}
 
 
 def test_columns_and_charts_are_of_tracked_metrics():
