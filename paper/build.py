@@ -70,13 +70,21 @@ def stamp(name: str, runs: pd.DataFrame, pair_file: Path, repository: Path = REP
     runs: a study's runs as tracked, with the digest of the records behind each.
     """
     parts = [name, runs.sort_values("run_id").to_csv(), str(has_latex())]
-    parts += [file.read_text(encoding="utf-8", errors="replace") for file in (*sources(repository), pair_file)]
+    files = (*sources(repository), *(repository / "paper/page/assets").glob("*"), pair_file)
+    parts += [file.read_text(encoding="utf-8", errors="replace") for file in sorted(files)]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def has_latex() -> bool:
     """Whether a PDF can be made here."""
     return bool(shutil.which("latexmk") and shutil.which("pdflatex"))
+
+
+def write_page(findings: Findings) -> None:
+    """Write report.html, which shows the same without LaTeX."""
+    from paper.page import page  # what draws takes seconds to import
+
+    page.write(select(findings), BUILD)
 
 
 def is_current(mark: str, build: Path) -> bool:
@@ -230,12 +238,14 @@ def main() -> int:
     parser.add_argument("study", metavar="STUDY", help="the name of an MLflow experiment; a pair's name by default")
     parser.add_argument("--verbose", action="store_true", help="print every table of the study")
     args = parser.parse_args()
+    from paper import publish
+
     with notices.waiting_for(f"reading study {args.study}"):
         runs = study.runs_of(args.study)
         one_device(runs, args.study)
         mark = stamp(args.study, runs, pair.file_of(runs["pair"].iloc[0]))
     unchanged = "nothing has changed since the report was built"
-    if is_current(mark, BUILD) and not args.verbose:
+    if is_current(mark, BUILD) and publish.is_published(args.study, mark) and not args.verbose:
         print(f"study {args.study}: nothing to do, {unchanged}: paper/build/ (VERBOSE=1 prints the tables)")
         return 0
     with notices.waiting_for(f"comparing the models of study {args.study}"):
@@ -244,15 +254,19 @@ def main() -> int:
     if not is_current(mark, BUILD):
         with notices.waiting_for("writing numbers, tables and figures into paper/build/"):
             make_parts(findings)
+            write_page(findings)
         with notices.waiting_for("LaTeX is writing paper/build/report.pdf"):
             outcome, is_final = make_pdf()
         if is_final:
             (BUILD / "stamp").write_text(mark)
+    if is_current(mark, BUILD):
+        with notices.waiting_for("putting the report into MLflow"):
+            publish.publish(findings, BUILD, mark)
     if args.verbose:
         print_findings(findings)
     else:
         print_headlines(findings)
-    print(f"\nnumbers, tables, figures: paper/build/; {outcome}")
+    print(f"\nnumbers, tables, figures: paper/build/; page: paper/build/report.html; {outcome}")
     return 0
 
 

@@ -17,6 +17,8 @@ KIND_TAG = "mlflow.experimentKind"  # decides which pages MLflow shows of an exp
 KIND = "custom_model_development"  # runs and their charts; MLflow's other kind is of chats and their traces
 KINDS_NOT_CHOSEN = (None, "", "no_inferred_type", "custom_model_development_inferred", "genai_development_inferred")
 NOTE_TAG = "mlflow.note.content"  # the description on an experiment's page, in Markdown
+REPORT_KIND = mlflow_view.REPORT  # of the run that holds a study's report and is no measurement
+REPORT_TAG = "report_run"  # of an experiment: the id of that run
 PAGE = 1000  # runs or experiments that are asked for at once
 
 
@@ -81,7 +83,8 @@ def write_description(mlflow: MlflowClient, experiment: Experiment, verdicts: tu
     """Write the description, if it has changed and nobody else has written one."""
     there = experiment.tags.get(NOTE_TAG, "")
     study = experiment.tags.get(STUDY_TAG, experiment.name)
-    text = signed(mlflow_view.description(study, experiment.experiment_id, verdicts))
+    report_run = experiment.tags.get(REPORT_TAG, "")
+    text = signed(mlflow_view.description(study, experiment.experiment_id, verdicts, report_run))
     if text != there and (not there or is_ours(there)):
         mlflow.set_experiment_tag(experiment.experiment_id, NOTE_TAG, text)
 

@@ -16,12 +16,12 @@ from bench.records.merge import CellRecords
 from bench.records.settings import Agreement, HumanReferences, Likelihood, Settings
 from bench.records.types import Round
 from bench.spec.cell import CHECKED, ENDS, STOPS, Cell
-from bench.store import shown_scores, text_size
+from bench.store import mlflow_experiment, run_note, shown_scores, text_size
 from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
-RULES = 9  # of what a run shows of its records; another number logs every run anew
+RULES = 10  # of what a run shows of its records; another number logs every run anew
 METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
 SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
@@ -101,6 +101,9 @@ def log_settings(mlflow: MlflowClient, run: Run, tags: dict[str, str], entry: Ce
     if "generations" not in run.data.tags and (text := generations(entry)):
         mlflow.log_text(run_id, text, "generations.jsonl")
         tags["generations"] = "generations.jsonl"
+    there = run.data.tags.get(mlflow_experiment.NOTE_TAG, "")
+    if not there or mlflow_experiment.is_ours(there):  # what a user has written stays
+        tags[mlflow_experiment.NOTE_TAG] = mlflow_experiment.signed(run_note.note(entry, run.info.run_name))
     params = params_of(entry.cell) if not run.data.params else []
     mlflow.log_batch(run_id, params=params, tags=[RunTag(name, value) for name, value in tags.items()])
 

@@ -16,8 +16,15 @@ logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no 
 
 from alembic.script import ScriptDirectory  # noqa: E402, F401 (imported here, behind the settings)
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag, ViewType  # noqa: E402, F401
+from mlflow.store.artifact.artifact_repo import ArtifactRepository  # noqa: E402
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: E402
 from mlflow.store.db import utils as database  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402, F401
 
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what it refuses is raised as well, and said in one line
 database.MAX_RETRY_COUNT = 1  # MLflow's ten tries at a database that cannot be opened take minutes
+
+
+def artifacts_of(run: Run) -> ArtifactRepository:
+    """Where a run's artifacts lie: the client writes and reads there, and has no call that deletes a file."""
+    return get_artifact_repository(run.info.artifact_uri)

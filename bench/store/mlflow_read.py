@@ -44,6 +44,7 @@ def runs_of(study: str) -> pd.DataFrame:
         | run.data.params
         | run.data.metrics
         for run in mlflow_experiment.runs(mlflow, experiment_of(mlflow, study).experiment_id)
+        if run.data.tags.get("kind") != mlflow_experiment.REPORT_KIND  # which measured nothing
     )
     whole = [name for name in WHOLE_NUMBERS if name in table]
     table[whole] = table[whole].apply(pd.to_numeric)

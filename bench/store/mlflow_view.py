@@ -31,6 +31,7 @@ OTHER_AXES = (
     "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "decoders",
     "memory", "frontier", "problems",
 )  # fmt: skip
+REPORT = "report"  # the kind of the run that holds a study's report, which the charts leave out as well
 
 
 def tags() -> dict[str, str]:
@@ -69,7 +70,7 @@ def charts_page() -> dict:
     """The state of the page of charts, with those over the denoising steps first."""
     section = {"uuid": SECTION, "name": "Over denoising steps (a model without steps is at 0)", "display": True}
     return runs_page() | {
-        "searchFilter": " AND ".join(f"tags.kind != '{kind}'" for kind in OTHER_AXES),
+        "searchFilter": " AND ".join(f"tags.kind != '{kind}'" for kind in (*OTHER_AXES, REPORT)),
         "compareRunCharts": [chart(metric) for metric in OVER_STEPS],
         "compareRunSections": [section | {"isReordered": True, "deleted": False, "isGenerated": False}],
         "isAccordionReordered": True,
@@ -103,8 +104,18 @@ def chart(metric: str) -> dict:
     }
 
 
-def description(study: str, experiment_id: str, verdicts: tuple[str, ...]) -> str:
-    """What stands above a study's runs, in Markdown. verdicts: what the study says, a paragraph each."""
+def report_words(study: str, experiment_id: str, report_run: str) -> list[str]:
+    """Where a study's report lies, or how to get one."""
+    if not report_run:
+        return [f"No report is here yet: `make paper STUDY={study}` builds it and puts it into a run `report`."]
+    artifacts = f"#/experiments/{experiment_id}/runs/{report_run}/artifacts"
+    link = f"[The report]({artifacts}/report.html?workflowType=machine_learning)"
+    return [f"{link}: page, paper, figures and tables, as artifacts of the run `report`."]
+
+
+def description(study: str, experiment_id: str, verdicts: tuple[str, ...], report_run: str = "") -> str:
+    """What stands above a study's runs, in Markdown. verdicts: what the study says, a paragraph each. report_run: the
+    id of the run that holds its report, where there is one."""
     says = verdicts or (
         f"No verdict is written here yet: `python -m bench.report {study}` prints it and writes it here.",
     )
@@ -114,6 +125,7 @@ def description(study: str, experiment_id: str, verdicts: tuple[str, ...]) -> st
             f"Study **{study}**: what LLaDA, a diffusion language model, costs at inference next to LLaMA. Each run is"
             " one cell, measured in several rounds.",
             *says,
+            *report_words(study, experiment_id, report_run),
             f"[Charts over the denoising steps]({address(experiment_id)}): they leave out cells in which something"
             f" else varies. [All runs, with the columns worth picking]({address(experiment_id, RUNS)}): {picked}.",
             "In a chart a plain metric stands at its number of denoising steps (0: a model without steps), a"

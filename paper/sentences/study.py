@@ -58,7 +58,8 @@ REFERENCES = {  # what a part of the text points to
                      "figure_decoders_rate", "table_decoders"),
     "see_noise": ("figure_noise",),
     "see_energy": ("figure_energy", "table_energy"),
-    "see_predictions": ("figure_predictions", "table_scoreboard", "table_hypotheses", "table_hypotheses_decoders", "table_predictions"),
+    "see_predictions": ("figure_predictions", "table_scoreboard", "table_hypotheses", "table_hypotheses_decoders",
+                        "table_predictions"),
     "see_cells": ("table_cells",),
     "see_aup": ("table_decoders_aup",),
 }  # fmt: skip

@@ -19,8 +19,9 @@ from tests.support import made_up_decoders
 from tests.support.paper_text import captions_of_figures, sources, text_of
 
 MACRO = re.compile(r"\\(?:num|val)\{([^{}]+)\}")
-FIGURES = {*comparison.FIGURES, *comparison.TASK_FIGURES, *scaling.FIGURES, *engines.FIGURES, *memory.FIGURES, *decoders.FIGURES, *decoder_rates.FIGURES,
-           "roofline", "surface", "problems", "energy", "noise", "predictions"}  # fmt: skip
+FIGURES = {*comparison.FIGURES, *comparison.TASK_FIGURES, *scaling.FIGURES, *engines.FIGURES, *memory.FIGURES,
+           *decoders.FIGURES, *decoder_rates.FIGURES, "roofline", "surface", "problems", "energy", "noise",
+           "predictions"}  # fmt: skip
 # What may hold digits in the sources: layout, names of models and of parts of other papers, and the level of intervals,
 # which bench/common/stats.py has as LEVEL.
 LAYOUT = (

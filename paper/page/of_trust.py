@@ -1,0 +1,115 @@
+"""The page's figures of how far a study can be trusted: predictions beside measurements, and the same cell twice."""
+
+import math
+from collections.abc import Sequence
+
+from bench.analysis.findings import Findings
+from bench.analysis.hypotheses import Result, Score
+from bench.analysis.noise import Noise
+from bench.common.stats import Estimate
+from bench.models import kinds
+from bench.render import wording
+from bench.render.hypotheses import claim_text, short
+from paper.page import charts
+from paper.page.charts import GREY, PALETTE, Figure, Look, Panel, axis, line, log_axis
+
+LOOKS = {  # of a claim by what became of it: told by color and by marker
+    "met": ("as predicted", Look(PALETTE[2], "circle")),
+    "not met": ("not as predicted", Look(PALETTE[3], "x")),
+    "undecided": ("undecided", Look(PALETTE[1], "diamond-open")),
+}
+INK = "#1b1b1b"
+ROW_PX = 30
+
+
+def figures(findings: Findings) -> list[Figure]:
+    """Every figure for which there is data."""
+    scores = [*findings.scores, *findings.decoder_scores]
+    return [*predictions(scores, findings.study), *noise(findings)]
+
+
+def predictions(scores: Sequence[Score], study: str) -> list[Figure]:
+    """Measured over predicted of every claim that has a number, a row each, with its tolerance as a grey bar."""
+    numbered = [(f"{score.name}.{n}", result) for score in scores for n, result in enumerate(score.results, 1)]
+    results = [(name, result) for name, result in numbered if result.log_error is not None]
+    if not results:
+        return []
+    names = [name for name, _ in results]
+    traces = []
+    for state, (text, look) in LOOKS.items():
+        rows = [(name, result) for name, result in results if result.state == state]
+        if rows:
+            errors = [ratio_of(result) for _, result in rows]
+            hovers = [hover_of(result) for _, result in rows]
+            trace = line(text, [error.value for error in errors], [Estimate(0.0)] * len(rows), look, hovers)
+            bounds = {"y": [name for name, _ in rows], "error_x": charts.bounds(errors), "error_y": {"visible": False}}
+            traces.append(trace | bounds | {"mode": "markers"})
+    shapes = [
+        {"type": "line", "x0": 1 / result.claim.factor, "x1": result.claim.factor, "y0": name, "y1": name,
+         "layer": "below", "line": {"color": "#d5d5d5", "width": 9}}
+        for name, result in results
+        if result.claim.value is not None
+    ]  # fmt: skip
+    x = log_axis("measured over predicted", [1 / 1.2, 1.2, *(value for trace in traces for value in trace["x"])])
+    y = axis("claim", type="category", categoryorder="array", categoryarray=names[::-1])
+    panel = Panel("", traces, x, y, shapes=shapes, height=130 + ROW_PX * len(names))
+    caption = (
+        f"Claims that were written down before they were measured, in study {study}. Grey: within what was stated."
+    )
+    return [Figure("predictions", "Predictions beside measurements", caption, [panel])]
+
+
+def ratio_of(result: Result) -> Estimate:
+    """Measured over predicted, from its logarithm."""
+    error = result.log_error
+    ends = (error.value, error.low, error.high)
+    return Estimate(*(None if end is None else math.exp(end) for end in ends))
+
+
+def hover_of(result: Result) -> str:
+    """A claim with both numbers."""
+    predicted = "" if result.claim.value is None else f"<br>predicted: {result.claim.value:.3g}"
+    return f"<b>{claim_text(result.claim, result.engine)}</b>{predicted}<br>measured: {short(result.measured)}"
+
+
+def noise(findings: Findings) -> list[Figure]:
+    """The ratio of each fixed cell to itself within a round: what a ratio of two models must exceed."""
+    groups = [*findings.comparisons, *findings.scalings, findings.decoders]
+    parts = [part for group in groups for part in getattr(group, "places", [group])]
+    noises: dict[Noise, None] = dict.fromkeys(
+        noise for part in parts for noise in part.noise if noise.ratio is not None
+    )
+    if not noises:
+        return []
+    names = [name_of(noise) for noise in noises]
+    ratios = [noise.ratio for noise in noises]
+    hovers = [
+        f"<b>{name}</b><br>the same cell twice: {charts.words(noise.ratio)}{drift_words(noise)}"
+        for name, noise in zip(names, noises, strict=True)
+    ]
+    trace = line(
+        "the same cell twice", [ratio.value for ratio in ratios], [Estimate(0.0)] * len(names), Look("#1b1b1b"), hovers
+    )
+    trace |= {"y": names, "error_x": charts.bounds(ratios), "error_y": {"visible": False}, "mode": "markers"}
+    equal = {
+        "type": "line",
+        "x0": 1,
+        "x1": 1,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": GREY, "dash": "dot"},
+    }
+    x = axis("latency over that of the same cell in the same round")
+    panel = Panel("", [trace], x, axis("", type="category"), shapes=[equal], height=130 + ROW_PX * len(names))
+    caption = "A ratio of the two models that lies inside such an interval shows no difference."
+    return [Figure("noise", "Noise: the same cell twice", caption, [panel])]
+
+
+def name_of(noise: Noise) -> str:
+    """ "LLaDA, eager, official head"."""
+    return f"{kinds.label_of(noise.model)}, {wording.engine_and_head(noise.engine, noise.heads, is_short=True)}"
+
+
+def drift_words(noise: Noise) -> str:
+    return "" if noise.drift is None else f"<br>from round to round it moved by {noise.drift:.1%}"

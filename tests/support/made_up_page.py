@@ -1,0 +1,67 @@
+"""Made-up studies as the page shows them: of everything that it can show, and of parts alone."""
+
+import pandas as pd
+
+from bench.analysis.findings import Findings, findings_of
+from bench.analysis.study import Histories, Study
+from paper.selection import Selection, select
+from tests.support import made_up_comparison, made_up_decoders, made_up_ends, made_up_scaling
+
+STEPS = {4: (80, 0.2), 8: (160, 0.44), 16: (320, 0.46), 32: (640, 0.46)}  # LLaDA: milliseconds and BERTScore F1
+LLAMA = (500, 0.45)
+SETTINGS = {"platform": "cpu", "device": "a CPU", "rounds_logged": "1 2 3", "verdict": "unknown", "git": "abc"}
+
+
+def answers() -> Study:
+    """Open-ended answers of both models."""
+    made_up = made_up_comparison.MadeUp()
+    rows = made_up.comparison(LLAMA, STEPS, **SETTINGS).rows
+    return Study("made up", rows.reset_index(drop=True), Histories(made_up.histories))
+
+
+def tasks() -> Study:
+    """Answers to tasks of both models."""
+    of_answers = answers()
+    runs = of_answers.runs.assign(kind="tasks", run_id=of_answers.runs["run_id"] + "-tasks")
+    runs = runs.rename(columns={"quality/bertscore_f1": "quality/accuracy"})
+    values = {
+        (f"{run_id}-tasks", name.replace("bertscore_f1", "accuracy")): by_number
+        for (run_id, name), by_number in of_answers.histories.values.items()
+    }
+    return Study("made up", runs, Histories(values))
+
+
+def everything() -> Study:
+    """Answers, tasks, every kind of grid, how answers end, and decoders; three cells ran out of memory."""
+    parts = [answers(), tasks(), made_up_scaling.study_of(made_up_scaling.everything())]
+    parts += [made_up_decoders.tasks_study().study, made_up_decoders.texts_study().study]
+    runs = pd.concat([*(part.runs for part in parts), pd.DataFrame(made_up_ends.runs())], ignore_index=True)
+    values = {name: value for part in parts for name, value in part.histories.values.items()}
+    return Study("made up", runs, Histories(values))
+
+
+def forced() -> Study:
+    """A grid over batches of whole calls with the lean head, which the cost model predicts as well: LLaMA takes 100 ms
+    at each batch, a step of LLaDA's 2 ms a row."""
+    place = {"stop": "length", "prompts": 4}
+    rows = []
+    for batch in (1, 4, 8):
+        rows.append(made_up_scaling.run("batch", "llama", 100, batch_size=batch, **place))
+        rows += [
+            made_up_scaling.run(
+                "batch", "llada", 2 * batch * steps, batch_size=batch, steps=steps, head="lean", **place
+            )
+            for steps in (16, 64)
+        ]
+    return made_up_scaling.study_of(rows)
+
+
+def shapes() -> Study:
+    """8B shapes with random weights: no quality."""
+    return made_up_decoders.shapes_study().study
+
+
+def found(study: Study) -> tuple[Findings, Selection]:
+    """What is found in a study, and what of it a report shows."""
+    findings = findings_of(study)
+    return findings, select(findings)
