@@ -169,4 +169,4 @@ def test_every_title_that_a_caption_asks_for_is_made(answers):
     assert {"title_answers", "title_main", "title_tasks", "title_memory", "title_engines"} <= set(titles)
     assert unnamed([f"LLaDA {text}" for text in titles.values()]) == []
     asked = set(re.findall(r"\\num\{(title_\w+)\}", sources()))
-    assert asked <= {*titles, "title_attention", "title_frontier"}
+    assert asked <= {*titles, "title_attention", "title_frontier", "title_problems"}
