@@ -39,13 +39,17 @@ def write(borrowed: Borrowed | None, folder: Path) -> None:
     """Write the section and its appendix to the report's folder; neither where there is nothing to show."""
     if borrowed is None:
         return
-    paragraphs = [render.verdict(borrowed), *map(render.task_sentence, borrowed.tasks), *render.about(borrowed)]
-    first, *rest = map(escape, paragraphs)
-    section = f"\\section{{{SECTION}}}\\label{{sec:borrowed}}\n\\textbf{{{first}}}\n\n" + "\n\n".join(rest)
+    sides, *rest = map(escape, render.about(borrowed))
+    section = (
+        f"\\section{{{SECTION}}}\\label{{sec:borrowed}}\n{escape(render.verdict(borrowed))} {sides} See"
+        " Table~\\ref{tab:borrowed}, Figure~\\ref{fig:borrowed} and Appendix~\\ref{sec:borrowed_full}."
+    )
     short = table("borrowed", SHORT, "htbp", [(task, best_of(task)) for task in borrowed.tasks if task.reference])
     (folder / "borrowed.tex").write_text(f"{section}\n\n{FIGURE}{short}", encoding="utf-8")
     every = [(task, [*filter(None, [task.reference]), *task.points]) for task in borrowed.tasks]
-    (folder / "borrowed_appendix.tex").write_text(table("borrowed_all", LONG, "p", every), encoding="utf-8")
+    paragraphs = "\n\n".join([*map(escape, map(render.task_sentence, borrowed.tasks)), *rest])
+    full = f"\\section{{{SECTION}, in full}}\\label{{sec:borrowed_full}}\n{paragraphs}\n\n"
+    (folder / "borrowed_appendix.tex").write_text(full + table("borrowed_all", LONG, "p", every), encoding="utf-8")
 
 
 def best_of(task: TaskQuality) -> list[Point]:

@@ -1,4 +1,4 @@
-"""The ledger in the report: a section with its table, how each claim is counted, and its numbers."""
+"""The ledger in the report: a section, and in the appendix its table, how each claim is counted, and its numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +20,15 @@ PAGE = 52  # lines of the table that fit on a page
 
 
 def write(lines: Sequence[LedgerLine], folder: Path) -> None:
-    """Write the section to the report's folder; none where a study says nothing of any claim."""
+    """Write the section and its appendix to the report's folder; neither where a study says nothing of any claim."""
     if not lines:
         return
     text = "\n\n".join(map(escape, render.sentences(list(lines))))
-    parts = [f"\\section{{{SECTION}}}\\label{{sec:ledger}}\n{text}\n", *tables(lines), counting(lines)]
-    (folder / "ledger.tex").write_text("\n".join(parts), encoding="utf-8")
+    where = "Each claim stands in Table~\\ref{tab:ledger}, and how it is counted in Appendix~\\ref{sec:ledger_full}."
+    section = f"\\section{{{SECTION}}}\\label{{sec:ledger}}\n{text}\n\n{where}\n"
+    (folder / "ledger.tex").write_text(section, encoding="utf-8")
+    parts = [f"\\section{{{SECTION}, in full}}\\label{{sec:ledger_full}}\n", *tables(lines), counting(lines)]
+    (folder / "ledger_appendix.tex").write_text("\n".join(parts), encoding="utf-8")
 
 
 def tables(lines: Sequence[LedgerLine]) -> list[str]:
