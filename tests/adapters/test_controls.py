@@ -54,7 +54,7 @@ def test_an_adapter_that_counts_padding_behind_the_end_is_caught():
     class CountsPadding(LladaAdapter):
         def generate(self, prompts, mark):
             output = super().generate(prompts, mark)
-            sequences = output.sequences.clone()
+            sequences = torch.full_like(output.sequences, 20)  # a letter
             sequences[:, 3:] = self.special().ends[0]
             return replace(output, sequences=sequences, kept=[16])
 

@@ -1,13 +1,17 @@
 """Which runs of two studies measured the same thing."""
 
+import itertools
+
 import pandas as pd
 
 from bench.analysis.matching import match
 from tests.support.made_up_two_studies import run, sentinel
 
+RUN_IDS = itertools.count()
+
 
 def runs(*rows: dict) -> pd.DataFrame:
-    return pd.DataFrame([row | {"run_id": f"{id(row)}"} for row in rows])
+    return pd.DataFrame([row | {"run_id": f"run-{next(RUN_IDS)}"} for row in rows])
 
 
 def test_machine_commit_revision_and_prompts_may_differ_and_what_differs_of_the_last_two_is_said():

@@ -66,8 +66,8 @@ def test_a_drawing_is_clipped_at_its_ends():
 
 def test_a_table_is_bold_where_the_change_is_more_than_noise_that_is_known():
     text = tables.latex_tables(compare(*two()))
-    assert r"\textbf{0.50} {\scriptsize [0.49, 0.51]}" in text
-    assert r"1.10 {\scriptsize [1.09, 1.11]}" in text
+    assert r"\textbf{0.50} [0.49, 0.51]" in text
+    assert r"1.10 [1.09, 1.11]" in text
     assert r"\textbf{1.10}" not in text
     assert text.count(r"\begin{table}") == 1
     unknown = tables.latex_tables(
