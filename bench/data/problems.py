@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NAME = "problem"  # the word that a prompt begins with, and the name of the task
+HEAD = "Problem:"  # what a prompt begins with
 DEPTHS = (2, 3, 4, 5, 6)  # lines of working
 TEST_PERCENT = 20  # share of structures, and of lists of numbers, that are on the test side
 LARGEST = 999  # no number in a working is larger
@@ -164,7 +164,7 @@ def written(rng: Random, structure: tuple[int, ...]) -> Problem | None:
         sentences.append(sentence[0].upper() + sentence[1:])
     sentences.append(QUESTION.format(who=name, things=things))
     answer = "\n".join([*lines, f"{ANSWER} {count}"])
-    return Problem(f"{NAME.capitalize()}: {' '.join(sentences)}", answer, structure, tuple(numbers))
+    return Problem(f"{HEAD} {' '.join(sentences)}", answer, structure, tuple(numbers))
 
 
 def subject(event: Event, name: str) -> str:
@@ -175,15 +175,20 @@ def subject(event: Event, name: str) -> str:
 
 def solution(prompt: str) -> int:
     """The count that the sentences of a prompt lead to. Raises ValueError where a sentence is none of a problem's."""
-    first, *sentences, _ = re.findall(r"[^.?]+[.?]", prompt.removeprefix(f"{NAME.capitalize()}:"))
-    start = FIRST_PATTERN.fullmatch(first.strip())
+    first, *sentences, _ = sentences_of(prompt)
+    start = FIRST_PATTERN.fullmatch(first)
     if not start:
-        raise ValueError(f"{first.strip()!r} does not say how many there are at first")
+        raise ValueError(f"{first!r} does not say how many there are at first")
     count = int(start[1])
     for sentence in sentences:
-        event, numbers = event_of(sentence.strip())
+        event, numbers = event_of(sentence)
         count, _ = working_of(count, event, numbers)
     return count
+
+
+def sentences_of(prompt: str) -> list[str]:
+    """The sentences of a problem: how many there are at first, the events, the question."""
+    return [sentence.strip() for sentence in re.findall(r"[^.?]+[.?]", prompt.removeprefix(HEAD))]
 
 
 def event_of(sentence: str) -> tuple[Event, list[int]]:
@@ -196,7 +201,7 @@ def event_of(sentence: str) -> tuple[Event, list[int]]:
 
 def is_problem(prompt: str) -> bool:
     """Whether a prompt asks for the answer to a word problem."""
-    return prompt.startswith(f"{NAME.capitalize()}:")
+    return prompt.startswith(HEAD)
 
 
 def is_valid(prompt: str, answer: str) -> bool:
@@ -207,8 +212,7 @@ def is_valid(prompt: str, answer: str) -> bool:
 
 def depth_of(prompt: str) -> int:
     """Lines of the working of a problem, from its prompt alone."""
-    sentences = re.findall(r"[^.?]+[.?]", prompt.removeprefix(f"{NAME.capitalize()}:"))[1:-1]
-    return sum(len(event_of(sentence.strip())[0].working) for sentence in sentences)
+    return sum(len(event_of(sentence)[0].working) for sentence in sentences_of(prompt)[1:-1])
 
 
 def is_on_test_side(values: tuple[int, ...]) -> bool:
