@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.common import stats
+from paper.tables.marks import NOTE, with_marks
 
 ESCAPED = {char: f"\\{char}" for char in "&%$#_{}"}  # characters with a meaning in LaTeX, and how they are printed
 ESCAPED |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}
@@ -30,7 +31,7 @@ SEPARATION_PT = 6  # between two columns
 NARROWEST_PT = 100  # a column of text that is broken into lines
 MOST_DIGITS = 4  # of a number in a table, if it needs no more before the point
 EMPTY = ("", "-", "--")  # cells that say nothing
-ALWAYS_TEXT = ("note", "claim", "hypothesis", "outcome")  # columns that stand to the left
+ALWAYS_TEXT = (NOTE, "claim", "hypothesis", "outcome")  # columns that stand to the left
 LONGEST_NUMBER = 30  # letters; a column with longer cells is text
 COMMANDS = re.compile(r"\\[a-zA-Z]+|[{}$\\]")  # what takes no room in print
 
@@ -79,6 +80,7 @@ def latex(name: str, caption: str, table: pd.DataFrame) -> str:
     """A table as a float, for the body; one that is wider than a line as a long table. Nothing where it is empty."""
     if table.empty:
         return ""
+    caption, table = with_marks(caption, table)
     groups = column_groups(table)
     if len(groups) > 1:
         return long_table(name, caption, table)
@@ -95,6 +97,7 @@ def long_table(name: str, caption: str, table: pd.DataFrame) -> str:
     wider than a line, those that are too much follow under the same number. Nothing where it is empty."""
     if table.empty:
         return ""
+    caption, table = with_marks(caption, table)
     parts = []
     for group in column_groups(table):
         shown = table.iloc[:, group]

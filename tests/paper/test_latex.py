@@ -94,3 +94,29 @@ def test_what_the_fonts_lack_is_told(tmp_path):
     (tmp_path / "numbers.tex").write_text(latex.escape("日本 and 日"))
     (tmp_path / "tables" / "one.tex").write_text(latex.escape("Ж"))
     assert latex.beyond_the_fonts(tmp_path) == "日本Ж"
+
+
+def notes(*words: str) -> pd.DataFrame:
+    """A table of one number a row, with a note beside each."""
+    return pd.DataFrame({"ms": "1.0", "note": words}, index=[f"run {number}" for number in range(len(words))])
+
+
+def test_notes_become_letters_that_the_caption_explains():
+    text = latex.long_table("t", "All.", notes("cold start", "", "two modes", "cold start"))
+    assert "All. \\textsuperscript{a} cold start; \\textsuperscript{b} two modes." in text
+    names = ("run 0\\textsuperscript{a}", "run 1", "run 2\\textsuperscript{b}", "run 3\\textsuperscript{a}")
+    assert all(f"\n{name} & 1.0 " in text for name in names)
+    assert "note" not in text
+
+
+def test_a_note_of_every_row_is_said_once():
+    text = latex.latex("t", "All.", notes("two machines", "two machines"))
+    assert "All. Every row: two machines." in text
+    assert "textsuperscript" not in text
+
+
+@pytest.mark.parametrize("words", [[f"reason {n}" for n in range(7)], ["a" * 81, ""]])
+def test_many_notes_and_long_ones_stay_beside_their_rows(words):
+    text = latex.long_table("t", "All.", notes(*words))
+    assert all(word in text for word in words)
+    assert "textsuperscript" not in text
