@@ -115,12 +115,12 @@ def number(value: float, places: int) -> str:
 
 
 def hypotheses_table(scores: list[Score]) -> pd.DataFrame:
-    """A line a claim: predicted, tolerance, measured, what became of it, and of its hypothesis."""
-    lines = [claim_line(score, result) for score in scores for result in score.results]
+    """A line a claim: predicted, tolerance, measured, what became of it."""
+    lines = [claim_line(result) for score in scores for result in score.results]
     return pd.DataFrame(lines, index=[score.name for score in scores for _ in score.results])
 
 
-def claim_line(score: Score, result: Result) -> dict[str, str]:
+def claim_line(result: Result) -> dict[str, str]:
     """A line of the table of hypotheses."""
     return {
         "claim": escape(claim_text(result.claim, result.engine)),
@@ -129,7 +129,6 @@ def claim_line(score: Score, result: Result) -> dict[str, str]:
         "log error": cell_text(result.log_error, 2),
         "met": MET[result.state],
         "same as": result.same_as or "--",
-        "hypothesis": score.verdict,
     }
 
 

@@ -137,9 +137,7 @@ def run_table(scaling: Scaling) -> pd.DataFrame:
     for metric, (heading, digits) in CARD.items() if scaling.kind == "values" else ():
         if metric in runs and runs[metric].notna().any():
             columns[heading] = [cell_text(estimate_of(run, metric), digits) for _, run in runs.iterrows()]
-    if runs[PARTS].notna().any(axis=None):
-        columns["timed"] = [timed_text(run) for _, run in runs.iterrows()]
-    notes = [escape(wording.note(run.drop(PARTS))) for _, run in runs.iterrows()]
+    notes = [escape(wording.note(run)) for _, run in runs.iterrows()]
     if any(notes):
         columns["note"] = notes
     return pd.DataFrame(columns).set_axis([escape(wording.line_name(line)) for line in runs["line"]], axis=0)
@@ -149,11 +147,6 @@ def ratio_text(scaling: Scaling, run_id: str, floor: stats.Estimate | None) -> s
     """A run's ratio to the model without steps, bold where noise alone cannot make it."""
     ratio = scaling.ratios.get(run_id)
     return cell_text(ratio, 3, ratio is not None and stands_out(ratio, floor))
-
-
-def timed_text(run: pd.Series) -> str:
-    """ "4 of 16 steps", "16 of 64 tokens" or "all": how much of a call was run."""
-    return wording.part_words(run).removeprefix("extrapolated from ") or "all"
 
 
 def extrapolations(scalings: dict[str, Scaling]) -> dict[str, str]:
