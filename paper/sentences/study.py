@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bench.analysis.scaling import AXES
+from bench.render import borrowed as render_borrowed
 from bench.render import wording
 from bench.spec.pair import PairFile
 from paper.selection import Selection
@@ -92,6 +93,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_time_tasks": outcome.time_sentence(selection.tasks, "tasks.") if main is not selection.tasks else "",
         "say_quality": " ".join(quality(selection)),
         "say_problems": " ".join(of_problems(selection)),
+        "say_borrowed": escape(render_borrowed.verdict(findings.borrowed)) if findings.borrowed else "",
         "say_quality_measured": "yes" if any_quality(selection) else "",
         "say_first": outcome.first_token(main, prefix, numbers),
         "say_steps_needed": outcome.steps_needed(findings.comparisons) if main.has_both else "",
@@ -224,13 +226,14 @@ def unknown_words(said: Mapping[str, str], pair: PairFile) -> str:
 def abstract(said: Mapping[str, str]) -> str:
     """The verdict: each question that was measured, in a line."""
     first = "say_time" if "say_time" in said else "say_baseline"
-    order = ("say_accuracy", first, "say_quality", "say_problems", "say_hundred", "say_parallel_short", "say_peak",
-             "say_energy", "say_first", "say_best_decoder", "say_predictions")  # fmt: skip
+    order = ("say_accuracy", first, "say_quality", "say_problems", "say_borrowed",
+             "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first", "say_best_decoder",
+             "say_predictions")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
 
 
 def conclusion(said: Mapping[str, str]) -> str:
     """The answers in the order of the questions."""
-    order = ("say_steps_needed", "say_hundred", "say_equal_quality", "say_parallel_short", "say_energy",
-             "say_best_decoder", "say_parity")  # fmt: skip
+    order = ("say_steps_needed", "say_borrowed", "say_hundred", "say_equal_quality", "say_parallel_short",
+             "say_energy", "say_best_decoder", "say_parity")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)

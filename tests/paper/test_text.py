@@ -11,6 +11,7 @@ import pytest
 from paper import build
 from paper.figures import comparison, decoder_rates, decoders, engines, memory, scaling
 from paper.figures import write as figures
+from paper.sentences import study
 from paper.sentences.study import REFERENCES, SECTIONS
 from paper.tables import latex
 from tests.conftest import REPO
@@ -82,6 +83,13 @@ def test_one_source_reads_true_whatever_the_outcome(outcome, monkeypatch, tmp_pa
     assert said[0] in abstract
     for words in not_said:
         assert words not in text
+
+
+@pytest.mark.parametrize("part", [study.abstract, study.conclusion])
+def test_what_published_accuracies_say_stands_before_the_other_answers(part):
+    assert part({"say_hundred": "At 100 steps.", "say_borrowed": "By published accuracies."}).endswith(
+        "By published accuracies. At 100 steps."
+    )
 
 
 def test_an_engine_that_no_run_names_is_one_engine(monkeypatch, tmp_path):
