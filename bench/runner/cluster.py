@@ -23,7 +23,7 @@ from bench.devices.cards import Card, Host
 from bench.runner import holder, launch
 from bench.spec.work import CELLS, PROMPTS
 
-INSTALL = "pip install -r configs/requirements-ray.txt"
+INSTALL = f"{sys.executable} -m pip install -r configs/requirements-ray.txt"
 ANSWER_S = 10.0  # that a cluster may take to answer
 CALL_S = 60.0  # that one call on another host may take, a process of Ray's started for it
 HELD_ON_S = 15.0  # that a killed process may take to let go of its card
