@@ -159,6 +159,11 @@ class RemoteCard:
     def name(self) -> str:
         return self.card.uuid
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing holds the card now."""
+        return self.actor is None
+
     def hold(self, patience_s: float = 0.0) -> None:
         """Start the actor, which takes the card's lock. Raises BadInput where it is refused, CardLost where the host
         does not answer."""

@@ -30,7 +30,7 @@ def without_lost(
     work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]
 ) -> dict[str, CellRecords]:
     """The records without those of rounds that have to be measured anew: they are not whole, and not of their home."""
-    kept = dict(on_record)
+    kept = on_record
     for round_ in range(1, work.rounds + 1):
         if is_whole(work, round_, on_record, retry):
             continue
@@ -38,10 +38,15 @@ def without_lost(
         for cell in work.cells:
             record = cell.cell_id in kept and kept[cell.cell_id].good_rounds.get(round_)
             if record and record.card and record.card != home:
-                entry = kept[cell.cell_id]
-                others = {number: other for number, other in entry.rounds.items() if number != round_}
-                kept[cell.cell_id] = replace(entry, rounds=others)
+                kept = without(kept, cell.cell_id, round_)
     return kept
+
+
+def without(on_record: dict[str, CellRecords], cell_id: str, round_: int) -> dict[str, CellRecords]:
+    """The records without one round of a cell."""
+    entry = on_record[cell_id]
+    others = {number: record for number, record in entry.rounds.items() if number != round_}
+    return on_record | {cell_id: replace(entry, rounds=others)}
 
 
 def is_whole(work: Work, round_: int, on_record: dict[str, CellRecords], retry: frozenset[str]) -> bool:

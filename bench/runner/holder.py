@@ -96,17 +96,18 @@ class Holder:
         """
         if number != self.number:
             return [], "another worker came in its place"
+        worker, lines = self.worker, self.lines
         deadline = time.monotonic() + READ_S
-        while len(self.lines) <= first:
+        while len(lines) <= first:
             try:
-                line = self.worker.lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = worker.lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 break
             if line is None:
-                self.worker.lines.put(None)  # for whoever asks again
-                return self.lines[first:], self.worker.last_words()
-            self.lines.append(line)
-        return self.lines[first:], None
+                worker.lines.put(None)  # for whoever asks again
+                return lines[first:], worker.last_words()
+            lines.append(line)
+        return lines[first:], None
 
     def stop(self) -> None:
         """End the worker process, if there is one. Called while `read` waits, which then returns."""

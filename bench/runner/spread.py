@@ -64,10 +64,12 @@ class Neighbours:
 
 @dataclass
 class CardProcess(Process):
-    """A process of a study that runs on one of several cards, while others do on theirs."""
+    """A process of a study that runs on one of several cards, while others do on theirs. struck: the cell that it was
+    on when its card was lost."""
 
     spread: Spread = field(kw_only=True)
     remote: RemoteCard = field(kw_only=True)
+    struck: str | None = None
 
     def worker(self) -> Worker:
         self.spread.check()
@@ -78,6 +80,8 @@ class CardProcess(Process):
             self.spread.check()
             if event["event"] == "start":
                 self.spread.neighbours.begin_cell(self.remote.name)
+            elif event["event"] == "died" and self.remote.is_lost:
+                self.struck = event["cell_id"]
             super().take(event)
 
     def end(self, cell: Cell, record: Round) -> None:
@@ -88,7 +92,8 @@ class CardProcess(Process):
 class Spread:
     """A run over several cards. bar: of the whole run. failed: ids of the cells that failed, left out of later rounds.
 
-    lock: held by whoever writes a record or reads them.
+    struck: ids of the cells that a card was on when it was lost; each is tried once more. lock: held by whoever writes
+    a record or reads them.
     """
 
     work: Work
@@ -98,6 +103,7 @@ class Spread:
     bar: Bar
     table: Table
     failed: set[str] = field(default_factory=set)
+    struck: set[str] = field(default_factory=set)
     neighbours: Neighbours = field(default_factory=Neighbours)
     lock: threading.RLock = field(default_factory=threading.RLock)
     is_stopped: bool = False
@@ -133,10 +139,7 @@ class Spread:
                 self.neighbours.begin(remote.name, remote.card.host)
             try:
                 self.measure(dealt, remote)
-            except Stopped:
-                return
-            except CardLost as error:
-                self.lose(remote, dealt, str(error))
+            except (Stopped, CardLost):
                 return
             finally:
                 with self.lock:
@@ -147,6 +150,7 @@ class Spread:
         """Run the processes of a round on a card, one after the other."""
         gpu = None if remote.card.is_part_of_cpu else remote.name
         facts = loop.facts_of(self.work, gpu)
+        struck = None
         for number, cells in dealt.processes:
             with self.lock:
                 self.check()
@@ -161,19 +165,33 @@ class Spread:
             )  # fmt: skip
             try:
                 process.run()
-            finally:
-                with self.lock:
-                    self.failed |= process.failed
+            except CardLost as error:
+                self.lose(remote, dealt, process.failed, process.struck or struck, str(error))
+                raise
+            struck = process.struck or struck
+            with self.lock:
+                self.failed |= process.failed
             self.bar.advance(number, 1.0)
 
-    def lose(self, remote: RemoteCard, dealt: Deal, reason: str) -> None:
-        """Give up a card: its round, and those that only it could go on with, are measured anew on the others."""
+    def lose(self, remote: RemoteCard, dealt: Deal, failed: set[str], struck: str | None, reason: str) -> None:
+        """Give up a card: its round, and those that only it could go on with, are measured anew on the others.
+
+        failed: ids of the cells that failed in its last process. struck: of the cell that it was on, which is tried
+        again with its round, unless another card was lost with it before.
+        """
         with self.lock, self.table.changed:
+            if self.is_stopped:  # it was let go of
+                return
             self.cards.remove(remote)
             here = [card.name for card in self.cards]
             anew = f"round {dealt.round} begins anew on another card" if here else "no other card is left"
             tqdm.write(f"{reason}; {anew}", file=sys.stderr)
             on_record = self.sink.known()
+            self.failed |= failed
+            if struck and struck not in self.struck:
+                self.struck.add(struck)
+                self.failed.discard(struck)
+                on_record = deal.without(on_record, struck, dealt.round)
             todo = deal.rounds_to_do(self.work, on_record, self.sink.retry, here)
             todo = [
                 (round_, cells) for round_, cells in todo if round_ == dealt.round or round_ not in self.table.played

@@ -156,7 +156,8 @@ class Study:
         self.file = file or folder / "records.jsonl"
 
     def start(self, *more: str, fails: str = "") -> subprocess.Popen:
-        env = {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", lock.LOCKS: str(self.locks), "FAILS": fails}
+        path = os.pathsep.join(filter(None, [str(REPO), os.environ.get("PYTHONPATH")]))
+        env = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", lock.LOCKS: str(self.locks), "FAILS": fails}
         return subprocess.Popen(
             [sys.executable, __file__, "parent", str(self.folder), str(self.file), *self.options, *more],
             cwd=self.folder,
