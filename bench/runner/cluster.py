@@ -184,13 +184,17 @@ class RemoteCard:
     def lost_text(self, error: Exception) -> str:
         return f"card {self.card.uuid} of {self.card.host} was lost: {in_short(error)}"
 
-    def worker(self, round_: int, cell_ids: list[str]) -> CardWorker:
-        """A fresh process on the card. Raises CardLost where it cannot be had any more."""
-        if self.actor is None:
+    def hold_again(self) -> None:
+        """Start the actor anew where its process was killed. Raises CardLost where that cannot be done."""
+        if self.is_lost:
             try:
                 self.hold(HELD_ON_S)
             except BadInput as error:
                 raise CardLost(str(error)) from error
+
+    def worker(self, round_: int, cell_ids: list[str]) -> CardWorker:
+        """A fresh process on the card. Raises CardLost where it cannot be had any more."""
+        self.hold_again()
         if not self.files:
             self.files = {name: (self.folder / name).read_bytes() for name in (CELLS, PROMPTS)}
         return CardWorker(self, round_, cell_ids)

@@ -150,7 +150,6 @@ class Spread:
         """Run the processes of a round on a card, one after the other."""
         gpu = None if remote.card.is_part_of_cpu else remote.name
         facts = loop.facts_of(self.work, gpu)
-        struck = None
         for number, cells in dealt.processes:
             with self.lock:
                 self.check()
@@ -165,10 +164,10 @@ class Spread:
             )  # fmt: skip
             try:
                 process.run()
+                remote.hold_again()  # before anybody hears of what failed: where the card is lost, that says little
             except CardLost as error:
-                self.lose(remote, dealt, process.failed, process.struck or struck, str(error))
+                self.lose(remote, dealt, process.failed, process.struck, str(error))
                 raise
-            struck = process.struck or struck
             with self.lock:
                 self.failed |= process.failed
             self.bar.advance(number, 1.0)

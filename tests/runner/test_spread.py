@@ -58,9 +58,12 @@ class ScriptedCard:
         self.card = Card("host", name, "processor", cores=(0, 1))
         self.name, self.lost_in, self.lost_with, self.cells, self.is_lost = name, lost_in, lost_with, 0, False
 
-    def worker(self, round_: int, cell_ids: list[str]) -> ScriptedWorker:
+    def hold_again(self) -> None:
         if self.is_lost:
             raise CardLost(f"card {self.name} of host was lost: no answer")
+
+    def worker(self, round_: int, cell_ids: list[str]) -> ScriptedWorker:
+        self.hold_again()
         return ScriptedWorker(self, round_, cell_ids)
 
     def let_go(self) -> None:
