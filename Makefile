@@ -18,6 +18,10 @@ PROMPTS = 32
 ROUNDS = 3
 ## where to run: auto, cpu or cuda
 DEVICE = auto
+## several cards to spread rounds over, with Ray: all, "0 1", UUIDs
+DEVICES =
+## Ray's cluster whose cards to take: auto, or HOST:PORT
+CLUSTER =
 ## 0 is greedy; above 0 tokens are sampled with float64 noise
 TEMPERATURE = 0
 ## precision in place of the pair's: float32 bfloat16 float16 int8 float8
@@ -73,7 +77,8 @@ PY = .venv/bin/python
 
 # Which door reads which variables, beside PY and PYTHON, which all read; a door that is not here reads no others.
 # A variable on the command line that no door of that command reads is refused below, so that none is dropped unseen.
-cells = PAIR DEVICE STUDY MODEL DTYPE TEMPERATURE ENCODER JUDGE RETRY VERBOSE
+several_cards = DEVICES CLUSTER
+cells = PAIR DEVICE $(several_cards) STUDY MODEL DTYPE TEMPERATURE ENCODER JUDGE RETRY VERBOSE
 answers = $(cells) ROUNDS GEN PROMPTS PROMPTS_FILE ENGINE
 denoising = STEPS BLOCK HEAD
 scaled = $(cells) ROUNDS PROMPTS_FILE PLAN
@@ -83,8 +88,8 @@ reads_baseline = $(answers)
 reads_sweep = $(answers) $(denoising)
 reads_tasks = $(cells) ROUNDS
 reads_smoke = $(cells) PROMPTS_FILE
-reads_plan = $(filter-out VERBOSE,$(answers)) $(denoising) LIMIT_GIB
-reads_score = $(answers) $(denoising)
+reads_plan = $(filter-out VERBOSE $(several_cards),$(answers)) $(denoising) LIMIT_GIB
+reads_score = $(filter-out $(several_cards),$(answers)) $(denoising)
 reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
 reads_accuracy = PAIR DEVICE STUDY MODEL DTYPE ENGINE HEAD STEPS GEN BLOCK TEMPERATURE PLAN TASKS TEMPLATES DECODER BATCH \
 	LIMIT TASK_PATH DATA RUN_CODE
@@ -111,6 +116,7 @@ reads_agreement = PAIR DEVICE MODEL STUDY PROMPTS DTYPE
 reads_doctor = PAIR DEVICE MODEL
 reads_selfcheck = DEVICE ROUNDS
 reads_tenant-check = PAIR
+reads_neighbours = PAIR DEVICE $(several_cards) ROUNDS ENGINE
 
 export MLFLOW_DISABLE_TELEMETRY = true
 export TOKENIZERS_PARALLELISM = false
@@ -119,7 +125,7 @@ export TOKENIZERS_PARALLELISM = false
 .DEFAULT_GOAL = help
 doors = study baseline sweep tasks smoke plan score likelihood accuracy \
 	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
-	paper samples ui restore record compare verify agreement doctor selfcheck tenant-check help setup pair test lint clean
+	paper samples ui restore record compare verify agreement doctor selfcheck tenant-check neighbours help setup pair test lint clean
 .PHONY: $(doors)
 
 # The check of what was typed. A door that does not exist is left to make, which says so.
@@ -149,9 +155,10 @@ verbose = $(if $(VERBOSE),--verbose)
 model_option = $(if $(MODEL),--model "$(MODEL)")
 study_option = $(if $(STUDY),--study "$(STUDY)")
 plan_option = $(if $(PLAN),--plan)
+cards_options = $(if $(DEVICES),--devices "$(DEVICES)") $(if $(CLUSTER),--cluster "$(CLUSTER)")
 # Options of bench.run. Those of tasks, smoke and scaling; the number of rounds; those of answers; those of denoising.
 cell_options = --pair "$(PAIR)" --device "$(DEVICE)" --temperature "$(TEMPERATURE)" $(if $(DTYPE),--dtype "$(DTYPE)") \
-	$(study_option) $(model_option) $(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") \
+	$(cards_options) $(study_option) $(model_option) $(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") \
 	$(if $(ENCODER),--encoder "$(ENCODER)") $(if $(JUDGE),--judge "$(JUDGE)") $(if $(RETRY),--retry "$(RETRY)") $(verbose)
 round_options = --ceilings --rounds "$(ROUNDS)"
 answer_options = $(cell_options) $(round_options) --gen "$(GEN)" --prompts "$(PROMPTS)" $(if $(ENGINE),--engine "$(ENGINE)")
@@ -308,6 +315,10 @@ selfcheck: setup ## can the numbers of this machine be believed?
 
 tenant-check: setup ## does the verdict notice a second process on the GPU?
 	@$(PY) -m bench.tenant --pair "$(PAIR)"
+
+neighbours: DEVICES = all
+neighbours: setup ## do several cards of a host disturb each other?
+	@$(PY) -m bench.neighbours --pair "$(PAIR)" --device "$(DEVICE)" --rounds "$(ROUNDS)" $(cards_options) $(if $(ENGINE),--engine "$(ENGINE)")
 
 ##@ Upkeep
 

@@ -70,7 +70,12 @@ def main(argv: list[str] | None = None) -> int:
     if outcome.report is None and report and asked.verbose and outcome.is_tracked:
         outcome = replace(outcome, report=report())
     print_outcome(asked, work, outcome)
-    return 0 if outcome.is_tracked and not outcome.failed else 1
+    if outcome.of_cards:
+        print(outcome.of_cards.text)
+        is_whole = not outcome.of_cards.rounds_left
+    else:
+        is_whole = True
+    return 0 if outcome.is_tracked and is_whole and not outcome.failed else 1
 
 
 def read_findings(study_name: str) -> object:

@@ -142,10 +142,29 @@ def python(code: str) -> None:
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys(('pydantic', 'mlflow', 'pandas', 'scipy')))\n"
 
 
-@pytest.mark.parametrize("door", ["worker", "run", "ceilings", "frontier", "selfcheck", "ladder", "tenant"])
+@pytest.mark.parametrize(
+    "door", ["worker", "run", "ceilings", "frontier", "selfcheck", "ladder", "tenant", "neighbours"]
+)
 def test_a_bare_machine_can_import_what_it_runs(door):
     """pydantic, MLflow, pandas and scipy are not there."""
     python(BLOCKED + f"import bench.{door}")
+
+
+def packages_of(file: Path) -> set[str]:
+    """The packages that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[0] for name in names}
+
+
+def test_ray_is_imported_by_one_module_and_only_when_it_is_needed():
+    """It is optional: without DEVICES and CLUSTER nothing may need it."""
+    assert [module for module, file in MODULES.items() if "ray" in packages_of(file)] == ["bench.runner.cluster"]
+    python("import sys, bench.run, bench.neighbours, bench.checks.neighbours\nassert 'ray' not in sys.modules")
 
 
 def test_the_parent_never_imports_torch():

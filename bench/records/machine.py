@@ -63,6 +63,17 @@ STATED_IN_ENVIRONMENT = ("host", "python", "threads", "device", "verdict", "card
 
 
 @dataclass(frozen=True)
+class Place(Part):
+    """Where a round ran in a study whose rounds are spread over several cards."""
+
+    host: str
+    card: str  # UUID of the GPU; cpu:0, cpu:1 ... of a part of a processor
+    numa_node: int | None = None  # that the card is attached to; None where the system does not tell
+    cores: int | None = None  # processors that the worker was pinned to; None where it could not be pinned
+    busy_neighbours: int | None = None  # other cards of the host at work for the study while the cell ran, at most
+
+
+@dataclass(frozen=True)
 class MemoryGib(Part):
     """Memory in GiB. Each is the metric `memory/NAME_gib`."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from bench.models.shape import Shape
 from bench.records.items import Item
-from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Rate, fields_of, stated
+from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Place, Rate, fields_of, stated
 from bench.records.settings import Settings, settings_of
 
 
@@ -74,8 +74,14 @@ class Round:
     git: str | None = None  # commit of the code that measured
     command: str | None = None  # of the parent
     gpu: str | None = None  # UUID of the only card that the worker saw
+    place: Place | None = None  # host, card and neighbours, where rounds are spread over several cards
     energy: Energy | None = None
     busy: KernelTime | None = None
+
+    @property
+    def card(self) -> str | None:
+        """Names the card that the round ran on; None on a processor that was not divided, and in old records."""
+        return self.place.card if self.place else self.gpu
 
     @property
     def is_good(self) -> bool:
@@ -88,7 +94,7 @@ class Round:
         renamed = {"number": "round", "started_s": "started", "ended_s": "ended", "rounds_planned": "rounds",
                    "order_seed": "seed", "replaces_started_s": "again"}  # fmt: skip
         nested = {"environment": Environment, "memory_gib": MemoryGib, "nvml": NvmlReport, "energy": Energy,
-                  "busy": KernelTime}  # fmt: skip
+                  "busy": KernelTime, "place": Place}  # fmt: skip
         values = {name: raw[name] for name in simple if name in raw}
         values |= {name: raw[key] for name, key in renamed.items() if key in raw}
         values |= {name: kind.from_json(raw[name]) for name, kind in nested.items() if name in raw}
@@ -118,6 +124,7 @@ class Round:
         return {
             "rounds": self.rounds_planned or None, "seed": self.order_seed, "order": self.order,
             "again": self.replaces_started_s, "git": self.git, "command": self.command, "gpu": self.gpu,
+            "place": self.place and self.place.to_json(),
         }  # fmt: skip
 
 

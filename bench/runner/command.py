@@ -7,15 +7,17 @@ Never imports torch: ceilings and scores need it, and are functions that run in 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable
+import platform
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
 from bench.devices import lock
-from bench.runner import apart, ceilings, estimate, loop, notices, order, scorers, scores
-from bench.runner.progress import REPORT, SCORING, Bar, Part, duration
+from bench.runner import apart, ceilings, deal, estimate, loop, notices, order, scorers, scores, several, spread
+from bench.runner.cluster import RemoteCard
+from bench.runner.progress import AT_THE_END, REPORT, SCORING, Bar, Part, duration
 from bench.runner.request import Request
 from bench.spec.cell import Cell
 from bench.spec.work import Work
@@ -53,13 +55,14 @@ class Outcome:
     has_worked: whether anything was measured or scored. failed: how many of its cells have failed, now or earlier, and
     how many scorers now.
     is_tracked: whether MLflow took everything. report: what the caller's `report` returned; None where it was not
-    called.
+    called. of_cards: what there is to say of several cards; None of one.
     """
 
     has_worked: bool
     failed: int
     is_tracked: bool
     report: object = None
+    of_cards: spread.Result | None = None
 
 
 def run(asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: Report | None = None) -> Outcome:
@@ -68,23 +71,38 @@ def run(asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: R
     pair: None for a work folder. report: is called at the end, where anything was done and MLflow has it all; the time
     that it takes is part of the progress that is shown. Raises BadInput.
     """
-    device = work.cells[0].device
-    with lock.held(device, work.study):
+    with several.found(asked.cards, work, folder_of(asked, work)) as cards:
+        return run_on(cards, asked, work, pair, sink, report)
+
+
+def folder_of(asked: Request, work: Work) -> Path:
+    """Where the work is saved for the workers."""
+    return asked.cells or FOLDER / work.study
+
+
+def run_on(
+    cards: list[RemoteCard], asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: Report | None
+) -> Outcome:  # fmt: skip
+    """Measure and score what is missing. cards: several, over which rounds are spread; none for one device."""
+    with held(cards, work):
         sink.check()  # refused here, in one line, before anything is said or measured
-    todo = todo_of(asked, work, pair, sink)
+    todo = todo_of(cards, asked, work, pair, sink)
     if pair and todo:
         scorers.check(asked, work, pair, sink)
     parts = parts_of(todo, work, pair, sink, report)
+    lanes = max(1, min(len(cards), len({round_ for round_, _ in todo.processes})))
     if todo.processes:
-        notices.say(announcement(todo, work, parts))
+        notices.say(announcement(todo, work, parts, cards, lanes))
         if asked.ceilings:
-            measure_ceilings(work, pair, sink)
+            measure_ceilings(work, pair, sink, cards)
     findings = None
     scorers_failed = 0
-    with lock.held(device, work.study) as gpu:
+    of_cards = None
+    with held(cards, work) as gpu:
         if todo:
-            with contextlib.closing(Bar(parts)) as bar:
-                is_tracked, scorers_failed = work_off(asked, work, pair, sink, bar, todo, gpu and gpu[0])
+            with contextlib.closing(Bar(parts, lanes=lanes)) as bar:
+                of_cards = measure(asked, work, sink, bar, todo, cards, gpu and gpu[0])
+                is_tracked, scorers_failed = track_and_score(asked, work, pair, sink, bar)
                 if report and is_tracked:
                     bar.begin(REPORT, "reading what the study says")
                     findings = report()
@@ -92,12 +110,28 @@ def run(asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: R
         else:
             is_tracked = sink.track(again=True)
     failed = scorers_failed if asked.score_only else scorers_failed + loop.count_failed(work, sink)
-    return Outcome(bool(todo), failed, is_tracked, findings)
+    return Outcome(bool(todo), failed, is_tracked, findings, of_cards)
 
 
-def todo_of(asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> Todo:
+@contextlib.contextmanager
+def held(cards: list[RemoteCard], work: Work) -> Iterator[tuple[str, str] | None]:
+    """Hold the device; (UUID, name) of a GPU. Of several GPUs each is held on its own host while it measures."""
+    device = work.cells[0].device
+    if cards and device == "cuda":
+        yield None
+    else:
+        with lock.held(device, work.study) as gpu:
+            yield gpu
+
+
+def todo_of(cards: list[RemoteCard], asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> Todo:
     """What is not done yet."""
-    processes = [] if asked.score_only else order.rounds_to_do(work, sink.known(), sink.retry)
+    if asked.score_only:
+        processes = []
+    elif cards:
+        processes = deal.rounds_to_do(work, sink.known(), sink.retry, [card.name for card in cards])
+    else:
+        processes = order.rounds_to_do(work, sink.known(), sink.retry)
     if asked.record:
         return Todo(processes, [])
     from bench.quality import scoring
@@ -120,18 +154,28 @@ def parts_of(
     return parts
 
 
-def work_off(
-    asked: Request, work: Work, pair: PairFile | None, sink: Sink, bar: Bar, todo: Todo, gpu: str | None
-) -> tuple[bool, int]:  # fmt: skip
-    """Do what is to be done. Returns whether MLflow took everything, and how many scorers failed.
+def measure(
+    asked: Request, work: Work, sink: Sink, bar: Bar, todo: Todo, cards: list[RemoteCard], gpu: str | None
+) -> spread.Result | None:  # fmt: skip
+    """Measure what is to be measured. Returns what there is to say of several cards.
 
-    gpu: UUID of the card, None on a CPU.
+    gpu: UUID of the one card, None on a CPU and with several.
     """
-    folder = asked.cells or FOLDER / work.study
+    folder = folder_of(asked, work)
     if not asked.cells:
         work.save(folder)
-    if todo.processes:
+    if not todo.processes:
+        return None
+    if not cards:
         loop.run_processes(work, folder, sink, gpu, todo.processes, bar)
+        return None
+    with several.held(cards):
+        return spread.run(work, folder, sink, cards, todo.processes, bar)
+
+
+def track_and_score(asked: Request, work: Work, pair: PairFile | None, sink: Sink, bar: Bar) -> tuple[bool, int]:
+    """Bring MLflow up to the records, and score the texts. Returns whether MLflow took everything, and how many
+    scorers failed."""
     is_tracked = sink.track(again=True)
     failed = None if asked.record else scores.score(work.study, pair, sink, bar)
     if failed is not None:
@@ -139,13 +183,19 @@ def work_off(
     return is_tracked, failed or 0
 
 
-def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
-    """What is about to be done and about how long it takes, in words."""
+def announcement(
+    todo: Todo, work: Work, parts: dict[Hashable, Part], cards: Sequence[RemoteCard] = (), lanes: int = 1
+) -> str:  # fmt: skip
+    """What is about to be done and about how long it takes, in words. lanes: how many of several cards have work."""
     device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
+    if cards:
+        idle = len(cards) - lanes
+        without = f" ({idle} of them without a round: give ROUNDS={len(cards)})" if idle else ""
+        device = f"{len(cards)} cards{without}"
     is_watched = any(cell.twin for _, cells in todo.processes for cell in cells)
     checks = ", each between two noise checks," if is_watched else ""
     scored = ", scoring included" if SCORING in parts and parts[SCORING].seconds else ""
-    seconds = sum(part.seconds for part in parts.values())
+    seconds = sum(part.seconds / (1 if part.kind in AT_THE_END else lanes) for part in parts.values())
     cells = notices.counted(len(todo.cells), "cell")
     rounds = notices.counted(len({round_ for round_, _ in todo.processes}), "round")
     return (
@@ -154,15 +204,25 @@ def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
     )
 
 
-def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink) -> None:
+def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink, cards: Sequence[RemoteCard] = ()) -> None:
     """This device's ceilings where the study has none, in a process of its own: MFU, MBU and predictions of its runs
-    are made from them. pair: None for a work folder. Raises BadInput where that fails."""
+    are made from them. Of several cards it is the first one of this host.
+
+    pair: None for a work folder. Raises BadInput where that fails.
+    """
+    one_card = {}
+    if cards and work.cells[0].device == "cuda":
+        gpus = [remote.name for remote in cards if remote.card.host == platform.node()]
+        if not gpus:
+            notices.say("no ceilings: none of the cards is in this host; `make ceilings` on theirs measures them")
+            return
+        one_card = {"environment": {"CUDA_VISIBLE_DEVICES": gpus[0]}}
     if pair is None:
         task = ceilings.task_of_work(work)
     else:
         task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.product_dtypes)
     only_missing = True
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
-        has_measured = apart.run(ceilings.run, task, sink, None, only_missing)
+        has_measured = apart.run(ceilings.run, task, sink, None, only_missing, **one_card)
     if not has_measured:
         raise BadInput("the ceilings of this device were not measured (see above)")

@@ -128,11 +128,14 @@ def energy_s(cell: Cell) -> float:
 
 
 def parts_of(
-    work: Work, processes: list[tuple[int, list[Cell]]], on_record: dict[str, CellRecords]
+    work: Work, processes: list[tuple[int, list[Cell]]], on_record: dict[str, CellRecords], first: int = 0
 ) -> dict[Hashable, Part]:
-    """The parts of a run for its bar: each process's start, by its number, and each of its cells, by (id, round)."""
+    """The parts of a run for its bar: each process's start, by its number, and each of its cells, by (id, round).
+
+    first: the number of the first process.
+    """
     parts: dict[Hashable, Part] = {}
-    for number, (round_, cells) in enumerate(processes):
+    for number, (round_, cells) in enumerate(processes, first):
         parts[number] = Part(START, START_S[cells[0].device])
         for cell in cells:
             seconds = round_s(cell, round_, work.prompts_of(cell), on_record)

@@ -11,27 +11,46 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "bench.worker")  # and the work folder and the round
 STARTUP_LIMIT_S = 900  # for imports and weights before the first cell, and for what is done between two cells
 
 
+@contextlib.contextmanager
+def pinned_to(cores: Collection[int]) -> Iterator[None]:
+    """Let a process that this thread starts meanwhile run on some cores alone: it takes over this thread's."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Worker:
     """One fresh process for a list of cells of one model in one round.
 
     folder: where the work is saved. log: the file that takes what it prints. gpu: the UUID of the only card it sees.
+    cores: numbers of the processors that it may run on; all that this process has where none are given.
+    command: of a worker, without folder and round; COMMAND where none is given.
     """
 
-    def __init__(self, folder: Path, round_: int, cell_ids: list[str], log: Path, gpu: str | None = None):
+    def __init__(
+        self, folder: Path, round_: int, cell_ids: list[str], log: Path, gpu: str | None = None,
+        cores: Collection[int] = (), command: Sequence[str] = (),
+    ):  # fmt: skip
         self.log = log
         self.cell_ids = cell_ids
         card = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
-        with open(log, "ab") as errors:
+        with open(log, "ab") as errors, pinned_to(cores):
             self.log_start = errors.tell()
             self.process = subprocess.Popen(
-                [*COMMAND, str(folder), str(round_)],
+                [*(command or COMMAND), str(folder), str(round_)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -71,7 +90,7 @@ class Worker:
                 return
             if line is None or not line.endswith(b"\n"):  # the end, or a line that was cut off by it
                 if running or has_no_record:
-                    yield {"event": "died", "cell_id": running, "message": self.last_words(self.process.wait())}
+                    yield {"event": "died", "cell_id": running, "message": self.last_words()}
                 return
             event = json.loads(line)
             if event["event"] == "end":
@@ -88,8 +107,9 @@ class Worker:
                 deadline = time.monotonic() + STARTUP_LIMIT_S
             yield event
 
-    def last_words(self, code: int) -> str:
-        """Why a worker ended: signal or status, and the last line it printed."""
+    def last_words(self) -> str:
+        """Why the worker ended: signal or status, and the last line it printed."""
+        code = self.process.wait()
         said = self.log.read_bytes()[self.log_start :]
         lines = said.decode(errors="replace").strip().splitlines()
         how = f"signal {-code}" if code < 0 else f"status {code}"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from bench.common import provenance
 from bench.records.machine import Environment
+from bench.records.merge import CellRecords
 from bench.records.types import Beside, Round
 from bench.runner import estimate, order
 from bench.runner.launch import Worker
@@ -62,17 +63,18 @@ class Process:
         if self.cells:
             self.bar.begin(self.number, start_text(self.cells, self.round, self.work.rounds))
         while self.waiting:
-            worker = Worker(
-                self.folder, self.round, list(self.waiting), self.folder / "worker.log", self.facts.get("gpu")
-            )
+            worker = self.worker()
             limits_s = {cell_id: cell.time_limit_s for cell_id, cell in self.waiting.items()}
             try:
                 for event in worker.events(limits_s):
                     self.take(event)
             finally:
                 worker.stop()
-        self.sink.track()
         return self.failed
+
+    def worker(self) -> Worker:
+        """A fresh process for the cells that wait."""
+        return Worker(self.folder, self.round, list(self.waiting), self.folder / "worker.log", self.facts.get("gpu"))
 
     def take(self, event: dict) -> None:
         """Act on what a worker said, or on its death, which costs the cell that it was on."""
@@ -131,15 +133,25 @@ def run_processes(
 ) -> None:
     """Run the cells of each (round, cells) in turn; a cell that fails is left out of later rounds."""
     on_record = sink.known()
-    facts = {"git": provenance.state_of(work.git, work.code), "command": provenance.command_line()}
-    if gpu:
-        facts["gpu"] = gpu
+    facts = facts_of(work, gpu)
     failed: set[str] = set()
     for number, (round_, cells) in enumerate(processes):
         left = [cell for cell in cells if cell.cell_id not in failed]
         for cell in cells:
             if cell not in left:
                 bar.advance((cell.cell_id, round_), 1.0)
-        before = {cell_id: entry.rounds[round_] for cell_id, entry in on_record.items() if round_ in entry.rounds}
+        before = rounds_of(on_record, round_)
         failed |= Process(work, folder, round_, left, facts, before, sink, bar, number).run()
+        sink.track()
         bar.advance(number, 1.0)
+
+
+def facts_of(work: Work, gpu: str | None) -> dict[str, str]:
+    """What every record of a run says of where it comes from. gpu: UUID of the only card that workers see."""
+    facts = {"git": provenance.state_of(work.git, work.code), "command": provenance.command_line()}
+    return facts | {"gpu": gpu} if gpu else facts
+
+
+def rounds_of(on_record: dict[str, CellRecords], round_: int) -> dict[str, Round]:
+    """What is on record of a round, by cell id."""
+    return {cell_id: entry.rounds[round_] for cell_id, entry in on_record.items() if round_ in entry.rounds}

@@ -24,7 +24,8 @@ ROUNDING = 1e-9  # by which the total is larger, since the sum of many parts may
 START = "start"  # kinds of parts that are no cells: a fresh process until its first cell,
 SCORING = "scoring"  # the scores of all texts,
 REPORT = "report"  # and the table at the end
-GUESSED = (START, SCORING, REPORT)  # whose estimates are shown before one of them has ended
+AT_THE_END = (SCORING, REPORT)  # one process does them, on whatever the cells ran
+GUESSED = (START, *AT_THE_END)  # whose estimates are shown before one of them has ended
 NOISE_CHECK = "noise check"  # the kind of the sentinel's cells, which are too short to learn a model's speed from
 LEAST_SHARE = 0.25  # of a running part that must be done before it counts as a lesson
 MOST_UNKNOWN = 0.3  # share of what is left that may be of models of which nothing has been learned yet
@@ -64,10 +65,12 @@ def kind_of(cell: Cell) -> str:
 class TimeLeft:
     """The seconds that are left of a run, by the parts that have ended. All times are seconds of one clock.
 
-    end_s: the end of the run as it was last told; updated_s: when.
+    lanes: how many processes run side by side, each on a card. end_s: the end of the run as it was last told;
+    updated_s: when.
     """
 
     parts: dict[Hashable, Part]
+    lanes: int = 1
     end_s: float | None = None
     updated_s: float = 0.0
 
@@ -113,7 +116,7 @@ class TimeLeft:
                 rest_s -= now_s - part.moved_s
                 if rest_s < -OVERDUE_S and part.share == 0:
                     return None  # it takes longer than was thought, and has not said yet how far it is
-            left_s += max(0.0, rest_s)
+            left_s += max(0.0, rest_s) / (1 if part.kind in AT_THE_END else self.lanes)
         return left_s
 
     def shown_s(self, now_s: float) -> float | None:
@@ -142,17 +145,22 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class Bar:
-    """The bar of a run, on standard error. parts: all that it will do, by key, in order."""
+    """The bar of a run, on standard error; threads may share it.
+
+    parts: all that it will do, by key, in order. lanes: how many processes run side by side.
+    """
 
     parts: dict[Hashable, Part]
     clock: Callable[[], float] = time.monotonic
+    lanes: int = 1
+    lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
     left: TimeLeft = field(init=False)
     bar: tqdm = field(init=False)
     description_columns: int = field(init=False)
     closed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
-        self.left = TimeLeft(self.parts)
+        self.left = TimeLeft(self.parts, self.lanes)
         is_terminal = sys.stderr.isatty()
         total_s = sum(part.seconds for part in self.parts.values())
         columns, rows = shutil.get_terminal_size((100, 24))  # tqdm draws nothing where a terminal tells no size
@@ -175,8 +183,9 @@ class Bar:
     def tick(self) -> None:
         """Draw the bar again and again, since a long call would leave its time standing (a thread of its own)."""
         while not self.closed.wait(TICK_S):
-            self.show_time()
-            self.bar.refresh()
+            with self.lock:
+                self.show_time()
+                self.bar.refresh()
 
     def show_time(self) -> None:
         left_s = self.left.shown_s(self.clock())
@@ -184,16 +193,27 @@ class Bar:
 
     def begin(self, key: Hashable, description: str) -> None:
         """Show what runs now."""
-        self.left.begin(key, self.clock())
-        self.show_time()
-        self.bar.set_description_str(self.fitted(description), refresh=True)
+        with self.lock:
+            self.left.begin(key, self.clock())
+            self.show_time()
+            self.bar.set_description_str(self.fitted(description), refresh=True)
 
     def advance(self, key: Hashable, share: float) -> None:
         """Move to a share (0 to 1) of a part."""
-        before = self.parts[key].share
-        self.left.move(key, share, self.clock())
-        self.show_time()
-        self.bar.update(self.parts[key].seconds * (self.parts[key].share - before))
+        with self.lock:
+            before = self.parts[key].share
+            self.left.move(key, share, self.clock())
+            self.show_time()
+            self.bar.update(self.parts[key].seconds * (self.parts[key].share - before))
+
+    def extend(self, parts: dict[Hashable, Part]) -> None:
+        """Add parts that have come up meanwhile; one that is there already is done once more, from its beginning."""
+        with self.lock:
+            for key, part in parts.items():
+                replaced = self.parts.get(key)
+                done_s = replaced.seconds * replaced.share if replaced else 0.0
+                self.bar.total += part.seconds - (replaced.seconds - done_s if replaced else 0.0)
+                self.parts[key] = part
 
     def close(self) -> None:
         """Leave the bar as it stands."""

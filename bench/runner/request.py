@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common import provenance
-from bench.common.cli import Parser
 from bench.common.errors import BadInput
 from bench.devices import choose
 from bench.models.engines import ENGINES
 from bench.models.kinds import KINDS, has_steps, role_of
+from bench.runner.options import parser
+from bench.runner.several import ONE_CARD, Wanted
 from bench.spec import model_rules, rules, sentinel
 from bench.spec.axis import as_list
 from bench.spec.work import Work
@@ -56,6 +57,7 @@ class Request:
     encoder: str | None = None  # BERTScore's model; None: the pair's
     judge: str | None = None  # smollm2, none, or a directory; None: the pair's
     device: str = "auto"  # auto, cpu or cuda
+    cards: Wanted = ONE_CARD  # several cards to spread rounds over
     study: str | None = None  # the MLflow experiment; None: the pair's name
     rounds: int = 3  # how often each cell is measured, each time in a fresh process
     seed: int = 0  # of the order of cells
@@ -70,48 +72,14 @@ class Request:
 
     @property
     def runs_here(self) -> bool:
-        """Whether the device must be in this machine: neither an exported folder nor a plan for a GPU needs it."""
-        return not (self.export or is_plan_for_gpu(self.plan, self.device))
+        """Whether the device must be in this machine: an exported folder, a cluster's cells and a plan for a GPU do
+        not need it."""
+        return not (self.export or self.cards.cluster or is_plan_for_gpu(self.plan, self.device))
 
 
 def is_plan_for_gpu(plan: bool, device: str) -> bool:
     """Whether nothing will run and what is planned may be for another machine, so that this one need not have it."""
     return plan and device == "cuda"
-
-
-def parser(text: str) -> Parser:
-    """The options of `python -m bench.run`; text: what its help explains."""
-    options = Parser("bench.run", text)
-    add = options.add_argument
-    add("grids", nargs="*", metavar="GRID.yaml")
-    add("--also", nargs="*", default=[], metavar="GRID.yaml", help="grids that keep their own values")
-    add("--pair", default="pocket", help="the two models under comparison (configs/pairs)")
-    add("--steps", help='denoising steps, "16 64 256"')
-    add("--gen", type=int, help="tokens to generate")
-    add("--block", type=int, help="LLaDA's block length")
-    add("--prompts", type=int, help="number of prompts")
-    add("--prompts-file", help="JSON lines with prompt and reference")
-    add("--temperature", type=float)
-    add("--dtype", help="precision, \"bfloat16 int8 float8\"; default: the grid's, else the pair's")
-    add("--engine", help='"eager captured generate generate-static", or some of them; default: the grid\'s')
-    add("--head", help="of LLaDA: official, official-old, lean, or several; default: the grid's")
-    add("--model", help="a directory that replaces the pair's model of its kind")
-    add("--encoder", choices=("minilm", "mpnet"), help="BERTScore's; default: the pair's")
-    add("--judge", help="smollm2, none, or a directory; default: the pair's")
-    add("--rounds", type=int, default=3, help="how often each cell is measured, each time in a fresh process")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    add("--study", help="MLflow experiment; default: the pair's name")
-    add("--seed", type=int, default=0, help="of the order of cells")
-    add("--retry", default="", help="run again, by outcome or verdict: oom timeout error violated unknown")
-    add("--ceilings", action="store_true", help="measure this device's first where the study has none")
-    add("--plan", action="store_true", help="print the cells and stop")
-    add("--score-only", action="store_true", help="run nothing, score what has no scores")
-    add("--no-report", action="store_true", help="do not end with table and verdict")
-    add("--verbose", action="store_true", help="end with every table of the study")
-    add("--export", type=Path, help="write the work folder and stop")
-    add("--cells", type=Path, help="run a work folder")
-    add("--record", type=Path, help="with --cells: append records to this file, no MLflow")
-    return options
 
 
 def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
@@ -126,7 +94,8 @@ def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
             "export", "plan", "ceilings", "score_only", "verbose")  # fmt: skip
     return Request(
         grids=tuple(args.grids), also=tuple(args.also), overrides=overrides_of(args), retry=retried(args.retry),
-        report=not args.no_report, **{name: getattr(args, name) for name in same},
+        report=not args.no_report, cards=Wanted(args.devices, args.cluster),
+        **{name: getattr(args, name) for name in same},
     )  # fmt: skip
 
 
@@ -167,7 +136,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     Raises BadInput before any model loads.
     """
     if request.cells:
-        return resolve_folder(request.cells), None
+        return resolve_folder(request.cells, request.runs_here), None
     from bench.quality import models
     from bench.spec import study_file
 
@@ -237,11 +206,11 @@ def depends_on(file: GridFile, name: str) -> bool:
     return True
 
 
-def resolve_folder(folder: Path) -> Work:
+def resolve_folder(folder: Path, runs_here: bool = True) -> Work:
     """The work of an exported folder. Raises BadInput where there is none, or its device or its models are not here."""
     work = Work.load(folder)
     for device in {cell.device for cell in work.cells}:
-        choose.choose(device)
+        choose.choose(device, runs_here)
     model_rules.check(work.cells)
     rules.check_work(work, str(folder))
     return work

@@ -204,7 +204,8 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
 
 
 def machine_tags(record: Round) -> dict[str, str]:
-    """`env.NAME`: what a round's environment was. `card.NAME`: what NVML read of the card meanwhile."""
+    """`env.NAME`: what a round's environment was. `card.NAME`: what NVML read of the card meanwhile.
+    `place.NAME`: host, card and neighbours, where rounds were spread over several cards."""
     environment = {
         name: value for name, value in record.environment.to_json().items() if name not in ("verdict", "device")
     }
@@ -213,6 +214,7 @@ def machine_tags(record: Round) -> dict[str, str]:
     return {
         **{f"env.{name}": str(value) for name, value in flat(environment)},
         **{f"card.{name}": str(value) for name, value in flat(card)},
+        **{f"place.{name}": str(value) for name, value in flat(record.place.to_json() if record.place else {})},
     }
 
 

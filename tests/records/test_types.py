@@ -9,7 +9,7 @@ import pytest
 
 from bench.models.shape import Shape
 from bench.records import types
-from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Rate, Telemetry
+from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Place, Rate, Telemetry
 from bench.records.settings import HumanReferences, Likelihood, settings_of
 from bench.records.types import Beside, Ceilings, Round, Scores
 from bench.spec.cell import Cell
@@ -27,7 +27,7 @@ FULL_ROUND = Round(
     calls=[llada_call(0, device_ms=31.0), llada_call(1)], memory_gib=MemoryGib(0.5, 1.0, 2.0), capture_s=3.0,
     compile_s=4.0, nvml=NvmlReport("exclusive", seconds=1.0, telemetry=Telemetry(5, [1, 2.0, 3], throttled=[])),
     sequences=[[1, 2], [3]], rounds_planned=3, order_seed=0, order=2, replaces_started_s=0.5, git="g", command="run",
-    gpu="GPU-1",
+    gpu="GPU-1", place=Place("host", "GPU-1", 0, 8, 1),
 )  # fmt: skip
 RECORDS = [
     FULL_ROUND,

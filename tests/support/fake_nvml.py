@@ -105,6 +105,9 @@ class Machine:
     def nvmlDeviceGetName(self, card):
         return card.name
 
+    def nvmlDeviceGetPciInfo(self, card):
+        return SimpleNamespace(busId=f"0000FFFF:{self.cards.index(card):02X}:00.0")
+
     def nvmlDeviceGetCudaComputeCapability(self, card):
         return card.capability
 

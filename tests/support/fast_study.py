@@ -1,6 +1,7 @@
 """A study of seconds: the real parent and real workers around an adapter that only sleeps, and misbehaves if asked.
 
     python tests/support/fast_study.py parent FOLDER RECORDS [--rounds N] [--sentinel] [--retry "error oom"]
+        [--devices "cpu:0 cpu:1"] [--cluster HOST:PORT]       # with Ray; the rounds then wait for several cards
     python tests/support/fast_study.py FOLDER ROUND      # a worker: bench/runner/launch.py starts it
 
 The environment's FAILS names the kinds of cells that misbehave: leaves, crashes, hangs, swells. Tests hold such a
@@ -10,6 +11,7 @@ study by the class `Study`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -24,7 +26,9 @@ from bench.common.errors import exit_code
 from bench.data.prompt import Prompt
 from bench.devices import lock
 from bench.records import merge
-from bench.runner import launch, loop, request
+from bench.runner import deal, estimate, launch, loop, request, several, spread
+from bench.runner.progress import Bar
+from bench.runner.several import Wanted
 from bench.spec import sentinel
 from bench.spec.cell import Cell
 from bench.spec.work import Work
@@ -37,6 +41,7 @@ KINDS = {1: "calm", 2: "leaves", 4: "crashes", 8: "hangs", 16: "swells"}  # by L
 SEED = 9  # of the order of cells: `leaves` comes before `crashes`
 LAST_WORDS = "no such weights"
 ORPHAN_LIMIT_S = 15.0
+SAID = "said.txt"  # in the study's folder: what a run over several cards ends with
 
 
 def cell(model: str, kind: str, **more) -> Cell:
@@ -118,14 +123,28 @@ def parent() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--sentinel", action="store_true")
     parser.add_argument("--retry", default="")
+    parser.add_argument("--devices", default="")
+    parser.add_argument("--cluster", default="")
     args = parser.parse_args(sys.argv[2:])
     work = build(args.folder.name, args.rounds, args.sentinel)
     sink = Sink(work.study, args.records, request.retried(args.retry))
     launch.COMMAND = (sys.executable, __file__)
-    with lock.lock("cpu", work.study):
+    with several.found(Wanted(args.devices, args.cluster), work, args.folder) as cards, lock.lock("cpu", work.study):
         sink.check()
         work.save(args.folder)
+        if cards:
+            return spread_over(cards, work, args.folder, sink)
         return 1 if loop.run(work, args.folder, sink) else 0
+
+
+def spread_over(cards: list, work: Work, folder: Path, sink: Sink) -> int:
+    """Run a study on several cards; what is said of them goes into a file of its folder."""
+    processes = deal.rounds_to_do(work, sink.known(), sink.retry, [card.name for card in cards])
+    parts = estimate.parts_of(work, processes, sink.known())
+    with several.held(cards), contextlib.closing(Bar(parts, lanes=len(cards))) as bar:
+        result = spread.run(work, folder, sink, cards, processes, bar)
+    (folder / SAID).write_text(result.text)
+    return 1 if loop.count_failed(work, sink) or result.rounds_left else 0
 
 
 class Study:
@@ -137,7 +156,8 @@ class Study:
         self.file = file or folder / "records.jsonl"
 
     def start(self, *more: str, fails: str = "") -> subprocess.Popen:
-        env = {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", lock.LOCKS: str(self.locks), "FAILS": fails}
+        path = os.pathsep.join(filter(None, [str(REPO), os.environ.get("PYTHONPATH")]))
+        env = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", lock.LOCKS: str(self.locks), "FAILS": fails}
         return subprocess.Popen(
             [sys.executable, __file__, "parent", str(self.folder), str(self.file), *self.options, *more],
             cwd=self.folder,
