@@ -3,22 +3,40 @@
 import math
 from collections.abc import Sequence
 
+from matplotlib.colors import to_hex
+
 from bench.analysis.findings import Findings
 from bench.analysis.hypotheses import Result, Score
-from bench.analysis.noise import Noise
+from bench.analysis.noise import EAGER, Noise, Pair, Sentinels
 from bench.common.stats import Estimate
 from bench.models import kinds
+from bench.records import trust
 from bench.render import wording
 from bench.render.hypotheses import claim_text, short
+from paper.figures.noise import pairs_by_kind, stretches_of, words_of
+from paper.figures.style import COLORS, MARKERS
 from paper.page import charts
-from paper.page.charts import GREY, PALETTE, Figure, Look, Panel, axis, line, log_axis
+from paper.page.charts import (
+    INK,
+    OPEN,
+    PALETTE,
+    SYMBOL_OF,
+    Figure,
+    Look,
+    Panel,
+    axis,
+    line,
+    log_axis,
+    points_in_rows,
+)
 
 LOOKS = {  # of a claim by what became of it: told by color and by marker
     "met": ("as predicted", Look(PALETTE[2], "circle")),
     "not met": ("not as predicted", Look(PALETTE[3], "x")),
     "undecided": ("undecided", Look(PALETTE[1], "diamond-open")),
 }
-INK = "#1b1b1b"
+LEVELS = f" By round: the level of the machine; grey: a drift of {trust.DRIFT:.0%}."
+PERCENT = 100
 ROW_PX = 30
 
 
@@ -41,9 +59,7 @@ def predictions(scores: Sequence[Score], study: str) -> list[Figure]:
         if rows:
             errors = [ratio_of(result) for _, result in rows]
             hovers = [hover_of(result) for _, result in rows]
-            trace = line(text, [error.value for error in errors], [Estimate(0.0)] * len(rows), look, hovers)
-            bounds = {"y": [name for name, _ in rows], "error_x": charts.bounds(errors), "error_y": {"visible": False}}
-            traces.append(trace | bounds | {"mode": "markers"})
+            traces.append(points_in_rows(text, [name for name, _ in rows], errors, look, hovers))
     shapes = [
         {"type": "line", "x0": 1 / result.claim.factor, "x1": result.claim.factor, "y0": name, "y1": name,
          "layer": "below", "line": {"color": "#d5d5d5", "width": 9}}
@@ -87,23 +103,43 @@ def noise(findings: Findings) -> list[Figure]:
         f"<b>{name}</b><br>the same cell twice: {charts.words(noise.ratio)}{drift_words(noise)}"
         for name, noise in zip(names, noises, strict=True)
     ]
-    trace = line(
-        "the same cell twice", [ratio.value for ratio in ratios], [Estimate(0.0)] * len(names), Look("#1b1b1b"), hovers
-    )
-    trace |= {"y": names, "error_x": charts.bounds(ratios), "error_y": {"visible": False}, "mode": "markers"}
-    equal = {
-        "type": "line",
-        "x0": 1,
-        "x1": 1,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": GREY, "dash": "dot"},
-    }
+    trace = points_in_rows("the same cell twice", names, ratios, Look(INK), hovers)
     x = axis("latency over that of the same cell in the same round")
-    panel = Panel("", [trace], x, axis("", type="category"), shapes=[equal], height=130 + ROW_PX * len(names))
+    height = 130 + ROW_PX * len(names)
+    panel = Panel("", [trace], x, axis("", type="category"), shapes=[charts.upright(1)], height=height)
     caption = "A ratio of the two models that lies inside such an interval shows no difference."
-    return [Figure("noise", "Noise: the same cell twice", caption, [panel])]
+    panels = [panel, *level_panel(findings.sentinels)]
+    return [Figure("noise", "Noise: the same cell twice", f"{caption}{LEVELS if len(panels) > 1 else ''}", panels)]
+
+
+def level_panel(sentinels: Sentinels) -> list[Panel]:
+    """The level of each round over the mean of its stretch, by model and engine; none of a study of one round."""
+    if len({pair.number for pair in sentinels.pairs}) < 2:
+        return []
+    traces = []
+    for kind, pairs in pairs_by_kind(sentinels.pairs).items():
+        for number, stretch in enumerate(stretches_of(pairs)):
+            traces.append(level_line(kind, stretch) | {"legendgroup": words_of(kind), "showlegend": number == 0})
+    rounds = sorted({pair.number for pair in sentinels.pairs})
+    x = axis("round", tickvals=rounds)
+    drift = charts.band(-PERCENT * trust.DRIFT / 2, PERCENT * trust.DRIFT / 2)
+    return [Panel("Level by round", traces, x, axis("level against the mean (%)"), shapes=[drift])]
+
+
+def level_line(kind: tuple[str, str], stretch: Sequence[Pair]) -> dict:
+    """A stretch of one kind of sentinel: by how many percent each round lies from the mean of all."""
+    levels = [math.sqrt(pair.latencies_ms[0] * pair.latencies_ms[1]) for pair in stretch]
+    mean = sum(levels) / len(levels)
+    apart = [Estimate(PERCENT * (level / mean - 1)) for level in levels]
+    model, engine = kind
+    is_eager = engine == EAGER  # open and dashed, as in the paper open
+    symbol = f"{SYMBOL_OF[MARKERS[model]]}{OPEN if is_eager else ''}"
+    look = Look(to_hex(COLORS[model]), symbol, "dash" if is_eager else "solid")
+    hovers = [
+        f"<b>{words_of(kind)}</b>, round {pair.number}<br>{level:,.1f} ms, {value.value:+.2f} % from the mean"
+        for pair, level, value in zip(stretch, levels, apart, strict=True)
+    ]
+    return line(words_of(kind), [pair.number for pair in stretch], apart, look, hovers)
 
 
 def name_of(noise: Noise) -> str:
