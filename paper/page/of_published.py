@@ -89,7 +89,8 @@ def panel(task: TaskQuality) -> Panel:
 
 
 def of_way(task: TaskQuality, way: Way, points: Sequence[Point]) -> dict:
-    """LLaDA's points of one way to decode."""
+    """LLaDA's points of one way to decode; those with a measured time first, whose marker stands in the legend."""
+    points = sorted(points, key=lambda point: point.timed.how != "measured")
     ratios = [point.timed.ratio for point in points]
     symbol = SYMBOL_OF[MARKERS[way]]
     look = Look(to_hex(COLORS[points[0].kind]), symbol)

@@ -107,9 +107,9 @@ def scoreboard(findings: Findings) -> list[Table]:
     scores = cost_tables.measured_ones([*findings.scores, *findings.decoder_scores])
     board = cost_tables.scoreboard(scores).reset_index(drop=True)
     if not board.empty:
-        board.insert(0, "about", [cost_tables.topic(score) for score in scores])
+        board = board.rename(columns={"hypothesis": "outcome"})
         board.insert(0, "hypothesis", [score.name for score in scores])
-        board.columns = [*board.columns[:-1], "outcome"]
+        board.insert(1, "about", [cost_tables.topic(score) for score in scores])
     cards = cost_tables.cards_table(findings.pair).reset_index(names="card")
     about = f"{cost_tables.CARDS} {findings.tested.text}"
     return [

@@ -209,12 +209,14 @@ def test_the_same_cell_twice_stands_with_its_interval():
                                                     "watches": "w"} for twin in "ab"])  # fmt: skip
     runs = pd.concat([rows, twins], ignore_index=True)
     findings, _ = made_up_page.found(Study("made up", runs, Histories(made_up.histories)))
-    [figure] = of_trust.noise(findings)
-    [trace] = figure.panels[0].traces
+    [figure] = of_trust.noise(findings.sentinels)
+    rounds, mean = figure.panels[0].traces
     [noise] = [noise for noise in findings.comparisons[0].noise if noise.ratio is not None]
-    assert trace["x"] == [noise.ratio.value]
-    assert trace["error_x"]["array"] == [pytest.approx(noise.ratio.high - noise.ratio.value)]
-    assert trace["y"] == ["LLaMA, eager"]
+    assert mean["x"] == [noise.ratio.value]
+    assert mean["error_x"]["array"] == [pytest.approx(noise.ratio.high - noise.ratio.value)]
+    assert mean["y"] == ["LLaMA, eager"]
+    assert rounds["x"] == [pytest.approx(ratio) for ratio in (500 / 510, 505 / 500, 495 / 505)]
+    assert of_trust.noise(made_up_page.found(made_up_page.answers())[0].sentinels) == []
 
 
 def test_cells_that_failed_stand_with_their_reason(every):
