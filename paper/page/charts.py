@@ -30,7 +30,7 @@ SYMBOL_OF = {
 }  # fmt: skip
 DASH_OF = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 OPEN = "-open"  # behind a symbol: only its outline is drawn
-HOVER_LETTERS = 72  # of a line on hover
+HOVER_LETTERS = 56  # of a line on hover
 TICKS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), (1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1,))  # of a decade
 FEWEST_TICKS, MOST_TICKS = 4, 10  # of a logarithmic axis
 Value = Estimate | None

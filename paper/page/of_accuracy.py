@@ -64,7 +64,7 @@ def task_figure(found: Sequence[TaskAccuracy]) -> list[Figure]:
     shown = [each for each in first_of_each(list(found)) if has_times(each.main)]
     if not shown:
         return []
-    titles = "; ".join(render.title(each, is_primary=False) for each in shown)
+    titles = f"Asked: {'; '.join(render.title(each, is_primary=False) for each in shown)}"
     panels = [task_panel(each) for each in shown]
     return [Figure("task_accuracy", "Accuracy against seconds of a question", f"{TASK_CAPTION} {titles}.", panels)]
 
@@ -168,7 +168,7 @@ def task_tables(found: Sequence[TaskAccuracy]) -> list[Table]:
         if each.main is not None:
             parts = [templated(contest) for contest in each.all_contests]
             frame = pd.concat(parts, ignore_index=True).fillna(MISSING)
-            about = f"{wording.capitalised(render.title(each, is_primary=False))}. {IN_BRACKETS} {render.ON_TIMES}"
+            about = f"Accuracy in {render.title(each, is_primary=False)}. {IN_BRACKETS} {render.ON_TIMES}"
             result.append(Table("task_accuracy", f"Accuracy in {each.task}", about, frame))
     return result
 

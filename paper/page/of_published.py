@@ -33,8 +33,10 @@ from paper.page.charts import (
 from paper.page.tables import Table
 from paper.selection import Selection
 from paper.tables.borrowed import in_points
+from paper.tables.ledger import counted_alike
 
 PERCENT = 100
+AS_GOOD = "as good"  # heading
 REFERENCE = "D"  # LLaMA's marker in the paper's figure
 MARGIN_PERCENT = 2  # of accuracy, that an axis goes beyond its intervals
 CAPTION = (
@@ -139,6 +141,11 @@ def within_words(task: TaskQuality, point: Point) -> str:
     return f"{margin} by its value alone" if task.is_within(point) else f"not {margin}"
 
 
+def by_value(task: TaskQuality, point: Point) -> str:
+    """Whether the value alone of a point that is not shown to be as good is within the margin."""
+    return "by its value" if task.is_within(point) else "no"
+
+
 def borrowed_table(borrowed: Borrowed | None) -> list[Table]:
     """A line for each accuracy of each task, LLaMA's highest first."""
     if borrowed is None:
@@ -147,29 +154,28 @@ def borrowed_table(borrowed: Borrowed | None) -> list[Table]:
         borrowed_row(task, point) for task in borrowed.tasks for point in filter(None, (task.reference, *task.points))
     ]
     caption = " ".join(render_borrowed.about(borrowed))
-    return [Table("borrowed", render_borrowed.TITLE, caption, pd.DataFrame(rows))]
+    meaning = f"whether the data, or the value alone, lie within {PERCENT * borrowed.margin:g} points of LLaMA's"
+    return [Table("borrowed", render_borrowed.TITLE, caption, pd.DataFrame(rows), {AS_GOOD: meaning})]
 
 
 def borrowed_row(task: TaskQuality, point: Point) -> dict[str, str]:
     """An accuracy with its setting, what it differs by, and the time beside it."""
-    timed, has_steps = point.timed, point.forwards is not None
+    timed, difference, has_steps = point.timed, point.difference, point.forwards is not None
     shots = str(point.setting.shots).replace("not stated", MISSING) if point.setting else MISSING
     return {
         "task": task.label,
         "model, decoder": name_of(point),
         "source": point.source,
-        "shots": shots,
-        "tokens": str(point.gen_length) if has_steps else MISSING,
-        "block": str(point.block_length or MISSING),
         "forwards": render_borrowed.count(point.forwards) if has_steps else MISSING,
-        "how": point.way if has_steps else MISSING,
+        "tokens": str(point.gen_length) if has_steps else MISSING,
         "accuracy %": wording.interval(scaled(point.accuracy, PERCENT), 1),
-        "less LLaMA's, points": MISSING
-        if point.difference is None
-        else wording.interval(in_points(point.difference), 1),
-        "as good": MISSING if point.difference is None else within_words(task, point),
+        "less LLaMA's": MISSING if difference is None else wording.interval(in_points(difference), 1),
+        AS_GOOD: MISSING if difference is None else "shown" if task.is_shown(point) else by_value(task, point),
         "latency over LLaMA's": MISSING if timed is None else wording.interval(timed.ratio, 2),
         "time": MISSING if timed is None else timed.how,
+        "how": point.way if has_steps else MISSING,
+        "block": str(point.block_length or MISSING),
+        "shots": shots,
     }
 
 
@@ -218,7 +224,12 @@ def ledger_tables(lines: Sequence[LedgerLine]) -> list[Table]:
     counting = "By which rule each claim is counted, by its authors and here, and why ours may deviate."
     return [
         Table("ledger", "Ledger of published claims", numbers, pd.DataFrame(rows)),
-        Table("ledger_counting", "How published claims are counted", counting, pd.DataFrame(map(counting_row, lines))),
+        Table(
+            "ledger_counting",
+            "How published claims are counted",
+            counting,
+            pd.DataFrame(map(counting_row, counted_alike(lines))),
+        ),
     ]
 
 
@@ -228,26 +239,28 @@ def ledger_row(line_: LedgerLine, entry: Entry | None) -> dict[str, str]:
     return {
         "source": line_.source,
         "claim": line_.claim.text,
-        "card": line_.claim.card,
+        "ours is": entry.about.label if measured else MISSING,
         "theirs": render_ledger.theirs_text(line_) or MISSING,
         "ours": render_ledger.measured_text(entry, line_.claim.unit) if measured else MISSING,
         "over theirs": (render_ledger.deviation_text(entry) if measured else "") or MISSING,
-        "ours is": entry.about.label if measured else MISSING,
+        "card": line_.claim.card,
         "not as in the claim": (entry.about.differs if measured else "") or MISSING,
     }
 
 
-def counting_row(line_: LedgerLine) -> dict[str, str]:
-    """How a claim is counted, and the likely cause of what deviates."""
-    elsewhere = line_.claim.elsewhere
+def counting_row(group: Sequence[LedgerLine]) -> dict[str, str]:
+    """How claims that are counted alike are counted, and the likely cause of what deviates."""
+    first = group[0]
+    elsewhere = [
+        f"{line_.claim.elsewhere.text} ({line_.claim.elsewhere.page})" for line_ in group if line_.claim.elsewhere
+    ]
     return {
-        "source": line_.source,
-        "at": line_.at.removeprefix("https://"),
-        "claim": line_.claim.text,
-        "setting": line_.claim.setting,
-        "by its rule": line_.claim.counted,
-        "by ours": line_.claim.restated,
-        "not as in the claim": render_ledger.differences([line_]) or MISSING,
-        "deviations": " ".join(render_ledger.causes([line_])) or MISSING,
-        "outside this study": f"{elsewhere.text} ({elsewhere.page})" if elsewhere else MISSING,
+        "source": f"{first.source}, {first.at.removeprefix('https://')}",
+        "claims": "; ".join(line_.claim.text for line_ in group),
+        "setting": first.claim.setting,
+        "by its rule": first.claim.counted,
+        "by ours": first.claim.restated,
+        "not as in the claim": render_ledger.differences(group) or MISSING,
+        "deviations": " ".join(render_ledger.causes(group)) or MISSING,
+        "outside this study": " ".join(elsewhere) or MISSING,
     }

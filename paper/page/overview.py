@@ -49,10 +49,10 @@ def steps_table(name: str, title: str, comparison: Comparison) -> list[Table]:
         return []
     metrics = [*OVER_STEPS, *(f"quality/{metric}" for metric in comparison.declared)]
     frame = pd.DataFrame({"model": [model_name(run) for _, run in rows.iterrows()]})
-    frame = with_intervals(frame, rows, metrics)
     ratios = [comparison.latency_ratios.get(run.get("steps")) for _, run in rows.iterrows()]
     frame["latency over LLaMA's"] = [ratio_text(ratio) for ratio in ratios]
     frame["exceeds noise"] = [noise_text(ratio, floor_of(comparison.noise)) for ratio in ratios]
+    frame = with_intervals(frame, rows, metrics)
     words = f"{caption(comparison)} {IN_BRACKETS} {NOT_NOISE}"
     return [Table(name, title, words, frame, meanings(metrics))]
 
@@ -85,13 +85,13 @@ def growth_row(scaling: Scaling, run: pd.Series, steps: Estimate) -> dict[str, s
         "axis": scaling.kind,
         "place": wording.place_words(scaling, run),
         "line": wording.line_name(run["line"]),
-        "LLaMA, tokens/s": rate_text(reference_of(scaling, run).iloc[0]),
-        "LLaDA, tokens/s": rate_text(run),
-        "at steps": wording.format_value(float(run["steps"]), 0),
-        "ratio of rates": ratio_text(ratio),
-        "exceeds noise": noise_text(ratio, floor_of(scaling.noise)),
         "break-even, steps": wording.interval(steps, 1 if steps.value < 10 else 0),
         "at equal distance": MISSING if near is None else steps_text(near.steps),
+        "ratio of rates": ratio_text(ratio),
+        "at steps": wording.format_value(float(run["steps"]), 0),
+        "exceeds noise": noise_text(ratio, floor_of(scaling.noise)),
+        "LLaMA, tokens/s": rate_text(reference_of(scaling, run).iloc[0]),
+        "LLaDA, tokens/s": rate_text(run),
         "extrapolated": "yes" if scaling.is_extrapolated(run) else "",
     }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from bench.analysis.borrowed import Borrowed
 from bench.analysis.comparison import Comparison, by_block, main_of
 from bench.analysis.findings import Findings
+from bench.analysis.task_accuracy import TaskAccuracy
 from bench.render import borrowed as render_borrowed
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
@@ -77,12 +78,18 @@ def task_paragraphs(findings: Findings, is_primary: bool) -> list[Paragraph]:
     first = {found.task: found for found in reversed(chosen)}
     return [
         Paragraph(
-            wording.capitalised(render_task_accuracy.title(found, is_primary)),
+            task_title(found, is_primary),
             [*render_task_accuracy.sentences(found), *([render_task_accuracy.ON_TIMES] if found.main else [])],
             is_first=found is first[found.task],
         )
         for found in chosen
     ]
+
+
+def task_title(found: TaskAccuracy, is_primary: bool) -> str:
+    """ "Accuracy in gsm8k (the primary metric), 1319 questions, ..."."""
+    title = render_task_accuracy.title(found, is_primary)
+    return f"Accuracy in {title}" if found.main else wording.capitalised(title)
 
 
 def borrowed_paragraph(borrowed: Borrowed | None) -> Paragraph:

@@ -48,7 +48,7 @@
       ...plot.layout, ...title, height, font: FONT, plot_bgcolor: "#fff", paper_bgcolor: "#fff",
       xaxis: axisOf(plot.layout.xaxis), yaxis: axisOf(plot.layout.yaxis),
       margin: { l: 66, r: 16, t: plot.layout.title ? 36 : 14, b: 56 + rows * LEGEND_ROW_PX }, barmode: plot.layout.barmode || "group",
-      showlegend: rows > 0, hoverlabel: { align: "left" },
+      showlegend: rows > 0, hoverlabel: { align: "left", bgcolor: "#fff", font: { size: 11.5, color: FONT.color } },
       legend: { orientation: "h", traceorder: "normal", yref: "container", y: 0, yanchor: "bottom", x: 0, font: { size: 11 } },
     };
     const width = element.clientWidth;
