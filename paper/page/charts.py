@@ -83,7 +83,7 @@ def look(number: int) -> Look:
 def look_of_model(model: str, number: int = 0) -> Look:
     """How a model is drawn, in the color that it has in every figure. number: of its lines, where it has several."""
     place = list(COLORS).index(model)
-    symbols = SYMBOLS[place::2] if number else (("star", "circle")[place % 2],)
+    symbols = SYMBOLS[place::2] if number else (("star", "square")[place % 2],)  # as in the paper
     return Look(to_hex(COLORS[model]), symbols[number % len(symbols)], DASHES[(number + 1 - place) % len(DASHES)])
 
 

@@ -49,7 +49,7 @@ LOOKS = {  # of a number beside a claim, by the side on which it is shown to lie
     "below": ("ours is shown to lie below theirs", Look(PALETTE[1], "triangle-down")),
     "": ("no deviation is shown", Look(GREY, "circle")),
 }
-ROW_PX = 26
+ROW_PX = 32
 
 
 def figures(selection: Selection) -> list[Figure]:

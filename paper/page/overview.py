@@ -47,7 +47,7 @@ def steps_table(name: str, title: str, comparison: Comparison) -> list[Table]:
     rows = comparison.rows
     if not comparison.has_both:
         return []
-    metrics = [*OVER_STEPS, *(f"quality/{metric}" for metric in comparison.declared)]
+    metrics = [*(f"quality/{metric}" for metric in comparison.declared), *OVER_STEPS]
     frame = pd.DataFrame({"model": [model_name(run) for _, run in rows.iterrows()]})
     ratios = [comparison.latency_ratios.get(run.get("steps")) for _, run in rows.iterrows()]
     frame["latency over LLaMA's"] = [ratio_text(ratio) for ratio in ratios]

@@ -28,6 +28,7 @@ from bench.spec.cell import STOPS
 from paper.page.of_comparisons import caption
 from paper.selection import Selection
 from paper.tables.comparison import TASK_TOPICS, TIMED, TOPICS, engine_name, model_name
+from paper.tables.cost import measured_ones
 from paper.tables.scaling import ABOUT
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # at the beginning of a cell
@@ -196,8 +197,8 @@ def cost_tables(findings: Findings) -> list[Table]:
         )
         result.append(Table("cost", "The cost model beside what was measured", words, render_cost.table(rows)))
     for scores, about, title in (
-        (findings.scores, findings.tolerances, "Hypotheses"),
-        (findings.decoder_scores, findings.timed_before, "Hypotheses on decoders"),
+        (measured_ones(findings.scores), findings.tolerances, "Hypotheses"),
+        (measured_ones(findings.decoder_scores), findings.timed_before, "Hypotheses on decoders"),
     ):
         if scores:
             words = " ".join(render_hypotheses.summary(scores, about, title))

@@ -20,6 +20,8 @@
   // On a narrow window long names of rows are broken in two, so that what stands in the rows keeps some room.
   const NARROW_PX = 520;
   function broken(name) {
+    const colon = String(name).indexOf(": ");
+    if (colon > 0) return name.slice(0, colon + 1) + "<br>" + name.slice(colon + 2);
     const parts = String(name).split(", ");
     const half = Math.ceil(parts.length / 2);
     return parts.length < 2 ? name : parts.slice(0, half).join(", ") + ",<br>" + parts.slice(half).join(", ");
