@@ -1,16 +1,19 @@
 """The page's short tables, as the paper's body has them: over the steps, how both models grow, what was predicted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from bench.analysis import parity
 from bench.analysis.comparison import ENERGY, LATENCY, RATE, TEXT_RATE, Comparison
+from bench.analysis.decoder_cost import Beside, beside_of, summary_of
+from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import estimate_of
 from bench.analysis.scaling import Scaling, reference_of
 from bench.common.stats import Estimate
+from bench.render import decoders as render_decoders
 from bench.render import wording
 from bench.render.parity import number as steps_text
 from bench.render.wording import MISSING
@@ -18,6 +21,7 @@ from paper.page.of_comparisons import caption
 from paper.page.tables import IN_BRACKETS, Table, meanings, with_intervals
 from paper.selection import Selection
 from paper.tables import cost as cost_tables
+from paper.tables import decoders as decoder_tables
 from paper.tables.comparison import model_name
 from paper.tables.steps import AXES
 from paper.values import stands_out
@@ -116,3 +120,28 @@ def scoreboard(findings: Findings) -> list[Table]:
         Table("scoreboard", "What became of the hypotheses", cost_tables.SCOREBOARD, board),
         Table("cards", "What published cards should do", about, cards),
     ]
+
+
+def decoders_beside_model(decoders: Decoders) -> list[Table]:
+    """What follows from decoders' settings beside what was counted, and the cost model's time beside the measured."""
+    rows = beside_of(decoders.places)
+    summary = summary_of(rows)
+    planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
+    counts = f"{decoder_tables.COUNTS} {render_decoders.counts_words(summary)}"
+    times = f"{decoder_tables.COST} {render_decoders.time_words(summary)}"
+    both = [
+        Table("decoders_counts", "Forwards of decoders", counts, lines_of(planned, decoder_tables.counts_line)),
+        Table(
+            "decoders_cost", "Time of decoders beside the cost model", times, lines_of(timed, decoder_tables.cost_line)
+        ),
+    ]
+    return [table for table in both if not table.frame.empty]
+
+
+def lines_of(rows: Sequence[Beside], columns_of: Callable[[Beside], dict[str, str]]) -> pd.DataFrame:
+    """A line a run: its decoder, where it was measured, and what is said of it."""
+    lines = [
+        {"decoder": render_decoders.line_name(row.place, row.line)} | decoder_tables.place_of_row(row) | columns_of(row)
+        for row in rows
+    ]
+    return pd.DataFrame(lines).replace("--", MISSING)

@@ -93,8 +93,13 @@ def figures_of(selection: Selection) -> list[Figure]:
 
 def tables_of(selection: Selection) -> list[Table]:
     """Every table for which there is data, the short ones first."""
-    short = overview.tables(selection)
-    return [*short, *of_accuracy.tables(selection), *of_published.tables(selection), *tables.tables(selection)]
+    return [
+        *overview.tables(selection),
+        *of_accuracy.tables(selection),
+        *of_published.tables(selection),
+        *tables.tables(selection),
+        *overview.decoders_beside_model(selection.findings.decoders),
+    ]
 
 
 def markup(shown: dict, parts: dict[str, str]) -> str:

@@ -163,20 +163,15 @@ def decoder_tables(findings: Findings) -> list[Table]:
     result = []
     for place in findings.decoders.places:
         words = f"{wording.capitalised(render_decoders.place_words(place))}, on {wording.machine_of(place.every)}."
-        result += [
-            Table("decoders", f"Decoders: {short_place(place.first)}", words, render_decoders.table(place)),
-            *(
-                Table("decoders_more", wording.capitalised(title), words, frame)
-                for title, frame in (
-                    (
-                        render_decoders.interaction_title(place),
-                        render_decoders.interaction_table(interactions_of(place)),
-                    ),
-                    (render_decoders.aup_title(place), render_decoders.aup_table(areas_of(place))),
-                )
-                if not frame.empty
-            ),
-        ]
+        result.append(Table("decoders", f"Decoders: {short_place(place.first)}", words, render_decoders.table(place)))
+        for title, frame in (
+            (render_decoders.interaction_title(place), render_decoders.interaction_table(interactions_of(place))),
+            (render_decoders.aup_title(place), render_decoders.aup_table(areas_of(place))),
+        ):
+            if not frame.empty:
+                name, _, about = title.partition(": ")
+                short = f"{wording.capitalised(name)}: {short_place(place.first)}"
+                result.append(Table("decoders_more", short, f"{wording.capitalised(about)}. {words}", frame))
     return result
 
 
