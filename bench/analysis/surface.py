@@ -23,15 +23,45 @@ CARD = "H100"  # whose published ceilings stand in where a study has none
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What predictions rest on, so that a place has one prediction everywhere: the pair's models, whose ceilings (in
+    words, and the device by name), and the engine and prompts (tokens) that are compared, with the head HEAD."""
+
+    models: Models
+    ceilings: Ceilings
+    words: str
+    device: str
+    engine: str
+    prompt_tokens: int
+
+
+@dataclass(frozen=True)
 class Surface:
     """Break-even steps over batch (rows, largest first) and length (columns), and the places that were measured."""
 
     steps: pd.DataFrame
     measured: dict[tuple[int, int], float]  # by (batch, output tokens)
-    prompt_tokens: int
-    words: str  # whose ceilings
-    device: str  # whose ceilings, by name
-    engine: str  # that is compared, with the head HEAD
+    basis: Basis
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompts."""
+        return self.basis.prompt_tokens
+
+    @property
+    def words(self) -> str:
+        """Whose ceilings these are."""
+        return self.basis.words
+
+    @property
+    def device(self) -> str:
+        """Whose ceilings these are, by name."""
+        return self.basis.device
+
+    @property
+    def engine(self) -> str:
+        """The engine that is compared."""
+        return self.basis.engine
 
 
 def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
@@ -50,29 +80,54 @@ def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
 def surface_of(
     rows: pd.DataFrame, scalings: list[Scaling], pair: PairFile, on_cpu: bool, about: HypothesesFile
 ) -> Surface:
-    """The pair's surface at the ceilings of the hypotheses where they are about this pair and card, so that a place has
-    one prediction everywhere; else at the study's own ceilings, else at the published ones of an H100.
+    """The pair's surface on the basis of its predictions.
 
     rows: of the cost model's table. on_cpu: whether the study ran on a CPU.
     """
-    timed = [group for group in scalings if group.kind in hypotheses.TIMED]
-    timed = [group for group in timed if (group.every["dtype"] == pair.dtype).all()]
-    prompt_tokens, engine = compared_at(timed, rows)
-    measured = measured_break_evens(timed, prompt_tokens, engine)
-    own = ceilings_of(rows[rows["engine"] == engine]) if not rows.empty else None
-    on_card = any(group.every["device"].astype(str).str.contains(about.card, regex=False).any() for group in timed)
-    if pair.name == about.pair and on_card:
-        own, words, device = (about.ceilings, {}), "predicted before the study ran", about.card
-    elif own:
-        words, device = "predicted at this device's ceilings", str(rows["device"].dropna().iloc[0])
-    else:
-        words, device = PUBLISHED, CARD
-    ceilings, host_s = own or (devices()[CARD].ceilings, {})
-    models = Models.of(pair, "cpu" if on_cpu and own else "cuda", host_s)
+    timed = timed_groups(scalings, pair)
+    basis = basis_of(rows, timed, pair, on_cpu, about)
+    measured = measured_break_evens(timed, basis.prompt_tokens, basis.engine)
     batches = sorted({*BATCHES, *(batch for batch, _ in measured)})
     lengths = sorted({*LENGTHS, *(length for _, length in measured)})
-    steps = models.surface(ceilings, batches, lengths, prompt_tokens, HEAD, engine)
-    return Surface(steps, measured, prompt_tokens, words, device, engine)
+    steps = basis.models.surface(basis.ceilings, batches, lengths, basis.prompt_tokens, HEAD, basis.engine)
+    return Surface(steps, measured, basis)
+
+
+def timed_groups(scalings: list[Scaling], pair: PairFile) -> list[Scaling]:
+    """The groups with times of whole answers in the pair's own precision."""
+    timed = [group for group in scalings if group.kind in hypotheses.TIMED]
+    return [group for group in timed if (group.every["dtype"] == pair.dtype).all()]
+
+
+def basis_of(rows: pd.DataFrame, timed: list[Scaling], pair: PairFile, on_cpu: bool, about: HypothesesFile) -> Basis:
+    """The ceilings of the hypotheses where these are about this pair and card; else the study's own, of the engine
+    that its grids are about or, without ceilings of that one, of the engine of most runs; else the published ones of
+    an H100. timed: groups with times."""
+    prompt_tokens, engine = compared_at(timed, rows)
+    platform = "cpu" if on_cpu else "cuda"
+    if pair.name == about.pair and is_on(about.card, [*(group.every for group in timed), rows]):
+        words = "predicted before the study ran"
+        return Basis(Models.of(pair, platform), about.ceilings, words, about.card, engine, prompt_tokens)
+    for name in dict.fromkeys([engine, *engines_of_most(rows)]) if not rows.empty else ():
+        if own := ceilings_of(rows[rows["engine"] == name]):
+            ceilings, host_s = own
+            device = str(rows["device"].dropna().iloc[0])
+            words = "predicted at this device's ceilings"
+            return Basis(Models.of(pair, platform, host_s), ceilings, words, device, name, prompt_tokens)
+    return Basis(Models.of(pair, "cuda"), devices()[CARD].ceilings, PUBLISHED, CARD, engine, prompt_tokens)
+
+
+def is_on(card: str, groups: list[pd.DataFrame]) -> bool:
+    """Whether any run of some groups was made on a card."""
+    return any(runs["device"].astype(str).str.contains(card, regex=False).any() for runs in groups if "device" in runs)
+
+
+def engines_of_most(rows: pd.DataFrame) -> list[str]:
+    """The engine, or engines, of most of the runs with ceilings; none without ceilings. rows: of the cost model's
+    table."""
+    if "ceiling.flops_per_s" not in rows:
+        return []
+    return rows.loc[rows["ceiling.flops_per_s"].notna(), "engine"].mode().tolist()
 
 
 def compared_at(timed: list[Scaling], rows: pd.DataFrame) -> tuple[int, str]:
@@ -80,8 +135,7 @@ def compared_at(timed: list[Scaling], rows: pd.DataFrame) -> tuple[int, str]:
     without a grid the engine of most of the study's runs with ceilings (rows of the cost model's table)."""
     grids = [group.rows for group in timed if not group.rows.empty]
     if not grids:
-        engines = rows.loc[rows["ceiling.flops_per_s"].notna(), "engine"] if "ceiling.flops_per_s" in rows else []
-        return predictions.PROMPT_TOKENS, engines.mode().iloc[0] if len(engines) else "captured"
+        return predictions.PROMPT_TOKENS, next(iter(engines_of_most(rows)), "captured")
     over_batches = [group.rows for group in timed if group.kind == "batch" and not group.rows.empty]
     runs = over_batches[0] if over_batches else pd.concat(grids)
     with_both = with_steps(runs)  # LLaMA alone has transformers' generate()

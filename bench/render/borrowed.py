@@ -16,6 +16,7 @@ BY_WAY: dict[Way, str] = {
     "cache": "with a cache of keys and values, which was not timed here",
     "distilled": "with weights that were trained for fewer forwards",
 }
+INSTEAD = "as many whole forwards would take"  # what the time beside such a decoder is
 
 
 def percent(share: stats.Estimate) -> str:
@@ -84,7 +85,7 @@ def task_sentence(task: TaskQuality) -> str:
     for way, words in BY_WAY.items():
         point = task.cheapest(way)
         if point and point.timed.ratio.value < limit:
-            time = ratio_words(point.timed, "as many whole forwards would take")
+            time = ratio_words(point.timed, INSTEAD)
             parts.append(f"{words}, at {place_words(point)}: {time}")
     return f"{begin}: {'; '.join(parts)}."
 

@@ -5,6 +5,7 @@ which the page sets side by side where there is room.
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,16 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 PATTERNS = ("", ".", "x", "+", "-", "|")  # of bars; "/" is kept for what was extrapolated
 EXTRAPOLATED_PATTERN = "/"
 GREY = "#6b6b6b"
+INK = "#1b1b1b"
+# What plotly calls the markers and the line styles of the paper's figures, which are matplotlib's.
+SYMBOL_OF = {
+    "o": "circle", "s": "square", "D": "diamond", "d": "diamond-tall", "^": "triangle-up", "v": "triangle-down",
+    "<": "triangle-left", ">": "triangle-right", "P": "cross", "X": "x", "*": "star", "p": "pentagon", "H": "hexagon2",
+    "h": "hexagon",
+}  # fmt: skip
+DASH_OF = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
+OPEN = "-open"  # behind a symbol: only its outline is drawn
+HOVER_LETTERS = 56  # of a line on hover
 TICKS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), (1, 1.2, 1.5, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8), (1,))  # of a decade
 FEWEST_TICKS, MOST_TICKS = 4, 10  # of a logarithmic axis
 Value = Estimate | None
@@ -72,7 +83,7 @@ def look(number: int) -> Look:
 def look_of_model(model: str, number: int = 0) -> Look:
     """How a model is drawn, in the color that it has in every figure. number: of its lines, where it has several."""
     place = list(COLORS).index(model)
-    symbols = SYMBOLS[place::2] if number else (("star", "circle")[place % 2],)
+    symbols = SYMBOLS[place::2] if number else (("star", "square")[place % 2],)  # as in the paper
     return Look(to_hex(COLORS[model]), symbols[number % len(symbols)], DASHES[(number + 1 - place) % len(DASHES)])
 
 
@@ -159,6 +170,45 @@ def heatmap(
 def note(x: float | str, y: float | str, text: str, **changes) -> dict:
     """A text at a place of a chart, without an arrow; on an axis of names a place is the number of the name."""
     return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 11}, **changes}
+
+
+def level(y: float, text: str, color: str = GREY, dash: str = "dash") -> tuple[dict, dict]:
+    """(a line across, what it is)."""
+    shape = {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": y,
+        "y1": y,
+        "line": {"color": color, "dash": dash},
+    }
+    return shape, note(1, y, text, xref="paper", xanchor="right", yanchor="bottom")
+
+
+def upright(x: float) -> dict:
+    """A dotted line from bottom to top, to compare with."""
+    line = {"color": GREY, "dash": "dot"}
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": line}
+
+
+def band(low: float, high: float, color: str = GREY, opacity: float = 0.15) -> dict:
+    """A shaded range of y behind everything."""
+    shape = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "layer": "below"}
+    return shape | {"fillcolor": color, "opacity": opacity, "line": {"width": 0}}
+
+
+def points_in_rows(
+    name: str, names: Sequence[str], x: Sequence[Value], style: Look, hover: Sequence[str], **changes
+) -> dict:
+    """Values with intervals along x, each in the row of a name."""
+    trace = line(name, numbers(x), [Estimate(0.0)] * len(names), style, hover, mode="markers")
+    return trace | {"y": list(names), "error_x": bounds(x), "error_y": {"visible": False}} | changes
+
+
+def wrapped(text: str) -> str:
+    """A long text on hover, in several lines."""
+    return "<br>".join(textwrap.wrap(text, HOVER_LETTERS))
 
 
 def axis(title: str, **changes) -> dict:

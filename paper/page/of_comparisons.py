@@ -1,18 +1,23 @@
 """The page's figures of a comparison: quality against latency, and what depends on the steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from bench.analysis.comparison import ENERGY, LATENCY, Comparison
 from bench.analysis.runs import estimate_of
+from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.records.catalogue import of
 from bench.render import wording
 from bench.render.comparison import labels
 from paper.figures.comparison import ACCURACIES, ACCURACY, BERTSCORE, LATENCY_LABEL, PANELS, STEP, has
+from paper.figures.energy import AT_BREAK_EVEN, POWER, crossings_of
 from paper.page.charts import (
     GREY,
+    INK,
+    SYMBOL_OF,
     Figure,
     Look,
     Panel,
@@ -38,7 +43,7 @@ def figures(selection: Selection) -> list[Figure]:
         parts_of_accuracy(tasks),
         quality(answers),
         over_steps("step_time", "Time over steps", on_engines, {LATENCY: LATENCY_LABEL, STEP: "one forward (ms)"}),
-        over_steps("energy", "Energy over steps", on_engines, {ENERGY: "energy of one answer (J)"}),
+        energy(on_engines),
     ]
     return [figure for figure in drawn if figure is not None]
 
@@ -166,3 +171,19 @@ def over_steps(name: str, title: str, parts: Sequence[Comparison], metrics: dict
             shown = [value for trace in traces for value in trace["y"]]
             panels.append(steps_panel(wording.capitalised(label), log_axis(label, shown), traces, steps))
     return Figure(name, title, caption(parts[0]), panels) if panels else None
+
+
+def energy(parts: Sequence[Comparison]) -> Figure | None:
+    """Joules of an answer, with the steps at which both models need as many, and the power that is drawn."""
+    there = [part for part in parts if has(part, ENERGY)]
+    labels_of = {ENERGY: "energy of one answer (J)", POWER: "power drawn (W)"}
+    figure = over_steps("energy", "Energy over steps", there, labels_of) if there else None
+    if figure is None:
+        return None
+    if crossings := crossings_of(there):
+        hovers = [f"<b>energy breaks even</b><br>at {text}, {joules:,.0f} J" for _, joules, text in crossings]
+        steps, joules = [steps for steps, _, _ in crossings], [Estimate(joules) for _, joules, _ in crossings]
+        mark = Look(INK, SYMBOL_OF[AT_BREAK_EVEN["marker"]])
+        figure.panels[0].traces.append(line("energy breaks even", steps, joules, mark, hovers, mode="markers"))
+    of_power = [replace(panel, y=axis(labels_of[POWER], rangemode="tozero")) for panel in figure.panels[1:]]
+    return replace(figure, panels=[figure.panels[0], *of_power])

@@ -9,7 +9,7 @@ from bench.analysis.surface import HEAD, Surface, ceilings_of
 from bench.models import kinds
 from bench.render import wording
 from bench.render.cost import sentences
-from paper.figures.cost import GIGA, TERA, place_text
+from paper.figures.cost import GIGA, TERA, place_text, with_measured
 from paper.page import charts
 from paper.page.charts import SYMBOLS, Figure, Panel, axis, log_axis
 from paper.tables.cost import what, where
@@ -22,8 +22,10 @@ def figures(findings: Findings) -> list[Figure]:
 
 
 def surface(about: Surface, label: str) -> Figure:
-    """Break-even steps by the cost model; where the study measured a place, its own number stands below in brackets."""
+    """Break-even steps by the cost model; where the study measured a place, its own number stands first, as in the
+    paper, with the prediction in brackets below."""
     steps = about.steps.iloc[::-1]  # plotly draws the first row at the bottom
+    shown = with_measured(about).iloc[::-1]
     columns, rows = [str(length) for length in steps.columns], [str(batch) for batch in steps.index]
     texts, hover = [], []
     for batch, row in steps.iterrows():
@@ -31,16 +33,16 @@ def surface(about: Surface, label: str) -> Figure:
         pairs = list(zip(steps.columns, row, measured, strict=True))
         texts.append([place_text(value, own).replace("\n", "<br>") for _, value, own in pairs])
         hover.append([hover_of(batch, length, value, own) for length, value, own in pairs])
-    trace = charts.heatmap(columns, rows, steps.map(math.log10).to_numpy().tolist(), texts, hover, "")
+    trace = charts.heatmap(columns, rows, shown.map(math.log10).to_numpy().tolist(), texts, hover, "")
     trace |= {"showscale": False}
     panel = Panel(
         "", [trace], axis("output tokens", type="category"), axis("batch", type="category"), height=120 + 46 * len(rows)
     )
-    brackets = " In brackets: measured." if about.measured else ""
+    brackets = " Two numbers: measured, and in brackets predicted." if about.measured else ""
     compared = wording.engine_and_head(about.engine, [HEAD])
     caption = (
-        f"Below these steps LLaDA is faster, above them LLaMA: {about.words}, prompts of {about.prompt_tokens}, "
-        f"{compared}.{brackets}{label}"
+        f"Below these steps LLaDA is faster, above them LLaMA: on {about.device}, {about.words}, "
+        f"prompts of {about.prompt_tokens}, {compared}.{brackets}{label}"
     )
     return Figure("surface", "Steps at which time breaks even", caption, [panel])
 

@@ -20,7 +20,7 @@ from bench.render.comparison import METRIC_NAMES
 from paper.decoder_selection import main_places, prompt_of, rated_places
 from paper.figures.decoders import LATENCY_LABEL, PARTS, SAMPLER_COLORS, tpf_of
 from paper.page import charts
-from paper.page.charts import DASHES, GREY, SYMBOLS, Figure, Look, Panel, axis, line, log_axis, look, words
+from paper.page.charts import DASHES, GREY, SYMBOLS, Figure, Look, Panel, axis, level, line, log_axis, look, words
 
 Value = Callable[[Line], Estimate | None]  # of a decoder; None where it was not measured
 FILLS = ("", "-open", "-dot", "-open-dot", "-open")  # of a cache's markers
@@ -141,20 +141,6 @@ def reference(place: Place, x: Value, y: Value) -> list[dict]:
 
 def xs_of(traces: list[dict]) -> list[float]:
     return [value for trace in traces for value in trace["x"]]
-
-
-def level(y: float, text: str) -> tuple[dict, dict]:
-    """(a dashed line across, what it is)."""
-    shape = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": y,
-        "y1": y,
-        "line": {"color": GREY, "dash": "dash"},
-    }
-    return shape, charts.note(1, y, text, xref="paper", xanchor="right", yanchor="bottom")
 
 
 def pareto_panels(place: Place) -> list[Panel]:

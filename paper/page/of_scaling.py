@@ -6,22 +6,20 @@ import pandas as pd
 
 from bench.analysis.edges import Edge
 from bench.analysis.runs import estimate_of
-from bench.analysis.scaling import LATENCY, RATE, STEP, Line, Scaling, lines_of
+from bench.analysis.scaling import LATENCY, RATE, Line, Scaling, lines_of
 from bench.common.stats import Estimate
-from bench.models import kinds
 from bench.render import wording
 from bench.render.scaling import lines_in_order, map_table
 from paper.figures.memory import parts_of_peak
 from paper.figures.scaling import LABELS, LATENCY_LABEL, is_part, peak_words
 from paper.figures.write import scaling_title
 from paper.page import charts
-from paper.page.charts import EXTRAPOLATED_PATTERN, Figure, Panel, axis, doubling_axis, log_axis, look, words
+from paper.page.charts import EXTRAPOLATED_PATTERN, OPEN, Figure, Panel, axis, doubling_axis, log_axis, look, words
+from paper.page.of_engines import engines
 
 RATE_LABEL = "tokens/s, summed over the batch"
-OPEN = "-open"  # of a marker: extrapolated
 EXTRAPOLATED = "Open markers and hatched bars: extrapolated from a part of the call. "
 TIMED = ("batch", "length", "prompt", "attention")  # kinds of grid whose figures show times of whole answers
-FORWARDS = {"token": "one token (ms)", "step": "one denoising step (ms)"}  # by what a model's adapter marks
 ROW_PX = 34  # of a bar
 
 
@@ -125,33 +123,6 @@ def attention(scaling: Scaling) -> list[Panel]:
         return []
     peak = growth(scaling, scaling.peak, f"{peak_words(scaling)} (GiB)", "GiB")
     return [peak, growth(scaling, LATENCY, LATENCY_LABEL, "ms")]
-
-
-def engines(scaling: Scaling) -> list[Panel]:
-    """A forward on every engine and rung, a panel a model, the slowest on top."""
-    if STEP not in scaling.rows or scaling.rows.empty:
-        return []
-    panels = []
-    several_batches = scaling.rows["batch_size"].nunique() > 1
-    for model in sorted(scaling.rows["model"].unique(), key=kinds.has_steps):
-        runs = scaling.rows[(scaling.rows["model"] == model) & scaling.rows[STEP].notna()].sort_values(STEP)
-        names = [
-            engine_name(run["line"]) + (f", batch {run['batch_size']:.0f}" if several_batches else "")
-            for _, run in runs.iterrows()
-        ]
-        times = [estimate_of(run, STEP) for _, run in runs.iterrows()]
-        style = charts.look_of_model(model)
-        texts = [f"<b>{name}</b><br>{words(time, 'ms')}" for name, time in zip(names, times, strict=True)]
-        trace = charts.across_bars(kinds.label_of(model), names, times, style, texts)
-        title = FORWARDS[kinds.KINDS[model].mark]
-        height = 120 + ROW_PX * len(names)
-        panels.append(Panel(kinds.label_of(model), [trace], axis(title, rangemode="tozero"), axis(""), height=height))
-    return panels
-
-
-def engine_name(line: Line) -> str:
-    """A line's name without the model's, which the panel has above it."""
-    return wording.line_name(line).removeprefix(f"{kinds.label_of(line.model)}, ")
 
 
 def memory_map(scaling: Scaling) -> list[Panel]:

@@ -11,8 +11,23 @@ from pathlib import Path
 
 import jinja2
 
-from paper.page import explorer, of_comparisons, of_costs, of_decoders, of_scaling, of_trust, predicted, tables, verdict
+from paper.page import (
+    explorer,
+    metric_card,
+    of_accuracy,
+    of_comparisons,
+    of_costs,
+    of_decoders,
+    of_published,
+    of_scaling,
+    of_trust,
+    overview,
+    predicted,
+    tables,
+    verdict,
+)
 from paper.page.charts import Figure, plot
+from paper.page.tables import Table
 from paper.selection import Selection
 
 ASSETS = Path(__file__).parent / "assets"
@@ -39,7 +54,7 @@ def contents(selection: Selection) -> dict:
     findings = selection.findings
     entries = explorer.measured(findings)
     figures = figures_of(selection)
-    basis = predicted.basis_of(findings)
+    basis = findings.surface().basis
     failed = tables.failed_cells(findings.runs)
     runs = findings.runs
     return {
@@ -47,9 +62,10 @@ def contents(selection: Selection) -> dict:
         "pair": findings.pair.name,
         "device": "; ".join(sorted({str(device) for device in runs["device"].dropna()})) if "device" in runs else "",
         "date": time.strftime("%Y-%m-%d"),
-        "paragraphs": verdict.paragraphs(findings),
+        "paragraphs": verdict.paragraphs(selection),
         "figures": figures,
-        "tables": [*tables.tables(selection), tables.every_cell(runs)],
+        "tables": [*tables_of(selection), tables.every_cell(runs)],
+        "card": metric_card.items(),
         "failed": failed,
         "long": LONG,
         "data": {
@@ -66,10 +82,23 @@ def figures_of(selection: Selection) -> list[Figure]:
     findings = selection.findings
     return [
         *of_comparisons.figures(selection),
+        *of_accuracy.figures(selection),
         *of_scaling.figures(selection.scalings),
         *of_decoders.figures(findings.decoders),
         *of_costs.figures(findings),
+        *of_published.figures(selection),
         *of_trust.figures(findings),
+    ]
+
+
+def tables_of(selection: Selection) -> list[Table]:
+    """Every table for which there is data, the short ones first."""
+    return [
+        *overview.tables(selection),
+        *of_accuracy.tables(selection),
+        *of_published.tables(selection),
+        *tables.tables(selection),
+        *overview.decoders_beside_model(selection.findings.decoders),
     ]
 
 

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from bench.analysis import hypotheses
 from bench.analysis.findings import Findings
-from bench.analysis.surface import BATCHES, CARD, HEAD, LENGTHS, ceilings_of
-from bench.cost.cards import PUBLISHED, devices
-from bench.cost.floors import Ceilings
-from bench.cost.predictions import Models, Place
+from bench.analysis.surface import BATCHES, HEAD, LENGTHS, Basis
+from bench.cost.predictions import Place
 from bench.models import kinds
 from bench.models.engines import label_of
 from bench.render import wording
@@ -26,35 +23,6 @@ class Band:
     least: float
     most: float
     words: str
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What the predictions rest on: models, ceilings, and in words whose these are; where the surface of break-evens
-    looks, with which engine and prompts."""
-
-    models: Models
-    ceilings: Ceilings
-    words: str
-    engine: str
-    prompt_tokens: int
-
-
-def basis_of(findings: Findings) -> Basis:
-    """That of the surface of break-evens, so that a place has one prediction everywhere; where the study has no
-    ceilings of the engine that it is about, the same on the engine of most runs."""
-    costs, pair, about, shown = findings.costs, findings.pair, hypotheses.read(), findings.surface()
-    devices_of_runs = findings.runs["device"].astype(str)
-    if pair.name == about.pair and devices_of_runs.str.contains(about.card, regex=False).any():
-        models = Models.of(pair, "cpu" if findings.on_cpu else "cuda")
-        return Basis(models, about.ceilings, shown.words, shown.engine, shown.prompt_tokens)
-    engines = [shown.engine, *([] if costs.empty else costs["engine"].mode())]
-    for engine in engines:
-        if not costs.empty and (own := ceilings_of(costs[costs["engine"] == engine])):
-            models = Models.of(pair, "cpu" if findings.on_cpu else "cuda", own[1])
-            return Basis(models, own[0], "at this device's ceilings", engine, shown.prompt_tokens)
-    published = f"{CARD}, {PUBLISHED}"
-    return Basis(Models.of(pair, "cuda"), devices()[CARD].ceilings, published, shown.engine, shown.prompt_tokens)
 
 
 def labels(basis: Basis) -> dict[str, str]:
@@ -133,7 +101,7 @@ def as_json(findings: Findings, basis: Basis, entries: list[Measured]) -> dict:
     ]
     return {
         "setting": setting,
-        "words": basis.words,
+        "words": f"{basis.device}, {basis.words}",
         "band": None if band is None else {"least": band.least, "most": band.most, "words": band.words},
         "steps": STEPS,
         "places": [

@@ -28,6 +28,7 @@ from bench.spec.cell import STOPS
 from paper.page.of_comparisons import caption
 from paper.selection import Selection
 from paper.tables.comparison import TASK_TOPICS, TIMED, TOPICS, engine_name, model_name
+from paper.tables.cost import measured_ones
 from paper.tables.scaling import ABOUT
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # at the beginning of a cell
@@ -162,20 +163,15 @@ def decoder_tables(findings: Findings) -> list[Table]:
     result = []
     for place in findings.decoders.places:
         words = f"{wording.capitalised(render_decoders.place_words(place))}, on {wording.machine_of(place.every)}."
-        result += [
-            Table("decoders", f"Decoders: {short_place(place.first)}", words, render_decoders.table(place)),
-            *(
-                Table("decoders_more", wording.capitalised(title), words, frame)
-                for title, frame in (
-                    (
-                        render_decoders.interaction_title(place),
-                        render_decoders.interaction_table(interactions_of(place)),
-                    ),
-                    (render_decoders.aup_title(place), render_decoders.aup_table(areas_of(place))),
-                )
-                if not frame.empty
-            ),
-        ]
+        result.append(Table("decoders", f"Decoders: {short_place(place.first)}", words, render_decoders.table(place)))
+        for title, frame in (
+            (render_decoders.interaction_title(place), render_decoders.interaction_table(interactions_of(place))),
+            (render_decoders.aup_title(place), render_decoders.aup_table(areas_of(place))),
+        ):
+            if not frame.empty:
+                name, _, about = title.partition(": ")
+                short = f"{wording.capitalised(name)}: {short_place(place.first)}"
+                result.append(Table("decoders_more", short, f"{wording.capitalised(about)}. {words}", frame))
     return result
 
 
@@ -196,8 +192,8 @@ def cost_tables(findings: Findings) -> list[Table]:
         )
         result.append(Table("cost", "The cost model beside what was measured", words, render_cost.table(rows)))
     for scores, about, title in (
-        (findings.scores, findings.tolerances, "Hypotheses"),
-        (findings.decoder_scores, findings.timed_before, "Hypotheses on decoders"),
+        (measured_ones(findings.scores), findings.tolerances, "Hypotheses"),
+        (measured_ones(findings.decoder_scores), findings.timed_before, "Hypotheses on decoders"),
     ):
         if scores:
             words = " ".join(render_hypotheses.summary(scores, about, title))

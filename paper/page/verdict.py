@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from bench.analysis.comparison import Comparison, main_of
+from bench.analysis.borrowed import Borrowed
+from bench.analysis.comparison import Comparison, by_block, main_of
 from bench.analysis.findings import Findings
+from bench.analysis.task_accuracy import TaskAccuracy
+from bench.render import borrowed as render_borrowed
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import decoders as render_decoders
@@ -12,9 +15,12 @@ from bench.render import ends as render_ends
 from bench.render import extrapolation as render_extrapolation
 from bench.render import hundred_steps as render_hundred_steps
 from bench.render import hypotheses as render_hypotheses
+from bench.render import ledger as render_ledger
 from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
+from bench.render import task_accuracy as render_task_accuracy
 from bench.render import wording
+from paper.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,12 @@ class Paragraph:
     at_once: int = 8
 
 
-def paragraphs(findings: Findings) -> list[Paragraph]:
-    """What a study says: the largest comparisons first, then the axes, how answers end, decoders, the rest."""
+def paragraphs(selection: Selection) -> list[Paragraph]:
+    """What a study says: the task that is its pair's primary metric and the largest comparisons first, then the axes,
+    how answers end, decoders, what others have published, the rest."""
+    findings = selection.findings
     about = dict.fromkeys(comparison.about for comparison in findings.comparisons)
-    mains = [comparison_paragraph(main_of(findings.comparisons, name)) for name in about]
+    mains = [paragraph for name in about for paragraph in comparison_paragraphs(findings, name)]
     axes = [
         Paragraph(
             wording.capitalised(wording.scaling_title(scaling)),
@@ -43,17 +51,66 @@ def paragraphs(findings: Findings) -> list[Paragraph]:
     hundred = render_hundred_steps.lines(findings.comparisons, findings.hundred_steps)
     endpoints = render_endpoints.lines(findings.study, findings.declared, findings.endpoints)
     rest = [
+        *task_paragraphs(findings, is_primary=False),
         Paragraph("The question that the study began with", hundred, is_first=True, at_once=4),
         Paragraph("Decoders", render_decoders.best_sentences(findings.decoders.places), is_first=True),
         Paragraph("What was declared beforehand", endpoints),
+        borrowed_paragraph(findings.borrowed),
+        Paragraph("Ledger of published claims", render_ledger.sentences(selection.ledger), is_first=True),
         *axes,
         Paragraph("How answers end", render_ends.lines(findings.ends)),
         Paragraph("Likelihood of held-out text", render_likelihood.lines(findings.likelihoods)),
         Paragraph("Predictions", render_hypotheses.summary(findings.scores, findings.tolerances)),
         Paragraph("Numbers that cannot be true", render_consistency.lines(findings.falls), is_first=True, at_once=1),
     ]
-    shown = [with_whole_lines(paragraph) for paragraph in [*mains, *rest]]
+    primary = task_paragraphs(findings, is_primary=True)
+    shown = [with_whole_lines(paragraph) for paragraph in [*primary, *mains, *rest]]
     return [paragraph for paragraph in shown if paragraph.sentences]
+
+
+def task_paragraphs(findings: Findings, is_primary: bool) -> list[Paragraph]:
+    """The tasks of lm-evaluation-harness: that which is the pair's primary metric, or the others; of each the first
+    setting at once."""
+    task = findings.pair.primary_task
+    chosen = [found for found in findings.task_accuracies if (found.task == task) == is_primary]
+    if is_primary and task is not None and not any(found.main for found in chosen):
+        return [Paragraph("The primary metric", [render_task_accuracy.missing(task)], is_first=True)]
+    first = {found.task: found for found in reversed(chosen)}
+    return [
+        Paragraph(
+            task_title(found, is_primary),
+            [*render_task_accuracy.sentences(found), *([render_task_accuracy.ON_TIMES] if found.main else [])],
+            is_first=found is first[found.task],
+        )
+        for found in chosen
+    ]
+
+
+def task_title(found: TaskAccuracy, is_primary: bool) -> str:
+    """ "Accuracy in gsm8k (the primary metric), 1319 questions, ..."."""
+    title = render_task_accuracy.title(found, is_primary)
+    return f"Accuracy in {title}" if found.main else wording.capitalised(title)
+
+
+def borrowed_paragraph(borrowed: Borrowed | None) -> Paragraph:
+    """Where published accuracies come within the margin and what that costs; that two sides were measured by different
+    people is seen at once."""
+    if borrowed is None:
+        return Paragraph(render_borrowed.TITLE, [])
+    sides, *rest = render_borrowed.about(borrowed)
+    tasks = map(render_borrowed.task_sentence, borrowed.tasks)
+    return Paragraph(
+        render_borrowed.TITLE, [render_borrowed.verdict(borrowed), sides, *tasks, *rest], is_first=True, at_once=2
+    )
+
+
+def comparison_paragraphs(findings: Findings, about: str) -> list[Paragraph]:
+    """The verdict of the largest comparison about something; of others that differ in the block length alone, to be
+    opened."""
+    main = main_of(findings.comparisons, about)
+    others = [comparison for comparison in by_block(findings.comparisons, about) if comparison is not main]
+    folded = [replace(comparison_paragraph(comparison), is_first=False) for comparison in others]
+    return [comparison_paragraph(main), *folded]
 
 
 def comparison_paragraph(comparison: Comparison) -> Paragraph:

@@ -74,13 +74,18 @@ def row(claim: str, line: LedgerLine, one: Entry | None) -> str:
     return " & ".join(cells) + END
 
 
-def counting(lines: Sequence[LedgerLine]) -> str:
-    """How the claims are counted, by their authors and here, and the likely cause of what deviates: claims that are
-    counted alike stand together."""
+def counted_alike(lines: Sequence[LedgerLine]) -> list[list[LedgerLine]]:
+    """The claims of one source and setting that are counted by one rule stand together."""
     groups: dict[tuple, list[LedgerLine]] = {}
     for line in lines:
         groups.setdefault((line.source, line.at, line.claim.setting, line.claim.counted), []).append(line)
-    items = [item(group) for group in groups.values()]
+    return list(groups.values())
+
+
+def counting(lines: Sequence[LedgerLine]) -> str:
+    """How the claims are counted, by their authors and here, and the likely cause of what deviates: claims that are
+    counted alike stand together."""
+    items = map(item, counted_alike(lines))
     return "\\begin{description}\\small\\sloppy\n" + "\n".join(items) + "\n\\end{description}\n"
 
 

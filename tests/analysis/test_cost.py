@@ -45,6 +45,19 @@ def test_a_study_without_a_grid_has_the_surface_of_its_own_device_and_engine():
     assert surface.measured == {}
 
 
+def test_ceilings_of_another_engine_come_before_those_of_a_published_card():
+    """The grid's engine has none in this study; the surface and the page's explorer rest on the same."""
+    bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
+    sweep = {"kind": "sweep", "engine": "eager", "device": "a CPU"}
+    rows = [run("llama", **bare), run("llada", **bare), run("llama", **sweep), run("llada", **sweep)]
+    surface = findings_of(study_of(rows)).surface()
+    assert (surface.device, surface.engine) == ("a CPU", "eager")
+    assert surface.words == "predicted at this device's ceilings"
+    assert (surface.basis.ceilings.flops_per_s, surface.basis.ceilings.bytes_per_s) == (1e11, 4e10)
+    assert surface.basis.models.host_s == {"llama": 0.001, "llada": 0.001}
+    assert surface.measured == {}  # on that engine
+
+
 def test_a_study_of_likelihoods_alone_has_no_costs():
     runs = pd.DataFrame([{"kind": "likelihood", "model": "llama", "outcome": "ok", "quality/bits_per_byte": 1.0}])
     assert cost.rows(runs).empty

@@ -26,6 +26,9 @@ STUDIES = {
     "everything": made_up_page.everything,
     "forced": made_up_page.forced,
     "shapes": made_up_page.shapes,
+    "problems": made_up_page.problems,
+    "accuracies": made_up_page.accuracies,
+    "eight": made_up_page.eight,
 }
 
 
@@ -110,7 +113,7 @@ def test_the_verdict_has_the_words_of_the_terminal(every):
 
 
 def test_an_empty_paragraph_is_left_out(every):
-    titles = [paragraph.title for paragraph in verdict.paragraphs(every["tasks"][0])]
+    titles = [paragraph.title for paragraph in verdict.paragraphs(every["tasks"][1])]
     assert "Decoders" not in titles
     assert "Predictions" not in titles
 
@@ -154,7 +157,7 @@ def test_each_place_stands_once(every):
 
 def test_predictions_are_the_cost_models_and_their_band_holds_what_was_measured(every):
     findings, _, shown = every["forced"]
-    basis = predicted.basis_of(findings)
+    basis = findings.surface().basis
     guesses = shown["data"]["predicted"]
     places = {(place["batch"], place["prompt"], place["length"]): place for place in guesses["places"]}
     at = Place(4, 64, 32, surface.HEAD, basis.engine)
@@ -206,12 +209,14 @@ def test_the_same_cell_twice_stands_with_its_interval():
                                                     "watches": "w"} for twin in "ab"])  # fmt: skip
     runs = pd.concat([rows, twins], ignore_index=True)
     findings, _ = made_up_page.found(Study("made up", runs, Histories(made_up.histories)))
-    [figure] = of_trust.noise(findings)
-    [trace] = figure.panels[0].traces
+    [figure] = of_trust.noise(findings.sentinels)
+    rounds, mean = figure.panels[0].traces
     [noise] = [noise for noise in findings.comparisons[0].noise if noise.ratio is not None]
-    assert trace["x"] == [noise.ratio.value]
-    assert trace["error_x"]["array"] == [pytest.approx(noise.ratio.high - noise.ratio.value)]
-    assert trace["y"] == ["LLaMA, eager"]
+    assert mean["x"] == [noise.ratio.value]
+    assert mean["error_x"]["array"] == [pytest.approx(noise.ratio.high - noise.ratio.value)]
+    assert mean["y"] == ["LLaMA, eager"]
+    assert rounds["x"] == [pytest.approx(ratio) for ratio in (500 / 510, 505 / 500, 495 / 505)]
+    assert of_trust.noise(made_up_page.found(made_up_page.answers())[0].sentinels) == []
 
 
 def test_cells_that_failed_stand_with_their_reason(every):

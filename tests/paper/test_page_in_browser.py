@@ -51,6 +51,10 @@ addEventListener("load", async () => {
   for (let times = 0; times < 100 && !plots.every(isDrawn); times++) await new Promise((done) => setTimeout(done, 100));
   seen.plots = plots.length;
   seen.drawn = plots.filter(isDrawn).length;
+  const marks = (plot) => plot.querySelectorAll(".scatterlayer .point, .barlayer .point").length;
+  const figures = Array.from(document.querySelectorAll("figure"));
+  seen.marks = Object.fromEntries(figures.map((figure) =>
+    [figure.id, Array.from(figure.querySelectorAll("[data-plot]"), marks)]));
   seen.requests = performance.getEntriesByType("resource").map((entry) => entry.name);
   seen.width = [document.documentElement.scrollWidth, innerWidth];
   seen.problems = problems;
@@ -128,6 +132,25 @@ def test_every_table_sorts_both_ways_and_can_be_reached_by_key(seen):
             is_empty = [key == "" for key in keys]
             assert is_empty == sorted(is_empty), f"{title}: what has no number comes last"
     assert any(table["states"][0] != table["states"][1] for table in seen["tables"].values())
+
+
+@pytest.mark.parametrize(
+    ("study", "drawn"),
+    [
+        (made_up_page.eight, ["figure-borrowed", "figure-ledger"]),
+        (made_up_page.accuracies, ["figure-task_accuracy"]),
+        (made_up_page.problems, ["figure-problems"]),
+    ],
+)
+def test_parts_that_some_studies_alone_have_are_drawn_and_their_tables_sort(study, drawn, tmp_path):
+    seen = visit(study(), tmp_path, width=500)
+    assert seen["problems"] == []
+    assert seen["drawn"] == seen["plots"]
+    for name in drawn:
+        assert seen["marks"][name]
+        assert all(count > 2 for count in seen["marks"][name]), name
+    assert all(table["sort"] == "descending" for table in seen["tables"].values())
+    assert seen["width"][0] <= seen["width"][1]
 
 
 def test_a_study_of_tasks_alone_has_a_page_that_works(tmp_path):

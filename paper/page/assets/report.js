@@ -17,16 +17,27 @@
     return Math.ceil(names.length / Math.max(1, Math.floor((width - 20) / entry)));
   }
 
-  // On a narrow window long names of bars are broken in two, so that the bars keep some room.
+  // On a narrow window long names of rows are broken in two, so that what stands in the rows keeps some room.
   const NARROW_PX = 520;
   function broken(name) {
+    const colon = String(name).indexOf(": ");
+    if (colon > 0) return name.slice(0, colon + 1) + "<br>" + name.slice(colon + 2);
     const parts = String(name).split(", ");
     const half = Math.ceil(parts.length / 2);
     return parts.length < 2 ? name : parts.slice(0, half).join(", ") + ",<br>" + parts.slice(half).join(", ");
   }
   function narrowed(traces, width) {
     if (width >= NARROW_PX) return traces;
-    return traces.map((trace) => (trace.orientation === "h" ? { ...trace, y: trace.y.map(broken) } : trace));
+    const isInRows = (trace) => trace.type !== "heatmap" && trace.y.some((name) => typeof name === "string");
+    return traces.map((trace) => (isInRows(trace) ? { ...trace, y: trace.y.map(broken) } : trace));
+  }
+  // The places of a layout that name such rows.
+  function narrowedLayout(layout, width) {
+    if (width >= NARROW_PX) return layout;
+    const { categoryarray } = layout.yaxis;
+    const named = (place) => (typeof place === "string" ? broken(place) : place);
+    const shapes = layout.shapes.map((shape) => ({ ...shape, y0: named(shape.y0), y1: named(shape.y1) }));
+    return { ...layout, shapes, yaxis: categoryarray ? { ...layout.yaxis, categoryarray: categoryarray.map(broken) } : layout.yaxis };
   }
 
   function axisOf(axis) { return { ...AXIS, ...axis, title: { standoff: 10, ...axis.title } }; }
@@ -39,10 +50,11 @@
       ...plot.layout, ...title, height, font: FONT, plot_bgcolor: "#fff", paper_bgcolor: "#fff",
       xaxis: axisOf(plot.layout.xaxis), yaxis: axisOf(plot.layout.yaxis),
       margin: { l: 66, r: 16, t: plot.layout.title ? 36 : 14, b: 56 + rows * LEGEND_ROW_PX }, barmode: plot.layout.barmode || "group",
-      showlegend: rows > 0, hoverlabel: { align: "left" },
+      showlegend: rows > 0, hoverlabel: { align: "left", bgcolor: "#fff", font: { size: 11.5, color: FONT.color } },
       legend: { orientation: "h", traceorder: "normal", yref: "container", y: 0, yanchor: "bottom", x: 0, font: { size: 11 } },
     };
-    return Plotly.react(element, narrowed(plot.data, element.clientWidth), layout, CONFIG);
+    const width = element.clientWidth;
+    return Plotly.react(element, narrowed(plot.data, width), narrowedLayout(layout, width), CONFIG);
   }
 
   // Charts are drawn when they come near the window, so that a page of many opens at once.
