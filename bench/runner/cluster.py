@@ -35,7 +35,7 @@ SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0"
 # Variables of the parent that workers read. OMP_NUM_THREADS is among them because Ray sets it to 1 in its processes.
 SENT = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "CUDA_DEVICE_ORDER",
-    "HF_HOME", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM", lock.LOCKS,
+    "HF_HOME", "HF_HUB_OFFLINE", "PYTHONPATH", "TOKENIZERS_PARALLELISM", lock.LOCKS,
 )  # fmt: skip
 # Tries to join a cluster, in a process of its own, since Ray can end the process that tries. It prints a line when Ray
 # has been imported, which is no time of the cluster's.

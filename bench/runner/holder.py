@@ -52,6 +52,7 @@ class Holder:
         patience_s: how long a process before this one, which was killed, may take to let go of it.
         """
         os.chdir(self.directory)
+        self.take_over_environment()
         if provenance.code() != code:
             return f"{self.card.host}: {self.directory} holds other code than this machine's; copy the repository there"
         deadline = time.monotonic() + patience_s
@@ -63,6 +64,13 @@ class Holder:
                 if time.monotonic() >= deadline:
                     return f"{self.card.host}: {error}"
                 time.sleep(0.2)
+
+    def take_over_environment(self) -> None:
+        """Give the variables that workers read the values that they have in the parent."""
+        for name, value in self.environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
     def start(
         self, folder: Path, files: Mapping[str, bytes], round_: int, cell_ids: list[str], log: str, command: list[str]
@@ -77,10 +85,7 @@ class Holder:
             file = folder / name
             if not file.is_file() or file.read_bytes() != content:
                 file.write_bytes(content)
-        for name, value in self.environment.items():  # Ray sets some of its own
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        self.take_over_environment()  # once more, since Ray sets some of its own
         self.stop()
         gpu = None if self.card.is_part_of_cpu else self.card.uuid
         self.lines = []

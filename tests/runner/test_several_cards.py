@@ -19,6 +19,7 @@ from bench.common.errors import BadInput
 from bench.devices import lock
 from bench.runner import cluster
 from bench.runner.several import Wanted, found
+from tests.conftest import REPO
 from tests.runner.test_survival import wait_for
 from tests.support.fast_study import SAID, Study, build, end_of
 
@@ -201,7 +202,7 @@ def two_machines(monkeypatch):
     """A cluster of two machines, both on this one: (its address, the second machine, the cluster)."""
     for name, value in cluster.SETTINGS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(REPO), os.environ.get("PYTHONPATH")])))
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

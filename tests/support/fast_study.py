@@ -26,7 +26,7 @@ from bench.common.errors import exit_code
 from bench.data.prompt import Prompt
 from bench.devices import lock
 from bench.records import merge
-from bench.runner import deal, estimate, launch, loop, request, several, spread
+from bench.runner import cluster, deal, estimate, launch, loop, request, several, spread
 from bench.runner.progress import Bar
 from bench.runner.several import Wanted
 from bench.spec import sentinel
@@ -129,6 +129,7 @@ def parent() -> int:
     work = build(args.folder.name, args.rounds, args.sentinel)
     sink = Sink(work.study, args.records, request.retried(args.retry))
     launch.COMMAND = (sys.executable, __file__)
+    cluster.ANSWER_S = 60.0  # the machine of the tests may have much else to do
     with several.found(Wanted(args.devices, args.cluster), work, args.folder) as cards, lock.lock("cpu", work.study):
         sink.check()
         work.save(args.folder)
