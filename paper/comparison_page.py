@@ -36,6 +36,7 @@ for (const head of document.querySelectorAll("th")) head.onclick = () => {
 def page(two: TwoStudies) -> str:
     """The whole page."""
     title = html.escape(f"{two.names[1]} over {two.names[0]}")
+    only = render.only_lines(two)
     parts = [
         "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>",
         f"<title>{title}</title><style>{STYLE}</style></head>",
@@ -44,7 +45,10 @@ def page(two: TwoStudies) -> str:
         "<h2>Every cell in both studies</h2>",
         f"<p>{html.escape(GUIDE)}</p>",
         *(table(group) for group in render.by_kind(two.pairs)),
-        f"<h2>Only in one study</h2><pre>{html.escape(chr(10).join(render.only_lines(two)) or 'nothing')}</pre>",
+        "<h2>Only in one study</h2>",
+        f"<details><summary>{len(only)} cells</summary><pre>{html.escape(chr(10).join(only))}</pre></details>"
+        if only
+        else "<p>Nothing.</p>",
         f"<script>{SCRIPT}</script></body></html>",
     ]
     return "\n".join(parts) + "\n"
