@@ -1,6 +1,7 @@
 """A command says what it is about to do, does what is missing, and knows when there was nothing."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +10,11 @@ from bench import run as door
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.devices import lock
+from bench.devices.cards import Card
 from bench.records.not_scored import NOT_YET
 from bench.records.types import Scores
 from bench.runner import command, loop, scores
+from bench.runner.cluster import RemoteCard
 from bench.runner.command import Outcome, Todo
 from bench.runner.progress import SCORING, Part
 from bench.runner.request import Request
@@ -92,3 +95,13 @@ def test_the_share_of_the_scores_is_read_off_the_records(tmp_path):
         assert share.now() == 0.75
         stream.write(last[9:])
     assert share.now() == 1
+
+
+def test_what_is_about_to_be_done_on_several_cards():
+    processes = [(number, list(CELLS[:3])) for number in (1, 2)]
+    parts = {0: Part("llada", 400.0), SCORING: Part(SCORING, 90.0)}
+    cards = [RemoteCard(Card("here", f"GPU-{number}", "H100"), "mine", Path()) for number in range(3)]
+    assert command.announcement(Todo(processes, []), WORK, parts, cards, lanes=2) == (
+        "study mine: 3 cells to measure in 2 rounds on 3 cards (1 of them without a round: give ROUNDS=3); a first"
+        " guess is about 5 min, scoring included"
+    )

@@ -1,5 +1,6 @@
 """A worker's death, hanging or orderly end, as events with an owner. Real processes, no model."""
 
+import os
 import sys
 
 import pytest
@@ -72,3 +73,15 @@ def test_the_worker_is_this_python(start):
     worker = start("emit(event='start', cell_id=sys.executable); emit(event='record', record={})", ["a"])
     assert next(iter(worker.events({sys.executable: 30})))["cell_id"] == sys.executable
     worker.stop()
+
+
+def test_a_worker_may_be_pinned_to_some_cores_and_the_parent_keeps_its_own(start, tmp_path):
+    own = os.sched_getaffinity(0)
+    start("", [])  # writes nothing but the program
+    (tmp_path / "bench/worker.py").write_text(
+        HEAD + EMIT + "emit(event='start', cell_id='a'); emit(event='record', record=sorted(os.sched_getaffinity(0)))"
+    )
+    worker = launch.Worker(tmp_path, 1, ["a"], tmp_path / "worker.log", cores=[min(own)])
+    records = [event["record"] for event in worker.events({"a": 30}) if event["event"] == "record"]
+    assert records == [[min(own)]]
+    assert os.sched_getaffinity(0) == own

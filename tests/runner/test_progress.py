@@ -173,3 +173,23 @@ def test_a_terminal_shows_the_bar_also_while_nothing_is_told_and_in_its_own_widt
     assert sum("0% " in line for line in lines) >= 3  # once a second
     assert " gone" in lines[-1]
     assert max(map(len, lines)) <= room
+
+
+def test_with_two_lanes_the_cells_take_half_the_time_and_the_end_takes_as_long():
+    left = [TimeLeft(parts_of([("llama", 10), ("llama", 30), (SCORING, 7)]), lanes=lanes) for lanes in (1, 2)]
+    for each in left:
+        each.begin(0, 0.0)
+        each.move(0, 1.0, 10.0)
+    assert [each.computed_s(10.0) for each in left] == [37.0, 22.0]
+
+
+def test_what_is_done_once_more_makes_the_bar_longer(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    bar = Bar(parts_of([("llama", 10), ("llama", 20)]))
+    bar.advance(0, 1.0)
+    bar.extend({0: progress.Part("llama", 12.0), 5: progress.Part("llama", 3.0)})
+    assert bar.bar.total == pytest.approx(10 + 20 + 12 + 3)
+    for key in (0, 1, 5):
+        bar.advance(key, 1.0)
+    assert bar.bar.n == pytest.approx(bar.bar.total)
+    bar.close()

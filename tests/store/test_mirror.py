@@ -8,9 +8,12 @@ import requests
 
 from bench.common.errors import BadInput
 from bench.records import merge
+from bench.records.machine import Place
 from bench.store import disk, mirror, mlflow_client, mlflow_experiment, mlflow_log, mlflow_read, mlflow_view
 from bench.store.mlflow_package import MlflowClient, ViewType
 from bench.store.sink import Sink
+from tests.conftest import make_cell
+from tests.support.records import round_of
 
 
 def tracked() -> MlflowClient:
@@ -213,3 +216,13 @@ def test_nothing_is_logged_twice(place, monkeypatch):
     monkeypatch.setattr(MlflowClient, "create_run", lambda *arguments, **more: pytest.fail("created again"))
     assert Sink("s").track()
     assert len(mlflow_read.frame("s")) == len(merge.group(disk.read(disk.path("s"))))
+
+
+def test_a_run_says_where_its_last_round_ran_where_rounds_are_spread():
+    place = Place("host", "GPU-1", numa_node=0, cores=8, busy_neighbours=1)
+    tags = mlflow_log.machine_tags(round_of(make_cell("llama"), [], place=place))
+    assert {name: value for name, value in tags.items() if name.startswith("place.")} == {
+        "place.host": "host", "place.card": "GPU-1", "place.numa_node": "0", "place.cores": "8",
+        "place.busy_neighbours": "1",
+    }  # fmt: skip
+    assert not [name for name in mlflow_log.machine_tags(round_of(make_cell("llama"), [])) if name.startswith("place.")]
