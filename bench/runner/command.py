@@ -68,7 +68,7 @@ def run(asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: R
     pair: None for a work folder. report: is called at the end, where anything was done and MLflow has it all; the time
     that it takes is part of the progress that is shown. Raises BadInput.
     """
-    device = work.cells[0].device
+    device = work.device
     with lock.held(device, work.study):
         sink.check()  # refused here, in one line, before anything is said or measured
     todo = todo_of(asked, work, pair, sink)
@@ -141,7 +141,7 @@ def work_off(
 
 def announcement(todo: Todo, work: Work, parts: dict[Hashable, Part]) -> str:
     """What is about to be done and about how long it takes, in words."""
-    device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
+    device = "this CPU" if work.device == "cpu" else "this GPU"
     is_watched = any(cell.twin for _, cells in todo.processes for cell in cells)
     checks = ", each between two noise checks," if is_watched else ""
     scored = ", scoring included" if SCORING in parts and parts[SCORING].seconds else ""
@@ -160,7 +160,7 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink) -> None:
     if pair is None:
         task = ceilings.task_of_work(work)
     else:
-        task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.product_dtypes)
+        task = ceilings.task_of_pair(pair, work.study, work.device, work.product_dtypes)
     only_missing = True
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
         has_measured = apart.run(ceilings.run, task, sink, None, only_missing)
