@@ -22,6 +22,7 @@ from bench.models.server import Asked, Counted
 from bench.spec.cell import Cell
 
 CONNECT_S = 10.0  # how long a connection may take; an answer may take as long as the cell
+KEPT_OPEN_S = 2.0  # how long an idle connection is used again: less than any server keeps it, or it would break
 
 
 class ServerAdapter:
@@ -93,12 +94,11 @@ class ServerAdapter:
         return await together([stream.stream(session, self.asked, body, row, mark) for row, body in enumerate(bodies)])
 
     def opened(self) -> aiohttp.ClientSession:
-        """The session, with as many connections as there are requests. No proxy stands before this machine's own
-        servers."""
+        """The session, with as many connections as there are requests and no proxy in between."""
         if self.session is None:
             self.session = aiohttp.ClientSession(
                 headers=self.asked.headers,
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN_S),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             )
         return self.session

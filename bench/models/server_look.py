@@ -19,6 +19,7 @@ FIRST_ANSWER_S = 300.0  # and to write its first token: some load the model only
 MOST_BYTES = 16 << 20  # of such an answer
 SHOWN_NAMES = 8  # of a server's models in a message
 ACCEPTED = 200
+FAILED = 500  # from here on it is the server's own fault
 REFUSES_KEY = (401, 403)
 REVISION = r"(@.+|-\d{4}-\d{2}-\d{2})?"  # what a server may put behind a model's name
 
@@ -105,8 +106,14 @@ def text_or_none(value: object) -> str | None:
 
 
 def models_of(asked: Asked, answer: Answer) -> dict[str, dict]:
-    """What a server's list of models says of each, by name. Raises BadInput where it is none."""
+    """What a server's list of models says of each, by name. Raises BadInput where it is none.
+
+    A server that fails to list them may still have the one that is named: `transformers serve` does where nothing was
+    ever fetched from the hub.
+    """
     check_key(asked, answer)
+    if answer.status >= FAILED and asked.model:
+        return {}
     data = answer.value.get("data") if isinstance(answer.value, dict) else None
     is_list = isinstance(data, list) and all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in data)
     if answer.status != ACCEPTED or not is_list:

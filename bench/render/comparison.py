@@ -12,6 +12,7 @@ from bench.common import cross_over
 from bench.common.stats import Estimate
 from bench.data import problems, tasks
 from bench.models import kinds
+from bench.models.engines import SERVER
 from bench.records.catalogue import columns
 from bench.render import noise, parity, wording
 from bench.render.doubt import break_even_words, equal_words
@@ -160,7 +161,8 @@ def missing_verdict(comparison: Comparison) -> str:
     autoregressive, diffusion = labels(comparison)
     lacks_diffusion = not comparison.autoregressive.empty
     engine = setting_of(lead(comparison.every), "engine", "eager")
-    if lacks_diffusion and not any(kind.has_steps and engine in kind.engines for kind in kinds.KINDS.values()):
+    engines_of_diffusion = {name for kind in kinds.KINDS.values() if kind.has_steps for name in kind.engines}
+    if lacks_diffusion and engine not in {*engines_of_diffusion, SERVER}:
         return f"No verdict: {diffusion} has no engine {engine}; compare engines of {autoregressive} with make engines."
     name, door = (diffusion, "sweep") if lacks_diffusion else (autoregressive, "baseline")
     left_out = comparison.left_out

@@ -151,6 +151,11 @@ class PairFile(Strict):
         return any(files.random_seed is not None for files in self.models.values())
 
     @property
+    def has_server(self) -> bool:
+        """Whether a model is behind an address, so that nobody knows its shape or what a forward of it costs."""
+        return any(files.server for files in self.models.values())
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The margin of each declared metric, the primary one first."""
         declared = ((self.primary_metric, self.margin), (self.secondary_metric, self.secondary_margin))

@@ -53,7 +53,7 @@ def contents(selection: Selection) -> dict:
         "failed": failed,
         "long": LONG,
         "data": {
-            "labels": predicted.labels(basis),
+            "labels": predicted.labels(findings.pair),
             "measured": explorer.as_json(entries),
             "predicted": predicted.as_json(findings, basis, entries),
             "plots": [plot(panel) for figure in figures for panel in figure.panels],

@@ -12,6 +12,7 @@ from bench.models import kinds
 from bench.models.engines import label_of
 from bench.render import wording
 from bench.spec.cell import STOPS
+from bench.spec.pair import PairFile
 from paper.page.explorer import Measured, tokens_words
 
 PROMPTS = [128, 512, 2048]  # tokens of a prompt, besides the measured ones
@@ -40,9 +41,12 @@ class Basis:
     prompt_tokens: int
 
 
-def basis_of(findings: Findings) -> Basis:
+def basis_of(findings: Findings) -> Basis | None:
     """That of the surface of break-evens, so that a place has one prediction everywhere; where the study has no
-    ceilings of the engine that it is about, the same on the engine of most runs."""
+    ceilings of the engine that it is about, the same on the engine of most runs. None where a model's shape is not
+    known."""
+    if findings.pair.has_server:
+        return None
     costs, pair, about, shown = findings.costs, findings.pair, hypotheses.read(), findings.surface()
     devices_of_runs = findings.runs["device"].astype(str)
     if pair.name == about.pair and devices_of_runs.str.contains(about.card, regex=False).any():
@@ -57,13 +61,9 @@ def basis_of(findings: Findings) -> Basis:
     return Basis(Models.of(pair, "cuda"), devices()[CARD].ceilings, published, shown.engine, shown.prompt_tokens)
 
 
-def labels(basis: Basis) -> dict[str, str]:
-    """The names of the two models of a study's pair."""
-    models = basis.models
-    return {
-        "autoregressive": kinds.label_of(models.autoregressive),
-        "diffusion": kinds.label_of(models.diffusion),
-    }
+def labels(pair: PairFile) -> dict[str, str]:
+    """The names of the two models of a study's pair, by their roles."""
+    return {kinds.role_of(kind): kinds.label_of(kind) for kind in pair.models}
 
 
 def setting_of(findings: Findings, basis: Basis) -> str:
@@ -119,8 +119,16 @@ def band_of_runs(findings: Findings, basis: Basis) -> Band | None:
     return Band(float(least), float(most), f"as far as the cost model was off at {where}")
 
 
-def as_json(findings: Findings, basis: Basis, entries: list[Measured]) -> dict:
-    """The predictions for the page: milliseconds by batch, prompt and length, with the band."""
+def as_json(findings: Findings, basis: Basis | None, entries: list[Measured]) -> dict:
+    """The predictions for the page: milliseconds by batch, prompt and length, with the band; without a basis none."""
+    if basis is None:
+        return {
+            "setting": entries[0].setting if entries else "",
+            "words": "",
+            "band": None,
+            "steps": [],
+            "places": [],
+        }
     setting = setting_of(findings, basis)
     own = [entry for entry in entries if entry.setting == setting]
     band = band_of(findings, basis, own)

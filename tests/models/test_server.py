@@ -79,11 +79,16 @@ def test_a_server_that_echoes_any_name_proves_none():
 
 def test_a_server_that_lists_other_models_but_knows_this_one_alone_is_believed():
     """As `transformers serve` does for a model of a directory."""
-    with serving(models=("fake", "here")) as does:
-        listed = does.models
-        does.models = ("here",)
-        said = look(asked_of(does, model="here"), IDS, "text")
-        assert (said.model, listed) == ("here", ("fake", "here"))
+    with serving(models=("here",), listed=("fake",)) as does:
+        assert look(asked_of(does, model="here"), IDS, "text").model == "here"
+        assert "has no model there (it has: fake)" in refusal(does.address, model="there")
+
+
+def test_a_server_that_fails_to_list_its_models_is_asked_for_the_one_that_is_named():
+    with serving(lists=False) as does:
+        assert look(asked_of(does, model="fake"), IDS, "text").model == "fake"
+        assert "has no model mine (it has: none)" in refusal(does.address, model="mine")
+        assert "no OpenAI-compatible server" in refusal(does.address)
 
 
 def test_an_answer_by_another_models_name_is_one_line():

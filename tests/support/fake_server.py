@@ -44,6 +44,8 @@ class Behaviour:
     version: str | None = None
     page: bytes | None = None  # sent for everything
     more: dict = field(default_factory=dict)  # what the list of models says of each besides
+    listed: tuple[str, ...] | None = None  # in place of those that it has
+    lists: bool = True  # whether it can say which models it has
     redirects_to: str | None = None  # another address, for everything
     asked: list[dict] = field(default_factory=list)  # bodies of requests for a stream
     headers: list[dict] = field(default_factory=list)  # of every request
@@ -91,8 +93,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.is_refused():
             return
         about = {"owned_by": "tests"} | does.more
-        if self.path == "/v1/models":
-            self.reply(200, {"object": "list", "data": [about | {"id": name} for name in does.models]})
+        if self.path == "/v1/models" and not does.lists:
+            self.reply(500, b"Internal Server Error")
+        elif self.path == "/v1/models":
+            self.reply(200, {"object": "list", "data": [about | {"id": name} for name in does.listed or does.models]})
         elif self.path == "/version" and does.version:
             self.reply(200, {"version": does.version})
         else:
