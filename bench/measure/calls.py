@@ -44,8 +44,7 @@ def short_cell(cell: Cell, forwards: int) -> Cell:
     if kinds.has_steps(cell.model):
         return replace(cell, steps_timed=min(forwards, cell.forwards()))
     stop = cell.stop if cell.server else "length"  # a server may know of no other end than the model's own
-    lengths = {"answer_lengths": None} if cell.server and stop == "references" else {}
-    return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop=stop, **lengths)
+    return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop=stop)
 
 
 def longest_of(batches: list[Batch]) -> Batch:

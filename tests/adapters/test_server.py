@@ -107,7 +107,7 @@ def test_a_piece_of_several_tokens_is_not_one():
 
 
 def test_pieces_of_one_token_have_gaps_of_tokens():
-    words = tuple(TOKENIZER_WORDS)
+    words = tuple(one_token_words())
     with serving(pieces=words, gap_s=0.03, finish="stop") as does:
         record = good(cell_of(does, prompts=1, gen_length=32))
         assert tokens_of(does) == len(words)
@@ -122,9 +122,6 @@ def one_token_words() -> list[str]:
     words = [word for word, row in zip(candidates, ids, strict=True) if len(row) == 1]
     assert len(data.ids_of(TOKENIZER, "".join(words))) == len(words) >= 4
     return words
-
-
-TOKENIZER_WORDS = one_token_words()
 
 
 def test_a_batch_is_that_many_requests_at_the_same_moment():

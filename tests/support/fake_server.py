@@ -1,6 +1,7 @@
 """An OpenAI-compatible server that does as it is told, for what no real server shows on command."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -135,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         for number, piece in enumerate(does.pieces):
             if number == does.breaks_after:
                 self.close_connection = True
-                self.connection.close()
+                self.connection.shutdown(socket.SHUT_RDWR)
                 return
             self.event({"choices": [{"text": piece}]})
             time.sleep(does.gap_s)
