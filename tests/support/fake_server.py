@@ -36,6 +36,7 @@ class Behaviour:
     finish: str | None = "length"
     takes_ids: bool = True
     breaks_after: int | None = None
+    breaks_late: bool = False  # whether it does so after one piece wherever more than a few tokens are asked for
     key: str | None = None
     status: int = 200
     error: object = None
@@ -134,7 +135,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         time.sleep(does.wait_s)
         for number, piece in enumerate(does.pieces):
-            if number == does.breaks_after:
+            is_late = does.breaks_late and number == 1 and does.asked[-1]["max_tokens"] > 4
+            if number == does.breaks_after or is_late:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
