@@ -32,7 +32,8 @@ def write_pair(folder: Path, **server: object) -> None:
     lines = [{"prompt": text, "reference": "It is so."} for text in ("What is it?", "Why?")]
     (folder / "asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     pair = {
-        "name": "mine", "dtype": "float32", "prompts": {"source": "asked.jsonl"}, "llama": tokenizer | {"server": server},
+        "name": "mine", "dtype": "float32", "prompts": {"source": "asked.jsonl"},
+        "llama": tokenizer | {"server": server},
         "llada": tokenizer | {"weights": "bench/pocket/llada"},
     }  # fmt: skip
     (folder / "mine.yaml").write_text(yaml.safe_dump(pair))
@@ -113,7 +114,6 @@ def test_a_server_that_dies_in_the_middle_costs_its_own_cells(done, folder):
     assert broken.returncode == 1
     assert "LLaMA, server: error: RuntimeError: " in broken.stderr
     lines = (folder / "mlruns/broken.jsonl").read_text().splitlines()
-    outcomes = {
-        (record["cell"]["model"], record["outcome"]) for record in map(json.loads, lines) if "outcome" in record
-    }
+    measured = [record for line in lines if (record := json.loads(line))["record"] == "round"]
+    outcomes = {(record["cell"]["model"], record["outcome"]) for record in measured}
     assert outcomes == {("llama", "error"), ("llada", "ok")}
