@@ -67,7 +67,7 @@ def request(asked: Asked, path: str, body: dict | None = None, timeout_s: float 
         value = json.loads(raw)
     except (ValueError, RecursionError):
         value = None
-    return Answer(response.status, value, response.getheader("server"))
+    return Answer(response.status, value, (response.getheader("server") or "").strip() or None)
 
 
 @cache

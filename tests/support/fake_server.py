@@ -165,7 +165,7 @@ def serving(**does: object) -> Iterator[Behaviour]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         running.daemon_threads = True
         behaviour.address = f"http://127.0.0.1:{running.server_address[1]}/v1"
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         server_look.look.cache_clear()
         yield behaviour

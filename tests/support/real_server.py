@@ -1,5 +1,6 @@
 """A real OpenAI-compatible server with the pocket LLaMA: `transformers serve`, on this machine."""
 
+import json
 import os
 import shutil
 import socket
@@ -30,6 +31,8 @@ def serving(folder: Path, *options: str) -> Iterator[server.Asked]:
     served.mkdir()
     for file in (*(REPO / "bench/pocket/llama").iterdir(), *(REPO / "bench/pocket/tokenizer").iterdir()):
         shutil.copy(file, served)
+    config = json.loads((served / "config.json").read_text()) | {"architectures": ["LlamaForCausalLM"]}
+    (served / "config.json").write_text(json.dumps(config))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (folder / "hub").mkdir()
