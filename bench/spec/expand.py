@@ -173,7 +173,7 @@ def cells_of(
         rules.check_model(point.model, pair.models, where)
         if not rules.has_engine(point.model, point.engine):
             continue
-        if pair.models[point.model].server and not server_rules.applies(point, grid):
+        if pair.models[point.model].server and not server_rules.applies(grid, point.attention, point.fill):
             continue
         files = pair.models[point.model].filled(point.fill)
         check(point, grid, files, point.stop or pair.stop, prompt_set, where)

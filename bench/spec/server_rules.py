@@ -10,7 +10,6 @@ from bench.models.engines import SERVER
 from bench.spec.cell import UNSTATED
 
 if TYPE_CHECKING:
-    from bench.spec.expand import Point
     from bench.spec.grid import GridFile
     from bench.spec.pair import ModelFile, PairFile
 
@@ -27,10 +26,10 @@ def settings(files: ModelFile) -> dict:
     }
 
 
-def applies(point: Point, grid: GridFile) -> bool:
+def applies(grid: GridFile, attention: str, fill: str) -> bool:
     """Whether a server can be asked what a place of a grid asks: not for memory, nor for another model than it has."""
     asks_memory = grid.peaks_only or grid.limit_gib is not None
-    return not asks_memory and point.attention == "sdpa" and point.fill == "own"
+    return not asks_memory and attention == "sdpa" and fill == "own"
 
 
 def can_force_length(files: ModelFile) -> bool:
