@@ -179,7 +179,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     check_use(request, grids)
     work = work_of(request, grids, pair, device)
     if pair.metrics and not request.export:
-        models.check(pair.encoder, pair.judge, {cell.weights for cell in work.cells})
+        models.check(pair.encoder, pair.judge, {cell.weights for cell in work.cells if not cell.server})
     return work, pair
 
 

@@ -15,7 +15,7 @@ from tests.store.test_mlflow_server import nobody
 from tests.support.fake_server import serving
 
 KEY = "sk-do-not-tell-anybody"
-SMALL = ["--steps", "2 4", "--gen", "16", "--block", "8", "--prompts", "2", "--rounds", "2", "--judge", "none"]
+SMALL = ["--steps", "2 4", "--gen", "16", "--block", "8", "--prompts", "2", "--rounds", "1", "--judge", "none"]
 GRIDS = ["configs/grids/baseline.yaml", "configs/grids/sweep.yaml"]
 
 
@@ -54,10 +54,8 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder) -> subprocess.CompletedProcess:
-    with serving(key=KEY, usage=3, finish="length", gap_s=0.01) as does:
+    with serving(key=KEY, pieces=(" a",) * 16, usage=16, gap_s=0.01, heeds=True) as does:
         write_pair(folder, address=does.address, api_key_env="OWN_KEY", forced_length={"ignore_eos": True})
-        does.pieces = tuple(" a" for _ in range(16))
-        does.usage = 16
         return command(folder)
 
 

@@ -27,7 +27,7 @@ def keep_prompts_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path / "mlruns")
 
 
-def read(tmp_path: Path, name: str = "mine", **llama: object) -> spec_pair.PairFile:
+def read(tmp_path: Path, name: str = "mine", scored: bool = False, **llama: object) -> spec_pair.PairFile:
     """The pair of a file whose LLaMA has these keys."""
     file = tmp_path / f"{name}.yaml"
     asked = tmp_path / "asked.jsonl"
@@ -35,7 +35,7 @@ def read(tmp_path: Path, name: str = "mine", **llama: object) -> spec_pair.PairF
     keys = {"tokenizer": TOKENIZER} | llama
     keys = {key: value for key, value in keys.items() if value is not None}
     pair = {"name": name, "llama": keys, "llada": LLADA, "dtype": "float32", "prompts": {"source": str(asked)}}
-    file.write_text(yaml.safe_dump(pair))
+    file.write_text(yaml.safe_dump(pair | ({"primary_metric": "bertscore_f1", "margin": 0.1} if scored else {})))
     return spec_pair.read_pair(str(file))
 
 
@@ -157,7 +157,7 @@ def test_further_grids_and_sentinels_go_without_a_server_that_cannot_force_a_len
 
 def test_a_work_runs_where_our_models_do_and_is_planned(tmp_path, monkeypatch, capsys):
     with serving() as does:
-        read(tmp_path, server={"address": does.address, "forced_length": {"ignore_eos": True}})
+        read(tmp_path, scored=True, server={"address": does.address, "forced_length": {"ignore_eos": True}})
         asked = Request(
             grids=("baseline", "sweep"), pair=str(tmp_path / "mine.yaml"), device="cpu", overrides={"steps": [4]}
         )

@@ -34,6 +34,7 @@ class Behaviour:
     usage: int | None = None
     prompt_usage: int | None = None
     finish: str | None = "length"
+    heeds: bool = False  # whether `ignore_eos` makes it write as many tokens as it may
     takes_ids: bool = True
     breaks_after: int | None = None
     breaks_late: bool = False  # whether it does so after one piece wherever more than a few tokens are asked for
@@ -121,9 +122,9 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(does.status, does.error)
         else:
             does.asked.append(body)
-            self.stream()
+            self.stream(body)
 
-    def stream(self) -> None:
+    def stream(self, body: dict) -> None:
         does = self.behaviour
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -134,8 +135,10 @@ class Handler(BaseHTTPRequestHandler):
             self.chunk(b"")
             return
         time.sleep(does.wait_s)
-        for number, piece in enumerate(does.pieces):
-            is_late = does.breaks_late and number == 1 and does.asked[-1]["max_tokens"] > 4
+        is_forced = does.heeds and body.get("ignore_eos")
+        usage = body["max_tokens"] if is_forced else does.usage
+        for number, piece in enumerate([" a"] * usage if is_forced else does.pieces):
+            is_late = does.breaks_late and number == 1 and body["max_tokens"] > 4
             if number == does.breaks_after or is_late:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
@@ -143,8 +146,8 @@ class Handler(BaseHTTPRequestHandler):
             self.event({"choices": [{"text": piece}]})
             time.sleep(does.gap_s)
         self.event({"choices": [{"text": "", "finish_reason": does.finish}]})
-        if does.usage is not None:
-            self.event({"choices": [], "usage": {"completion_tokens": does.usage, "prompt_tokens": does.prompt_usage}})
+        if usage is not None:
+            self.event({"choices": [], "usage": {"completion_tokens": usage, "prompt_tokens": does.prompt_usage}})
         self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
 
