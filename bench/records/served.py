@@ -39,7 +39,7 @@ def answers(call: Call) -> Iterator[tuple[list[float], float, int]]:
 def gaps_of_tokens(call: Call) -> list[list[float]]:
     """The gaps between the tokens of each answer; none where a piece of any answer is not one token."""
     gaps = []
-    for row, tokens in enumerate(call.counted.tokens):
+    for row, tokens in enumerate(call.kept):
         pieces = call.marks.get(f"chunk.{row}", [])
         if len(pieces) != tokens - call.counted.ended[row]:  # the end token is no text
             return []

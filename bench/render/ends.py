@@ -20,7 +20,8 @@ TITLE = "How answers end: LLaDA's time over LLaMA's for as much kept text (above
 
 def lines(ends: Ends) -> list[str]:
     """What the regimes say at each place, forced length beside the others; empty where nothing was measured."""
-    return [f"{TITLE}.", *map(place_line, ends.places)] if ends.places else []
+    served = " LLaMA's is that of its server." if are_served(ends.every).any() else ""
+    return [f"{TITLE}.{served}", *map(place_line, ends.places)] if ends.places else []
 
 
 def common_words(runs: pd.DataFrame) -> str:

@@ -147,6 +147,8 @@ def scaling_title(scaling: Scaling) -> str:
         parts.append(engine_and_head(engine_of(first), heads))
     elif len(heads) == 1:  # where both differ, each line names both
         parts.append(f"{heads[0]} head")
+    if are_served(runs).any():
+        parts.append(f"{label_of_models(runs[are_served(runs)], with_steps=False)} by a server")
     if pd.notna(first["limit_gib"]):
         parts.append(f"within {float(first['limit_gib']):g} GiB")
     return f"{scaling.kind}: {', '.join(parts)}"

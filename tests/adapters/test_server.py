@@ -155,7 +155,9 @@ def test_a_forced_length_is_asked_for_and_a_server_that_does_not_heed_it_is_refu
     with serving(usage=16) as does:
         record = good(cell_of(does, stop="length", gen_length=16, prompts=1))
         assert does.asked[-1]["ignore_eos"] is True
-        assert record.calls[0].kept == [16]
+        assert record.calls[0].kept == [16]  # end tokens among them are no text
+        assert record.calls[0].counted.tokens == [tokens_of(does)] != [16]
+        assert "two counts" not in trust.flags(merge.group([record])[record.cell_id])
         does.usage, does.finish = 9, "stop"
         failed = measured(cell_of(does, stop="length", gen_length=16, prompts=1))
     assert failed.outcome == "error"

@@ -97,4 +97,4 @@ def test_a_scaling_group_has_the_server_beside_ours():
     assert len(group.rows) == 4
     assert {run_id: round(ratio.value, 3) for run_id, ratio in group.ratios.items()} == {"llada-1": 1.0, "llada-8": 1.0}
     assert [round(steps.value) for _, steps in group.break_evens] == [16, 16]
-    assert "float32" in wording.scaling_title(group)
+    assert wording.scaling_title(group).endswith("float32, eager engine, lean head, LLaMA by a server")
