@@ -108,7 +108,7 @@ def test_a_server_that_dies_in_the_middle_costs_its_own_cells(done, folder):
     """It answers the first question and the warm-up, and breaks the stream of what is timed."""
     with serving(pieces=(" a", " b", " c"), finish="length", breaks_late=True) as does:
         write_pair(folder, address=does.address)
-        broken = command(folder, "--study", "broken")
+        broken = command(folder, "--study", "broken", "--steps", "2")
     assert broken.returncode == 1
     assert "LLaMA, server: error: RuntimeError: " in broken.stderr
     lines = (folder / "mlruns/broken.jsonl").read_text().splitlines()
