@@ -42,7 +42,7 @@ def list_models(name: str, model: str | None, wanted: str) -> bool:
         return False
     pair, models = models_of_pair.of_pair(read_pair(name), model)
     minutes, amiss = {}, ""
-    if all(each.about for each in models):
+    if all(each.about or each.server for each in models):
         try:
             device = choose.choose(wanted, here=not is_plan_for_gpu(True, wanted))
             minutes = models_of_pair.minutes(models, pair, device, pair.name)

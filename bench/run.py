@@ -36,7 +36,7 @@ from dataclasses import replace
 from functools import partial
 
 from bench.common import provenance
-from bench.common.errors import exit_code
+from bench.common.errors import BadInput, exit_code
 from bench.records import former
 from bench.runner import command, notices, plan, request
 from bench.runner.command import Outcome
@@ -53,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     with notices.waiting_for("reading models and prompts; the first time this takes up to a minute"):
         work, pair = request.resolve(asked)
     if asked.export:
+        if any(cell.server for cell in work.cells):
+            raise BadInput(f"--export {asked.export}: a server is asked from this machine; leave it out")
         replace(work, code=provenance.code()).save(asked.export)
         typed = f"python -m bench.run --cells {asked.export} --record out.jsonl"
         print(f"{asked.export}: {len(work.cells)} cells; run {typed}")

@@ -36,7 +36,7 @@ def main() -> None:
 
     work = Work.load(folder)
     cells = [work.cell(cell_id) for cell_id in cell_ids]
-    adapter = registry.create(cells[0].model)
+    adapter = registry.adapter_of(cells[0])
     opened = open_device(cells[0].device)
     worker.run_cells(adapter, work, cells, round_, emit, opened)
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from bench.analysis import study
 from bench.analysis.findings import Findings, findings_of
+from bench.analysis.runs import are_served
 from bench.common.cli import Parser
 from bench.common.errors import BadInput, exit_code
 from bench.render import borrowed as render_borrowed
@@ -223,7 +224,8 @@ def one_device(runs: pd.DataFrame, study_name: str) -> None:
     """Raises BadInput where the runs of a study come from several devices: a paper is about one, and a table of two
     would compare what nobody ran side by side."""
     timed = runs[(runs["outcome"] == "ok") & (runs["kind"] != study.ACCURACY)]  # accuracy is of no device
-    good = timed.reindex(columns=["platform", "device"]).dropna()
+    own = timed[~are_served(timed)]  # nobody knows which device a server has, and all runs of ours are compared with it
+    good = own.reindex(columns=["platform", "device"]).dropna()
     counted = good.groupby(["platform", "device"]).size()
     if len(counted) > 1:
         parts = [f"{device} ({platform}, {number} cells)" for (platform, device), number in counted.items()]

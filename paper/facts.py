@@ -7,7 +7,7 @@ import pandas as pd
 from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.analysis.likelihood import Likelihood
-from bench.analysis.runs import temperature_of
+from bench.analysis.runs import lead, temperature_of
 from bench.common import provenance
 from bench.models import kinds
 from bench.render import wording
@@ -45,9 +45,10 @@ def facts(study: str, comparison: Comparison, runs: pd.DataFrame) -> dict[str, s
     rows = runs[runs["model"].isin(list(kinds.KINDS))] if comparison.rows.empty else comparison.rows
     if rows.empty:
         return words
-    first = rows.iloc[0]
+    first = lead(rows)
     for name in ("pair", "dtype", "device", "command"):
         words[name] = str(first.get(name, ""))
+    words["device"] = "; ".join([words["device"], *wording.servers_of(rows)])
     words["git"] = ", ".join(words_of(rows["git"])) if "git" in rows else ""
     words["exclusive"] = ", ".join(words_of(rows["verdict"]))
     if first.get("platform") != "cuda":
@@ -61,7 +62,7 @@ def facts(study: str, comparison: Comparison, runs: pd.DataFrame) -> dict[str, s
 
 def settings(comparison: Comparison) -> dict[str, str]:
     """What the runs of a comparison have in common."""
-    first = comparison.rows.iloc[0]
+    first = lead(comparison.rows)
     words = {name: f"{first[name]:.0f}" for name in ("gen_length", "batch_size", "prompts")}
     temperature = temperature_of(first)
     words["decoding"] = f"at temperature {temperature:g}, with float64 noise" if temperature else "greedily"

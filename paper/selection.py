@@ -7,6 +7,7 @@ from bench.analysis.comparison import EMPTY, Comparison, by_block, main_of, on_o
 from bench.analysis.findings import Findings
 from bench.analysis.ledger import LedgerLine, ledger_of
 from bench.analysis.likelihood import Likelihood
+from bench.analysis.runs import lead
 from bench.analysis.scaling import Scaling
 from paper import decoder_numbers, results
 from paper.tables import borrowed as borrowed_tables
@@ -43,14 +44,14 @@ class Selection:
     def ledger(self) -> list[LedgerLine]:
         """Published claims beside this study's numbers; empty where it has none of them."""
         runs = [group.every for group in (*self.findings.comparisons, *self.scalings.values())]
-        device = str(runs[0]["device"].iloc[0]) if runs else ""
+        device = str(lead(runs[0])["device"]) if runs else ""
         findings = self.findings
         return ledger_of(findings.pair, device, findings.comparisons, findings.scalings, self.measured)
 
     @property
     def compared(self) -> dict[str, Comparison]:
         """The comparisons whose numbers stand in results.json, by what their names begin with."""
-        on_engines = {f"{comparison.every['engine'].iloc[0]}.": comparison for comparison in self.on_engines}
+        on_engines = {f"{lead(comparison.every)['engine']}.": comparison for comparison in self.on_engines}
         return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.problems}
 
     def numbers(self) -> dict[str, dict]:

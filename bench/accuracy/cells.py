@@ -211,6 +211,7 @@ def hash_of_questions(task: ConfigurableTask, place: Place) -> str:
 def generating_cells(place: Place, prompts: tuple[Prompt, ...]) -> list[Cell]:
     """Cells of a task that is answered in text: those of a grid, by whose rules they are checked."""
     request, kind = place.request, place.kind
+    place.pair.models[kind].describe()  # refuses a server, of which this door knows nothing
     grid = recipe.grid_of(place.recipe, kind, place.pair, overrides_of(request, kind), place.file)
     cells = expand.cells_of(grid, place.pair, place.device, prompts, "", str(place.file))
     engine = request.engine if rules.has_engine(kind, request.engine) else "eager"

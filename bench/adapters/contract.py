@@ -1,7 +1,8 @@
 """The contract between a worker and a model, and the check that an adapter kept it.
 
 Adapters never time, print or log. They call `mark` where something became final, and the worker turns marks into times.
-What a kind of model marks, and whether it has denoising steps or a cache, is stated in its own file in bench/models.
+What a kind of model marks, and whether it has denoising steps or a cache, is stated in its own file in bench/models. A
+server's model marks what arrives: `chunk.ROW` for text of a request, `end.ROW` for its end.
 """
 
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from typing import Protocol
 
 import torch
 
+from bench.adapters import served
 from bench.adapters.replay import LAG
 from bench.diffusion.plans import quotas_of
 from bench.models.kinds import KINDS
+from bench.models.server import Counted
 from bench.spec.cell import Cell
 
-Mark = Callable[[str], None]  # "token" | "step" | "block", and "jump" in a cell with tokens_timed
+Mark = Callable[[str], None]  # "token" | "step" | "block"; "jump" in a cell with tokens_timed; of a server other ones
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,19 @@ class Output:
     every row; None if it never was, and for a model that marks tokens. nfe_full: of the forwards those over the whole
     canvas; committed [batch]: tokens of each row that steps committed, so without what an early stop filled; both None
     for a model that marks tokens.
+
+    counted: of a server's model, what was counted of each answer; nfe and positions are None then, since nobody sees
+    them. Elsewhere it is None.
     """
 
     sequences: torch.Tensor
-    nfe: int
-    positions: int
+    nfe: int | None
+    positions: int | None
     kept: list[int]
     first_step: int | None = None
     nfe_full: int | None = None
     committed: list[int] | None = None
+    counted: Counted | None = None
 
 
 # The share of an output's tokens that may be mask tokens beyond what the steps leave: a model may predict the mask
@@ -107,6 +114,9 @@ def check(
     lengths: those that the call was given. Raises RuntimeError if a prompt, padding or an unfilled canvas was counted
     as output, if the forwards are not those of the steps or of the longest row, or if a forward went unmarked.
     """
+    if cell.server:
+        served.check(cell, output.counted, marks, lengths)
+        return
     length = output.sequences.shape[1]
     if length > cell.gen_length or max(output.kept) > length:
         raise RuntimeError(f"the adapter returned {length} tokens, {max(output.kept)} kept, of {cell.gen_length} asked")

@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis.by_round import Amounts, amounts
 from bench.analysis.decoders import plain
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
-from bench.analysis.runs import like, with_columns, with_steps, without_numbers, without_steps
+from bench.analysis.runs import beside, lead, like, with_columns, with_steps, without_numbers, without_steps
 from bench.analysis.study import Histories
 from bench.common import cross_over as common_cross_over
 from bench.common import stats
@@ -77,7 +77,7 @@ class Comparison:
     @property
     def dtype(self) -> str:
         """The precision of the weights."""
-        return self.every["dtype"].iloc[0]
+        return lead(self.every)["dtype"]
 
     @property
     def declared(self) -> dict[str, float]:
@@ -141,7 +141,7 @@ def groups_of(runs: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     autoregressive = without_steps(runs)
     groups = []
     for _, diffusion in with_steps(runs).groupby(SAME, dropna=False):
-        same = like(autoregressive, diffusion.iloc[0], SHARED)
+        same = beside(autoregressive, diffusion.iloc[0], SHARED)
         same = same.sort_values("reason", key=lambda reason: reason != "", kind="stable")  # good runs first
         groups.append((same.head(1), diffusion.sort_values("steps")))
     used = {run_id for chosen, _ in groups for run_id in chosen["run_id"]}
@@ -156,7 +156,7 @@ def groups_of(runs: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
 
 def order_of_groups(runs: pd.DataFrame) -> tuple:
     """Sorts groups: larger ones first, of equal ones that of the captured engine, which times the device alone."""
-    return -len(runs), runs["engine"].iloc[0] != "captured", runs.index.min()
+    return -len(runs), lead(runs)["engine"] != "captured", runs.index.min()
 
 
 def comparison_of(
@@ -189,12 +189,12 @@ def on_other_engines(comparison: Comparison, every: list[Comparison]) -> list[Co
     if comparison.rows.empty:
         return []
     same = [name for name in SHARED if name != "engine"]
-    first = comparison.every.iloc[0]
+    first = lead(comparison.every)
     return [
         candidate for candidate in every
         if candidate.about == comparison.about and not candidate.rows.empty
-        and str(candidate.every["engine"].iloc[0]) != str(first["engine"])  # runs that name none share one
-        and not like(candidate.every.head(1), first, same).empty
+        and str(lead(candidate.every)["engine"]) != str(first["engine"])  # runs that name none share one
+        and not like(lead(candidate.every).to_frame().T, first, same).empty
     ]  # fmt: skip
 
 
@@ -203,7 +203,8 @@ def differ_in_dtype(comparison: Comparison, candidate: Comparison) -> bool:
     if comparison.about != candidate.about or comparison.dtype == candidate.dtype:
         return False
     if comparison.diffusion.empty or candidate.diffusion.empty:
-        settings, first, second = SHARED, comparison.every, candidate.every
+        settings = SHARED
+        first, second = (lead(each.every).to_frame().T for each in (comparison, candidate))
     else:
         settings, first, second = SAME, comparison.diffusion, candidate.diffusion
     return not like(second.head(1), first.iloc[0], [name for name in settings if name != "dtype"]).empty

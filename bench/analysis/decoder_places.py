@@ -15,7 +15,7 @@ import pandas as pd
 from bench.analysis.comparison import LATENCY, RATE
 from bench.analysis.decoders import KIND, is_step_a_token, name_of, names_of, order_of
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
-from bench.analysis.runs import like, with_columns, with_steps, without_numbers, without_steps
+from bench.analysis.runs import beside, like, with_columns, with_steps, without_numbers, without_steps
 from bench.analysis.study import Histories
 from bench.common import cross_over, stats
 from bench.data import tasks
@@ -145,7 +145,7 @@ def place_of(same: pd.DataFrame, runs: pd.DataFrame, study: JudgedStudy, margins
     believed = runs[runs["reason"] == ""]
     first = same.iloc[0]
     vanilla = step_a_token(good, with_steps(believed), first)
-    reference = like(without_steps(believed), first, SHARED)
+    reference = beside(without_steps(believed), first, SHARED)
     reference = reference.sort_values("kind", key=lambda kind: kind != first["kind"], kind="stable").head(1)
     histories = study.histories
     metric = quality_of(good, histories, margins)

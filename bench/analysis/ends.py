@@ -15,7 +15,7 @@ from bench.analysis.decoders import plain
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import (
-    like,
+    beside,
     order_of_models,
     setting_of,
     with_columns,
@@ -61,7 +61,7 @@ class Regime:
     per_byte: bool
     rounds: int
     kept: tuple[float, float]
-    forwards: float
+    forwards: float | None
     lengths: Lengths | None
     runs: tuple[str, str]  # ids
 
@@ -111,14 +111,14 @@ def ends_of(study: JudgedStudy) -> Ends:
     for _, same in with_steps(good).groupby([*SHARED, *OF_STEPS], dropna=False, sort=False):
         regimes = tuple(filter(None, (regime_of(run, good, study.histories) for _, run in same.iterrows())))
         if regimes:
-            beside = like(without_steps(good), same.iloc[0], SHARED)
-            places.append(place_of(same.iloc[0], regimes, noise_under(pd.concat([beside, same]), study.sentinels)))
+            others = beside(without_steps(good), same.iloc[0], SHARED)
+            places.append(place_of(same.iloc[0], regimes, noise_under(pd.concat([others, same]), study.sentinels)))
     return Ends(good, without_numbers(runs[runs["reason"] != ""]), tuple(places))
 
 
 def regime_of(run: pd.Series, good: pd.DataFrame, histories: Histories) -> Regime | None:
     """A run of LLaDA beside LLaMA's run with the same prompts and the same ends; None where there is none."""
-    reference = like(without_steps(good), run, [*SHARED, "stop"]).head(1)
+    reference = beside(without_steps(good), run, [*SHARED, "stop"]).head(1)
     own = run.to_frame().T
     by_text = amounts(histories, reference, own, TEXT_RATE) if run["stop"] == "eos" else None
     measured = by_text or amounts(histories, reference, own, RATE)
@@ -133,7 +133,7 @@ def regime_of(run: pd.Series, good: pd.DataFrame, histories: Histories) -> Regim
         per_byte=by_text is not None,
         rounds=len(rates),
         kept=(mean_kept(other), mean_kept(run)),
-        forwards=float(other[FORWARDS]),
+        forwards=None if pd.isna(other[FORWARDS]) else float(other[FORWARDS]),
         lengths=described(lengths_of(other), other["gen_length"]) if run["stop"] == "references" else None,
         runs=(other["run_id"], run["run_id"]),
     )

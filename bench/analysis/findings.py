@@ -66,8 +66,10 @@ class Findings:
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
     sentinels: Sentinels = field(default_factory=Sentinels)
 
-    def surface(self) -> Surface:
-        """Where time breaks even, over batch and output length."""
+    def surface(self) -> Surface | None:
+        """Where time breaks even, over batch and output length; None where a model's shape is not known."""
+        if self.pair.has_server:
+            return None
         return surface.surface_of(self.costs, self.scalings, self.pair, self.on_cpu, hypotheses.read())
 
 

@@ -1,10 +1,15 @@
 """What every analysis asks of runs, the rows of a data frame: which model, whether it counts, its values, its likes."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from bench.common import stats
 from bench.models import kinds
+from bench.models.engines import SERVER
 from bench.records import trust
+
+OF_MACHINE = ("dtype", "engine", "platform", "device")  # settings of a run that a server does not tell
 
 
 def with_columns(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -60,6 +65,47 @@ def part_of(run: pd.Series) -> str:
 def like(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFrame:
     """Those of some runs that share settings with a run; as text, so that what neither says is equal too."""
     return runs[runs[settings].map(str).eq(run[settings].map(str)).all(axis=1)]
+
+
+def are_served(runs: pd.DataFrame) -> pd.Series:
+    """Which runs are of a model behind an address."""
+    is_served = runs["platform"] == SERVER if "platform" in runs else [False] * len(runs)
+    return pd.Series(is_served, runs.index, dtype=bool)
+
+
+def beside(runs: pd.DataFrame, run: pd.Series, settings: list[str]) -> pd.DataFrame:
+    """Those of some runs that a run of ours is compared with: that share settings with it. A server's run need not
+    share those of a machine, since nobody knows them."""
+    served = runs[are_served(runs)]
+    if served.empty:
+        return like(runs, run, settings)
+    alike = [like(runs.drop(served.index), run, settings), like(served, run, without_machine(settings))]
+    return runs[runs.index.isin(alike[0].index.union(alike[1].index))]
+
+
+def without_machine(settings: list[str]) -> list[str]:
+    """The settings that a run shares with another whatever they ran on."""
+    return [name for name in settings if name not in OF_MACHINE]
+
+
+def together_by(runs: pd.DataFrame, settings: list[str]) -> Iterator[pd.DataFrame]:
+    """Runs in groups that share settings. A server's runs belong to each group of ours that they are compared with;
+    those that belong to none are groups of their own."""
+    guests = runs[are_served(runs)]
+    alone = guests
+    for _, group in runs.drop(guests.index).groupby(settings, dropna=False):
+        there = guests if guests.empty else like(guests, group.iloc[0], without_machine(settings))
+        alone = alone.drop(there.index, errors="ignore")
+        yield group if there.empty else pd.concat([there, group])
+    for _, group in alone.groupby(settings, dropna=False):
+        yield group
+
+
+def lead(runs: pd.DataFrame) -> pd.Series:
+    """The run that says where some runs were made, in which precision and on which engine: the first of ours, or the
+    first where all are a server's."""
+    own = runs[~are_served(runs)]
+    return (runs if own.empty else own).iloc[0]
 
 
 def reason_left_out(run: pd.Series) -> str:

@@ -17,10 +17,12 @@ from bench.analysis.edges import Edge, edge_of
 from bench.analysis.lines import DEFAULTS, Line, lines_of_runs
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
 from bench.analysis.runs import (
+    beside,
     estimate_of,
     like,
     order_of_models,
     setting_of,
+    together_by,
     with_columns,
     with_steps,
     without_numbers,
@@ -163,8 +165,8 @@ class Scaling:
         settings = [*PLACE, *(name for name in KIND_OF_RUN if name != "fill")]
         result = []
         for _, run in self.rows[self.rows["fill"].notna()].iterrows():
-            beside = like(own, run, settings).head(1)
-            ratio = None if beside.empty else paired_ratio(self, run, beside.iloc[0], STEP)
+            base = like(own, run, settings).head(1)
+            ratio = None if base.empty else paired_ratio(self, run, base.iloc[0], STEP)
             if ratio:
                 result.append((run, ratio))
         return result
@@ -192,8 +194,7 @@ def scalings(study: JudgedStudy) -> list[Scaling]:
     runs["tokens_per_step"] = runs["gen_length"] / pd.to_numeric(runs["steps"])
     groups = []
     for kind in AXES:
-        for _, together in runs[runs["kind"] == kind].groupby(TOGETHER, dropna=False):
-            groups.append(scaling_of(kind, together, study))
+        groups += [scaling_of(kind, together, study) for together in together_by(runs[runs["kind"] == kind], TOGETHER)]
     return groups
 
 
@@ -247,7 +248,7 @@ def lines_of(scaling: Scaling) -> list[tuple[Line, pd.DataFrame]]:
 def reference_of(scaling: Scaling, run: pd.Series) -> pd.DataFrame:
     """The run of the model without steps in a run's place with the same engine and attention; empty where there is
     none."""
-    return like(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
+    return beside(without_steps(scaling.rows), run, [*PLACE, "engine", "attention"]).head(1)
 
 
 def rounds_beside(scaling: Scaling, run: pd.Series, metric: str) -> dict[int, list[float]]:

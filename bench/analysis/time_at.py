@@ -14,7 +14,7 @@ from bench.analysis.comparison import LATENCY, Comparison, amounts_of
 from bench.analysis.hundred_steps import KINDS
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import Noise
-from bench.analysis.runs import estimate_of, part_of, setting_of
+from bench.analysis.runs import estimate_of, lead, part_of, setting_of
 from bench.analysis.scaling import Scaling, reference_of
 from bench.common import stats
 
@@ -58,7 +58,7 @@ def scaled(estimate: stats.Estimate, factor: float) -> stats.Estimate:
 def sweep_of(comparisons: list[Comparison], gen_length: int, engine: str | None = None) -> Comparison | None:
     """The largest comparison of answers of a length at batch 1 with several step counts; of any engine, or of one."""
     for comparison in comparisons:
-        first = comparison.every.iloc[0]
+        first = lead(comparison.every)
         is_place = first["gen_length"] == gen_length and first["batch_size"] == 1 and comparison.about == "answers"
         is_engine = engine is None or setting_of(first, "engine", "eager") == engine
         if is_place and is_engine and comparison.has_both and len(comparison.diffusion) > 1:

@@ -44,6 +44,7 @@ class Found:
     about: Checkpoint | None = None  # what its configuration says; None where it is refused
     weights: str = ""  # where they are: random, here, on the hub
     fault: str = ""  # why the model does not load, in one line
+    server: str = ""  # what the server of a model behind an address says of itself
 
 
 def of_pair(pair: PairFile, model: str | None) -> tuple[PairFile, list[Found]]:
@@ -57,8 +58,10 @@ def of_pair(pair: PairFile, model: str | None) -> tuple[PairFile, list[Found]]:
 
 
 def look(kind: str, files: ModelFile) -> Found:
-    """A model of a pair from its configuration, which is fetched where the hub has it."""
+    """A model of a pair from its configuration, which is fetched where the hub has it; a server is asked."""
     try:
+        if files.server:
+            return Found(kind, files, server=files.look().label)
         directory = hub.locate_configuration(files.weights)
         about = checkpoint.read(directory, files.random_seed or 0)  # a seed: its weights are looked at below
         if about.kind != kind:
@@ -85,7 +88,8 @@ def minutes(models: list[Found], pair: PairFile, device: str, study: str) -> dic
     asked = Request(**STUDY, pair=pair.name, device=device, study=study, plan=True)
     grids = request.read_grids(asked, pair)
     seeded = {
-        each.kind: each.files if each.weights in ("random", "here") else each.files.filled("random") for each in models
+        each.kind: each.files if each.server or each.weights in ("random", "here") else each.files.filled("random")
+        for each in models
     }
     work = request.work_of(asked, grids, pair.model_copy(update=seeded), device)
     return {kind: seconds / 60 for kind, seconds in plan.study_s(work, Sink(study).known()).items()}
@@ -96,6 +100,10 @@ def lines(models: list[Found], pair: PairFile, minutes_by_model: dict[str, float
     yield LINE.format(*HEADINGS)
     for each in models:
         state = "FAIL" if each.fault else "ok"
+        if each.server:
+            study = minutes_by_model.get(each.kind)
+            yield f"{state:6}{each.kind:8}server: {each.server}" + (f", a study of it {study:.1f} min" if study else "")
+            continue
         if each.about is None:
             yield f"{state:6}{each.kind:8}{each.fault}"
             continue

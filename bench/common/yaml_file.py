@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import NoneType
 from typing import ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -70,4 +71,6 @@ def fields_at(schema: type[Strict], path: tuple) -> list[str]:
             schema = get_args(schema)[-1]
         else:
             schema = schema.model_fields[part].annotation if part in schema.model_fields else schema.further
+        if NoneType in get_args(schema):  # what may be left out
+            schema = get_args(schema)[0]
     return list(schema.model_fields)

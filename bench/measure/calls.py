@@ -43,7 +43,8 @@ def short_cell(cell: Cell, forwards: int) -> Cell:
     """The same shapes with few forwards: each is a full canvas, or a prefill and some decode steps."""
     if kinds.has_steps(cell.model):
         return replace(cell, steps_timed=min(forwards, cell.forwards()))
-    return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop="length")
+    stop = cell.stop if cell.server else "length"  # a server may know of no other end than the model's own
+    return replace(cell.whole(), gen_length=min(forwards, cell.gen_length), stop=stop)
 
 
 def longest_of(batches: list[Batch]) -> Batch:
@@ -79,7 +80,7 @@ class Preparation:
 
 def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> Preparation:
     """Let an engine compile and capture what the cell's calls need, unless the cell before it needed the same."""
-    if not ENGINES[cell.engine].is_prepared:
+    if cell.server or not ENGINES[cell.engine].is_prepared:
         return Preparation()
     start = time.perf_counter()
     compile_s = adapter.prepare([batch.ids for batch in batches])
@@ -90,10 +91,12 @@ def capture(adapter: Adapter, cell: Cell, batches: list[Batch]) -> Preparation:
 
 
 def describe_call(batch: Batch, output: Output, timing: Timing) -> Call:
-    """One timed call as a record has it; times in milliseconds since its start."""
+    """One timed call as a record has it; times in milliseconds since its start. That of a server ends with the last
+    token, whatever it sends behind that."""
+    ends_ms = [time for kind, times in timing.marks.items() if kind.startswith("end.") for time in times]
     return Call(
         prompts=batch.indices,
-        latency_ms=round(timing.latency_ms, 4),
+        latency_ms=round(max(ends_ms, default=timing.latency_ms), 4),
         marks=timing.marks,
         nfe=output.nfe,
         positions=output.positions,
@@ -103,6 +106,7 @@ def describe_call(batch: Batch, output: Output, timing: Timing) -> Call:
         nfe_full=output.nfe_full,
         committed=output.committed,
         prompt_tokens=max(map(len, batch.ids)),
+        counted=output.counted,
     )
 
 

@@ -33,7 +33,7 @@ def open_watch(device: str) -> Watch | None:
 
     Raises what CUDA or NVML raise where the card cannot be opened.
     """
-    if device == "cpu" or not torch.cuda.is_available():
+    if device != "cuda" or not torch.cuda.is_available():
         return None
     from bench.devices import exclusivity
 

@@ -61,7 +61,7 @@ def run_cell(
     if region and alloc_retries(cell) > retries and not cell.peaks_only:  # near the edge of memory it must
         region.findings.doubts.append("the allocator had to retry: memory cannot be accounted for")
     return {
-        "shape": checkpoint.read(cell.weights, cell.random_seed).shape,
+        "shape": None if cell.server else checkpoint.read(cell.weights, cell.random_seed).shape,
         "load_s": round(load_s, 3),
         "warmup_ms": warmup_ms,
         "calls": calls,
@@ -74,7 +74,10 @@ def run_cell(
 
 
 def memory_of(adapter: Adapter, cell: Cell, peak: PeakMemory) -> MemoryGib:
-    """GiB of the weights and of the timed calls' peaks; the allocator does not count the pool of a captured graph."""
+    """GiB of the weights and of the timed calls' peaks; the allocator does not count the pool of a captured graph. Of a
+    server nothing is known: what this process takes is not the model's."""
+    if cell.server:
+        return MemoryGib()
     peaks = dict(peak.gib)
     if ENGINES[cell.engine].is_prepared and "allocated" in peaks:
         peaks["allocated"] = max(peaks["allocated"], adapter.captured_peak_bytes() / GIB)
@@ -120,6 +123,17 @@ def environment(cell: Cell, watch: Watch | None, report: NvmlReport | None) -> E
     )
 
 
+def environment_of_server(adapter: Adapter, cell: Cell) -> Environment:
+    """The same of a server's model: what the server says of itself. Its machine is not this one, as far as we know."""
+    return Environment(
+        host=platform.node(),
+        python=platform.python_version(),
+        device=adapter.said.label if adapter.said else cell.weights,
+        packages=provenance.packages(),
+        server=adapter.said.stated if adapter.said else None,
+    )
+
+
 def measure(
     adapter: Adapter, work: Work, cell: Cell, round_: int, emit: Emit, opened: Watch | Exception | None = None
 ) -> Round:
@@ -153,7 +167,8 @@ def measure(
         work.study, cell.cell_id, round_, cell, outcome, message, started_s=started_s, ended_s=time.time(),
         **measured,
     )  # fmt: skip
-    record = replace(record, environment=environment(cell, watch, record.nvml))
+    place = environment_of_server(adapter, cell) if cell.server else environment(cell, watch, record.nvml)
+    record = replace(record, environment=place)
     emit({"event": "record", "record": record.to_json()})
     return record
 

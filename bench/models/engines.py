@@ -9,6 +9,9 @@ from typing import Literal, get_args
 
 EngineName = Literal["eager", "captured", "generate", "generate-static"]
 NAMES: tuple[EngineName, ...] = get_args(EngineName)
+# What stands in place of engine and device where a model is behind an address (server.py). No grid asks for it: it is
+# the pair's file that says where a model is.
+SERVER = "server"
 
 
 @dataclass(frozen=True)

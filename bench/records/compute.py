@@ -11,6 +11,8 @@ def compute_metrics(calls: list[Call], cell: Cell) -> dict[str, float]:
     Committed tokens are those that were generated, post-EOS padding of the canvas included: each cost its share. What
     an early stop filled was not.
     """
+    if any(call.nfe is None for call in calls):  # a server's: nobody sees its forwards
+        return {}
     forwards = sum(call.nfe for call in calls)
     committed = [committed_of(call, cell) for call in calls]
     positions = sum(call.positions for call in calls)

@@ -42,6 +42,7 @@ class Environment(Part):
     packages: dict[str, str] = field(default_factory=dict)  # versions, by name
     card: dict[str, object] | None = None  # as NVML describes it: uuid, driver, power_limit_w, max_sm_clock_mhz
     allocator: str | None = None  # torch's settings of it, where there are any
+    server: dict[str, object] | None = None  # what a server says of itself, whose model was asked
 
     @classmethod
     def from_json(cls, raw: dict) -> "Environment":
@@ -51,7 +52,7 @@ class Environment(Part):
 
     def to_json(self) -> dict:
         about = stated({name: getattr(self, name) for name in ("host", "python", "threads", "device", "verdict")})
-        return about | self.packages | stated({"card": self.card, "allocator": self.allocator})
+        return about | self.packages | stated({"card": self.card, "allocator": self.allocator, "server": self.server})
 
     @property
     def machine(self) -> str:
@@ -59,7 +60,7 @@ class Environment(Part):
         return str((self.card or {}).get("uuid") or f"{self.host} {self.device}")
 
 
-STATED_IN_ENVIRONMENT = ("host", "python", "threads", "device", "verdict", "card", "allocator")
+STATED_IN_ENVIRONMENT = ("host", "python", "threads", "device", "verdict", "card", "allocator", "server")
 
 
 @dataclass(frozen=True)

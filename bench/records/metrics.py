@@ -18,7 +18,7 @@ import numpy as np
 from bench.common import stats
 from bench.common.units import GIB
 from bench.models import kinds
-from bench.records import agreement, utilisation
+from bench.records import agreement, served, utilisation
 from bench.records.compute import compute_metrics
 from bench.records.merge import CellRecords
 from bench.records.not_scored import texts_not_scored
@@ -91,6 +91,8 @@ def call_latencies(call: Call, has_steps: bool) -> dict[str, float]:
     has_steps: whether its model denoises in steps, rather than generating a token a forward.
     """
     latencies = {"latency": call.latency_ms}
+    if call.counted is not None:
+        return latencies | served.latencies(call)
     if call.device_ms is not None:
         latencies["device"] = call.device_ms
     latencies |= step_latencies(call) if has_steps else token_latencies(call)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bench.common import stats
 from bench.models import kinds
-from bench.records import metrics
+from bench.records import metrics, served
 from bench.records.machine import NvmlReport
 from bench.records.merge import CellRecords
 from bench.records.types import Call, Round
@@ -63,6 +63,7 @@ def flags(entry: CellRecords) -> list[str]:
     good = list(entry.good_rounds.values())
     reports = [record.nvml for record in good if record.nvml]
     calls_of_rounds = [metrics.calls_of(record, entry.cell) for record in good]
+    counted = [call.counted for calls in calls_of_rounds for call in calls if call.counted]
     checks = {
         "two modes": has_two_modes(entry, calls_of_rounds),
         "cold start": is_cold(calls_of_rounds, entry.cell),
@@ -70,6 +71,8 @@ def flags(entry: CellRecords) -> list[str]:
         "throttled": any(report.telemetry and report.telemetry.throttled for report in reports),
         "memory": any(is_residual_large(report) for report in reports),
         "two machines": spans_machines(good),
+        "two counts": entry.cell.stop == "eos" and any(map(served.counts_differ, counted)),
+        "other prompts": any(map(served.prompts_differ, counted)),
     }
     return [name for name, raised in checks.items() if raised]
 

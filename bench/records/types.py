@@ -12,6 +12,7 @@ Times are wall-clock moments in seconds since 1970 (`_s`) or durations in the un
 
 from dataclasses import dataclass, field
 
+from bench.models.server import Counted
 from bench.models.shape import Shape
 from bench.records.items import Item
 from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Place, Rate, fields_of, stated
@@ -24,23 +25,28 @@ class Call:
 
     prompts: list[int]  # indices of the prompts that it answered
     latency_ms: float  # wall time, the device synchronised at both ends
-    marks: dict[str, list[float]]  # ms since the start, by kind: token or step, block, and jump between timed parts
-    nfe: int  # forwards that were run
-    positions: int  # rows that were pushed through the model, over all forwards
+    # ms since the start, by kind: token or step, block, and jump between timed parts; of a server chunk.ROW, end.ROW
+    marks: dict[str, list[float]]
+    nfe: int | None  # forwards that were run; None of a server, as are positions
+    positions: int | None  # rows that were pushed through the model, over all forwards
     kept: list[int]  # tokens of each answer, as its cell ends it: up to the first end token, or as many as it states
     first_step: int | None = None  # the step that committed output position 0; None for a model without steps
     device_ms: float | None = None  # the latency by CUDA events; None on a CPU
     nfe_full: int | None = None  # of the forwards those over the whole canvas; None in old records, and without steps
     committed: list[int] | None = None  # tokens of each answer that steps committed; None where nfe_full is
     prompt_tokens: int | None = None  # of the longest prompt, to which the others are padded; None in old records
+    counted: Counted | None = None  # what is known of a server's answers; None of our own
 
     @classmethod
     def from_json(cls, raw: dict) -> "Call":
-        return cls(**fields_of(cls, raw))
+        values = {"nfe": None, "positions": None} | fields_of(cls, raw)
+        counted = raw.get("counted")
+        return cls(**values | {"counted": counted and Counted(**fields_of(Counted, counted))})
 
     def to_json(self) -> dict:
-        if_there = ("device_ms", "nfe_full", "committed", "prompt_tokens")
-        return {name: value for name, value in vars(self).items() if name not in if_there or value is not None}
+        if_there = ("device_ms", "nfe", "positions", "nfe_full", "committed", "prompt_tokens", "counted")
+        values = vars(self) | {"counted": self.counted and vars(self.counted)}
+        return {name: value for name, value in values.items() if name not in if_there or value is not None}
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import pandas as pd
 from bench.analysis.comparison import ENERGY, LATENCY, Comparison, Match
 from bench.analysis.doubt import is_too_wide
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import estimate_of, setting_of
+from bench.analysis.runs import estimate_of, lead, setting_of
 from bench.common import cross_over
 from bench.common.stats import Estimate
 from bench.data import problems, tasks
 from bench.models import kinds
+from bench.models.engines import SERVER
 from bench.records.catalogue import columns
 from bench.render import noise, parity, wording
 from bench.render.doubt import break_even_words, equal_words
@@ -61,7 +62,8 @@ def time_verdict(comparison: Comparison) -> str:
     autoregressive, diffusion = labels(comparison)
     steps = comparison.break_even_steps
     latency = estimate_of(comparison.autoregressive.iloc[0], LATENCY)
-    answers = f"Time: {autoregressive} answers in {interval(latency, 0)} ms"
+    served = wording.server_words(comparison.autoregressive)
+    answers = f"Time: {autoregressive} answers in {interval(latency, 0)} ms{served}"
     if steps is None:
         return f"{answers}; two step counts of {diffusion} are needed for a break-even."
     if steps.value < 1 and not is_too_wide(steps):
@@ -158,8 +160,9 @@ def missing_verdict(comparison: Comparison) -> str:
     """Which model's run a comparison lacks, and how to get it."""
     autoregressive, diffusion = labels(comparison)
     lacks_diffusion = not comparison.autoregressive.empty
-    engine = setting_of(comparison.every.iloc[0], "engine", "eager")
-    if lacks_diffusion and not any(kind.has_steps and engine in kind.engines for kind in kinds.KINDS.values()):
+    engine = setting_of(lead(comparison.every), "engine", "eager")
+    engines_of_diffusion = {name for kind in kinds.KINDS.values() if kind.has_steps for name in kind.engines}
+    if lacks_diffusion and engine not in {*engines_of_diffusion, SERVER}:
         return f"No verdict: {diffusion} has no engine {engine}; compare engines of {autoregressive} with make engines."
     name, door = (diffusion, "sweep") if lacks_diffusion else (autoregressive, "baseline")
     left_out = comparison.left_out

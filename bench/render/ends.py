@@ -4,6 +4,7 @@ import pandas as pd
 
 from bench.analysis.ends import Ends, Place, Regime
 from bench.analysis.noise import floor_of
+from bench.analysis.runs import are_served, lead
 from bench.records.catalogue import columns
 from bench.render import wording
 from bench.render.doubt import equal_words
@@ -19,13 +20,16 @@ TITLE = "How answers end: LLaDA's time over LLaMA's for as much kept text (above
 
 def lines(ends: Ends) -> list[str]:
     """What the regimes say at each place, forced length beside the others; empty where nothing was measured."""
-    return [f"{TITLE}.", *map(place_line, ends.places)] if ends.places else []
+    served = " LLaMA's is that of its server." if are_served(ends.every).any() else ""
+    return [f"{TITLE}.{served}", *map(place_line, ends.places)] if ends.places else []
 
 
 def common_words(runs: pd.DataFrame) -> str:
     """ "16 prompts, float32, eager engine": what runs that differ in their ends have in common."""
     values = {"prompts": "{:.0f} prompts", "dtype": "{}", "engine": "{} engine"}
-    first = runs.iloc[0]
+    first = lead(runs)
+    own = runs[~are_served(runs)]
+    runs = runs if own.empty else own
     return ", ".join(text.format(first[name]) for name, text in values.items() if runs[name].nunique() == 1)
 
 
@@ -65,7 +69,8 @@ def regime_words(regime: Regime) -> str:
     name = STOPS[regime.stop]
     if regime.stop == "length":
         return name
-    return f"{name} ({kept_words(regime)}; a call of LLaMA has {regime.forwards:.1f} forwards)"
+    forwards = "" if regime.forwards is None else f"; a call of LLaMA has {regime.forwards:.1f} forwards"
+    return f"{name} ({kept_words(regime)}{forwards})"
 
 
 def kept_words(regime: Regime) -> str:

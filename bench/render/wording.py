@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import part_of, setting_of, temperature_of
+from bench.analysis.runs import are_served, lead, part_of, setting_of, temperature_of
 from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
 from bench.models import kinds
@@ -34,10 +34,25 @@ def weights_label(runs: pd.DataFrame) -> str:
 
 
 def machine_of(runs: pd.DataFrame) -> str:
-    """The device of some runs; of a CPU, that nothing vouches for it."""
-    first = runs.iloc[0]
+    """The device of some runs; of a CPU, that nothing vouches for it. Behind it the servers that were asked."""
+    first = lead(runs)
     doubt = " (a CPU: nothing vouches that it was ours alone)" if first.get("platform") == "cpu" else ""
-    return f"{first['device']}{doubt}"
+    own = "" if are_served(runs).all() else f"{first['device']}{doubt}"
+    return "; ".join(filter(None, [own, *servers_of(runs)]))
+
+
+def servers_of(runs: pd.DataFrame) -> list[str]:
+    """The servers of some runs, by what they say of themselves: nobody knows their machines."""
+    places = {(kinds.label_of(run["model"]), run["device"]) for _, run in runs[are_served(runs)].iterrows()}
+    return [
+        f"{model} by the server of {device} (nothing vouches that it was ours alone)"
+        for model, device in sorted(places)
+    ]
+
+
+def server_words(runs: pd.DataFrame) -> str:
+    """What must be said beside a time of some runs that is a server's; empty where it is ours."""
+    return " from its server, whose queue and the way there are part of that" if are_served(runs).any() else ""
 
 
 def stop_words(runs: pd.DataFrame) -> str:
@@ -98,7 +113,7 @@ def differing_settings(runs: Sequence[pd.Series], names: Iterable[str]) -> list[
 def comparison_title(comparison: Comparison) -> str:
     """ "180 tasks, 32 tokens, natural end, batch 1, float32, greedy, eager engine, lean head": what the runs of a
     comparison have in common."""
-    run = comparison.every.iloc[0]
+    run = lead(comparison.every)
     temperature = temperature_of(run)
     parts = [
         f"{run['prompts']:.0f} {comparison.about if comparison.is_checked else 'prompts'}",
@@ -122,16 +137,18 @@ def scaling_title(scaling: Scaling) -> str:
     """ "batch: 64 tokens, prompts of 32, forced length, float32, lean head": the kind, and what its runs have in
     common."""
     runs = scaling.every
-    first = runs.iloc[0]
+    first = lead(runs)
     common = [name for name in PLACE if runs[name].nunique(dropna=False) == 1 and name != scaling.axis]
     parts = [PLACES[name].format(first[name]) for name in common if pd.notna(first[name])]
     parts += [words] if (words := stop_words(runs)) else []
     parts.append(first["dtype"])
     heads = heads_of(runs)
-    if runs["engine"].nunique() == 1:
+    if runs.loc[~are_served(runs), "engine"].nunique() == 1:
         parts.append(engine_and_head(engine_of(first), heads))
     elif len(heads) == 1:  # where both differ, each line names both
         parts.append(f"{heads[0]} head")
+    if are_served(runs).any():
+        parts.append(f"{label_of_models(runs[are_served(runs)], with_steps=False)} by a server")
     if pd.notna(first["limit_gib"]):
         parts.append(f"within {float(first['limit_gib']):g} GiB")
     return f"{scaling.kind}: {', '.join(parts)}"

@@ -73,7 +73,7 @@ def task_of_pair(pair: PairFile, study: str | None, device: str, dtypes: Sequenc
     if device == "cuda":
         for dtype in wanted:
             choose.check_dtype(dtype, asked)
-    models = tuple((files.weights, files.random_seed) for files in pair.models.values())
+    models = tuple((files.weights, files.random_seed) for files in pair.models.values() if not files.server)
     floats = tuple(sorted({product_dtype_of(dtype) for dtype in wanted}))
     return Task(study or pair.name, pair.name, device, floats, models, provenance.git_state())
 

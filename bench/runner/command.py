@@ -116,7 +116,7 @@ def run_on(
 @contextlib.contextmanager
 def held(cards: list[RemoteCard], work: Work) -> Iterator[tuple[str, str] | None]:
     """Hold the device; (UUID, name) of a GPU. Of several GPUs each is held on its own host while it measures."""
-    device = work.cells[0].device
+    device = work.device
     if cards and device == "cuda":
         yield None
     else:
@@ -187,7 +187,7 @@ def announcement(
     todo: Todo, work: Work, parts: dict[Hashable, Part], cards: Sequence[RemoteCard] = (), lanes: int = 1
 ) -> str:  # fmt: skip
     """What is about to be done and about how long it takes, in words. lanes: how many of several cards have work."""
-    device = "this CPU" if work.cells[0].device == "cpu" else "this GPU"
+    device = "this CPU" if work.device == "cpu" else "this GPU"
     if cards:
         idle = len(cards) - lanes
         without = f" ({idle} of them without a round: give ROUNDS={len(cards)})" if idle else ""
@@ -211,7 +211,7 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink, cards: Seque
     pair: None for a work folder. Raises BadInput where that fails.
     """
     one_card = {}
-    if cards and work.cells[0].device == "cuda":
+    if cards and work.device == "cuda":
         gpus = [remote.name for remote in cards if remote.card.host == platform.node()]
         if not gpus:
             notices.say("no ceilings: none of the cards is in this host; `make ceilings` on theirs measures them")
@@ -220,7 +220,7 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink, cards: Seque
     if pair is None:
         task = ceilings.task_of_work(work)
     else:
-        task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.product_dtypes)
+        task = ceilings.task_of_pair(pair, work.study, work.device, work.product_dtypes)
     only_missing = True
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
         has_measured = apart.run(ceilings.run, task, sink, None, only_missing, **one_card)

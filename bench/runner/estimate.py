@@ -15,6 +15,7 @@ from bench.cost.floors import Ceilings
 from bench.cost.workload import Workload
 from bench.data.prompt import Prompt
 from bench.models import checkpoint, kinds
+from bench.models.engines import SERVER
 from bench.models.kinds import KINDS
 from bench.records import metrics
 from bench.records.merge import CellRecords
@@ -30,7 +31,7 @@ SPEEDS = {
     "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
     "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
 }
-START_S = {"cpu": 8.0, "cuda": 20.0}  # what a fresh process needs for imports, weights and warm-up
+START_S = {"cpu": 8.0, "cuda": 20.0, SERVER: 4.0}  # what a fresh process needs for imports, weights and warm-up
 # Cells that agree in these take the same time for a forward.
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
@@ -47,6 +48,7 @@ SHARE_OF_STEPS = 0.5
 # On two cores of a CPU: how long a scorer takes for a text, by what its name begins with, and to load its models.
 SCORE_S = {"judge": 0.25, "bertscore": 0.02, "diversity": 0.001, "tasks": 0.001}
 LOAD_SCORERS_S = 12.0
+TOKEN_OF_SERVER_S = 0.02  # of whose speed nothing is known before it is measured
 REPORT_S = 8.0  # the table and the verdict: MLflow is read, and cross-overs are bootstrapped
 
 
@@ -75,6 +77,8 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRec
     expected = expected_forwards(cell)
     if forward_s := measured_forward_s(cell, on_record):
         return expected * forward_s
+    if cell.server:
+        return expected * TOKEN_OF_SERVER_S
     prompt_tokens = statistics.mean(len(prompt.ids[cell.model]) for prompt in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
     whole_s = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt_tokens))

@@ -19,7 +19,7 @@ def print_plan(work: Work, sink: Sink) -> None:
     on_record = sink.known()
     processes = order.rounds_to_do(work, on_record, sink.retry)
     print(LINE.format(*HEADINGS))
-    to_go_s = len(processes) * estimate.START_S[work.cells[0].device]
+    to_go_s = len(processes) * estimate.START_S[work.device]
     for cell in work.cells:
         rounds_left = [round_ for round_, cells in processes if cell in cells]
         seconds = estimated_s(work, cell, rounds_left or range(1, work.rounds + 1), on_record)
@@ -27,7 +27,7 @@ def print_plan(work: Work, sink: Sink) -> None:
             to_go_s += seconds
         print(line_of(cell, seconds, state_of(len(rounds_left), work.rounds)))
     print(
-        f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.cells[0].device},"
+        f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.device},"
         f" about {to_go_s / 60:.1f} min to go, scoring not counted (estimates)"
     )
 

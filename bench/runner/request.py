@@ -148,7 +148,7 @@ def resolve(request: Request) -> tuple[Work, PairFile | None]:
     check_use(request, grids)
     work = work_of(request, grids, pair, device)
     if pair.metrics and not request.export:
-        models.check(pair.encoder, pair.judge, {cell.weights for cell in work.cells})
+        models.check(pair.encoder, pair.judge, {cell.weights for cell in work.cells if not cell.server})
     return work, pair
 
 
@@ -228,7 +228,7 @@ def pair_of(request: Request) -> PairFile:
 def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
     """The grids by the names they were given, and last, where one of them wants it, the sentinel's: on their engines,
     of its own model and of each other one that they run."""
-    from bench.spec import grid, products
+    from bench.spec import grid, products, server_rules
 
     few = {name: value for name, value in request.overrides.items() if name in OVERRIDES_OF_ALSO}
     grids, also = (
@@ -244,16 +244,19 @@ def read_grids(request: Request, pair: PairFile) -> dict[str, GridFile]:
         eager_first = [name for name in ENGINES if name in engines]  # where one sentinel is taken, it is the eager one
         own_models = models_of(grid.read_grid(sentinel.GRID, {}, pair.name), pair)
         others = {model for file in watched for model in models_of(file, pair)} - set(own_models)
-        values = {"engine": eager_first, "model": [*own_models, *sorted(others)]}
+        values = {"engine": eager_first, "model": [*own_models, *server_rules.watchable(others, pair)]}
         grids[sentinel.GRID] = grid.read_grid(sentinel.GRID, values, pair.name)
     return grids
 
 
 def applies(file: GridFile, pair: PairFile, prompts_file: str | None) -> bool:
     """Whether a pair and its prompts have what a grid needs: the tasks; texts that end by themselves, which those of
-    random weights do not; a reference for every prompt."""
+    random weights do not; a reference for every prompt; a server that ends answers as they are to end."""
     from bench.data import prompts
+    from bench.spec import server_rules
 
+    if not server_rules.suits(file, pair, models_of(file, pair)):
+        return False
     if file.is_generated:
         return "accuracy" in pair.metrics
     if "eos" in file.stops and pair.has_random_weights:

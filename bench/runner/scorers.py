@@ -25,7 +25,7 @@ def check(asked: Request, work: Work, pair: PairFile, sink: Sink) -> None:
     if proof.is_proven(need):
         return
     notices.say("checking that the scorers can score (once, under a minute)")
-    with lock.held(work.cells[0].device, work.study):
+    with lock.held(work.device, work.study):
         if not apart.run(proof.prove_apart, need, environment=ENVIRONMENT):
             called = f"ENCODER={need.encoder}, JUDGE={need.judge}"
             raise BadInput(f"the scorers ({called}) cannot be checked: {DIED} See {proof.LOG}")

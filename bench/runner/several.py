@@ -46,7 +46,12 @@ def found(wanted: Wanted, work: Work, folder: Path) -> Iterator[list[RemoteCard]
     if not wanted:
         yield []
         return
-    device = work.cells[0].device
+    if any(cell.server for cell in work.cells):
+        raise BadInput(
+            f"{f'CLUSTER={wanted.cluster}' if wanted.cluster else f'DEVICES={wanted.devices}'}: the pair has a server,"
+            " and rounds that run at once would wait for each other there; leave it out"
+        )
+    device = work.device
     if wanted.cluster:
         cluster.require(f"CLUSTER={wanted.cluster}")
         with notices.waiting_for(f"joining the Ray cluster at {wanted.cluster}"):

@@ -12,7 +12,9 @@ from bench.diffusion import choices
 from bench.models import engines, kinds
 
 # What does not change a result: places, patience, order, and how the cell is named.
-NOT_HASHED = ("weights", "tokenizer", "time_limit_s", "first", "former_revision", "identity_version")
+NOT_HASHED = (
+    "weights", "tokenizer", "time_limit_s", "first", "former_revision", "identity_version", "api_key_env",
+)  # fmt: skip
 # What can differ while the same captured step is replayed.
 NOT_CAPTURED = (
     *NOT_HASHED, "kind", "prompts", "prompt_hash", "prompt_ids", "repeat_prompts", "seed", "steps", "steps_timed",
@@ -27,6 +29,7 @@ IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and 
 OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "problems", "sentinel", "accuracy")
 CHECKED = ("tasks", "problems")  # kinds of cells with generated prompts whose answers are checked by rule
 TWIN_PLACES = {"a": "before", "b": "after"}  # of the sentinel's twins: run before or after the models of a round
+UNSTATED = "unstated"  # the precision of a model that a server does not tell
 WARMUP_PASSES = 3  # short passes before a cell's calls are timed
 WARMUP_FORWARDS = 4  # of each such pass, or all of a call's where it has fewer
 
@@ -43,12 +46,12 @@ class Cell:
     pair: str
     kind: str  # the grid's name: baseline, sweep, smoke, ...
     model: str  # llama | llada
-    weights: str  # directory of the checkpoint
+    weights: str  # directory of the checkpoint, or the address of a server
     tokenizer: str  # directory of its tokenizer
     revision: str  # hash of weights, configuration and tokenizer
-    dtype: str  # float32 | bfloat16 | float16 | int8 | float8 (the two: bench/common/dtypes.py)
-    device: str  # cpu | cuda
-    engine: str  # eager | captured | generate | generate-static (bench/models/engines.py)
+    dtype: str  # float32 | bfloat16 | float16 | int8 | float8 (the two: bench/common/dtypes.py), or UNSTATED
+    device: str  # cpu | cuda, or server: somebody else's, whatever it is
+    engine: str  # eager | captured | generate | generate-static (bench/models/engines.py), or server
     gen_length: int  # tokens to generate at most
     batch_size: int
     prompts: int
@@ -96,6 +99,8 @@ class Cell:
     template: str | None = None  # of the recipe's prompt templates
     shots: int | None = None  # worked examples before each question
     samples: int | None = None  # noisy versions of each continuation, where a likelihood is a Monte-Carlo bound
+    server: str | None = None  # JSON: which server's model is asked, and how (bench/models/server.py); None: ours
+    api_key_env: str | None = None  # name of the variable that holds the server's key, never the key
 
     @property
     def cell_id(self) -> str:

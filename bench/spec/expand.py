@@ -17,7 +17,7 @@ from bench.data.prompt import Prompt
 from bench.data.prompts import keep
 from bench.models import kinds
 from bench.models.engines import ENGINES
-from bench.spec import decoder_rules, prompt_ids, rules
+from bench.spec import decoder_rules, prompt_ids, rules, server_rules
 from bench.spec.axis import as_list
 from bench.spec.cell import IDENTITY_VERSION, Cell
 from bench.spec.decoder_rules import Decoder, Setting
@@ -131,6 +131,11 @@ def check(
     """Raises BadInput for the first rule that a place breaks. Rules of denoising bind models with steps alone."""
     rules.check_dtype(point.dtype, where)
     ids = [prompt.ids[point.model] for prompt in prompt_set]
+    if files.server:
+        server_rules.check(files, stop, ids, point.gen_length, where)
+        if point.stop == "references":
+            rules.check_references(prompt_set, where)
+        return
     rules.check_positions(grid.prompt_tokens, point.gen_length, files, where)
     rules.check_prompts(ids, point.gen_length, files.describe(), where)
     if point.stop == "references":
@@ -168,6 +173,8 @@ def cells_of(
         rules.check_model(point.model, pair.models, where)
         if not rules.has_engine(point.model, point.engine):
             continue
+        if pair.models[point.model].server and not server_rules.applies(grid, point.attention, point.fill):
+            continue
         files = pair.models[point.model].filled(point.fill)
         check(point, grid, files, point.stop or pair.stop, prompt_set, where)
         if files not in named:
@@ -178,7 +185,8 @@ def cells_of(
         if point.stop == "references":
             asked["answer_lengths"] = answer_lengths(prompt_set, files, point.gen_length)
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
-        cell = Cell(device=device, **asked, **shared_settings(point, grid, pair, files), **own_settings(point, grid))
+        shared = {"device": device} | shared_settings(point, grid, pair, files) | own_settings(point, grid)
+        cell = Cell(**asked, **shared | (server_rules.settings(files) if files.server else {}))
         cells.setdefault(cell.cell_id, cell)
     return list(cells.values())
 

@@ -16,6 +16,8 @@ def check(cells: Iterable[Cell]) -> None:
     its cells need."""
     cells_of: dict[tuple, list[Cell]] = {}
     for cell in cells:
+        if cell.server:
+            continue
         cells_of.setdefault((cell.weights, cell.random_seed, cell.tokenizer), []).append(cell)
     for (weights, random_seed, tokenizer), of_model in cells_of.items():
         described = checkpoint.read(weights, random_seed)

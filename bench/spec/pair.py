@@ -8,9 +8,11 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bench.common.errors import BadInput
 from bench.common.yaml_file import Strict, read_yaml
-from bench.data import tokenizers
+from bench.data import served, tokenizers
 from bench.models import checkpoint, hub, kinds
+from bench.models.server import Said
 from bench.spec import recipes
+from bench.spec.server_file import ServerFile, with_address
 
 PAIRS = Path("configs/pairs")  # where pairs are stated, a YAML file each
 
@@ -39,11 +41,18 @@ ModelOfPair = Annotated[str, AfterValidator(kind_or_role)]
 class ModelFile(Strict):
     """Where a model of a pair lies and how prompts become its token ids."""
 
-    weights: str  # directory with config.json and safetensors, or a name on the hub
+    weights: str  # directory with config.json and safetensors, or a name on the hub; of a server its address
     tokenizer: str | None = None  # directory, or package:NAME; default: that of the weights
     random_seed: int | None = None  # weights made from this seed; `weights` holds a configuration alone
     fold_ids_below: Whole | None = None  # prompt ids modulo this: another model's tokenizer
     shift_ids_by: Whole | None = None  # then this is added: clear of special tokens with low ids
+    server: ServerFile | None = None  # in place of weights: a model behind an address
+
+    @model_validator(mode="before")
+    @classmethod
+    def a_server_stands_for_weights(cls, data: Any) -> Any:
+        """Let a server's address stand alone, and refuse what it cannot have."""
+        return with_address(data) if isinstance(data, dict) and data.get("server") is not None else data
 
     @property
     def tokenizer_directory(self) -> str:
@@ -66,16 +75,31 @@ class ModelFile(Strict):
         return self if fill == "own" else self.model_copy(update={"random_seed": self.random_seed or 0})
 
     def describe(self) -> checkpoint.Checkpoint:
-        """What the weights' directory holds: kind, shape, special tokens, revision. Loads no weights."""
+        """What the weights' directory holds: kind, shape, special tokens, revision. Loads no weights.
+
+        Raises BadInput for a server, which shows nothing of the kind.
+        """
+        if self.server:
+            raise BadInput(
+                f"{self.weights}: a server does not show the weights that this needs; give a model's `weights:`"
+            )
         return checkpoint.read(self.weights, self.random_seed)
 
+    def look(self) -> Said:
+        """What the server says of itself. Raises BadInput where it is not there, or has another model."""
+        return served.look(self.server.asked, self.tokenizer_directory)
+
     def revision(self) -> str:
-        """Twelve hex digits that name the weights and how prompts become ids."""
+        """Twelve hex digits that name the weights, or the server, and how prompts become ids."""
+        if self.server:
+            return served.revision(self.look(), self.tokenizer_directory)
         ids = self.fold_ids_below, self.shift_ids_by
         return self.describe().with_tokenizer(self.tokenizer_directory, *ids)
 
     def former_revision(self) -> str:
         """What earlier code called them (bench/models/revision.py)."""
+        if self.server:
+            return self.revision()
         ids = self.fold_ids_below, self.shift_ids_by
         return self.describe().former_revision(self.tokenizer_directory, *ids)
 
@@ -125,6 +149,11 @@ class PairFile(Strict):
     def has_random_weights(self) -> bool:
         """Whether a model's weights are made from a seed, so that its texts are noise."""
         return any(files.random_seed is not None for files in self.models.values())
+
+    @property
+    def has_server(self) -> bool:
+        """Whether a model is behind an address, so that nobody knows its shape or what a forward of it costs."""
+        return any(files.server for files in self.models.values())
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -212,8 +241,12 @@ def place_model(pair: PairFile, model: str | None) -> PairFile:
 
 
 def fetch(pair: PairFile) -> PairFile:
-    """The pair with hub names replaced by local directories. Raises BadInput for a model of the wrong kind."""
+    """The pair with hub names replaced by local directories. Raises BadInput for a model of the wrong kind, and for a
+    server that is not there or has another model."""
     for kind, files in pair.models.items():
+        if files.server:
+            files.look()
+            continue
         located = files.model_copy(update={"weights": hub.locate(files.weights)})
         pair = pair.model_copy(update={kind: located})
         actual = located.describe().kind

@@ -147,6 +147,8 @@ def check_work(work: Work, where: str) -> None:
     where: the folder, for messages. Cells of grids are checked one by one, when they are resolved.
     """
     for cell in work.cells:
+        if cell.server:
+            continue
         ids = [prompt.ids[cell.model] for prompt in work.prompts_of(cell)[: cell.prompts]]
         check_prompts(ids, cell.gen_length, checkpoint.read(cell.weights, cell.random_seed), where)
 

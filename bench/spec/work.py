@@ -35,9 +35,15 @@ class Work:
         return next(cell for cell in self.cells if cell.cell_id == cell_id)
 
     @property
+    def device(self) -> str:
+        """Where the models of ours run: cpu or cuda; where all are behind an address, the CPU that asks them."""
+        return next((cell.device for cell in self.cells if not cell.server), "cpu")
+
+    @property
     def product_dtypes(self) -> tuple[str, ...]:
         """The dtypes of products, sorted: of the cells that are compared, or of the sentinel where it is alone."""
-        compared = [cell for cell in self.cells if not cell.twin] or self.cells
+        own = [cell for cell in self.cells if not cell.server]
+        compared = [cell for cell in own if not cell.twin] or own
         return tuple(sorted({cell.product_dtype for cell in compared}))
 
     def prompts_of(self, cell: Cell) -> tuple[Prompt, ...]:

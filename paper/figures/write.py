@@ -89,8 +89,14 @@ def cost_drawings(findings: Findings) -> list[Drawing]:
     models = f"{' and '.join(map(kinds.label_of, pair.models))} ({', '.join(filter(None, [pair.name, label]))})"
     return [
         ("roofline", "; ".join(filter(None, [*devices, label])), lambda: cost_figures.roofline(findings.costs)),
-        ("surface", "", lambda: cost_figures.surface(findings.surface(), models, beside_surface(findings))),
+        ("surface", "", lambda: surface_figure(findings, models)),
     ]
+
+
+def surface_figure(findings: Findings, models: str) -> plt.Figure | None:
+    """The surface of break-evens; None where a model's shape is not known."""
+    about = findings.surface()
+    return about and cost_figures.surface(about, models, beside_surface(findings))
 
 
 def trust_drawings(findings: Findings) -> list[Drawing]:

@@ -18,7 +18,8 @@ from paper.tables.cost import what, where
 def figures(findings: Findings) -> list[Figure]:
     """Every figure for which there is data."""
     label = f" ({wording.RANDOM_WEIGHTS}.)" if findings.pair.has_random_weights else ""
-    return [surface(findings.surface(), label), *roofline(findings.costs, label)]
+    about = findings.surface()
+    return [*([surface(about, label)] if about else []), *roofline(findings.costs, label)]
 
 
 def surface(about: Surface, label: str) -> Figure:

@@ -54,7 +54,8 @@ def contents(selection: Selection) -> dict:
     findings = selection.findings
     entries = explorer.measured(findings)
     figures = figures_of(selection)
-    basis = findings.surface().basis
+    surface = findings.surface()
+    basis = surface.basis if surface else None
     failed = tables.failed_cells(findings.runs)
     runs = findings.runs
     return {
@@ -69,7 +70,7 @@ def contents(selection: Selection) -> dict:
         "failed": failed,
         "long": LONG,
         "data": {
-            "labels": predicted.labels(basis),
+            "labels": predicted.labels(findings.pair),
             "measured": explorer.as_json(entries),
             "predicted": predicted.as_json(findings, basis, entries),
             "plots": [plot(panel) for figure in figures for panel in figure.panels],

@@ -9,6 +9,7 @@ from bench.models import kinds
 from bench.models.engines import label_of
 from bench.render import wording
 from bench.spec.cell import STOPS
+from bench.spec.pair import PairFile
 from paper.page.explorer import Measured, tokens_words
 
 PROMPTS = [128, 512, 2048]  # tokens of a prompt, besides the measured ones
@@ -25,13 +26,9 @@ class Band:
     words: str
 
 
-def labels(basis: Basis) -> dict[str, str]:
-    """The names of the two models of a study's pair."""
-    models = basis.models
-    return {
-        "autoregressive": kinds.label_of(models.autoregressive),
-        "diffusion": kinds.label_of(models.diffusion),
-    }
+def labels(pair: PairFile) -> dict[str, str]:
+    """The names of the two models of a study's pair, by their roles."""
+    return {kinds.role_of(kind): kinds.label_of(kind) for kind in pair.models}
 
 
 def setting_of(findings: Findings, basis: Basis) -> str:
@@ -87,8 +84,16 @@ def band_of_runs(findings: Findings, basis: Basis) -> Band | None:
     return Band(float(least), float(most), f"as far as the cost model was off at {where}")
 
 
-def as_json(findings: Findings, basis: Basis, entries: list[Measured]) -> dict:
-    """The predictions for the page: milliseconds by batch, prompt and length, with the band."""
+def as_json(findings: Findings, basis: Basis | None, entries: list[Measured]) -> dict:
+    """The predictions for the page: milliseconds by batch, prompt and length, with the band; without a basis none."""
+    if basis is None:
+        return {
+            "setting": entries[0].setting if entries else "",
+            "words": "",
+            "band": None,
+            "steps": [],
+            "places": [],
+        }
     setting = setting_of(findings, basis)
     own = [entry for entry in entries if entry.setting == setting]
     band = band_of(findings, basis, own)

@@ -23,6 +23,7 @@ def time_sentence(comparison: Comparison, prefix: str) -> str:
         return ""
     llama, llada = labels(comparison)
     answers = f"{place(comparison)} {llama} answers in {val(f'{prefix}llama.latency_ms')} ms"
+    answers += wording.server_words(comparison.autoregressive)
     steps = comparison.break_even_steps
     if steps is None:
         return (

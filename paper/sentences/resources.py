@@ -6,6 +6,7 @@ from bench.analysis import parity
 from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
+from bench.analysis.runs import lead
 from bench.analysis.scaling import PEAKS, Scaling
 from bench.models import kinds
 from bench.records import trust
@@ -95,7 +96,7 @@ def engines(main: Comparison, others: tuple[Comparison, ...], numbers: Numbers) 
         return ""
     parts = []
     for comparison in others:
-        name = f"{comparison.every['engine'].iloc[0]}.break_even_steps"
+        name = f"{lead(comparison.every)['engine']}.break_even_steps"
         if has(numbers, name):
             parts.append(f"{val(name)} steps on the {both_words(comparison)}")
     if not parts:
@@ -108,7 +109,7 @@ def engines(main: Comparison, others: tuple[Comparison, ...], numbers: Numbers) 
 
 def both_words(comparison: Comparison) -> str:
     """ "captured engine, lean head"."""
-    run = comparison.every.iloc[0]
+    run = lead(comparison.every)
     return wording.engine_and_head(wording.engine_of(run), wording.heads_of(comparison.every))
 
 
@@ -167,7 +168,7 @@ def baseline(comparison: Comparison, prefix: str, numbers: Numbers) -> str:
     run: pd.Series = comparison.autoregressive.iloc[0]
     text = (
         f"LLaMA writes {run['gen_length']:.0f} tokens at batch {run['batch_size']:.0f} in"
-        f" {val(f'{prefix}llama.latency_ms')} ms."
+        f" {val(f'{prefix}llama.latency_ms')} ms{wording.server_words(comparison.autoregressive)}."
     )
     if has(numbers, f"{prefix}llama.tokens_per_s"):
         text += f" That is {val(f'{prefix}llama.tokens_per_s')} kept tokens a second."

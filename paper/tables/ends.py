@@ -55,7 +55,7 @@ def line_of(regime: Regime) -> dict[str, str]:
     return {
         "answers end": STOPS[regime.stop],
         "tokens": kept,
-        "forwards": f"{regime.forwards:.1f}",
+        "forwards": wording.MISSING if regime.forwards is None else f"{regime.forwards:.1f}",
         "ratio": cell_text(regime.ratio, 2),
     }
 
