@@ -162,7 +162,8 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink) -> None:
     else:
         task = ceilings.task_of_pair(pair, work.study, work.cells[0].device, work.product_dtypes)
     only_missing = True
+    is_tracked_here = False
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
-        has_measured = apart.run(ceilings.run, task, sink, None, only_missing)
+        has_measured = apart.run(ceilings.run, task, sink, None, only_missing, is_tracked_here)
     if not has_measured:
         raise BadInput("the ceilings of this device were not measured (see above)")

@@ -1,6 +1,6 @@
 """A study of seconds: the real parent and real workers around an adapter that only sleeps, and misbehaves if asked.
 
-    python tests/support/fast_study.py parent FOLDER RECORDS [--rounds N] [--sentinel] [--retry "error oom"]
+    python tests/support/fast_study.py parent FOLDER RECORDS [--rounds N] [--sentinel] [--retry "error oom"] [--tracked]
     python tests/support/fast_study.py FOLDER ROUND      # a worker: bench/runner/launch.py starts it
 
 The environment's FAILS names the kinds of cells that misbehave: leaves, crashes, hangs, swells. Tests hold such a
@@ -118,14 +118,16 @@ def parent() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--sentinel", action="store_true")
     parser.add_argument("--retry", default="")
+    parser.add_argument("--tracked", action="store_true", help="in place of RECORDS: the study's own file, and MLflow")
     args = parser.parse_args(sys.argv[2:])
     work = build(args.folder.name, args.rounds, args.sentinel)
-    sink = Sink(work.study, args.records, request.retried(args.retry))
+    sink = Sink(work.study, None if args.tracked else args.records, request.retried(args.retry))
     launch.COMMAND = (sys.executable, __file__)
     with lock.lock("cpu", work.study):
         sink.check()
         work.save(args.folder)
-        return 1 if loop.run(work, args.folder, sink) else 0
+        failed = loop.run(work, args.folder, sink)
+        return 0 if sink.track(again=True) and not failed else 1
 
 
 class Study:
