@@ -22,6 +22,7 @@ LONGEST_REASON = 160  # characters of what a server says
 CHAT, COMPLETIONS = "chat", "completions"  # the two endpoints that answer a prompt
 PATHS = {CHAT: "chat/completions", COMPLETIONS: "completions"}
 WANTS_A_KEY = (401, 403)
+FAILED_AT_IT = 500
 
 
 def checked(url: str, may_be_remote: bool) -> str:
@@ -80,7 +81,8 @@ def asked(url: str, limit_s: float, body: dict | None = None) -> object:
 
 
 def models_at(url: str) -> list[str]:
-    """The names of the models that a server lists. Raises BadInput where none is there, or none that speaks so."""
+    """The names of the models that a server lists; none where it fails at that, as `transformers serve` does on a
+    machine without a cache of the hub. Raises BadInput where no server is there, or none that speaks so."""
     try:
         listed = asked(f"{url}/models", LIST_LIMIT_S)
         return [entry["id"] for entry in listed["data"]]
@@ -89,6 +91,8 @@ def models_at(url: str) -> list[str]:
             raise BadInput(
                 f"URL={url}: the server wants a key (it answers {error.code}); put it into the environment as {API_KEY}"
             ) from error
+        if error.code == FAILED_AT_IT:
+            return []
         raise not_compatible(url, f"answers {error.code}") from error
     except OSError as error:
         raise BadInput(

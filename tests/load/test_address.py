@@ -41,15 +41,16 @@ def test_the_only_model_is_taken_and_a_named_one_is_kept(endpoint):
     assert [body["model"] for body in about.asked] == ["n"]
 
 
-def test_a_server_that_lists_nothing_is_asked_for_the_name():
-    """`transformers serve` lists what the hub's cache holds, and a directory is not in it."""
-    with serving(ChatServer(models=[])) as url:
+@pytest.mark.parametrize("listing", [{"models": []}, {"listed_with": 500}])
+def test_a_server_that_lists_nothing_is_asked_for_the_name(listing):
+    """`transformers serve` lists what the hub's cache holds, and no directory; without a cache it fails at that."""
+    with serving(ChatServer(**listing)) as url:
         assert address.served(url, "/models/llama", CHAT) == "/models/llama"
         assert (
             refusal(url)
             == f"URL={url}: the server lists no model by its name; say which one is to answer with SERVED=NAME"
         )
-    with serving(ChatServer(models=[], refuses=400)) as url:
+    with serving(ChatServer(refuses=400, **listing)) as url:
         assert refusal(url, "x").startswith(f"SERVED=x: {url} does not answer for it (400: ")
 
 

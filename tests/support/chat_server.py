@@ -15,13 +15,16 @@ class ChatServer:
 
     models: that it lists. answers_as: the model that its answers name; None: the one that was asked for. key: that it
     wants. refuses: the status with which it answers every prompt. first_s, gap_s: before the first word and each other.
+    listing, listed_with: its list of models, where it is another one, and the status with which it comes.
     """
 
     def __init__(
-        self, models=("m",), answers_as=None, key=None, refuses=None, first_s=0.02, gap_s=0.005, listing=None
+        self, models=("m",), answers_as=None, key=None, refuses=None, first_s=0.02, gap_s=0.005, listing=None,
+        listed_with=200,
     ):  # fmt: skip
         self.models, self.answers_as, self.key, self.refuses = models, answers_as, key, refuses
-        self.first_s, self.gap_s, self.listing = first_s, gap_s, listing
+        self.first_s, self.gap_s = first_s, gap_s
+        self.listing, self.listed_with = listing, listed_with
         self.asked: list[dict] = []  # bodies of the prompts
         self.at_once = self.most_at_once = 0
         self.lock = Lock()
@@ -53,7 +56,7 @@ def serving(about: ChatServer) -> Iterator[str]:
             if self.may_enter():
                 listing = about.listing or {"object": "list", "data": [{"id": name} for name in about.models]}
                 found = self.path == "/v1/models"
-                self.say(200 if found else 404, listing if found else {"detail": "Not Found"})
+                self.say(about.listed_with if found else 404, listing if found else {"detail": "Not Found"})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
