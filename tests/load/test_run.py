@@ -1,6 +1,7 @@
 """A load becomes a record, a run and a row, whatever the generator says; measured once."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,9 +26,10 @@ needs_generator = pytest.mark.skipif(not OWN.exists(), reason="`make load` has n
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    """A working directory with the repository's pairs and models."""
+def here(tmp_path, whole_database, monkeypatch) -> Path:
+    """A working directory with the repository's pairs and models, and an MLflow that holds nothing."""
     stand_in(tmp_path, monkeypatch)
+    shutil.copy(whole_database, tmp_path)
     for name in ("bench", "configs", ".venv-load"):
         if (REPO / name).exists():
             (tmp_path / name).symlink_to(REPO / name)
