@@ -66,6 +66,18 @@ TASK_PATH =
 DATA =
 ## of accuracy: yes runs, shut in, the programs that a model writes
 RUN_CODE =
+## of load: an OpenAI-compatible server, such as http://127.0.0.1:8000/v1
+URL =
+## of load: the model's name there; default the only one that it serves
+SERVED =
+## of load: requests under way at once, a cell for each number
+CONCURRENCY = 1 2 4 8 16 32
+## of load: a good answer's first token comes within so many seconds
+TTFT_LIMIT_S = 2
+## of load: and each further one within so many milliseconds on average
+GAP_LIMIT_MS = 100
+## of load: yes loads a server that is not on this machine
+REMOTE =
 ## of verify: a directory of golden vectors in place of tests/golden
 GOLDEN =
 ## 1: print every table of the study, also what was measured before
@@ -93,6 +105,7 @@ reads_score = $(filter-out $(several_cards),$(answers)) $(denoising)
 reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
 reads_accuracy = PAIR DEVICE STUDY MODEL DTYPE ENGINE HEAD STEPS GEN BLOCK TEMPERATURE PLAN TASKS TEMPLATES DECODER BATCH \
 	LIMIT TASK_PATH DATA RUN_CODE
+reads_load = PAIR STUDY GEN PROMPTS PROMPTS_FILE URL SERVED CONCURRENCY TTFT_LIMIT_S GAP_LIMIT_MS REMOTE
 reads_scaling = $(scaled)
 reads_batch = $(scaled)
 reads_length = $(scaled)
@@ -123,7 +136,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
-doors = study baseline sweep tasks smoke plan score likelihood accuracy \
+doors = study baseline sweep tasks smoke plan score likelihood accuracy load \
 	scaling batch length prompt corners attention values memory frontier engines decoders ceilings predictions \
 	paper samples ui restore record compare verify agreement doctor selfcheck tenant-check neighbours help setup pair test lint clean
 .PHONY: $(doors)
@@ -177,6 +190,11 @@ study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_optio
 frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
 	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
+load_run = $(PY) -m bench.loadtest --url "$(URL)" --pair "$(PAIR)" --prompts "$(PROMPTS)" --gen "$(GEN)" \
+	--concurrency "$(CONCURRENCY)" --ttft-limit-s "$(TTFT_LIMIT_S)" --gap-limit-ms "$(GAP_LIMIT_MS)" $(study_option) \
+	$(if $(SERVED),--served "$(SERVED)") $(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") \
+	$(if $(REMOTE),--remote "$(REMOTE)")
+
 # What pip says while it installs, as a line that counts the packages; on a terminal the line stays in its place.
 install = PYTHONUNBUFFERED=1 $(PY) -m pip install --progress-bar off --disable-pip-version-check
 count_packages = { count=0; start=''; end='\n'; [ -t 2 ] && start='\r\033[K' end=''; \
@@ -190,6 +208,13 @@ install_harness = stamp=".venv/.harness-$$(cksum < configs/requirements-accuracy
 	echo "installing lm-evaluation-harness, once: 26 packages, 140 MB, about 20 s on a fast line" >&2; \
 	{ $(install) -r configs/requirements-accuracy.txt && touch "$$stamp"; } | $(count_packages); \
 	[ -e "$$stamp" ] || { echo "error: lm-evaluation-harness is not installed, see above" >&2; exit 2; }; }
+
+# AIPerf is installed when it is first needed, in an environment of its own: it wants other versions than we measure with.
+install_load = stamp=".venv-load/.fresh-$$(cksum < configs/requirements-load.txt | tr -d ' ')"; [ -e "$$stamp" ] || { \
+	$(load_run) --check && echo "setting up .venv-load, once: AIPerf, 140 packages, 1.2 GB, some minutes" >&2 && \
+	$(PY) -m venv --clear .venv-load && { PYTHONUNBUFFERED=1 .venv-load/bin/python -m pip install --progress-bar off \
+		--disable-pip-version-check -r configs/requirements-load.txt && touch "$$stamp"; } | $(count_packages) && \
+	{ [ -e "$$stamp" ] || { echo "error: .venv-load is not whole, see above" >&2; exit 2; }; }; }
 
 # For the help: the variables, each as one would type it, with its present value.
 value_of = $(if $(filter STUDY,$(1)),$(study_name),$($(1)))
@@ -242,6 +267,10 @@ accuracy: setup ## accuracy in lm-evaluation-harness's TASKS, under their author
 		$(if $(DECODER),--decoder "$(DECODER)") $(if $(HEAD),--head "$(HEAD)") $(if $(ENGINE),--engine "$(ENGINE)") \
 		$(if $(DTYPE),--dtype "$(DTYPE)") $(if $(LIMIT),--limit "$(LIMIT)") $(if $(TASK_PATH),--task-path "$(TASK_PATH)") \
 		$(if $(DATA),--data "$(DATA)") $(if $(RUN_CODE),--run-code "$(RUN_CODE)") $(plan_option)
+
+load: setup ## a server behind URL under load: throughput, first token, gaps, goodput
+	@$(install_load)
+	@$(load_run)
 
 ##@ Scaling and cost: how both models grow, with lengths and prompts of their own (PLAN=1: minutes)
 

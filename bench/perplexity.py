@@ -39,6 +39,7 @@ def main() -> int:
 
         passages = {source: likelihood.read(source, args.texts) for source in args.text}
     sink = Sink(args.study or pair.name)
+    sink.check()
     has_worked = notices.Growth(sink.file)
     lines = likelihood.measure(fetch(pair), passages, device, sink)
     for line in lines if args.verbose else notices.unless_idle(lines, has_worked):

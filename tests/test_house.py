@@ -20,7 +20,7 @@ FLOORS = (
     ("measure", "store"),
     ("quality", "analysis"),
     ("runner", "render", "training"),
-    ("checks", "accuracy"),
+    ("checks", "accuracy", "load"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = len(FLOORS)  # they and the paper stand on top

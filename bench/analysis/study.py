@@ -11,6 +11,7 @@ from typing import get_args
 import pandas as pd
 
 from bench.common.errors import BadInput
+from bench.records.settings import LOAD
 from bench.spec.pair import Metric
 from bench.store import mlflow_read
 
@@ -71,11 +72,19 @@ class Study:
 
 
 def runs_of(name: str) -> pd.DataFrame:
-    """All of a study's runs, a row each. Raises BadInput if it is not tracked here or has no runs."""
+    """A study's runs of models, a row each. Raises BadInput if it is not tracked here or has none.
+
+    Servers under load are left out: what answered them is not known, so nothing is compared with them.
+    """
     runs = mlflow_read.frame(name)
     if runs.empty:
         raise BadInput(f"study {name!r} has no runs yet; run `make sweep` first")
-    return runs
+    is_load = runs["kind"] == LOAD
+    if is_load.all():
+        raise BadInput(
+            f"study {name!r} has only servers under load, which `make load` prints again; run `make sweep` first"
+        )
+    return runs[~is_load].dropna(axis="columns", how="all") if is_load.any() else runs
 
 
 def read(name: str) -> Study:
@@ -86,16 +95,16 @@ def read(name: str) -> Study:
 def with_histories(name: str, runs: pd.DataFrame) -> Study:
     """A study from its runs as tracked; their histories are read here, each once.
 
-    MLflow's client has no call for several histories at once. So those alone are asked for that a run has, which its
-    row tells: it holds the last value of each. These columns are dropped then, since nobody reads last values.
+    Those alone are asked for that a run has, which its row tells: it holds the last value of each. These columns are
+    dropped then, since nobody reads last values.
     """
     tracked_names = [*(ROUNDS + metric for metric in METRICS_BY_ROUND), *(PER_PROMPT + m for m in METRICS_BY_PROMPT)]
-    values = {
-        (run_id, tracked_name): mlflow_read.history(run_id, tracked_name)
+    values = mlflow_read.histories(
+        (run_id, tracked_name)
         for tracked_name in tracked_names
         if tracked_name in runs
         for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
-    }
+    )
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
     runs = runs.drop(columns=last_values)
     is_accuracy = runs["kind"] == ACCURACY

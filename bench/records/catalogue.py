@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from bench.data.problems import DEPTHS
 from bench.data.tasks import TASKS
 from bench.records.agreement import AGES, after
+from bench.records.load import METRICS as LOAD
 from bench.records.metric import Metric
 
 LATENCY = (
@@ -232,6 +233,7 @@ HARNESS = (
 
 METRICS = (
     *LATENCY, *THROUGHPUT, *COMPUTE, *PREDICTED, *MEMORY, *ENERGY, *ACCURACY, *HARNESS, *TEXT, *LIKELIHOOD, *AGREEMENT,
+    *LOAD,
 )  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}
 INTERVAL_ENDINGS = ("_ci_low", "_ci_high")

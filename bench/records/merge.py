@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from bench.common.dtypes import product_dtype_of
+from bench.records.load import LoadRun
 from bench.records.settings import Settings
 from bench.records.types import Beside, Ceilings, Record, Round, Scores, is_judge
 from bench.spec.cell import Cell
@@ -21,6 +22,7 @@ class CellRecords:
     rounds: dict[int, Round] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     ceilings: Ceilings | None = None
+    load: LoadRun | None = None  # of a server under load, which has nothing else
 
     @property
     def failed(self) -> Round | None:
@@ -77,6 +79,8 @@ def group(records: Iterable[Record]) -> dict[str, CellRecords]:
             cells.setdefault(record.cell_id, CellRecords(record.cell)).take_round(record)
         elif isinstance(record, Beside) and record.cell_id in cells:
             cells[record.cell_id].take_beside(record)
+        elif isinstance(record, LoadRun):
+            cells.setdefault(record.cell_id, CellRecords(record.cell, load=record))
         elif isinstance(record, Scores):
             if record.cell_id not in cells and record.cell is not None:
                 cells[record.cell_id] = CellRecords(record.cell)

@@ -1,5 +1,5 @@
-"""What a record says that was measured: a cell, the human references of a prompt set, the likelihood of a text, or how
-far a model agrees with itself.
+"""What a record says that was measured: a cell, the human references of a prompt set, the likelihood of a text, how far
+a model agrees with itself, or a server under load.
 
 Only a cell generates text that is kept. References have scores alone, and a likelihood is a score of a model on
 held-out text. All have `pair`, `kind`, `model` and `settings()`, which is what MLflow shows as a run's parameters.
@@ -13,6 +13,7 @@ from bench.spec.cell import Cell, identity
 REFERENCE = "reference"
 LIKELIHOOD = "likelihood"
 AGREEMENT = "agreement"
+LOAD = "load"
 # What stands for the settings that an old record does not state.
 UNSTATED = {
     "pair": "", "kind": "", "model": "", "weights": "", "tokenizer": "", "revision": "", "dtype": "float32",
@@ -96,15 +97,39 @@ class Agreement(Measured):
     kind: str = AGREEMENT
 
 
-Settings = Cell | HumanReferences | Likelihood | Agreement
+@dataclass(frozen=True)
+class Load(Measured):
+    """A server behind an address, with so many requests under way at once."""
+
+    pair: str  # whose prompts it is asked
+    model: str  # as the server calls it
+    server: str  # its address, without a user or a password
+    endpoint: str  # chat or completions
+    counted_by: str  # the kind of the pair's model whose tokenizer counts the tokens of the answers
+    concurrency: int  # requests under way at once
+    requests: int  # of all
+    prompts: int
+    prompt_hash: str
+    gen_length: int  # tokens of an answer at most
+    temperature: float
+    ttft_limit_s: float  # an answer is good whose first token comes within this,
+    gap_limit_ms: float  # and whose further tokens take no longer than this on average
+    kind: str = LOAD
+
+
+Settings = Cell | HumanReferences | Likelihood | Agreement | Load
 UNSTATED_TEXTS = {"dtype": "", "revision": "", "text": "", "texts": 0, "text_hash": ""}
 UNSTATED_AGREEMENT = {"against": "", "source": "", "ran_on": ""}
+UNSTATED_LOAD = {
+    "server": "", "endpoint": "", "counted_by": "", "concurrency": 0, "requests": 0, "ttft_limit_s": 0.0,
+    "gap_limit_ms": 0.0,
+}  # fmt: skip
 
 
 def settings_of(stated: dict) -> Settings:
     """The settings in a record. Fields that this code does not know are passed over, and old records may lack some."""
-    kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood, AGREEMENT: Agreement}
+    kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood, AGREEMENT: Agreement, LOAD: Load}
     kind = kinds.get(stated.get("kind"), Cell)
     names = {field.name for field in fields(kind)}
-    whole = UNSTATED | UNSTATED_TEXTS | UNSTATED_AGREEMENT | stated
+    whole = UNSTATED | UNSTATED_TEXTS | UNSTATED_AGREEMENT | UNSTATED_LOAD | stated
     return kind(**{name: value for name, value in whole.items() if name in names})

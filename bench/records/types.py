@@ -1,10 +1,10 @@
 """What stands in a record, as types with units: parsed once where a file is read, written by the same types.
 
-A study's file has one JSON object a line, of five kinds. `Round` is one cell in one round, from a worker. `Beside` is
+A study's file has one JSON object a line, of six kinds. `Round` is one cell in one round, from a worker. `Beside` is
 what was measured on a GPU beside its calls. `Scores` is the quality of one set of texts. `Ceilings` is what a device
-can do at most. `Item` (bench/records/items.py) is an answer to one request of a task of
-lm-evaluation-harness. `parse` makes the type from the object, and `to_json` the object from the type, with the same
-keys.
+can do at most. `Item` (bench/records/items.py) is an answer to one request of a task of lm-evaluation-harness, and
+`LoadRun` (bench/records/load.py) what a server did under load. `parse` makes the type from the object, and `to_json`
+the object from the type, with the same keys.
 
 Old files are read as well: a field that is absent is None (or empty), and one that this code does not know is dropped.
 Times are wall-clock moments in seconds since 1970 (`_s`) or durations in the unit that their name ends in.
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from bench.models.server import Counted
 from bench.models.shape import Shape
 from bench.records.items import Item
+from bench.records.load import LoadRun
 from bench.records.machine import Energy, Environment, KernelTime, MemoryGib, NvmlReport, Place, Rate, fields_of, stated
 from bench.records.settings import Settings, settings_of
 
@@ -232,14 +233,17 @@ class Ceilings:
         }  # fmt: skip
 
 
-Record = Round | Beside | Scores | Ceilings | Item
-KINDS = {"round": Round, "beside": Beside, "scores": Scores, "ceilings": Ceilings, "item": Item}  # by the key `record`
+Record = Round | Beside | Scores | Ceilings | Item | LoadRun
+KINDS = {  # by the key `record`
+    "round": Round, "beside": Beside, "scores": Scores, "ceilings": Ceilings, "item": Item, "load": LoadRun,
+}  # fmt: skip
 NEEDED = {  # keys that a record of a kind cannot do without
     "round": ("study", "cell_id", "round", "cell", "outcome"),
     "beside": ("study", "cell_id", "round", "started"),
     "scores": ("study", "cell_id", "scorer", "values"),
     "ceilings": ("study", "pair", "device", "dtype", "flops_per_s", "bytes_per_s", "host_s"),
     "item": ("study", "cell_id", "index", "request", "prompt_hash", "seconds", "rows"),
+    "load": ("study", "cell_id", "cell", "values"),
 }
 
 

@@ -78,12 +78,15 @@ def task_of_pair(pair: PairFile, study: str | None, device: str, dtypes: Sequenc
     return Task(study or pair.name, pair.name, device, floats, models, provenance.git_state())
 
 
-def run(task: Task, sink: Sink, seconds: float | None = None, only_missing: bool = False) -> bool:
+def run(
+    task: Task, sink: Sink, seconds: float | None = None, only_missing: bool = False, is_tracked_here: bool = True
+) -> bool:  # fmt: skip
     """Measure the task's ceilings, put them on record and print them; whether MLflow took everything.
 
     Where only the missing ones are asked for, they are said in a line each, since something else is to come.
     seconds: how long each peak is sustained; None for bench.measure.ceilings' own choice. only_missing: leave out the
-    precisions in which the study has this device's ceilings. Raises BadInput if the device is in use.
+    precisions in which the study has this device's ceilings. is_tracked_here: whether MLflow is brought up to them now,
+    and not by a caller that goes on measuring. Raises BadInput if the device is in use.
     """
     from bench.measure.ceilings import SUSTAIN_S
     from bench.measure.watch import open_watch
@@ -105,7 +108,7 @@ def run(task: Task, sink: Sink, seconds: float | None = None, only_missing: bool
                 notices.say(brief(record))
             else:
                 print("\n".join(lines(record)), flush=True)
-    return sink.track()
+    return sink.track() if is_tracked_here else True
 
 
 def dtypes_on_record(task: Task, sink: Sink, device_name: str) -> frozenset[str]:

@@ -222,7 +222,8 @@ def measure_ceilings(work: Work, pair: PairFile | None, sink: Sink, cards: Seque
     else:
         task = ceilings.task_of_pair(pair, work.study, work.device, work.product_dtypes)
     only_missing = True
+    is_tracked_here = False
     with notices.waiting_for("looking whether the study has the ceilings of this device"):
-        has_measured = apart.run(ceilings.run, task, sink, None, only_missing, **one_card)
+        has_measured = apart.run(ceilings.run, task, sink, None, only_missing, is_tracked_here, **one_card)
     if not has_measured:
         raise BadInput("the ceilings of this device were not measured (see above)")

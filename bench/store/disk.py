@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.common import paths
@@ -72,17 +73,26 @@ def read_json(file: Path) -> list[dict]:
 
     A line that was cut by a kill was never acknowledged and is skipped, as is whatever is no record.
     """
+    return list(records_in(content(file).splitlines())) if file.is_file() else []
+
+
+def first_json(file: Path) -> dict | None:
+    """The JSON object of a plain file's first whole record, without reading on; None where there is none."""
     if not file.is_file():
-        return []
-    objects = []
-    for line in content(file).splitlines():
+        return None
+    with open(file, "rb") as stream:
+        return next(records_in(stream), None)
+
+
+def records_in(lines: Iterable[bytes]) -> Iterator[dict]:
+    """The JSON objects of those lines that are records."""
+    for line in lines:
         try:
             raw = json.loads(line)
         except (ValueError, RecursionError):  # no JSON, or none that Python reads
             continue
         if types.is_record(raw):
-            objects.append(raw)
-    return objects
+            yield raw
 
 
 def content(file: Path) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.records.merge import CellRecords
-from bench.store import disk, file_lock, mlflow_client, mlflow_experiment, mlflow_log
+from bench.store import disk, file_lock, mlflow_client, mlflow_experiment, mlflow_log, mlflow_owner
 from bench.store.mlflow_package import MlflowClient, Run
 from bench.store.refusal import in_short, refusal, tell
 
@@ -26,7 +26,7 @@ def log_all(study: str, cells: dict[str, CellRecords]) -> list[Exception]:
             log_under_lock(study, cells, errors)
     except Exception as error:  # whatever MLflow, its database or the disk raise
         errors.append(error)
-    return errors
+    return [mlflow_client.in_words(error) for error in errors]
 
 
 def log_under_lock(study: str, cells: dict[str, CellRecords], errors: list[Exception]) -> None:
@@ -49,9 +49,12 @@ def opened(mlflow: MlflowClient, study: str, cells: dict[str, CellRecords]) -> m
     """A study's experiment, restored with a word where it was deleted on MLflow's pages.
 
     MLflow then restores all of its runs, those too that were deleted before because a cell was measured again. Of
-    these, and of cells that have no record any more, nothing is to come back.
+    these, and of cells that have no record any more, nothing is to come back. Raises BadInput where a server has
+    another study of this name.
     """
+    mlflow_owner.check(mlflow, study)
     experiment = mlflow_experiment.open_or_create(mlflow, study)
+    mlflow_owner.sign(mlflow, experiment.experiment_id, experiment.tags, study)
     if experiment.was_deleted:
         for cell_id, runs in by_cell(mlflow_experiment.runs(mlflow, experiment.experiment_id)).items():
             current = mlflow_log.digest(cells[cell_id]) if cell_id in cells else None
@@ -77,10 +80,13 @@ def by_cell(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def catch_up(study: str) -> None:
     """Before a study is read: log what MLflow lacks of its records, which a refusal or a deleted run left out.
 
-    Says in a line what was logged, or why not. Raises BadInput where the records cannot be read.
+    Says in a line what was logged, or why not. Raises BadInput where the records cannot be read, or a server has
+    another study of this name.
     """
     cells = disk.by_cell(study)
     mlflow = mlflow_client.client()
+    if cells:
+        mlflow_owner.check(mlflow, study)
     experiment = mlflow_experiment.find(mlflow, study) if cells else None
     was_deleted = experiment is not None and mlflow_experiment.is_deleted(experiment)
     runs = [] if experiment is None or was_deleted else mlflow_experiment.runs(mlflow, experiment.experiment_id)

@@ -24,9 +24,11 @@ PAGE = 1000  # runs or experiments that are asked for at once
 
 @dataclass(frozen=True)
 class Opened:
-    """A study's experiment, ready to be written. was_deleted: it had been deleted on MLflow's pages."""
+    """A study's experiment, ready to be written. tags: that it had before. was_deleted: it had been deleted on MLflow's
+    pages."""
 
     experiment_id: str
+    tags: dict[str, str]
     was_deleted: bool = False
 
 
@@ -57,7 +59,7 @@ def open_or_create(mlflow: MlflowClient, study: str) -> Opened:
     if was_deleted:
         mlflow.restore_experiment(experiment.experiment_id)
     set_tags(mlflow, experiment, study)
-    return Opened(experiment.experiment_id, was_deleted)
+    return Opened(experiment.experiment_id, experiment.tags, was_deleted)
 
 
 def set_tags(mlflow: MlflowClient, experiment: Experiment, study: str) -> None:
@@ -125,13 +127,17 @@ def on_all_pages(search: Callable) -> Iterator:
             return
 
 
-def studies(mlflow: MlflowClient) -> list[tuple[str, str]]:
-    """(name, id of the experiment) of every study, with the tags that MLflow's pages need."""
+def studies(mlflow: MlflowClient, are_only_read: bool = False) -> list[tuple[str, str]]:
+    """(name, id of the experiment) of every study, with the tags that MLflow's pages need.
+
+    are_only_read: leave the tags as they are, such as those of a server's studies, which may be other people's.
+    """
     result = []
     for experiment in experiments(mlflow):
         study = experiment.tags.get(STUDY_TAG, experiment.name)
         has_records = disk.path(study).exists()  # one that was tracked before experiments had tags
         if not is_deleted(experiment) and (STUDY_TAG in experiment.tags or has_records):
-            set_tags(mlflow, experiment, study)
+            if not are_only_read:
+                set_tags(mlflow, experiment, study)
             result.append((study, experiment.experiment_id))
     return sorted(result)

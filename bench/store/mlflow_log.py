@@ -13,7 +13,7 @@ from bench.common.dtypes import EIGHT_BITS
 from bench.diffusion import choices
 from bench.records import metrics, trust, utilisation
 from bench.records.merge import CellRecords
-from bench.records.settings import Agreement, HumanReferences, Likelihood, Settings
+from bench.records.settings import Agreement, HumanReferences, Likelihood, Load, Settings
 from bench.records.types import Round
 from bench.spec.cell import CHECKED, ENDS, STOPS, Cell
 from bench.store import mlflow_experiment, run_note, shown_scores, text_size
@@ -22,7 +22,7 @@ from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
 RULES = 10  # of what a run shows of its records; another number logs every run anew
-METRICS_A_CALL = 1000  # MLflow's limit for one call of log_batch
+UNFINISHED = "unfinished"  # the digest of a run while it is brought up to date
 SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.
 NOT_PARAMS = ("pair", "kind", "device", "weights", "tokenizer", "time_limit_s", "first", "former_revision",
@@ -36,7 +36,8 @@ def digest(entry: CellRecords) -> str:
     rounds = {number: record.to_json() for number, record in entry.rounds.items()}
     scores = {scorer: record.to_json() for scorer, record in entry.scores.items()}
     ceilings = entry.ceilings and entry.ceilings.to_json()
-    text = json.dumps([RULES, rounds, scores, ceilings], sort_keys=True)
+    load = [entry.load.to_json()] if entry.load else []
+    text = json.dumps([RULES, rounds, scores, ceilings, *load], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -78,25 +79,35 @@ def log_cell(where: Destination, cell_id: str, entry: CellRecords, runs: Iterabl
         return run.info.run_name
     rounds = names_of_rounds(entry)
     logged = set(run.data.tags.get("rounds_logged", "").split()) if run else set()
-    is_stale = run is not None and shown_scores.are_stale(run.data.metrics, entry)
-    if is_stale or logged - set(rounds):  # a round was measured again, and MLflow forgets no value
+    if run and must_be_made_anew(run, logged - set(rounds), entry):
         mlflow.delete_run(run.info.run_id)
         run = None
         logged = set()
     if run is None:
         run = create_run(where, cell_id, entry, names)
+    else:
+        mlflow.set_tag(run.info.run_id, "digest", UNFINISHED)
     run_id = run.info.run_id
-    values = metrics_of(entry, {rounds[name] for name in logged}, set(run.data.metrics))
-    for start in range(0, len(values), METRICS_A_CALL):
-        mlflow.log_batch(run_id, metrics=values[start : start + METRICS_A_CALL])
-    log_settings(mlflow, run, tags_of(where.study, cell_id, entry) | {"rounds_logged": " ".join(rounds)}, entry)
+    values = metrics_of(entry, {rounds[name] for name in logged}, run.data.metrics)
+    log(mlflow, run, values, tags_of(where.study, cell_id, entry) | {"rounds_logged": " ".join(rounds)}, entry)
     terminate(mlflow, run_id, entry)
     mlflow.set_tag(run_id, "digest", current)  # last: an interrupted update is done again
     return run.info.run_name
 
 
-def log_settings(mlflow: MlflowClient, run: Run, tags: dict[str, str], entry: CellRecords) -> None:
-    """Give a run its tags, its parameters if it has none yet, and the texts that it generated if it lacks them."""
+def must_be_made_anew(run: Run, rounds_gone: Collection[str], entry: CellRecords) -> bool:
+    """Whether a run has values that must go: MLflow takes none back. rounds_gone: those that it shows and that do not
+    count any more, since they were measured again.
+
+    An update that was interrupted may have left values that a second try would log once more.
+    """
+    is_interrupted = run.data.tags.get("digest", UNFINISHED) == UNFINISHED and bool(run.data.metrics)
+    return is_interrupted or bool(rounds_gone) or shown_scores.are_stale(run.data.metrics, entry)
+
+
+def log(mlflow: MlflowClient, run: Run, values: list[Metric], tags: dict[str, str], entry: CellRecords) -> None:
+    """Give a run these values and tags, its parameters if it has none yet, and the texts that it generated if it lacks
+    them. A server is asked as seldom as can be: the client cuts what is too long for one call."""
     run_id = run.info.run_id
     if "generations" not in run.data.tags and (text := generations(entry)):
         mlflow.log_text(run_id, text, "generations.jsonl")
@@ -105,12 +116,13 @@ def log_settings(mlflow: MlflowClient, run: Run, tags: dict[str, str], entry: Ce
     if not there or mlflow_experiment.is_ours(there):  # what a user has written stays
         tags[mlflow_experiment.NOTE_TAG] = mlflow_experiment.signed(run_note.note(entry, run.info.run_name))
     params = params_of(entry.cell) if not run.data.params else []
-    mlflow.log_batch(run_id, params=params, tags=[RunTag(name, value) for name, value in tags.items()])
+    mlflow.log_batch(run_id, values, params, [RunTag(name, value) for name, value in tags.items()])
 
 
 def create_run(where: Destination, cell_id: str, entry: CellRecords, names: Collection[str]) -> Run:
     """A new run that bears the cell's id from the first moment, so that an interrupted update finds it."""
-    started_s = min((record.started_s for record in entry.rounds.values()), default=time.time())
+    began = [record.started_s for record in (*entry.rounds.values(), entry.load) if record]
+    started_s = min(began, default=time.time())
     name = unused_name(entry.cell, cell_id, names)
     tags = {"cell_id": cell_id}
     return where.mlflow.create_run(where.experiment_id, int(1e3 * started_s), tags, run_name=name)
@@ -127,7 +139,8 @@ def terminate(mlflow: MlflowClient, run_id: str, entry: CellRecords) -> None:
     is_complete = set(entry.rounds) >= set(range(1, 1 + planned))
     if not entry.failed and not is_complete:
         return
-    ended_s = max((record.ended_s for record in entry.rounds.values()), default=time.time())
+    ended = [record.ended_s for record in (*entry.rounds.values(), entry.load) if record]
+    ended_s = max(ended, default=time.time())
     mlflow.set_terminated(run_id, "FAILED" if entry.failed else "FINISHED", end_time=int(1e3 * ended_s))
 
 
@@ -140,6 +153,8 @@ def run_name(cell: Settings) -> str:
     if isinstance(cell, Agreement):
         other = choices.label(vars(cell)) or cell.dtype
         return f"{cell.model} {other} against {cell.against}, {cell.source}"
+    if isinstance(cell, Load):
+        return f"load on {cell.model}, {cell.concurrency} at once"
     engine = "" if cell.engine == "eager" else cell.engine
     if cell.kind == "sentinel":
         beside = f"beside cells {cell.watches[:SHORT_ID]}" if cell.watches else ""
@@ -179,7 +194,8 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     head = {"study": study, "kind": entry.cell.kind, "pair": entry.cell.pair, "cell_id": cell_id}
     head |= shown_scores.tags(entry)
     if not entry.rounds:
-        return head | {"outcome": "ok"} | shown_scores.place_tags(entry)
+        of_load = {"generator": entry.load.generator, "git": entry.load.git} if entry.load else {}
+        return head | {"outcome": "ok"} | shown_scores.place_tags(entry) | of_load
     rounds = sorted(entry.rounds.items())
     last = list(entry.rounds.values())[-1]
     decisive = entry.failed or last  # the round whose outcome the run has
@@ -227,12 +243,13 @@ def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + name, value
 
 
-def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Metric]:
+def metrics_of(entry: CellRecords, logged: set[int], there: dict[str, float]) -> list[Metric]:
     """All values to log: each new round at its number, headlines and quality at the denoising steps, prompts at theirs.
 
-    The number at which a value is logged is the axis of MLflow's charts. A model without steps is at 0.
+    The number at which a value is logged is the axis of MLflow's charts (`place_of`). A model without steps is at 0.
 
-    logged: rounds that are there, with metrics of these names; one that came later (ceilings measured last) is new.
+    logged: rounds that the run has. there: its last values; a metric that came later (ceilings measured last) is new,
+    and a plain one that has not changed is not logged again.
     """
     rounds = text_size.with_text_rates(entry, metrics.round_metrics(entry))
     now_ms = int(1e3 * time.time())
@@ -240,15 +257,25 @@ def metrics_of(entry: CellRecords, logged: set[int], names: set[str]) -> list[Me
         Metric(f"rounds/{name}", rounded(value), now_ms, number)
         for number, values_of_round in rounds.items()
         for name, value in values_of_round.items()
-        if number not in logged or f"rounds/{name}" not in names
+        if number not in logged or f"rounds/{name}" not in there
     ]
-    steps = entry.cell.steps or 0 if isinstance(entry.cell, Cell) else 0
-    plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
-    values += [Metric(name, rounded(value), now_ms, steps) for name, value in plain.items()]
+    plain = metrics.headline(rounds) | metrics.quality_metrics(entry) | (entry.load.metrics() if entry.load else {})
+    values += [
+        Metric(name, rounded(value), now_ms, place_of(entry.cell))
+        for name, value in plain.items()
+        if rounded(value) != there.get(name)
+    ]
     values += [
         Metric(f"per_prompt/{name}", rounded(value), now_ms, index) for name, index, value in metrics.per_prompt(entry)
     ]
     return values
+
+
+def place_of(cell: Settings) -> int:
+    """The number at which a cell's plain metrics stand in charts: its denoising steps, or requests at once."""
+    if isinstance(cell, Load):
+        return cell.concurrency
+    return cell.steps or 0 if isinstance(cell, Cell) else 0
 
 
 def rounded(value: float) -> float:

@@ -16,6 +16,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations are no 
 
 from alembic.script import ScriptDirectory  # noqa: E402, F401 (imported here, behind the settings)
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag, ViewType  # noqa: E402, F401
+from mlflow.exceptions import MlflowException  # noqa: E402, F401
 from mlflow.store.artifact.artifact_repo import ArtifactRepository  # noqa: E402
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: E402
 from mlflow.store.db import utils as database  # noqa: E402

@@ -1,15 +1,20 @@
 """A study read back from MLflow."""
 
 import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 
+from bench.common import paths
 from bench.common.errors import BadInput
 from bench.store import disk, mirror, mlflow_client, mlflow_experiment
 from bench.store.mlflow_package import Experiment, MlflowClient
-from bench.store.refusal import in_short
+from bench.store.refusal import answers
+from bench.store.tracking_uri import is_server, tracking_uri
 
+QUESTIONS_AT_ONCE = 8  # to a server
 # Settings that are whole numbers; MLflow has every parameter as text.
 WHOLE_NUMBERS = ("steps", "gen_length", "block_length", "batch_size", "prompts", "prompt_tokens", "steps_timed",
                  "tokens_timed")  # fmt: skip
@@ -20,14 +25,10 @@ def frame(study: str) -> pd.DataFrame:
 
     Raises BadInput where the study is not tracked, or where MLflow does not answer.
     """
-    try:
+    with answers(disk.path(study)):
         mlflow_client.check()
         mirror.catch_up(study)
         return runs_of(study)
-    except BadInput:
-        raise
-    except Exception as error:  # whatever MLflow or its database raise
-        raise BadInput(f"MLflow does not answer ({in_short(error)}); the records are in {disk.path(study)}") from error
 
 
 def runs_of(study: str) -> pd.DataFrame:
@@ -71,10 +72,21 @@ def history(run_id: str, name: str) -> dict[int, float]:
     return {m.step: m.value for m in mlflow_client.client().get_metric_history(run_id, name)}
 
 
+def histories(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[int, float]]:
+    """`history` by (run id, name of a metric). A server is asked for several at once: it has no call for all of them,
+    and each answer is mostly waiting. Raises BadInput where it does not answer."""
+    wanted = list(wanted)
+    if not is_server(tracking_uri()):
+        return {(run_id, name): history(run_id, name) for run_id, name in wanted}
+    with answers(paths.ROOT), ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(lambda pair: history(*pair), wanted), strict=True))
+
+
 def generations_of(run_id: str) -> list[dict]:
     """The generations that a run carries, or none if its artifacts were moved or never written."""
     mlflow = mlflow_client.client()
-    if not any(a.path == "generations.jsonl" for a in mlflow.list_artifacts(run_id)):
-        return []
-    file = mlflow.download_artifacts(run_id, "generations.jsonl")
+    with answers(paths.ROOT):
+        if not any(a.path == "generations.jsonl" for a in mlflow.list_artifacts(run_id)):
+            return []
+        file = mlflow.download_artifacts(run_id, "generations.jsonl")
     return [json.loads(line) for line in Path(file).read_text().splitlines()]

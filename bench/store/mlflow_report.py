@@ -8,20 +8,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.store import mlflow_client, mlflow_experiment
+from bench.store import disk, mlflow_client, mlflow_experiment
 from bench.store.mlflow_experiment import REPORT_KIND, REPORT_TAG
 from bench.store.mlflow_package import Experiment, MlflowClient, Run, RunTag, artifacts_of
-from bench.store.refusal import in_short, tell
+from bench.store.refusal import answers, in_short, tell
 
 FILES = ("report.pdf", "report.html", "results.json", "facts.json", "figures/*", "tables/*")  # of a built report
 
 
 def is_logged(study: str, mark: str) -> bool:
     """Whether MLflow has the report that this mark stands for; True as well where the study has no experiment in which
-    it could be."""
-    mlflow = mlflow_client.client()
-    experiment = open_experiment(mlflow, study)
-    return experiment is None or [run.data.tags.get("digest") for run in runs_of(mlflow, experiment)] == [mark]
+    it could be. Raises BadInput where MLflow does not answer."""
+    with answers(disk.path(study)):
+        mlflow = mlflow_client.client()
+        experiment = open_experiment(mlflow, study)
+        return experiment is None or [run.data.tags.get("digest") for run in runs_of(mlflow, experiment)] == [mark]
 
 
 def log(study: str, folder: Path, mark: str) -> None:

@@ -29,7 +29,7 @@ CHARTS, RUNS = "steps", "runs"  # the two pages, as their links name them
 # Kinds of cells in which something else varies than the steps: the charts leave them out.
 OTHER_AXES = (
     "sentinel", "ends", "batch", "length", "prompt", "corners", "attention", "engines", "values", "decoders",
-    "memory", "frontier", "problems",
+    "memory", "frontier", "problems", "load",
 )  # fmt: skip
 REPORT = "report"  # the kind of the run that holds a study's report, which the charts leave out as well
 

@@ -1,11 +1,14 @@
 """What is said in one line where MLflow did not take something, or where something was done there that needs a word."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
-from bench.store.tracking_uri import without_password
+from bench.common.errors import BadInput
+from bench.store.tracking_uri import without_secrets
 
 LONGEST_REASON = 240  # characters
 
@@ -19,8 +22,19 @@ def refusal(error: Exception, file: Path) -> str:
 
 
 def in_short(error: Exception) -> str:
-    """What an exception says, in one line that is not too long and has no password in it."""
-    return without_password(" ".join(str(error).split()))[:LONGEST_REASON]
+    """What an exception says, in one line that is not too long and has no secret in it."""
+    return without_secrets(" ".join(str(error).split()))[:LONGEST_REASON]
+
+
+@contextmanager
+def answers(records: Path) -> Iterator[None]:
+    """Let whatever MLflow, its database or its server raise be one line. records: where they are. Raises BadInput."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"MLflow does not answer ({in_short(error)}); the records are in {records}") from error
 
 
 def tell(text: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.common.errors import BadInput
 from bench.records import merge
 from bench.records.types import Record
-from bench.store import disk, sign_of_life
-from bench.store.refusal import in_short, refusal, tell
+from bench.store import disk, sign_of_life, tracking_server
+from bench.store.refusal import refusal, tell
 from bench.store.tracking_uri import tracking_uri
 
 
@@ -35,26 +35,18 @@ class Sink:
         return merge.group(disk.read(self.file))
 
     def check(self) -> None:
-        """Raise BadInput where records could not be written, before anything is measured."""
+        """Raise BadInput, before anything is measured, where records could not be written or the user's tracking server
+        would not take them."""
         if disk.is_packed(self.file):
             raise BadInput(
                 f"{self.file}: records are appended, which a .gz does not take; give a .jsonl, and gzip that"
             )
+        if not self.plain_file:
+            tracking_server.check(self.study)
         try:
             disk.touch(self.file)
         except OSError as error:
             raise BadInput(f"{self.file}: records cannot be written here ({error.strerror})") from error
-        self.warn_of_silent_server()
-
-    def warn_of_silent_server(self) -> None:
-        """Say before anything is measured that a tracking server does not answer: records then wait on disk."""
-        if self.plain_file:
-            return
-        try:
-            sign_of_life.ask_if_server(tracking_uri())
-        except sign_of_life.NoAnswer as error:
-            self.refused = True
-            tell(f"{in_short(error)}; what is measured waits in {self.file} until a later run sends it")
 
     def take(self, *records: Record) -> None:
         """Put records on disk. Raises BadInput if the disk does not take them: the cell is measured again then."""
@@ -77,8 +69,10 @@ class Sink:
         if self.refused and not again:
             return False
         errors = self.log_all()
-        if errors:
+        if errors and not self.refused:
             tell(refusal(errors[0], self.file))
+        elif self.refused and not errors:
+            tell(f"MLflow takes records again, and has all of study {self.study}")
         self.refused = bool(errors)
         return not errors
 

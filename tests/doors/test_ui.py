@@ -22,11 +22,12 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_server_shows_its_own_pages(monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host:5000")
+def test_a_server_that_does_not_answer_shows_nothing(monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     assert called(monkeypatch) == 2
     said = capsys.readouterr().err
-    assert said == "error: MLFLOW_TRACKING_URI=http://host:5000: this server has the runs and shows its own pages\n"
+    assert said.startswith("error: MLflow's pages cannot be shown: http://127.0.0.1:9 does not answer: ")
+    assert said.count("\n") == 1
 
 
 def test_an_unusable_database_is_one_line_with_a_remedy(here, monkeypatch, capsys):
@@ -48,7 +49,7 @@ def test_an_unusable_database_is_one_line_with_a_remedy(here, monkeypatch, capsy
 def test_it_links_each_study_and_becomes_mlflows_server(studies, line, here, monkeypatch, capsys):
     started = []
     monkeypatch.setattr(mlflow_client, "client", lambda: None)
-    monkeypatch.setattr(mlflow_experiment, "studies", lambda mlflow: studies)
+    monkeypatch.setattr(mlflow_experiment, "studies", lambda mlflow, are_only_read: studies)
     monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
     called(monkeypatch, "--port", "5001")
     assert capsys.readouterr().out.startswith(line)

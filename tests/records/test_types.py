@@ -114,7 +114,7 @@ KEYS = {
     "signs", "doubts", "joules", "energy", "busy", "kernel_ms", "nats", "standard_errors", "scorer", "flops_per_s",
     "bytes_per_s", "host_s",
 }  # fmt: skip
-READERS = {REPO / "bench/records" / name for name in ("types.py", "machine.py", "settings.py")}
+READERS = {REPO / "bench/records" / name for name in ("types.py", "machine.py", "settings.py", "load.py")}
 SOURCES = sorted(file for room in ("bench", "paper") for file in (REPO / room).rglob("*.py") if file not in READERS)
 
 

@@ -262,10 +262,10 @@ def test_ceilings_are_measured_in_the_precisions_of_the_cells_and_a_failure_stop
     pair = read_pair("pocket")
     sink = loop.Sink("s", tmp_path / "records.jsonl")
     command.measure_ceilings(replace(work, cells=cells), pair, sink)
-    [(function, (task, its_sink, seconds, only_missing))] = started
+    [(function, (task, its_sink, seconds, only_missing, is_tracked_here))] = started
     assert function is ceilings.run
     assert (task.study, task.pair, task.device, task.dtypes) == ("s", "pocket", "cpu", ("bfloat16", "float32"))
-    assert (its_sink, seconds, only_missing) == (sink, None, True)
+    assert (its_sink, seconds, only_missing, is_tracked_here) == (sink, None, True, False)
     ends_well = False
     with pytest.raises(BadInput, match="ceilings of this device were not measured"):
         command.measure_ceilings(work, pair, sink)

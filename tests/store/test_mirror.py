@@ -127,6 +127,24 @@ def test_another_studys_experiment_of_the_same_name_is_refused_in_one_line(place
     assert re.fullmatch(r"MLflow did not take everything \(STUDY=t: .*\); nothing is lost: .*\n", said)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_update_that_was_interrupted_leaves_no_value_twice(is_first, place, monkeypatch):
+    mlflow = mlflow_client.client()
+    if not is_first:
+        tracked()
+        for raw in disk.read_json(place / "mlruns/s.jsonl"):
+            disk.append(place / "mlruns/s.jsonl", raw | {"round": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_log, "terminate", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        assert not Sink("s").track()
+    assert Sink("s").track()
+    for run in mlflow_experiment.runs(mlflow, experiment_id(mlflow)):
+        for name in run.data.metrics:
+            values = mlflow.get_metric_history(run.info.run_id, name)
+            places = [(value.step, value.value) for value in values]
+            assert len(places) == len(set(places)), name
+
+
 def test_two_runs_of_one_cell_become_one(place):
     mlflow = tracked()
     cell_id = next(iter(disk.by_cell("s")))

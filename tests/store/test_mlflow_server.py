@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import disk, mlflow_client, tracking_uri
+from bench.common.errors import BadInput
+from bench.store import disk, mlflow_client, refusal, tracking_uri
 from bench.store.sink import Sink
 from tests.conftest import REPO
 
@@ -142,15 +143,53 @@ def test_a_server_is_told_from_a_file(uri, expected):
     assert tracking_uri.is_server(uri) == expected
 
 
-def test_a_door_says_before_it_measures_that_records_will_wait(place, monkeypatch, capsys):
-    with silent() as uri:
-        monkeypatch.setenv(tracking_uri.VARIABLE, uri)
-        sink = Sink("s")
-        sink.check()
-        assert sink.refused
-        assert not sink.track()  # between workers: nothing is asked again
-    said = capsys.readouterr().err
-    assert (
-        said
-        == f"{uri} did not answer within 4 s; what is measured waits in mlruns/s.jsonl until a later run sends it\n"
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_address_without_a_server_of_mlflow_is_refused_before_anything_is_measured(server, place, monkeypatch):
+    with server() as uri:
+        monkeypatch.setenv(tracking_uri.VARIABLE, uri.replace("http://", "http://me:secret@"))
+        start = time.monotonic()
+        with pytest.raises(BadInput) as caught:
+            Sink("new").check()
+        assert time.monotonic() - start < LIMIT_S
+    said = str(caught.value)
+    assert said.startswith(f"MLFLOW_TRACKING_URI: {uri} d")
+    assert said.endswith(
+        "; start that server or correct the address. Without MLFLOW_TRACKING_URI runs are tracked in mlflow.db, and the"
+        " first command with it sends them"
     )
+    assert "\n" not in said
+    assert "secret" not in said
+    assert not disk.path("new").exists()
+
+
+@pytest.mark.parametrize("uri", ["127.0.0.1:5000", "localhost:5000/mlflow", "me:secret@host:80"])
+def test_an_address_without_its_beginning_is_refused(uri, place, monkeypatch):
+    monkeypatch.setenv(tracking_uri.VARIABLE, uri)
+    says = f"MLFLOW_TRACKING_URI={uri.split('@')[-1]}: the address of a server begins with http:// or https://"
+    with pytest.raises(BadInput, match=says):
+        Sink("new").check()
+
+
+def test_a_machine_without_mlflow_asks_no_server(tmp_path, monkeypatch):
+    monkeypatch.setenv(tracking_uri.VARIABLE, "http://127.0.0.1:9")
+    Sink("s", tmp_path / "out.jsonl").check()
+
+
+def test_a_refusal_is_said_once_and_so_is_its_end(place, monkeypatch, capsys):
+    sink = Sink("s")
+    with nobody() as uri:
+        monkeypatch.setenv(tracking_uri.VARIABLE, uri)
+        assert [sink.track(), sink.track(), sink.track(again=True)] == [False, False, False]
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"MLflow did not take everything ({uri} does not answer: ")
+    monkeypatch.delenv(tracking_uri.VARIABLE)
+    assert not sink.track()  # between workers nothing is asked again
+    assert [sink.track(again=True), sink.track()] == [True, True]
+    assert capsys.readouterr().err == "MLflow takes records again, and has all of study s\n"
+
+
+def test_what_a_server_says_back_of_a_token_or_a_password_is_not_said(monkeypatch):
+    monkeypatch.setenv(tracking_uri.TOKEN, "tok-1")
+    monkeypatch.setenv(tracking_uri.PASSWORD, "pass-2")
+    said = refusal.in_short(ValueError("no tok-1 of mine,\n nor pass-2, at http://me:pass-2@host/x"))
+    assert said == "no MLFLOW_TRACKING_TOKEN of mine, nor MLFLOW_TRACKING_PASSWORD, at http://host/x"

@@ -1,6 +1,6 @@
 """A study of seconds: the real parent and real workers around an adapter that only sleeps, and misbehaves if asked.
 
-    python tests/support/fast_study.py parent FOLDER RECORDS [--rounds N] [--sentinel] [--retry "error oom"]
+    python tests/support/fast_study.py parent FOLDER RECORDS [--rounds N] [--sentinel] [--retry "error oom"] [--tracked]
         [--devices "cpu:0 cpu:1"] [--cluster HOST:PORT]       # with Ray; the rounds then wait for several cards
     python tests/support/fast_study.py FOLDER ROUND      # a worker: bench/runner/launch.py starts it
 
@@ -125,9 +125,10 @@ def parent() -> int:
     parser.add_argument("--retry", default="")
     parser.add_argument("--devices", default="")
     parser.add_argument("--cluster", default="")
+    parser.add_argument("--tracked", action="store_true", help="in place of RECORDS: the study's own file, and MLflow")
     args = parser.parse_args(sys.argv[2:])
     work = build(args.folder.name, args.rounds, args.sentinel)
-    sink = Sink(work.study, args.records, request.retried(args.retry))
+    sink = Sink(work.study, None if args.tracked else args.records, request.retried(args.retry))
     launch.COMMAND = (sys.executable, __file__)
     cluster.ANSWER_S = 60.0  # the machine of the tests may have much else to do
     with several.found(Wanted(args.devices, args.cluster), work, args.folder) as cards, lock.lock("cpu", work.study):
@@ -135,7 +136,8 @@ def parent() -> int:
         work.save(args.folder)
         if cards:
             return spread_over(cards, work, args.folder, sink)
-        return 1 if loop.run(work, args.folder, sink) else 0
+        failed = loop.run(work, args.folder, sink)
+        return 0 if sink.track(again=True) and not failed else 1
 
 
 def spread_over(cards: list, work: Work, folder: Path, sink: Sink) -> int:

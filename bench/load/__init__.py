@@ -1,0 +1,1 @@
+"""A server behind an address, under the load of a generator that others maintain."""
