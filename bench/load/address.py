@@ -1,28 +1,23 @@
 """Is a server at an address, does it speak OpenAI's protocol, and does it serve the model? Asked before any load.
 
 A key comes from the environment alone and is sent to the address that the user gave and to no other: redirects are not
-followed. Imports the standard library alone.
+followed (bench/models/server_look.py asks).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
-import urllib.error
-import urllib.request
+import re
 from urllib.parse import urlsplit
 
 from bench.common.errors import BadInput
+from bench.models import server_look
+from bench.models.server import Asked, is_loopback
+from bench.models.server_look import ACCEPTED, FAILED, REFUSES_KEY, REVISION, Answer
 
 API_KEY = "OPENAI_API_KEY"  # of the environment
-LIST_LIMIT_S = 8.0  # in which a server must name its models
-ANSWER_LIMIT_S = 120.0  # in which it must answer with one token: it may load the model first
-LONGEST_REASON = 160  # characters of what a server says
 CHAT, COMPLETIONS = "chat", "completions"  # the two endpoints that answer a prompt
 PATHS = {CHAT: "chat/completions", COMPLETIONS: "completions"}
-WANTS_A_KEY = (401, 403)
-FAILED_AT_IT = 500
 
 
 def checked(url: str, may_be_remote: bool) -> str:
@@ -49,56 +44,32 @@ def has_port(url: str) -> bool:
         return False
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its loopback."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
+def asked_at(url: str) -> Asked:
+    """How the server at an address is asked."""
+    return Asked(url, api_key_env=API_KEY if os.environ.get(API_KEY) else None)
 
 
-class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Lets a redirect be an answer like any other."""
-
-    def redirect_request(self, *arguments: object) -> None:
-        return None
-
-
-def asked(url: str, limit_s: float, body: dict | None = None) -> object:
-    """The JSON value that an address answers to a GET, or to a POST of a JSON body.
-
-    Raises OSError (URLError and HTTPError are such) and ValueError.
-    """
-    handlers: list[urllib.request.BaseHandler] = [NoRedirects()]
-    if is_loopback(urlsplit(url).hostname or ""):
-        handlers.append(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
-    request.add_header("Content-Type", "application/json")
-    if key := os.environ.get(API_KEY):
-        request.add_header("Authorization", f"Bearer {key}")
-    with urllib.request.build_opener(*handlers).open(request, timeout=limit_s) as answer:
-        return json.loads(answer.read())
+def answer_of(url: str, path: str, body: dict | None = None, timeout_s: float | None = None) -> Answer:
+    """What a server answers to a GET, or to a POST of a JSON body. Raises BadInput where none is there."""
+    limit_s = timeout_s or server_look.TIMEOUT_S
+    return server_look.request(asked_at(url), f"{urlsplit(url).path}/{path}", body, limit_s)
 
 
 def models_at(url: str) -> list[str]:
     """The names of the models that a server lists; none where it fails at that, as `transformers serve` does on a
     machine without a cache of the hub. Raises BadInput where no server is there, or none that speaks so."""
-    try:
-        listed = asked(f"{url}/models", LIST_LIMIT_S)
-        return [entry["id"] for entry in listed["data"]]
-    except urllib.error.HTTPError as error:
-        if error.code in WANTS_A_KEY:
-            raise BadInput(
-                f"URL={url}: the server wants a key (it answers {error.code}); put it into the environment as {API_KEY}"
-            ) from error
-        if error.code == FAILED_AT_IT:
-            return []
-        raise not_compatible(url, f"answers {error.code}") from error
-    except OSError as error:
+    answer = answer_of(url, "models")
+    if answer.status in REFUSES_KEY:
         raise BadInput(
-            f"URL={url}: no server answers there ({reason(error)}); start it, or correct the address"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
+            f"URL={url}: the server wants a key (it answers {answer.status}); put it into the environment as {API_KEY}"
+        )
+    if answer.status >= FAILED:
+        return []
+    if answer.status != ACCEPTED:
+        raise not_compatible(url, f"answers {answer.status}")
+    try:
+        return [str(entry["id"]) for entry in answer.value["data"]]
+    except (KeyError, TypeError) as error:
         raise not_compatible(url, "does not list models") from error
 
 
@@ -119,7 +90,7 @@ def served(url: str, wanted: str, endpoint: str) -> str:
         raise BadInput(f"SERVED={wanted}: {url} serves another model: {', '.join(listed)}")
     model = wanted or listed[0]
     answers_as = first_answer(url, model, endpoint)
-    if answers_as.partition("@")[0] != model.partition("@")[0]:  # behind it stands a revision
+    if not re.fullmatch(re.escape(model) + REVISION, answers_as):
         raise BadInput(f"SERVED={model}: {url} answers as another model: {answers_as}")
     return model
 
@@ -128,28 +99,10 @@ def first_answer(url: str, model: str, endpoint: str) -> str:
     """The name of the model that answers with one token. Raises BadInput where none does."""
     message = "a"
     prompt = {"messages": [{"role": "user", "content": message}]} if endpoint == CHAT else {"prompt": message}
-    try:
-        answer = asked(f"{url}/{PATHS[endpoint]}", ANSWER_LIMIT_S, {"model": model, "max_tokens": 1} | prompt)
-        return str(answer["model"])
-    except urllib.error.HTTPError as error:
-        said = " ".join(error.read().decode(errors="replace").split())[:LONGEST_REASON]
-        raise BadInput(f"SERVED={model}: {url} does not answer for it ({error.code}: {without_key(said)})") from error
-    except OSError as error:
-        raise BadInput(f"SERVED={model}: {url} does not answer for it ({reason(error)})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"URL={url}: no OpenAI-compatible server, POST {url}/{PATHS[endpoint]} answers otherwise"
-        ) from error
-
-
-def reason(error: OSError) -> str:
-    """Why a request failed, in few words."""
-    cause = getattr(error, "reason", error)
-    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return without_key(" ".join(words.split()).lower())[:LONGEST_REASON]
-
-
-def without_key(text: str) -> str:
-    """A text in which the user's key is called by the name of its variable."""
-    key = os.environ.get(API_KEY)
-    return text.replace(key, API_KEY) if key else text
+    body = {"model": model, "max_tokens": 1} | prompt
+    answer = answer_of(url, PATHS[endpoint], body, server_look.FIRST_ANSWER_S)
+    if answer.status != ACCEPTED:
+        raise BadInput(f"SERVED={model}: {url} does not answer for it ({asked_at(url).hidden(answer.words)})")
+    if not isinstance(answer.value, dict) or "model" not in answer.value:
+        raise BadInput(f"URL={url}: no OpenAI-compatible server, POST {url}/{PATHS[endpoint]} answers otherwise")
+    return str(answer.value["model"])

@@ -13,7 +13,7 @@ from bench.data import prompts as prompt_sets
 from bench.data import tokenizers
 from bench.data.prompt import Prompt
 from bench.load import generator
-from bench.load.address import CHAT, COMPLETIONS, without_key
+from bench.load.address import CHAT, COMPLETIONS, asked_at
 from bench.models import kinds
 from bench.records.load import LoadRun
 from bench.records.settings import Load
@@ -84,7 +84,7 @@ def measure(task: Task, sink: Sink) -> Iterator[LoadRun | str]:
         try:
             record = measured(task, load, sink.study, installed)
         except generator.Failed as error:
-            yield f"{load.concurrency} at once: {without_key(str(error))}"
+            yield f"{load.concurrency} at once: {asked_at(load.server).hidden(str(error))}"
             continue
         sink.take(record)
         yield record
