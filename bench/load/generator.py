@@ -33,7 +33,8 @@ START = (
 # Where it is told to stay off the hub it looks for a tokenizer's directory in the hub's cache, and finds none; so it is
 # not told so, and the hub is an address at which nobody listens.
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-OWN_SETTINGS = {"HF_ENDPOINT": "http://127.0.0.1:9", "TOKENIZERS_PARALLELISM": "false"}
+# Unbuffered, so that the last line of its log is the last that it said.
+OWN_SETTINGS = {"HF_ENDPOINT": "http://127.0.0.1:9", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
 
 
 class Failed(Exception):

@@ -131,5 +131,6 @@ def settings_of(stated: dict) -> Settings:
     kinds = {REFERENCE: HumanReferences, LIKELIHOOD: Likelihood, AGREEMENT: Agreement, LOAD: Load}
     kind = kinds.get(stated.get("kind"), Cell)
     names = {field.name for field in fields(kind)}
-    whole = UNSTATED | UNSTATED_TEXTS | UNSTATED_AGREEMENT | UNSTATED_LOAD | stated
+    # Of a cell `server` means another thing, and an old one that states none has none.
+    whole = UNSTATED | UNSTATED_TEXTS | UNSTATED_AGREEMENT | (UNSTATED_LOAD if kind is Load else {}) | stated
     return kind(**{name: value for name, value in whole.items() if name in names})

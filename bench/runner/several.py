@@ -46,11 +46,7 @@ def found(wanted: Wanted, work: Work, folder: Path) -> Iterator[list[RemoteCard]
     if not wanted:
         yield []
         return
-    if any(cell.server for cell in work.cells):
-        raise BadInput(
-            f"{f'CLUSTER={wanted.cluster}' if wanted.cluster else f'DEVICES={wanted.devices}'}: the pair has a server,"
-            " and rounds that run at once would wait for each other there; leave it out"
-        )
+    check_servers(wanted, work)
     device = work.device
     if wanted.cluster:
         cluster.require(f"CLUSTER={wanted.cluster}")
@@ -77,6 +73,13 @@ def found(wanted: Wanted, work: Work, folder: Path) -> Iterator[list[RemoteCard]
     with contextlib.ExitStack() as stack:
         stack.callback(cluster.leave)
         yield [replace(remote, card=replace(remote.card, node=cluster.here())) for remote in several]
+
+
+def check_servers(wanted: Wanted, work: Work) -> None:
+    """Raise BadInput where a model is behind an address: rounds that run at once would wait for each other there."""
+    if any(cell.server for cell in work.cells):
+        asked = f"CLUSTER={wanted.cluster}" if wanted.cluster else f"DEVICES={wanted.devices}"
+        raise BadInput(f"{asked}: the pair has a server, which rounds at once would ask together; leave it out")
 
 
 def checked(chosen: Sequence[Card], wanted: str, work: Work, folder: Path) -> list[RemoteCard]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -211,6 +212,14 @@ def test_without_ray_the_line_says_how_to_install_it(wanted, named, tmp_path, mo
         pass
     assert str(refused.value).startswith(f"{named}: several cards need Ray, which is not installed; ")
     assert str(refused.value).endswith("pip install -r configs/requirements-ray.txt")
+
+
+def test_a_pair_with_a_server_is_refused_since_rounds_at_once_would_ask_it_together(tmp_path):
+    work = build("s", 1, False)
+    work = replace(work, cells=tuple(replace(cell, server="{}") for cell in work.cells))
+    refused = pytest.raises(BadInput, match=r"^DEVICES=cpu:0 cpu:1: the pair has a server")
+    with refused, found(Wanted("cpu:0 cpu:1"), work, tmp_path):
+        pass
 
 
 def test_one_card_needs_no_ray(tmp_path, monkeypatch):
