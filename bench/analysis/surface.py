@@ -43,26 +43,6 @@ class Surface:
     measured: dict[tuple[int, int], float]  # by (batch, output tokens)
     basis: Basis
 
-    @property
-    def prompt_tokens(self) -> int:
-        """Tokens of the prompts."""
-        return self.basis.prompt_tokens
-
-    @property
-    def words(self) -> str:
-        """Whose ceilings these are."""
-        return self.basis.words
-
-    @property
-    def device(self) -> str:
-        """Whose ceilings these are, by name."""
-        return self.basis.device
-
-    @property
-    def engine(self) -> str:
-        """The engine that is compared."""
-        return self.basis.engine
-
 
 def ceilings_of(rows: pd.DataFrame) -> tuple[Ceilings, dict[str, float]] | None:
     """The ceilings that a study's runs were tracked with, and the host's seconds by model; None without ceilings.

@@ -56,10 +56,10 @@ def surface(about: Surface, pair: str = "", beside: str = "") -> plt.Figure:
 
 def surface_title(about: Surface, pair: str) -> str:
     """Whose break-even this is: the models, the device, how it is run, and what was predicted and what measured."""
-    whose = f"{pair} on {about.device}" if pair else about.device
-    compared = f"prompts of {about.prompt_tokens}, {engine_and_head(about.engine, [HEAD])}"
+    whose = f"{pair} on {about.basis.device}" if pair else about.basis.device
+    compared = f"prompts of {about.basis.prompt_tokens}, {engine_and_head(about.basis.engine, [HEAD])}"
     told = "framed: measured (prediction in brackets); " if about.measured else "nothing here was measured; "
-    return f"{whose}, {compared}; {told}{'others ' if about.measured else ''}{about.words}"
+    return f"{whose}, {compared}; {told}{'others ' if about.measured else ''}{about.basis.words}"
 
 
 def with_measured(about: Surface) -> pd.DataFrame:

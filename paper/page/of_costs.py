@@ -40,10 +40,10 @@ def surface(about: Surface, label: str) -> Figure:
         "", [trace], axis("output tokens", type="category"), axis("batch", type="category"), height=120 + 46 * len(rows)
     )
     brackets = " Two numbers: measured, and in brackets predicted." if about.measured else ""
-    compared = wording.engine_and_head(about.engine, [HEAD])
+    compared = wording.engine_and_head(about.basis.engine, [HEAD])
     caption = (
-        f"Below these steps LLaDA is faster, above them LLaMA: on {about.device}, {about.words}, "
-        f"prompts of {about.prompt_tokens}, {compared}.{brackets}{label}"
+        f"Below these steps LLaDA is faster, above them LLaMA: on {about.basis.device}, {about.basis.words}, "
+        f"prompts of {about.basis.prompt_tokens}, {compared}.{brackets}{label}"
     )
     return Figure("surface", "Steps at which time breaks even", caption, [panel])
 

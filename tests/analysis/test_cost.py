@@ -26,14 +26,14 @@ def test_the_surface_has_the_break_even_of_measured_places():
     surface = findings.surface()
     assert surface.measured == {(4, 64): pytest.approx(300 / (800 / 16))}
     assert 64 in surface.steps.columns
-    assert surface.prompt_tokens == 32
-    assert surface.words == "predicted at this device's ceilings"
+    assert surface.basis.prompt_tokens == 32
+    assert surface.basis.words == "predicted at this device's ceilings"
 
 
 def test_a_study_without_ceilings_has_the_surface_of_a_published_card():
     bare = {name: None for name in run("llama") if name.startswith(("ceiling", "predicted", "compute"))}
     surface = findings_of(study_of([run("llama", **bare)])).surface()
-    assert (surface.device, surface.words) == ("H100", "predicted from published peaks")
+    assert (surface.basis.device, surface.basis.words) == ("H100", "predicted from published peaks")
     assert surface.measured == {}
 
 
@@ -41,7 +41,7 @@ def test_a_study_without_a_grid_has_the_surface_of_its_own_device_and_engine():
     """And not that of a card on which nothing of it ran."""
     sweep = {"kind": "sweep", "engine": "eager", "device": "a CPU"}
     surface = findings_of(study_of([run("llama", **sweep), run("llada", **sweep)])).surface()
-    assert (surface.device, surface.engine) == ("a CPU", "eager")
+    assert (surface.basis.device, surface.basis.engine) == ("a CPU", "eager")
     assert surface.measured == {}
 
 
@@ -51,8 +51,8 @@ def test_ceilings_of_another_engine_come_before_those_of_a_published_card():
     sweep = {"kind": "sweep", "engine": "eager", "device": "a CPU"}
     rows = [run("llama", **bare), run("llada", **bare), run("llama", **sweep), run("llada", **sweep)]
     surface = findings_of(study_of(rows)).surface()
-    assert (surface.device, surface.engine) == ("a CPU", "eager")
-    assert surface.words == "predicted at this device's ceilings"
+    assert (surface.basis.device, surface.basis.engine) == ("a CPU", "eager")
+    assert surface.basis.words == "predicted at this device's ceilings"
     assert (surface.basis.ceilings.flops_per_s, surface.basis.ceilings.bytes_per_s) == (1e11, 4e10)
     assert surface.basis.models.host_s == {"llama": 0.001, "llada": 0.001}
     assert surface.measured == {}  # on that engine
@@ -71,6 +71,6 @@ def test_a_place_has_the_prediction_of_the_hypotheses_where_they_are_about_the_p
     about = hypotheses.read()
     [claim] = [c for c in about.hypotheses["H4"].claims if c.gen_length == 128]
     assert surface.steps.loc[1, 128] == pytest.approx(claim.value, rel=0.005)
-    assert surface.words == "predicted before the study ran"
+    assert surface.basis.words == "predicted before the study ran"
     elsewhere = findings_of(study_of([run("llama", **on_card | {"device": "another card"})])).surface()
-    assert elsewhere.words == "predicted at this device's ceilings"
+    assert elsewhere.basis.words == "predicted at this device's ceilings"
