@@ -106,6 +106,6 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
         for run_id in runs.loc[runs[tracked_name].notna(), "run_id"]
     )
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
-    runs = runs.drop(columns=last_values)
+    runs = runs.drop(columns=last_values).copy()  # in one piece again, or pandas warns at each column that is added
     is_accuracy = runs["kind"] == ACCURACY
     return Study(name, runs[~is_accuracy], Histories(values), runs[is_accuracy])

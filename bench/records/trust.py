@@ -70,7 +70,7 @@ def flags(entry: CellRecords) -> list[str]:
         "over its ceiling": metrics.is_over_ceiling(entry),
         "throttled": any(report.telemetry and report.telemetry.throttled for report in reports),
         "memory": any(is_residual_large(report) for report in reports),
-        "two machines": spans_machines(good),
+        "several machines": spans_machines(good),
         "two counts": entry.cell.stop == "eos" and any(map(served.counts_differ, counted)),
         "other prompts": any(map(served.prompts_differ, counted)),
     }

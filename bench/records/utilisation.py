@@ -38,6 +38,11 @@ class CostedCall:
             return list(decoders.costs(self.workload, shape, self.prompt_tokens, self.counted))
         return list(floors.forwards(self.workload, shape, self.prompt_tokens, self.new_tokens))
 
+    @property
+    def has_mixed_rows(self) -> bool:
+        """Whether its partial forwards are of several sizes, of which the mean alone was counted."""
+        return self.counted is not None and self.workload.refresh == "answer"
+
     def step_s(self, shape: Shape, ceilings: floors.Ceilings) -> float:
         """Seconds of its unit of work: of forwards of several kinds the median."""
         if self.counted:
@@ -117,13 +122,14 @@ def metrics_of(record: Round, calls: list[Call], entry: CellRecords, is_first: b
         return metrics
     if entry.cell.device == "cuda":  # on a CPU nothing is allocated through torch's counters
         metrics |= predicted_peak(list(costed_calls(record.calls, entry.cell)), record.shape)
-    metrics |= planned(record, entry)
-    return metrics | predictions(list(costed_calls(calls, entry.cell)), record.shape, ceilings_of(entry))
+    metrics |= predictions(list(costed_calls(calls, entry.cell)), record.shape, ceilings_of(entry))
+    return metrics | planned(record, entry)
 
 
 def planned(record: Round, entry: CellRecords) -> dict[str, float]:
-    """Forwards and rows of a mean call by the settings alone, and with ceilings the median call's latency; empty where
-    the settings do not tell how many forwards there are, or old records not how long the prompts were.
+    """Forwards and rows of a mean call by the settings alone, and with ceilings the median call's latency and step.
+
+    Empty where the settings do not tell how many forwards there are, or old records not how long the prompts were.
 
     Of the captured engine's delayed cache the rows are left out: it rounds their number up, to record fewer shapes.
     """
@@ -140,8 +146,9 @@ def planned(record: Round, entry: CellRecords) -> dict[str, float]:
     if not (cell.cache == "delayed" and cell.engine == "captured"):
         metrics["predicted/rows"] = float(np.mean([round(total(costs).positions) for costs in calls]))
     if ceilings:
-        call_times_s = [sum(map(ceilings.seconds, costs)) for costs in calls]
-        metrics["predicted/planned_ms"] = 1e3 * float(np.median(call_times_s))
+        forwards_s = [[ceilings.seconds(cost) for cost in costs] for costs in calls]
+        metrics["predicted/planned_ms"] = 1e3 * float(np.median([sum(times_s) for times_s in forwards_s]))
+        metrics["predicted/step_ms"] = 1e3 * float(np.median([np.median(times_s) for times_s in forwards_s]))
     return metrics
 
 
@@ -164,9 +171,9 @@ def predictions(calls: list[CostedCall], shape: Shape, ceilings: floors.Ceilings
     }
     if ceilings:
         call_times_s = [sum(ceilings.seconds(cost) for cost in call.costs(shape)) for call in calls]
-        step_times_s = [call.step_s(shape, ceilings) for call in calls]
         metrics["predicted/latency_ms"] = 1e3 * float(np.median(call_times_s))
-        metrics["predicted/step_ms"] = 1e3 * float(np.median(step_times_s))
+        if not any(call.has_mixed_rows for call in calls):
+            metrics["predicted/step_ms"] = 1e3 * float(np.median([call.step_s(shape, ceilings) for call in calls]))
     return metrics
 
 

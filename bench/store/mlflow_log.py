@@ -21,7 +21,7 @@ from bench.store.generations import generations
 from bench.store.mlflow_package import Metric, MlflowClient, Param, Run, RunTag
 
 SIGNIFICANT_DIGITS = 6  # of every value
-RULES = 10  # of what a run shows of its records; another number logs every run anew
+RULES = 11  # of what a run shows of its records; another number logs every run anew
 UNFINISHED = "unfinished"  # the digest of a run while it is brought up to date
 SHORT_ID = 6  # hex digits of an id, in a name
 # Settings of a cell that are no parameters: the first three are tags, the rest places on this machine and the order.

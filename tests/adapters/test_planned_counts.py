@@ -10,7 +10,7 @@ from bench.models import checkpoint
 from bench.records.machine import Rate
 from bench.records.merge import CellRecords
 from bench.records.types import Ceilings
-from bench.records.utilisation import planned
+from bench.records.utilisation import metrics_of, planned
 from tests.conftest import make_cell
 from tests.support.records import round_of
 
@@ -75,3 +75,17 @@ def test_the_captured_engine_rounds_up_what_the_delayed_cache_pushes(adapter):
     record, entry = record_of(adapter, make_cell("llada", batch_size=2, prompts=3, cache="delayed", refresh=4))
     captured = replace(entry, cell=replace(entry.cell, engine="captured"))
     assert set(planned(record, entry)) - set(planned(record, captured)) == {"predicted/rows"}
+
+
+def step_of(adapter, **changes):
+    record, entry = record_of(
+        adapter, make_cell("llada", batch_size=2, prompts=3, cache="dual", stop="length", **changes)
+    )
+    return metrics_of(record, record.calls, entry, is_first=True).get("predicted/step_ms")
+
+
+def test_a_step_is_that_of_most_forwards_where_some_refresh_the_answer(adapter):
+    """A forward of a whole answer and one of a block are no two forwards of the mean number of rows."""
+    of_block = step_of(adapter, refresh="block", steps=16)
+    assert step_of(adapter, refresh="answer", steps=16) == pytest.approx(of_block)
+    assert step_of(adapter, refresh="answer", steps=16, sampler="threshold", threshold=0.5) is None

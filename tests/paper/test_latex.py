@@ -110,8 +110,8 @@ def test_notes_become_letters_that_the_caption_explains():
 
 
 def test_a_note_of_every_row_is_said_once():
-    text = latex.latex("t", "All.", notes("two machines", "two machines"))
-    assert "All. Every row: two machines." in text
+    text = latex.latex("t", "All.", notes("several machines", "several machines"))
+    assert "All. Every row: several machines." in text
     assert "textsuperscript" not in text
 
 

@@ -86,7 +86,7 @@ def test_each_card_has_a_context_of_its_own():
     for number in (1, 2):
         in_place(measured, number, Environment(verdict="consistent", card={"uuid": f"GPU-{number}"}))
     assert trust.verdict(measured)[0] == "consistent"
-    assert trust.flags(measured) == ["two machines"]
+    assert trust.flags(measured) == ["several machines"]
 
 
 def test_rounds_on_two_machines_are_flagged():
@@ -96,7 +96,7 @@ def test_rounds_on_two_machines_are_flagged():
     in_place(measured, 2, here)
     assert trust.flags(measured) == []
     in_place(measured, 2, there)
-    assert trust.flags(measured) == ["two machines"]
+    assert trust.flags(measured) == ["several machines"]
 
 
 def test_a_cpu_is_unknown_without_reason():
