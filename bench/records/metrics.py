@@ -191,8 +191,13 @@ def is_over_ceiling(entry: CellRecords) -> bool:
 
 
 def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
-    """The metrics of each good round, by round number. Values that are not finite are left out."""
+    """The metrics of each good round, by round number. Values that are not finite are left out.
+
+    Round 1 runs all prompts, and later ones may run a few. Where it is not there (cells that joined a study later, on
+    another card), the first one that is says what the cost model predicts.
+    """
     good = entry.good_rounds
+    first = min(good, default=1)
     rounds: dict[int, dict[str, float]] = {}
     for number, record in good.items():
         calls = calls_of(record, entry.cell)
@@ -202,7 +207,7 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
             metrics = scaled_metrics(rounds[1], calls_of(good[1], entry.cell), calls, entry.cell)
         else:
             metrics = timing_metrics(calls, entry.cell) | compute_metrics(calls, entry.cell)
-        metrics |= utilisation.metrics_of(record, calls, entry, number == 1)
+        metrics |= utilisation.metrics_of(record, calls, entry, number == first)
         metrics |= {f"memory/{name}_gib": value for name, value in record.memory_gib.to_json().items()}
         metrics |= card_metrics(record)
         preparation = {"compute/compile_s": record.compile_s, "compute/capture_s": record.capture_s}

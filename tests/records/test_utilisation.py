@@ -120,3 +120,12 @@ def test_a_call_that_ended_early_is_predicted_at_the_tokens_that_it_made():
     assert tracked["compute/gflop"] == pytest.approx(floors.call(eager.workload, SMALL, 5, 3).flops / 1e9)
     assert tracked["throughput/tokens_per_s"] == pytest.approx(5)
     assert tracked["throughput/canvas_tokens_per_s"] == pytest.approx(16)
+
+
+def test_a_cell_that_joined_a_study_later_is_predicted_too():
+    entry = entry_of(LLAMA, LLAMA_CALL)
+    (record,) = entry.rounds.values()
+    later = replace(entry, rounds={number: replace(record, number=number) for number in (3, 5)})
+    of_3, of_5 = metrics.round_metrics(later).values()
+    assert of_3["predicted/latency_ms"] == metrics.round_metrics(entry)[1]["predicted/latency_ms"]
+    assert "predicted/latency_ms" not in of_5
