@@ -188,9 +188,8 @@ def test_an_answer_that_is_lost_at_any_moment_costs_and_doubles_nothing(answers,
         monkeypatch.setenv(VARIABLE, uri)
         assert not Sink(study).track()
     said = capsys.readouterr().err
-    assert said.startswith(
-        f"MLflow did not take everything ({uri} does not answer any more: it hung up); nothing is lost"
-    )
+    how = "as a web server does" if answers < 4 else "any more"  # the first answers are those of the sign of life
+    assert said.startswith(f"MLflow did not take everything ({uri} does not answer {how}: it hung up); nothing is lost")
     assert said.count("\n") == 1
     monkeypatch.setenv(VARIABLE, server.uri)
     assert Sink(study).track()
