@@ -26,7 +26,6 @@ from bench.spec.work import CELLS, PROMPTS
 INSTALL = f"{sys.executable} -m pip install -r configs/requirements-ray.txt"
 ANSWER_S = 10.0  # that a cluster may take to answer
 CALL_S = 60.0  # that one call on another host may take, a process of Ray's started for it
-HELD_ON_S = 15.0  # that a killed process may take to let go of its card
 UNREACHABLE_S = 60.0  # that a host may be out of reach before it counts as lost
 STORE_BYTES = 100 << 20  # of shared memory for what travels: lines of workers, which are small
 # Settings of Ray where this process starts it: nothing is reported to anybody, and nobody kills a process of a
@@ -164,7 +163,7 @@ class RemoteCard:
         """Whether nothing holds the card now."""
         return self.actor is None
 
-    def hold(self, patience_s: float = 0.0) -> None:
+    def hold(self) -> None:
         """Start the actor, which takes the card's lock. Raises BadInput where it is refused, CardLost where the host
         does not answer."""
         ray = ray_package()
@@ -173,7 +172,7 @@ class RemoteCard:
         environment = {name: os.environ.get(name) for name in SENT}
         actor = make.remote(self.card, self.study, os.getcwd(), environment)
         try:
-            refusal = ray.get(actor.hold.remote(provenance.code(), patience_s), timeout=CALL_S)
+            refusal = ray.get(actor.hold.remote(provenance.code()), timeout=CALL_S)
         except ray.exceptions.RayError as error:
             raise CardLost(self.lost_text(error)) from error
         if refusal:
@@ -188,7 +187,7 @@ class RemoteCard:
         """Start the actor anew where its process was killed. Raises CardLost where that cannot be done."""
         if self.is_lost:
             try:
-                self.hold(HELD_ON_S)
+                self.hold()
             except BadInput as error:
                 raise CardLost(str(error)) from error
 
