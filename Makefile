@@ -4,7 +4,7 @@
 # Variables are set with `=`, so that a variable of the shell never replaces one of these. Give them on the command line:
 #     make sweep STEPS="16 64 256" PROMPTS=16
 
-## pocket, 8b, 8b-base, 8b-shapes, 8b-illada-shapes, or a pair's YAML file
+## pocket pocket-server 8b 8b-base 8b-shapes 8b-illada-shapes or FILE.yaml
 PAIR = pocket
 ## denoising steps of LLaDA, one cell for each number
 STEPS = 4 8 16 32 64 128
