@@ -6,12 +6,15 @@ its methods. A card is named by its UUID, and held by this benchmark's own lock;
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -65,18 +68,31 @@ def ray_package() -> ModuleType:
     return ray
 
 
+@contextlib.contextmanager
+def own_sigterm() -> Iterator[None]:
+    """Keep SIGTERM, which Ray takes over when it starts: at one it prints a stack trace, and three seconds later it
+    aborts this process. It has no setting for that, but whoever sets the signal after Ray has it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def start() -> None:
     """Start Ray on this host, in processes that end with this one."""
-    ray_package().init(
-        address="local", num_cpus=1, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        object_store_memory=STORE_BYTES,
-    )  # fmt: skip
+    with own_sigterm():
+        ray_package().init(
+            address="local", num_cpus=1, num_gpus=0, include_dashboard=False, log_to_driver=False,
+            logging_level="ERROR", object_store_memory=STORE_BYTES,
+        )  # fmt: skip
 
 
 def join(address: str) -> None:
     """Join a cluster, `auto` or HOST:PORT. Raises BadInput where it does not answer within ANSWER_S."""
     check_answers(address)
-    ray_package().init(address=address, log_to_driver=False, logging_level="ERROR")
+    with own_sigterm():
+        ray_package().init(address=address, log_to_driver=False, logging_level="ERROR")
 
 
 def check_answers(address: str) -> None:

@@ -170,13 +170,14 @@ def test_a_killed_parent_takes_everything_along_and_the_same_command_goes_on(cal
 
 @needs_ray
 @pytest.mark.slow
-def test_an_interrupt_is_one_line_and_leaves_nothing_behind(tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_is_one_line_and_leaves_nothing_behind(number, status, tmp_path):
     study = Study(tmp_path / "study", *CARDS)
     parent = study.start()
     wait_for(lambda: study.read(), parent)
     family = family_of(parent.pid)
-    parent.send_signal(signal.SIGINT)
-    assert end_of(parent) == (130, ["stopped; what was measured is kept, the same command goes on from here"])
+    parent.send_signal(number)
+    assert end_of(parent) == (status, ["stopped; what was measured is kept, the same command goes on from here"])
     wait_for_end_of(family)
     assert {record["outcome"] for record in study.read()} == {"ok"}
 
