@@ -4,7 +4,7 @@
 # Variables are set with `=`, so that a variable of the shell never replaces one of these. Give them on the command line:
 #     make sweep STEPS="16 64 256" PROMPTS=16
 
-## pocket, 8b, 8b-base, 8b-shapes, 8b-illada-shapes, or a pair's YAML file
+## pocket pocket-server 8b 8b-base 8b-shapes 8b-illada-shapes or FILE.yaml
 PAIR = pocket
 ## denoising steps of LLaDA, one cell for each number
 STEPS = 4 8 16 32 64 128
@@ -105,7 +105,7 @@ reads_score = $(filter-out $(several_cards),$(answers)) $(denoising)
 reads_likelihood = PAIR DEVICE STUDY MODEL TEXT VERBOSE
 reads_accuracy = PAIR DEVICE STUDY MODEL DTYPE ENGINE HEAD STEPS GEN BLOCK TEMPERATURE PLAN TASKS TEMPLATES DECODER BATCH \
 	LIMIT TASK_PATH DATA RUN_CODE
-reads_load = PAIR STUDY GEN PROMPTS PROMPTS_FILE URL SERVED CONCURRENCY TTFT_LIMIT_S GAP_LIMIT_MS REMOTE
+reads_load = PAIR STUDY GEN PROMPTS PROMPTS_FILE ROUNDS URL SERVED CONCURRENCY TTFT_LIMIT_S GAP_LIMIT_MS REMOTE
 reads_scaling = $(scaled)
 reads_batch = $(scaled)
 reads_length = $(scaled)
@@ -191,7 +191,7 @@ frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(s
 	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
 
 load_run = $(PY) -m bench.loadtest --url "$(URL)" --pair "$(PAIR)" --prompts "$(PROMPTS)" --gen "$(GEN)" \
-	--concurrency "$(CONCURRENCY)" --ttft-limit-s "$(TTFT_LIMIT_S)" --gap-limit-ms "$(GAP_LIMIT_MS)" $(study_option) \
+	--concurrency "$(CONCURRENCY)" --rounds "$(ROUNDS)" --ttft-limit-s "$(TTFT_LIMIT_S)" --gap-limit-ms "$(GAP_LIMIT_MS)" $(study_option) \
 	$(if $(SERVED),--served "$(SERVED)") $(if $(PROMPTS_FILE),--prompts-file "$(PROMPTS_FILE)") \
 	$(if $(REMOTE),--remote "$(REMOTE)")
 

@@ -7,7 +7,8 @@ The load is made by AIPerf, a generator that others maintain, in an environment 
 many requests under way at once, takes the times at the client, and counts tokens with the pair's tokenizer, since a
 chunk of a stream may hold several. The prompts are the pair's. Each number of requests at once is a cell of kind `load`
 in the study, on disk before the next begins, so the same command goes on where it was stopped; give another STUDY for
-another server at the same address.
+another server at the same address. In each of --rounds rounds a fresh generator makes every load once; the numbers are
+typical values over the rounds, with intervals at 95 %.
 
 Goodput is what the server answers a second within both limits: the first token within --ttft-limit-s, and on average
 no more than --gap-limit-ms for each token after it. A key is read from the environment (OPENAI_API_KEY) and kept
@@ -22,6 +23,7 @@ import sys
 from bench.common.cli import Parser
 from bench.common.errors import BadInput, exit_code
 from bench.runner import notices
+from bench.runner.request import MOST_ROUNDS
 from bench.spec.pair import fetch, read_pair
 from bench.store.sink import Sink
 
@@ -42,6 +44,7 @@ def parser() -> Parser:
     add("--prompts-file", help="JSON lines with prompt in place of the pair's prompts")
     add("--gen", type=int, default=128, help="tokens of an answer at most")
     add("--concurrency", default=AT_ONCE, help=f'requests under way at once, "{AT_ONCE}"')
+    add("--rounds", type=int, default=3, help="how often each is made, each time by a fresh generator")
     add("--ttft-limit-s", type=float, default=TTFT_LIMIT_S, help="seconds to the first token of a good answer at most")
     add("--gap-limit-ms", type=float, default=GAP_LIMIT_MS, help="milliseconds a token after that at most")
     add("--study", help="the study that keeps the records; default: the pair's name")
@@ -62,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with notices.waiting_for("reading the prompts"):
         asked = run.chosen(pair, args.prompts, args.prompts_file)
-        task = run.task_of(pair, server, model, asked, args.gen, at_once, args.ttft_limit_s, args.gap_limit_ms)
+        limits = args.ttft_limit_s, args.gap_limit_ms
+        task = run.task_of(pair, server, model, asked, args.gen, at_once, *limits, args.rounds)
     sink = Sink(args.study or pair.name)
     sink.check()
     has_worked = notices.Growth(sink.file)
@@ -83,6 +87,7 @@ def checked(args) -> list[int]:
     at_once = list(dict.fromkeys(whole_numbers(args.concurrency, "CONCURRENCY")))
     for name, values, most in (
         ("CONCURRENCY", at_once, MOST_AT_ONCE),
+        ("ROUNDS", [args.rounds], MOST_ROUNDS),
         ("PROMPTS", [args.prompts], MOST_TOKENS),
         ("GEN", [args.gen], MOST_TOKENS),
     ):

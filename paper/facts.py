@@ -13,6 +13,7 @@ from bench.models import kinds
 from bench.render import wording
 from bench.render.wording import interval
 
+POCKET_PAIRS = ("pocket", "pocket-server")  # the shipped pairs of the pocket models
 POCKET_NOTE = (
     "The pocket pair has a few million parameters a model and was trained on one data set; it shows the method with"
     " real text and real quality, on hardware that everyone has."
@@ -74,7 +75,7 @@ def pair_note(rows: pd.DataFrame) -> str:
     """What a reader must know of the pair; empty where there is nothing to say."""
     if wording.weights_label(rows):
         return RANDOM_NOTE
-    return POCKET_NOTE if rows.iloc[0]["pair"] == "pocket" else ""
+    return POCKET_NOTE if rows.iloc[0]["pair"] in POCKET_PAIRS else ""
 
 
 def words_of(column: pd.Series) -> list[str]:

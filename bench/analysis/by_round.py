@@ -44,6 +44,11 @@ class Amounts:
         ]
 
     @property
+    def falls(self) -> bool:
+        """Whether more steps took less in some round, by the line through them: noise, which no line may go beyond."""
+        return any(np.polyfit(self.steps, row, 1)[0] <= 0 for row in self.diffusion)
+
+    @property
     def break_even_steps(self) -> stats.Estimate:
         """The steps at which both models take as much. Needs two step counts."""
         return stats.break_even_over_rounds(self.steps, self.diffusion, self.autoregressive)

@@ -60,10 +60,10 @@ def latencies(comparisons: list[Comparison], scalings: list[Scaling]) -> list[La
 def of_comparison(comparison: Comparison) -> Latency | None:
     """From the line through a sweep's step counts, the same as its break-even is read off; None without one."""
     measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
-    if measured is None or comparison.is_checked:
+    if measured is None or comparison.is_checked or measured.falls:  # of noise the break-even speaks
         return None
     ratios = measured.ratios_on_the_line(STEPS)
-    if min(ratios) <= 0:  # a line that falls: noise, of which the break-even speaks
+    if min(ratios) <= 0:
         return None
     run = comparison.diffusion.iloc[0]
     return at(run, stats.typical_over_rounds(ratios), len(ratios), comparison.noise, comparison.rows)

@@ -1,14 +1,19 @@
 """How a command ends: bad input is one line that says what, where and what to do, with exit status 2."""
 
+import contextlib
 import errno
+import multiprocessing
 import os
 import select
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 # What a disk says that takes nothing: it is full, over its quota, read-only, or not ours.
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 STOPPED = 130  # exit status after Ctrl-C, by the shells' rule: 128 and the number of the signal
+TERMINATED = 143  # exit status after SIGTERM, by the same rule
 READER_GONE = 141  # exit status where nobody reads what is printed any more, by the same rule
 
 
@@ -16,15 +21,21 @@ class BadInput(Exception):
     """The user asked for something that cannot be run. The message is the whole explanation."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM: `kill`, a batch system or a container that stops sends it."""
+
+
 def exit_code(main: Callable[[], int]) -> int:
     """Run a command's main function; turn BadInput, and a disk that takes nothing, into one line and status 2.
 
-    A reader that has gone (`make report | head -1`) ends the command without a word.
+    Ctrl-C and SIGTERM end it in one line too, once everything that it has begun is closed. A reader that has gone
+    (`make report | head -1`) ends the command without a word.
     """
     print_anything()
     try:
         try:
-            return main()
+            with terminated_as_by_ctrl_c():
+                return main()
         finally:
             if sys.stdout:
                 sys.stdout.flush()  # here and not at Python's end, where an error could not be caught any more
@@ -44,9 +55,33 @@ def exit_code(main: Callable[[], int]) -> int:
         )
         drop_output()
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("stopped; what was measured is kept, the same command goes on from here", file=sys.stderr)
-        return STOPPED
+        return TERMINATED if isinstance(error, Terminated) else STOPPED
+
+
+@contextlib.contextmanager
+def terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` meanwhile, where it would end this process on the spot.
+
+    A process of multiprocessing's is left alone, since its parent ends it; so is a thread, which gets no signals.
+    """
+    is_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    is_main = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
+    if not (is_default and is_main):
+        yield
+        return
+    signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def raise_terminated(number: int, frame: object) -> None:
+    """Raise Terminated at the first SIGTERM. A further one, such as `timeout` sends, does not disturb the closing."""
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    raise Terminated
 
 
 def print_anything() -> None:

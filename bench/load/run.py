@@ -1,4 +1,4 @@
-"""A server under load, one number of requests at once after another: each is on disk before the next begins."""
+"""A server under load, round after round of all numbers of requests at once: each is on disk before the next begins."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from bench.load import generator
 from bench.load.address import CHAT, COMPLETIONS, asked_at
 from bench.models import kinds
 from bench.records.load import LoadRun
+from bench.records.merge import CellRecords
 from bench.records.settings import Load
-from bench.runner import notices
+from bench.runner import notices, progress
 from bench.spec.pair import PairFile
 from bench.store.sink import Sink
 
@@ -26,11 +27,20 @@ WAVES = 4  # how often each of the requests that are under way at once is follow
 
 @dataclass(frozen=True)
 class Task:
-    """What a server is asked. tokenizer: the directory of the one that counts the tokens of its answers."""
+    """What a server is asked. tokenizer: the directory of the one that counts the tokens of its answers. rounds: how
+    often it is asked all of it, each time by a fresh generator."""
 
     prompts: tuple[Prompt, ...]
     tokenizer: str
     loads: tuple[Load, ...]
+    rounds: int = 1
+
+    def to_do(self, known: dict[str, CellRecords]) -> Iterator[tuple[int, Load, LoadRun | None]]:
+        """Each round's number with each load, and what is on record of it."""
+        for number in range(1, 1 + self.rounds):
+            for load in self.loads:
+                on_record = known[load.cell_id].loads if load.cell_id in known else {}
+                yield number, load, on_record.get(number)
 
 
 def counting_model(pair: PairFile) -> str:
@@ -53,7 +63,7 @@ def chosen(pair: PairFile, count: int, prompts_file: str | None) -> tuple[Prompt
 
 def task_of(
     pair: PairFile, server: str, model: str, asked: tuple[Prompt, ...], gen_length: int, at_once: list[int],
-    ttft_limit_s: float, gap_limit_ms: float,
+    ttft_limit_s: float, gap_limit_ms: float, rounds: int = 1,
 ) -> Task:  # fmt: skip
     """The loads at these numbers of requests at once."""
     prompt_hash = prompt_sets.keep(asked)
@@ -66,7 +76,7 @@ def task_of(
         )
         for number in at_once
     )  # fmt: skip
-    return Task(asked, pair.models[kind].tokenizer_directory, loads)
+    return Task(asked, pair.models[kind].tokenizer_directory, loads, rounds)
 
 
 def measure(task: Task, sink: Sink) -> Iterator[LoadRun | str]:
@@ -74,24 +84,25 @@ def measure(task: Task, sink: Sink) -> Iterator[LoadRun | str]:
 
     Raises BadInput where the disk takes nothing, or the generator is not installed.
     """
-    known = sink.known()
-    installed = generator.version() if any(load.cell_id not in known for load in task.loads) else ""
-    for load in task.loads:
-        if load.cell_id in known:
-            yield known[load.cell_id].load
+    to_do = list(task.to_do(sink.known()))
+    installed = generator.version() if any(known is None for *_, known in to_do) else ""
+    for number, load, known in to_do:
+        if known:
+            yield known
             continue
-        notices.say(f"{load.concurrency} at once: {load.requests} requests for {load.gen_length} tokens")
+        place = f"{progress.round_text(number, task.rounds)}{load.concurrency} at once"
+        notices.say(f"{place}: {load.requests} requests for {load.gen_length} tokens")
         try:
-            record = measured(task, load, sink.study, installed)
+            record = measured(task, load, number, sink.study, installed)
         except generator.Failed as error:
-            yield f"{load.concurrency} at once: {asked_at(load.server).hidden(str(error))}"
+            yield f"{place}: {asked_at(load.server).hidden(str(error))}"
             continue
         sink.take(record)
         yield record
 
 
-def measured(task: Task, load: Load, study: str, installed: str) -> LoadRun:
-    """One load as its record. Raises Failed."""
+def measured(task: Task, load: Load, number: int, study: str, installed: str) -> LoadRun:
+    """One load in one round as its record. Raises Failed."""
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder = Path(name)
         generator.write_prompts((prompt.text for prompt in task.prompts), folder / "prompts.jsonl")
@@ -99,4 +110,4 @@ def measured(task: Task, load: Load, study: str, installed: str) -> LoadRun:
         report = generator.run(load, folder / "prompts.jsonl", str(Path(task.tokenizer).absolute()), folder)
         ended_s = time.time()
         values = generator.values_of(report, load)
-    return LoadRun(study, load.cell_id, load, values, started_s, ended_s, installed, provenance.git_state())
+    return LoadRun(study, load.cell_id, load, values, started_s, ended_s, installed, provenance.git_state(), number)

@@ -35,7 +35,8 @@ METRICS = (
 
 @dataclass(frozen=True)
 class LoadRun:
-    """One load. values: by name in the catalogue without its namespace; what the generator does not say is absent."""
+    """One load in one round. values: by name in the catalogue without its namespace; what the generator does not say
+    is absent."""
 
     study: str
     cell_id: str
@@ -45,17 +46,19 @@ class LoadRun:
     ended_s: float
     generator: str  # its name and version
     git: str = ""
+    number: int = 1  # of the round
 
     @classmethod
     def from_json(cls, raw: dict) -> "LoadRun":
         return cls(
             raw["study"], raw["cell_id"], settings_of(raw["cell"]), dict(raw["values"]), raw.get("started", 0.0),
-            raw.get("ended", 0.0), raw.get("generator", ""), raw.get("git", ""),
+            raw.get("ended", 0.0), raw.get("generator", ""), raw.get("git", ""), raw.get("round", 1),
         )  # fmt: skip
 
     def to_json(self) -> dict:
         return {
-            "record": "load", "study": self.study, "cell_id": self.cell_id, "cell": self.cell.settings(),
+            "record": "load", "study": self.study, "cell_id": self.cell_id, "round": self.number,
+            "cell": self.cell.settings(),
             "started": self.started_s, "ended": self.ended_s, "generator": self.generator, "git": self.git,
             "values": self.values,
         }  # fmt: skip

@@ -15,14 +15,15 @@ class CellRecords:
     """What the records say of one cell: its settings, its rounds by number, its scores by scorer, and the ceilings of
     its device.
 
-    Texts that no cell generated (the human references) and likelihoods have scores and no rounds.
+    Texts that no cell generated (the human references) and likelihoods have scores and no rounds. A server under load
+    has loads, by the number of their round, and nothing else.
     """
 
     cell: Settings
     rounds: dict[int, Round] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     ceilings: Ceilings | None = None
-    load: LoadRun | None = None  # of a server under load, which has nothing else
+    loads: dict[int, LoadRun] = field(default_factory=dict)
 
     @property
     def failed(self) -> Round | None:
@@ -80,7 +81,7 @@ def group(records: Iterable[Record]) -> dict[str, CellRecords]:
         elif isinstance(record, Beside) and record.cell_id in cells:
             cells[record.cell_id].take_beside(record)
         elif isinstance(record, LoadRun):
-            cells.setdefault(record.cell_id, CellRecords(record.cell, load=record))
+            cells.setdefault(record.cell_id, CellRecords(record.cell)).loads.setdefault(record.number, record)
         elif isinstance(record, Scores):
             if record.cell_id not in cells and record.cell is not None:
                 cells[record.cell_id] = CellRecords(record.cell)

@@ -17,7 +17,9 @@ def lines(comparisons: list[Comparison], latencies: list[Latency]) -> list[str]:
         return []
     question = f"Does LLaDA need {STEPS} steps to match LLaMA, and is its latency at {STEPS} steps higher or lower?"
     steps = "; ".join(quality) or "not measured (no scored texts of both models)"
-    no_latency = [f"  Latency at {STEPS} steps: not measured (no answer of so many tokens)."]
+    no_latency = [
+        f"  Latency at {STEPS} steps: not known (no answer of so many tokens whose time grows with the steps)."
+    ]
     return [
         question,
         f"  Steps for equal quality: {steps}.",

@@ -55,6 +55,12 @@ def server_words(runs: pd.DataFrame) -> str:
     return " from its server, whose queue and the way there are part of that" if are_served(runs).any() else ""
 
 
+def by_a_server(runs: pd.DataFrame) -> str:
+    """ "LLaMA by a server": which of the models of some runs is; empty where none is, or all are."""
+    served = are_served(runs)
+    return f"{label_of_models(runs[served], with_steps=False)} by a server" if served.any() and not served.all() else ""
+
+
 def stop_words(runs: pd.DataFrame) -> str:
     """How the answers of some runs end, which all of them share; empty where the runs do not say it."""
     return "" if runs.empty else STOPS.get(setting_of(runs.iloc[0], "stop", ""), "")
@@ -124,6 +130,7 @@ def comparison_title(comparison: Comparison) -> str:
         run["dtype"],
         f"temperature {temperature:g}" if temperature else "greedy",
         engine_and_head(engine_of(run), heads_of(comparison.every)),
+        by_a_server(comparison.every),
     ]
     return ", ".join(filter(None, parts))
 
@@ -147,8 +154,7 @@ def scaling_title(scaling: Scaling) -> str:
         parts.append(engine_and_head(engine_of(first), heads))
     elif len(heads) == 1:  # where both differ, each line names both
         parts.append(f"{heads[0]} head")
-    if are_served(runs).any():
-        parts.append(f"{label_of_models(runs[are_served(runs)], with_steps=False)} by a server")
+    parts += [words] if (words := by_a_server(runs)) else []
     if pd.notna(first["limit_gib"]):
         parts.append(f"within {float(first['limit_gib']):g} GiB")
     return f"{scaling.kind}: {', '.join(parts)}"

@@ -6,12 +6,15 @@ its methods. A card is named by its UUID, and held by this benchmark's own lock;
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +29,6 @@ from bench.spec.work import CELLS, PROMPTS
 INSTALL = f"{sys.executable} -m pip install -r configs/requirements-ray.txt"
 ANSWER_S = 10.0  # that a cluster may take to answer
 CALL_S = 60.0  # that one call on another host may take, a process of Ray's started for it
-HELD_ON_S = 15.0  # that a killed process may take to let go of its card
 UNREACHABLE_S = 60.0  # that a host may be out of reach before it counts as lost
 STORE_BYTES = 100 << 20  # of shared memory for what travels: lines of workers, which are small
 # Settings of Ray where this process starts it: nothing is reported to anybody, and nobody kills a process of a
@@ -66,18 +68,31 @@ def ray_package() -> ModuleType:
     return ray
 
 
+@contextlib.contextmanager
+def own_sigterm() -> Iterator[None]:
+    """Keep SIGTERM, which Ray takes over when it starts: at one it prints a stack trace, and three seconds later it
+    aborts this process. It has no setting for that, but whoever sets the signal after Ray has it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def start() -> None:
     """Start Ray on this host, in processes that end with this one."""
-    ray_package().init(
-        address="local", num_cpus=1, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        object_store_memory=STORE_BYTES,
-    )  # fmt: skip
+    with own_sigterm():
+        ray_package().init(
+            address="local", num_cpus=1, num_gpus=0, include_dashboard=False, log_to_driver=False,
+            logging_level="ERROR", object_store_memory=STORE_BYTES,
+        )  # fmt: skip
 
 
 def join(address: str) -> None:
     """Join a cluster, `auto` or HOST:PORT. Raises BadInput where it does not answer within ANSWER_S."""
     check_answers(address)
-    ray_package().init(address=address, log_to_driver=False, logging_level="ERROR")
+    with own_sigterm():
+        ray_package().init(address=address, log_to_driver=False, logging_level="ERROR")
 
 
 def check_answers(address: str) -> None:
@@ -164,7 +179,7 @@ class RemoteCard:
         """Whether nothing holds the card now."""
         return self.actor is None
 
-    def hold(self, patience_s: float = 0.0) -> None:
+    def hold(self) -> None:
         """Start the actor, which takes the card's lock. Raises BadInput where it is refused, CardLost where the host
         does not answer."""
         ray = ray_package()
@@ -173,7 +188,7 @@ class RemoteCard:
         environment = {name: os.environ.get(name) for name in SENT}
         actor = make.remote(self.card, self.study, os.getcwd(), environment)
         try:
-            refusal = ray.get(actor.hold.remote(provenance.code(), patience_s), timeout=CALL_S)
+            refusal = ray.get(actor.hold.remote(provenance.code()), timeout=CALL_S)
         except ray.exceptions.RayError as error:
             raise CardLost(self.lost_text(error)) from error
         if refusal:
@@ -188,7 +203,7 @@ class RemoteCard:
         """Start the actor anew where its process was killed. Raises CardLost where that cannot be done."""
         if self.is_lost:
             try:
-                self.hold(HELD_ON_S)
+                self.hold()
             except BadInput as error:
                 raise CardLost(str(error)) from error
 

@@ -46,24 +46,20 @@ class Holder:
         self.number = 0  # of the workers that were started
         self.lines: list[bytes] = []
 
-    def hold(self, code: str, patience_s: float = 0.0) -> str:
+    def hold(self, code: str) -> str:
         """Take the card's lock; why not, if that fails. code: hash of the parent's code, which must run here too.
 
-        patience_s: how long a process before this one, which was killed, may take to let go of it.
+        A process before this one, which was killed, is given time to let go of it.
         """
         os.chdir(self.directory)
         self.take_over_environment()
         if provenance.code() != code:
             return f"{self.card.host}: {self.directory} holds other code than this machine's; copy the repository there"
-        deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                self.stack.enter_context(lock.lock(self.card.uuid, self.study))
-                return ""
-            except BadInput as error:
-                if time.monotonic() >= deadline:
-                    return f"{self.card.host}: {error}"
-                time.sleep(0.2)
+        try:
+            self.stack.enter_context(lock.lock(self.card.uuid, self.study, lock.HELD_ON_S))
+            return ""
+        except BadInput as error:
+            return f"{self.card.host}: {error}"
 
     def take_over_environment(self) -> None:
         """Give the variables that workers read the values that they have in the parent."""

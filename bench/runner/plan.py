@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.diffusion import choices
 from bench.records.merge import CellRecords
 from bench.runner import estimate, order
+from bench.runner.notices import counted
 from bench.runner.progress import NOISE_CHECK
 from bench.spec.cell import ENDS, TWIN_PLACES, Cell
 from bench.spec.work import Work
@@ -27,7 +28,7 @@ def print_plan(work: Work, sink: Sink) -> None:
             to_go_s += seconds
         print(line_of(cell, seconds, state_of(len(rounds_left), work.rounds)))
     print(
-        f"study {work.study}: {len(work.cells)} cells, {work.rounds} rounds on {work.device},"
+        f"study {work.study}: {counted(len(work.cells), 'cell')}, {counted(work.rounds, 'round')} on {work.device},"
         f" about {to_go_s / 60:.1f} min to go, scoring not counted (estimates)"
     )
 

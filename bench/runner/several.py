@@ -65,14 +65,23 @@ def found(wanted: Wanted, work: Work, folder: Path) -> Iterator[list[RemoteCard]
         return
     several = checked(chosen, wanted.devices, work, folder)
     cluster.require(f'DEVICES="{wanted.devices}"')
-    for card in chosen:
-        with lock.lock(card.uuid, work.study):  # refused now and not after the ceilings were measured
-            pass
+    with notices.waiting_for("waiting for a stopped run of this study to let go of the cards"):
+        check_free(chosen, work.study)
     with notices.waiting_for("starting Ray on this host"):
         cluster.start()
     with contextlib.ExitStack() as stack:
         stack.callback(cluster.leave)
         yield [replace(remote, card=replace(remote.card, node=cluster.here())) for remote in several]
+
+
+def check_free(chosen: Sequence[Card], study: str) -> None:
+    """Raise BadInput for a card in use now and not after the ceilings were measured.
+
+    Processes that a run of this study has started, and that end because it was killed, are given time for that.
+    """
+    for card in chosen:
+        with lock.lock(card.uuid, study, lock.HELD_ON_S):
+            pass
 
 
 def check_servers(wanted: Wanted, work: Work) -> None:

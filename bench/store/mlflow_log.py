@@ -36,8 +36,8 @@ def digest(entry: CellRecords) -> str:
     rounds = {number: record.to_json() for number, record in entry.rounds.items()}
     scores = {scorer: record.to_json() for scorer, record in entry.scores.items()}
     ceilings = entry.ceilings and entry.ceilings.to_json()
-    load = [entry.load.to_json()] if entry.load else []
-    text = json.dumps([RULES, rounds, scores, ceilings, *load], sort_keys=True)
+    loads = [load.to_json() for load in entry.loads.values()]
+    text = json.dumps([RULES, rounds, scores, ceilings, *loads], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -52,7 +52,7 @@ def best_first(runs: Iterable[Run], current: str) -> list[Run]:
 
 def names_of_rounds(entry: CellRecords) -> dict[str, int]:
     """The number of each good round, by a name that says which measurement it was: by which rules, and when."""
-    rounds = entry.good_rounds
+    rounds = entry.good_rounds | entry.loads
     return {f"{RULES}:{number}:{record.started_s}": number for number, record in rounds.items()}
 
 
@@ -121,7 +121,7 @@ def log(mlflow: MlflowClient, run: Run, values: list[Metric], tags: dict[str, st
 
 def create_run(where: Destination, cell_id: str, entry: CellRecords, names: Collection[str]) -> Run:
     """A new run that bears the cell's id from the first moment, so that an interrupted update finds it."""
-    began = [record.started_s for record in (*entry.rounds.values(), entry.load) if record]
+    began = [record.started_s for record in (*entry.rounds.values(), *entry.loads.values())]
     started_s = min(began, default=time.time())
     name = unused_name(entry.cell, cell_id, names)
     tags = {"cell_id": cell_id}
@@ -139,7 +139,7 @@ def terminate(mlflow: MlflowClient, run_id: str, entry: CellRecords) -> None:
     is_complete = set(entry.rounds) >= set(range(1, 1 + planned))
     if not entry.failed and not is_complete:
         return
-    ended = [record.ended_s for record in (*entry.rounds.values(), entry.load) if record]
+    ended = [record.ended_s for record in (*entry.rounds.values(), *entry.loads.values())]
     ended_s = max(ended, default=time.time())
     mlflow.set_terminated(run_id, "FAILED" if entry.failed else "FINISHED", end_time=int(1e3 * ended_s))
 
@@ -194,8 +194,7 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
     head = {"study": study, "kind": entry.cell.kind, "pair": entry.cell.pair, "cell_id": cell_id}
     head |= shown_scores.tags(entry)
     if not entry.rounds:
-        of_load = {"generator": entry.load.generator, "git": entry.load.git} if entry.load else {}
-        return head | {"outcome": "ok"} | shown_scores.place_tags(entry) | of_load
+        return head | {"outcome": "ok"} | shown_scores.place_tags(entry) | load_tags(entry)
     rounds = sorted(entry.rounds.items())
     last = list(entry.rounds.values())[-1]
     decisive = entry.failed or last  # the round whose outcome the run has
@@ -217,6 +216,14 @@ def tags_of(study: str, cell_id: str, entry: CellRecords) -> dict[str, str]:
         **utilisation.ceiling_tags(entry),
         **machine_tags(last),
     }
+
+
+def load_tags(entry: CellRecords) -> dict[str, str]:
+    """What loaded a server, and by which code; of all rounds."""
+    if not entry.loads:
+        return {}
+    loads = entry.loads.values()
+    return {name: " ".join(sorted({getattr(load, name) for load in loads})) for name in ("generator", "git")}
 
 
 def machine_tags(record: Round) -> dict[str, str]:
@@ -252,6 +259,7 @@ def metrics_of(entry: CellRecords, logged: set[int], there: dict[str, float]) ->
     and a plain one that has not changed is not logged again.
     """
     rounds = text_size.with_text_rates(entry, metrics.round_metrics(entry))
+    rounds |= {number: load.metrics() for number, load in entry.loads.items()}
     now_ms = int(1e3 * time.time())
     values = [
         Metric(f"rounds/{name}", rounded(value), now_ms, number)
@@ -259,7 +267,7 @@ def metrics_of(entry: CellRecords, logged: set[int], there: dict[str, float]) ->
         for name, value in values_of_round.items()
         if number not in logged or f"rounds/{name}" not in there
     ]
-    plain = metrics.headline(rounds) | metrics.quality_metrics(entry) | (entry.load.metrics() if entry.load else {})
+    plain = metrics.headline(rounds) | metrics.quality_metrics(entry)
     values += [
         Metric(name, rounded(value), now_ms, place_of(entry.cell))
         for name, value in plain.items()

@@ -41,6 +41,7 @@ SPLIT = {  # column: what it is; predicted by bench/cost/peak_memory.py where th
 }
 SPLIT_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 BAR_INCHES = 0.17  # of a bar with its gap
+LONGEST_BESIDE_ANOTHER = 40  # letters of a name in a legend of two columns
 
 
 def memory_map(scaling: Scaling) -> plt.Figure | None:
@@ -130,7 +131,8 @@ def memory_split(scaling: Scaling) -> plt.Figure | None:
     last.set_xlim(0, 1.12 * runs[scaling.peak].max())
     last.set_xlabel(f"{peak_words(scaling)} at batch {runs['batch_size'].iloc[0]:.0f} (GiB)")
     figure.supylabel("length of the answer (tokens)", fontsize=LETTERS)
-    legend_below(figure, handles_of_axes(grid[0, 0]), columns=2)
+    is_short = max(map(len, parts)) <= LONGEST_BESIDE_ANOTHER
+    legend_below(figure, handles_of_axes(grid[0, 0]), columns=2 if is_short else 1)
     return figure
 
 

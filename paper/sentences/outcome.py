@@ -161,7 +161,8 @@ def llada_name() -> str:
 def latency_there(latencies: list[Latency]) -> str:
     """Whether latency at 100 steps is higher or lower, over all places that were measured: the other half."""
     if not latencies:
-        return f"{llada_name()}'s latency at {STEPS} steps was not measured: no answer has so many tokens."
+        why = "no answer has so many tokens and a time that grows with the steps"
+        return f"{llada_name()}'s latency at {STEPS} steps is not known: {why}."
     by_ratio = sorted(latencies, key=lambda latency: latency.ratio.value)
     if len(by_ratio) == 1:
         [latency] = by_ratio

@@ -6,8 +6,9 @@ from bench.analysis.scaling import AXES
 from bench.render import borrowed as render_borrowed
 from bench.render import wording
 from bench.spec.pair import PairFile
+from paper.facts import POCKET_PAIRS
 from paper.selection import Selection
-from paper.sentences import endpoints, growth, outcome, resources, scored, threats
+from paper.sentences import endpoints, growth, outcome, resources, scored, server, threats
 from paper.tables.latex import escape
 from paper.values import Numbers, listed, num
 
@@ -65,7 +66,6 @@ REFERENCES = {  # what a part of the text points to
     "see_aup": ("table_decoders_aup",),
 }  # fmt: skip
 MAIN = ("", "tasks.")  # what the names of the main comparisons' numbers begin with
-POCKET = "pocket"
 EIGHT_BILLION = "8b"  # how the names of pairs of that size begin
 
 
@@ -116,6 +116,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_endpoints": endpoints.sentences(findings),
         "say_left_out": left_out(numbers),
     }
+    said |= server.of(main)
     said |= {f"threat_{name}": text for name, text in threats.of(selection, main, numbers).items()}
     return {name: text for name, text in said.items() if text}
 
@@ -196,7 +197,7 @@ def known(selection: Selection, said: Mapping[str, str]) -> dict[str, str]:
     pair = selection.findings.pair
     measured = measured_words(said, pair)
     elsewhere = "Nothing: this study measured no model of that size."
-    is_large, is_pocket = pair.name.startswith(EIGHT_BILLION), pair.name == POCKET
+    is_large, is_pocket = pair.name.startswith(EIGHT_BILLION), pair.name in POCKET_PAIRS
     result = {
         "knows_8b": measured if is_large else elsewhere,
         "knows_pocket": measured if is_pocket else elsewhere,

@@ -1,7 +1,7 @@
 """Threats to validity that a study has, each where it applies."""
 
 from bench.analysis.comparison import Comparison
-from bench.analysis.runs import temperature_of
+from bench.analysis.runs import are_served, temperature_of
 from bench.render import wording
 from paper import facts
 from paper.selection import Selection
@@ -21,12 +21,12 @@ def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, st
     return {
         "cpu": CPU if findings.on_cpu else "",
         "random": escape(facts.RANDOM_NOTE) if is_random else "",
-        "size": escape(facts.POCKET_LIMITS) if findings.pair.name == "pocket" else "",
+        "size": escape(facts.POCKET_LIMITS) if findings.pair.name in facts.POCKET_PAIRS else "",
         "noise": NO_FLOOR if main.has_both and not resources.spread(main) else "",
         "drift": DRIFT if any(noise.drifted for noise in main.noise) else "",
         "extrapolated": EXTRAPOLATED if has_parts else "",
         "peaks": resources.doubted_peaks(findings),
-        "engine": ENGINE if main.has_both else "",
+        "engine": (SERVER if are_served(rows).any() else ENGINE) if main.has_both else "",
         "decoding": decoding(main),
         "code": escape(facts.dirty_words(rows)) if not rows.empty else "",
         "machine": device,
@@ -46,12 +46,13 @@ CPU = (
     "Nothing vouches that a CPU did nothing else while it was timed. On a CPU a forward over many rows costs several"
     " times one over a single row, which need not hold on a GPU."
 )
-NO_FLOOR = "The noise of the machine is not known for these runs, so that no ratio can be told from it."
+NO_FLOOR = "How far the noise of the machine reaches is not known for these runs, so that no ratio can be told from it."
 DRIFT = "The same cell moved between rounds by more than a table may leave unsaid: single times are rough."
 EXTRAPOLATED = (
     "Some times were extrapolated from a part of each call. Their intervals are widened by what that was off where"
     " calls were also made whole, at places that need not be the worst."
 )
+SERVER = "A break-even belongs to two programs, one of which is known by its address alone here."
 ENGINE = (
     "A break-even belongs to two programs. One that runs either model nearer to its floor moves it; the band at equal"
     " distance says by how much."

@@ -84,7 +84,10 @@ def model_name(run: pd.Series) -> str:
 
 
 def engine_name(run: pd.Series) -> str:
-    """ "LLaDA, 16 steps, captured, lean head": also those in which comparisons on other engines differ."""
+    """ "LLaDA, 16 steps, captured, lean head": also those in which comparisons on other engines differ. No engine wrote
+    what humans did."""
+    if run["model"] not in kinds.KINDS:
+        return model_name(run)
     return f"{model_name(run)}, {wording.own_engine_and_head(run, is_short=True)}"
 
 

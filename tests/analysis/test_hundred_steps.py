@@ -56,7 +56,17 @@ def test_every_place_of_a_scaling_grid_says_it_once():
 def test_an_answer_of_fewer_tokens_than_steps_has_no_line():
     comparison = MadeUp().comparison((500, 0.45), {4: (80, 0.2), 32: (640, 0.5)}, gen_length=64)
     assert hundred_steps.latencies([comparison], []) == []
-    assert lines([comparison])[-1] == "  Latency at 100 steps: not measured (no answer of so many tokens)."
+    assert (
+        lines([comparison])[-1]
+        == "  Latency at 100 steps: not known (no answer of so many tokens whose time grows with the steps)."
+    )
+
+
+def test_a_line_that_falls_leads_nowhere():
+    """More steps that took less: noise. The line beyond them would come to 0.3 times LLaMA's time and call it lower."""
+    comparison = MadeUp().comparison((1024, 0.45), {16: (1736, 0.3), 32: (1464, 0.35)})
+    assert hundred_steps.latencies([comparison], []) == []
+    assert "lower" not in lines([comparison])[-1]
 
 
 def test_an_interval_that_holds_1_is_too_noisy_to_say():

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,6 +44,45 @@ def test_a_fault_of_ours_keeps_its_traceback():
     for error in (FileNotFoundError(errno.ENOENT, "gone"), ValueError("shapes")):
         with pytest.raises(type(error)):
             ends_with(error)
+
+
+ENDS_SLOWLY = """
+import sys, time
+from bench.common.errors import exit_code
+def main():
+    try:
+        print("begun", flush=True)
+        time.sleep(30)
+    finally:
+        time.sleep(1)
+        print("closed", flush=True)
+    return 0
+sys.exit(exit_code(main))
+"""
+
+
+def test_sigterm_closes_everything_and_a_second_one_meanwhile_changes_nothing():
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDS_SLOWLY], cwd=REPO, stdout=pipe, stderr=pipe, text=True
+    ) as command:
+        assert command.stdout.readline() == "begun\n"
+        command.terminate()
+        time.sleep(0.3)
+        command.terminate()
+        out, err = command.communicate()
+    assert (out, command.returncode) == ("closed\n", 143)
+    assert err == "stopped; what was measured is kept, the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, lambda number, frame: None])
+def test_sigterm_that_is_ignored_stays_so_and_that_of_a_caller_is_its_own(before):
+    of_the_tests = signal.signal(signal.SIGTERM, before)
+    try:
+        assert exit_code(lambda: 0 if signal.getsignal(signal.SIGTERM) is before else 1) == 0
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, of_the_tests)
 
 
 PRINTS = (

@@ -2,7 +2,10 @@
 
 import os
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 
 import pynvml
@@ -104,6 +107,28 @@ def test_another_device_is_free_and_a_lock_is_let_go(locks):
         assert "study third" in lock.holder((locks / "llada-bench-GPU-a.lock").read_text())
 
 
+def test_a_killed_run_of_the_same_study_is_given_time_to_let_go_and_another_study_none(locks):
+    with ExitStack() as ending:
+        ending.enter_context(lock.lock("GPU-a", "a study"))
+        Timer(0.5, ending.close).start()
+        start = time.monotonic()
+        with pytest.raises(BadInput, match="in use by study a study"), lock.lock("GPU-a", "other", 10.0):
+            pass
+        assert time.monotonic() - start < 0.4
+        with lock.lock("GPU-a", "a study", 10.0):
+            note = (locks / "llada-bench-GPU-a.lock").read_text()
+            assert lock.study_in(note) == "a study"
+            assert time.monotonic() - start >= 0.4
+
+
+def test_patience_with_the_same_study_ends(locks):
+    with lock.lock("GPU-a", "a study"):
+        start = time.monotonic()
+        with pytest.raises(BadInput, match="in use by study a study"), lock.lock("GPU-a", "a study", 0.5):
+            pass
+        assert 0.5 <= time.monotonic() - start < 5
+
+
 def test_a_lock_that_cannot_be_opened_is_one_line(locks):
     (locks / "llada-bench-cpu.lock").mkdir()
     with pytest.raises(BadInput, match="the lock of device cpu cannot be opened"), lock.lock("cpu", "s"):
@@ -112,6 +137,7 @@ def test_a_lock_that_cannot_be_opened_is_one_line(locks):
 
 def test_an_unwritten_holder_is_still_a_study():
     assert lock.holder("") == "another study"
+    assert lock.study_in("") is None
 
 
 @pytest.fixture

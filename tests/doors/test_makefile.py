@@ -71,6 +71,11 @@ def test_help_has_one_line_for_each_variable_with_its_value_and_meaning():
     assert ("MODEL", "") in explained
 
 
+def test_help_names_every_pair_that_is_shipped():
+    named = re.search(r"^  PAIR=\S+ +(.*)$", make().stdout, re.MULTILINE)[1].split()
+    assert {file.stem for file in Path("configs/pairs").glob("*.yaml")} <= set(named)
+
+
 def test_no_variable_is_called_like_a_target():
     targets = re.findall(r"^([a-z][\w -]*):(?!=)", Path("Makefile").read_text(), re.MULTILINE)
     assert not set(variables()) & {target for line in targets for target in line.split()}

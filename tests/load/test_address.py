@@ -151,6 +151,7 @@ def test_another_machine_needs_a_word():
     [
         (("--concurrency", "1 two"), 'CONCURRENCY="1 two": expected whole numbers'),
         (("--concurrency", "2000"), "CONCURRENCY=2000: expected 1 to 1024"),
+        (("--rounds", "0"), "ROUNDS=0: expected 1 to 100"),
         (("--prompts", "0"), "PROMPTS=0: expected 1"),
         (("--gen", "0"), "GEN=0: expected 1"),
         (("--ttft-limit-s", "0"), "TTFT_LIMIT_S=0: expected more than 0"),

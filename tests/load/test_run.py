@@ -9,6 +9,7 @@ import pytest
 
 from bench import loadtest
 from bench.analysis import study
+from bench.common import stats
 from bench.common.errors import BadInput, exit_code
 from bench.load import generator, run, table
 from bench.load.address import API_KEY
@@ -42,7 +43,7 @@ def here(tmp_path, whole_database, monkeypatch) -> Path:
 
 def door(url: str, *more: str) -> int:
     """Exit status of `make load` on three prompts."""
-    options = ("--prompts-file", "asked.jsonl", "--prompts", "3", "--gen", "8", "--study", "s")
+    options = ("--prompts-file", "asked.jsonl", "--prompts", "3", "--gen", "8", "--study", "s", "--rounds", "1")
     return exit_code(lambda: loadtest.main(["--url", url, *options, *more]))
 
 
@@ -96,8 +97,59 @@ def test_each_load_is_a_record_a_run_and_a_row_and_measured_once(here, told, cap
     assert head.startswith(
         f"m at {url} (chat), 3 prompts of pair pocket, up to 8 tokens, greedy, aiperf 0; good: first"
     )
-    assert [row.split()[:2] for row in rows] == [["1", "4"], ["4", "16"]]
+    assert [row.split()[:3] for row in rows] == [["1", "4", "1"], ["4", "16", "1"]]
     assert titles.split()[:2] == ["at", "once"]
+
+
+@pytest.fixture
+def uneven(told, monkeypatch) -> list[tuple[int, float]]:
+    """A generator whose answers take longer in each round: what it was told to load, and the requests a second."""
+    made = []
+
+    def slower(asked, prompts, tokenizer, folder) -> dict:
+        made.append((asked.concurrency, 4.0 / (1 + len(made))))
+        return report(request_throughput={"unit": "requests/sec", "avg": made[-1][1]})
+
+    monkeypatch.setattr(generator, "run", slower)
+    return made
+
+
+def test_rounds_are_measured_one_after_another_and_give_an_interval(here, uneven, capsys):
+    with serving(ChatServer()) as url:
+        assert door(url, "--concurrency", "1 4", "--rounds", "2") == 0
+        said = capsys.readouterr()
+        assert door(url, "--concurrency", "1 4", "--rounds", "3") == 0
+    assert [at_once for at_once, _ in uneven] == [1, 4] * 3  # and the first two rounds not once more
+    assert "round 2/2: 4 at once: 16 requests for 8 tokens\n" in said.err
+    assert "round 1/3" not in capsys.readouterr().err
+    rates = [rate for at_once, rate in uneven if at_once == 1]
+    estimate = stats.typical_over_rounds(rates[:2])
+    *table_of_all, title, headings, one, four = said.out.splitlines()
+    assert len(table_of_all) == 4
+    assert table_of_all[2].split()[:4] == ["1", "4", "2", f"{estimate.value:.2f}"]
+    assert title == "95 % intervals over 2 rounds"
+    assert headings.split()[:5] == ["at", "once", "requests", "rounds", "requests/s"]
+    assert one.split("  ")[-6:][0].strip() == estimate.text(2)
+    assert four.split()[:3] == ["4", "16", "2"]
+    [run_of_one] = [row for _, row in mlflow_read.frame("s").iterrows() if row["concurrency"] == "1"]
+    estimate = stats.typical_over_rounds(rates)
+    for name, value in (("", estimate.value), ("_ci_low", estimate.low), ("_ci_high", estimate.high)):
+        assert run_of_one[f"load/requests_per_s{name}"] == pytest.approx(value, rel=1e-5)
+    history = mlflow_read.mlflow_client.client().get_metric_history
+    by_round = {each.step: each.value for each in history(run_of_one["run_id"], "rounds/load/requests_per_s")}
+    assert by_round == pytest.approx(dict(enumerate(rates, 1)), rel=1e-5)
+
+
+def test_a_record_from_before_there_were_rounds_is_the_first(here, told):
+    with serving(ChatServer()) as url:
+        assert door(url, "--concurrency", "1") == 0
+        file = disk.path("s")
+        [raw] = disk.read_json(file)
+        assert raw.pop("round") == 1
+        file.write_text(json.dumps(raw) + "\n")
+        assert door(url, "--concurrency", "1", "--rounds", "2") == 0
+    assert [record.number for record in disk.read(file)] == [1, 2]
+    assert len(told) == 2
 
 
 def test_a_study_is_compared_without_its_loads(here, told):

@@ -75,6 +75,16 @@ def test_no_legend_lies_over_data():
             assert not any(legend.get_window_extent().overlaps(box) for box in boxes), name
 
 
+def test_the_legend_of_the_parts_of_memory_lies_within_the_figure():
+    """Of the resident memory of which nothing is predicted the rest has a long name."""
+    figure = memory.memory_split(groups_of(memory_study())["memory"])
+    figure.draw_without_rendering()
+    [legend] = figure.legends
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    plt.close(figure)
+
+
 def test_out_of_memory_is_drawn_otherwise_than_what_nobody_ran_or_what_failed_otherwise():
     rows = memory_study()
     place = {"head": "lean", "batch_size": 8}

@@ -5,10 +5,12 @@ The parent and its workers are those of tests/support/fast_study.py. Records may
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -168,13 +170,14 @@ def test_a_killed_parent_takes_everything_along_and_the_same_command_goes_on(cal
 
 @needs_ray
 @pytest.mark.slow
-def test_an_interrupt_is_one_line_and_leaves_nothing_behind(tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_is_one_line_and_leaves_nothing_behind(number, status, tmp_path):
     study = Study(tmp_path / "study", *CARDS)
     parent = study.start()
     wait_for(lambda: study.read(), parent)
     family = family_of(parent.pid)
-    parent.send_signal(signal.SIGINT)
-    assert end_of(parent) == (130, ["stopped; what was measured is kept, the same command goes on from here"])
+    parent.send_signal(number)
+    assert end_of(parent) == (status, ["stopped; what was measured is kept, the same command goes on from here"])
     wait_for_end_of(family)
     assert {record["outcome"] for record in study.read()} == {"ok"}
 
@@ -219,6 +222,31 @@ def test_a_pair_with_a_server_is_refused_since_rounds_at_once_would_ask_it_toget
     work = replace(work, cells=tuple(replace(cell, server="{}") for cell in work.cells))
     refused = pytest.raises(BadInput, match=r"^DEVICES=cpu:0 cpu:1: the pair has a server")
     with refused, found(Wanted("cpu:0 cpu:1"), work, tmp_path):
+        pass
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """Cards are found without Ray."""
+    monkeypatch.setattr(cluster, "require", lambda wanted: None)
+    for name in ("start", "leave", "here"):
+        monkeypatch.setattr(cluster, name, lambda: "")
+
+
+def test_what_a_killed_run_of_the_study_leaves_behind_is_given_time_to_end(no_ray, tmp_path, monkeypatch):
+    monkeypatch.setenv(lock.LOCKS, str(tmp_path))
+    with contextlib.ExitStack() as ending:
+        ending.enter_context(lock.lock("cpu:1", "s"))
+        threading.Timer(0.5, ending.close).start()
+        with found(Wanted("cpu:0 cpu:1"), build("s"), tmp_path) as remotes:
+            assert [remote.name for remote in remotes] == ["cpu:0", "cpu:1"]
+
+
+def test_a_run_of_the_study_that_goes_on_keeps_its_cards(no_ray, tmp_path, monkeypatch):
+    monkeypatch.setenv(lock.LOCKS, str(tmp_path))
+    monkeypatch.setattr(lock, "HELD_ON_S", 0.3)
+    refused = pytest.raises(BadInput, match=r"^device cpu:1 is in use by study s \(process ")
+    with lock.lock("cpu:1", "s"), refused, found(Wanted("cpu:0 cpu:1"), build("s"), tmp_path):
         pass
 
 

@@ -116,12 +116,13 @@ def test_no_kill_loses_a_round_or_changes_a_result(tmp_path, monkeypatch, capsys
     assert min(total["parent"], total["worker"]) >= KILLS // 5
 
 
-def test_an_interrupt_is_one_line_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_is_one_line_and_the_same_command_goes_on(number, status, tmp_path):
     study = Study(tmp_path / "study")
     parent = study.start()
     wait_for(lambda: len(study.read()) >= 2, parent)
-    parent.send_signal(signal.SIGINT)
-    assert end_of(parent) == (130, ["stopped; what was measured is kept, the same command goes on from here"])
+    parent.send_signal(number)
+    assert end_of(parent) == (status, ["stopped; what was measured is kept, the same command goes on from here"])
     study.orphan_s()
     records_before = study.read()
     assert len(study.file.read_bytes().splitlines()) == len(records_before) < 6
