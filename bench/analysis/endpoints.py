@@ -118,7 +118,8 @@ def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[
     """A quantity of time by round: from the line of a sweep where there is one, else from a run of a scaling grid."""
     for comparison in comparisons:
         measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
-        if measured and not comparison.is_checked and is_place(comparison.diffusion.iloc[0], endpoint):
+        is_told = measured is not None and not measured.falls and not comparison.is_checked
+        if is_told and is_place(comparison.diffusion.iloc[0], endpoint):
             values = break_evens_by_round(measured)
             if endpoint.steps is not None:
                 values = measured.ratios_on_the_line(endpoint.steps)

@@ -25,14 +25,15 @@ def declared(when: str = "2026-11-28T12:00:00", **more) -> StudyFile:
     return StudyFile(**{"declared": when, "rounds": 5, "endpoints": {"one": ONE, "even": EVEN}, **more})
 
 
-def comparison_of(llama: list[float], cards: list[str] | None = None) -> Comparison:
-    """LLaDA's step takes 20 ms in every round; LLaMA's latency by round, and the card of each."""
+def comparison_of(llama: list[float], cards: list[str] | None = None, step_ms: float = 20.0) -> Comparison:
+    """LLaDA takes 80 ms for 4 steps and step_ms for each of 128; LLaMA's latency by round, and the card of each."""
     made_up = MadeUp()
     rows = made_up.comparison((llama[0], 0.4), {4: (80, 0.3), 128: (2560, 0.4)}).rows
     numbers = range(1, len(llama) + 1)
     made_up.histories["run-None", "rounds/latency/latency_ms"] = dict(zip(numbers, llama, strict=True))
     for steps in (4, 128):
-        made_up.histories[f"run-{steps}", "rounds/latency/latency_ms"] = dict.fromkeys(numbers, 20.0 * steps)
+        latency = 80.0 if steps == 4 else step_ms * steps
+        made_up.histories[f"run-{steps}", "rounds/latency/latency_ms"] = dict.fromkeys(numbers, latency)
     machines = json.dumps({number: (cards or ["a"] * len(llama))[number - 1] for number in numbers})
     [comparison] = made_up.comparisons(rows.assign(machines=machines))
     return comparison
@@ -59,6 +60,11 @@ def test_rounds_of_one_card_are_values_and_p_is_that_of_the_t_test():
     assert one.adjusted == pytest.approx(max(one.p, min(2 * one.p, 1)) if one.p < even.p else max(one.p, 2 * even.p))
     assert one.is_shown
     assert even.measured.value == pytest.approx(one.measured.value**-1 * 64)
+
+
+def test_a_line_that_falls_decides_nothing():
+    one, even = outcomes(comparison_of([900.0, 1000.0, 1100.0, 950.0, 1050.0], step_ms=0.6), declared())
+    assert (one.missing, even.missing) == ("not measured", "not measured")
 
 
 def test_two_cards_are_two_values_however_many_rounds_they_had():
