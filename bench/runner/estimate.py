@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.cost import floors
@@ -26,21 +27,19 @@ from bench.spec.work import Work
 if TYPE_CHECKING:
     from bench.spec.pair import PairFile
 
-# What small forwards reach, which is less than a device's peaks. host_s: Python's part of one eager forward.
-SPEEDS = {
-    "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
-    "cuda": Ceilings(200e12, 1.5e12, host_s=0.025, overlaps=False),
-}
-START_S = {"cpu": 8.0, "cuda": 20.0, SERVER: 4.0}  # what a fresh process needs for imports, weights and warm-up
+# What small forwards reach, which is less than a device's peaks; of a GPU what an H200 gave at 8B shapes. host_s:
+# Python's part of one eager forward.
+SPEEDS = {"cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False), "cuda": Ceilings(500e12, 2.5e12, host_s=0.025)}
+START_S = {"cpu": 8.0, "cuda": 15.0, SERVER: 4.0}  # what a fresh process needs for imports, weights and warm-up
 # Cells that agree in these take the same time for a forward.
 SAME_SHAPE = (
     "model", "revision", "device", "dtype", "engine", "batch_size", "gen_length", "prompt_tokens", "head", "attention",
     "sampler", "cache", "refresh", "prompt_every", "response_every", "ratio",
 )  # fmt: skip
-# On an H100 at 8B shapes, once for each shape: how long it takes to compile and capture a step (engine captured), by
+# On H100s and H200s at 8B shapes, once for each shape: how long a step takes to be compiled and captured, by
 # whether the model has a cache. Such a model has two graphs: the prefill and a decode step.
 CAPTURE_S = {True: 15.0, False: 4.0}
-CAPTURE_AGAIN_S = {True: 4.0, False: 1.0}  # the same in later rounds, where the compiled kernels are on disk
+CAPTURE_AGAIN_S = {True: 6.0, False: 3.0}  # the same in later rounds, where the compiled kernels are on disk
 ENERGY_S = 5.0  # how long a GPU's energy is read beside a cell whose calls are whole
 # Forwards of samplers that go by probabilities, of the most that they may make: on the pocket pair .2 on tasks, .9 in
 # text.
@@ -81,8 +80,14 @@ def call_s(cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRec
         return expected * TOKEN_OF_SERVER_S
     prompt_tokens = statistics.mean(len(prompt.ids[cell.model]) for prompt in prompts[: cell.prompts])
     shape = checkpoint.read(cell.weights, cell.random_seed).shape
-    whole_s = floors.call_s(Workload.of(cell.whole()), shape, SPEEDS[cell.device], round(prompt_tokens))
+    whole_s = floors.call_s(Workload.of(cell.whole()), shape, speeds_of(cell), round(prompt_tokens))
     return whole_s * expected / cell.whole().forwards()
+
+
+def speeds_of(cell: Cell) -> Ceilings:
+    """What a cell's forwards reach: a captured step of a GPU does not wait for the host."""
+    speeds = SPEEDS[cell.device]
+    return replace(speeds, host_s=0.0) if cell.device == "cuda" and cell.engine == "captured" else speeds
 
 
 def expected_forwards(cell: Cell) -> float:

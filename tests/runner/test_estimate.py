@@ -68,3 +68,12 @@ def test_the_plan_says_where_steps_are_the_most(changes, steps):
     line = plan.line_of(make_cell("llada", steps=16, **changes), 60.0, "to do")
 
     assert steps in line.split()
+
+
+def test_a_captured_step_of_a_gpu_does_not_wait_for_the_host():
+    eager = make_cell("llama", device="cuda", gen_length=64)
+    captured = replace(eager, engine="captured")
+    prompts = (Prompt("p", None, {"llama": [1, 2]}),)
+    host_s = estimate.SPEEDS["cuda"].host_s
+    assert estimate.call_s(eager, prompts, {}) == pytest.approx(64 * host_s)  # a small model's, which hides behind it
+    assert estimate.call_s(captured, prompts, {}) < host_s
