@@ -6,7 +6,8 @@
 The sentinel, one small cell of each model, is measured on one card: alone, then while all other cards run the same
 cells, then alone again, each time in a fresh process; in each round on another card. Printed is, for each engine and
 model, how much longer a call takes beside busy neighbours, and next to it the ratio of the two runs alone, which differ
-in nothing: what lies inside that interval is no effect. Exit status 2 where fewer than two cards are named.
+in nothing: what lies inside that interval is no effect. With --record a check that was stopped goes on where it was.
+Exit status 2 where fewer than two cards are named.
 """
 
 from __future__ import annotations

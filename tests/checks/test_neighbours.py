@@ -54,10 +54,12 @@ class ScriptedCard:
     def __init__(self, name: str, at_work: set[str], fails: bool = False):
         self.name, self.at_work, self.fails, self.is_lost = name, at_work, fails, False
         self.card = Card("host", name, "processor", cores=(0,))
+        self.starts = 0
 
     def worker(self, round_, cell_ids):
         if self.is_lost:
             raise CardLost(f"card {self.name} of host was lost")
+        self.starts += 1
         return ScriptedWorker(self, round_, cell_ids)
 
 
@@ -78,6 +80,19 @@ def test_a_card_is_measured_alone_with_all_others_busy_and_alone_again(cards, tm
     assert {record.place.card for record in records} == {"cpu:0"}
     assert not cards[0].at_work
     assert len(Sink("s", tmp_path / "records.jsonl").known()) == 3
+
+
+def test_a_check_that_was_stopped_goes_on_where_it_was(cards, tmp_path):
+    first = trial(cards, tmp_path).run()
+    file = tmp_path / "records.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))  # alone, and with the others busy
+    cards[0].starts = 0
+    again = trial(cards, tmp_path).run()
+    assert [record.started_s for record in again[:2]] == [record.started_s for record in first[:2]]
+    assert (len(again), cards[0].starts) == (3, 1)
+    cards[1].starts = 0
+    trial(cards[1:], tmp_path).run()
+    assert cards[1].starts == 3  # what another card has measured is not its
 
 
 def test_each_round_measures_another_card(cards, tmp_path):
