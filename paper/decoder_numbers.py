@@ -11,7 +11,7 @@ from bench.analysis.decoder_gains import Best, best_of, interactions_of
 from bench.analysis.decoder_places import Decoders, Line, Place, Quality
 from bench.analysis.decoders import cache_label, sampler_label
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import estimate_of, setting_of
+from bench.analysis.runs import estimate_of, setting_of, temperature_of
 from bench.common import stats
 from bench.records.catalogue import unit_in_results
 from bench.render import decoders as render
@@ -118,7 +118,8 @@ def slug_of(line: Line) -> str:
 
 
 def names_of_places(places: Sequence[Place]) -> list[str]:
-    """ "decoders.tasks.l32.block16.b1.float32.eager.lean"; the prompts' hash behind it where two would be the same."""
+    """ "decoders.tasks.l32.block16.b1.float32.eager.lean", `.t1` behind it at temperature 1, and the prompts' hash
+    where two would be the same."""
     result: list[str] = []
     for place in places:
         run = place.first
@@ -126,6 +127,7 @@ def names_of_places(places: Sequence[Place]) -> list[str]:
         prompt = "" if pd.isna(run["prompt_tokens"]) else f".p{float(run['prompt_tokens']):.0f}"
         shape = f"l{run['gen_length']:.0f}.block{run['block_length']:.0f}.b{run['batch_size']:.0f}{prompt}"
         how = ".".join([run["dtype"], setting_of(run, "engine", "eager"), setting_of(run, "head", DEFAULTS["head"])])
-        name = f"decoders.{what}.{shape}.{how}"
+        temperature = temperature_of(run)
+        name = f"decoders.{what}.{shape}.{how}" + (f".t{temperature:g}" if temperature else "")
         result.append(f"{name}.{str(run['prompt_hash'])[:6]}.{len(result)}" if name in result else name)
     return result

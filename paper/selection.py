@@ -1,13 +1,21 @@
 """What of a study's findings the report shows: of everything the largest, since a paper has one of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from bench.analysis.comparison import EMPTY, Comparison, by_block, main_of, on_other_engines
+from bench.analysis.comparison import (
+    EMPTY,
+    KINDS_OF_CELLS,
+    Comparison,
+    alike_but_for,
+    by_block,
+    main_of,
+    on_other_engines,
+)
 from bench.analysis.findings import Findings
 from bench.analysis.ledger import LedgerLine, ledger_of
 from bench.analysis.likelihood import Likelihood
-from bench.analysis.runs import lead
+from bench.analysis.runs import lead, temperature_of
 from bench.analysis.scaling import Scaling
 from paper import decoder_numbers, results
 from paper.tables import borrowed as borrowed_tables
@@ -29,6 +37,8 @@ class Selection:
     scalings: dict[str, Scaling]  # by kind
     likelihoods: list[Likelihood]
     blocks: tuple[Comparison, ...] = ()  # about word problems, by LLaDA's block length
+    # The same at other temperatures, by what the names of their numbers begin with: `t1.tasks.`.
+    other_temperatures: dict[str, Comparison] = field(default_factory=dict)
 
     @property
     def problems(self) -> dict[str, Comparison]:
@@ -52,7 +62,7 @@ class Selection:
     def compared(self) -> dict[str, Comparison]:
         """The comparisons whose numbers stand in results.json, by what their names begin with."""
         on_engines = {f"{lead(comparison.every)['engine']}.": comparison for comparison in self.on_engines}
-        return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.problems}
+        return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.problems, **self.other_temperatures}
 
     def numbers(self) -> dict[str, dict]:
         """Everything in results.json."""
@@ -71,6 +81,8 @@ class Selection:
         numbers |= results.cross_overs(self.answers) | results.cross_overs(self.tasks)
         for comparison in self.blocks:
             numbers |= problems_tables.cross_overs(comparison)
+        for prefix, comparison in self.other_temperatures.items():
+            numbers |= {f"{prefix}{name}": number for name, number in results.cross_overs(comparison).items()}
         numbers |= task_accuracy_tables.numbers(self.findings.task_accuracies)
         return numbers | results.of_primary(numbers, self.findings.pair.primary_metric)
 
@@ -86,4 +98,21 @@ def select(findings: Findings) -> Selection:
         scaling_tables.largest(findings.scalings),
         results.with_card(findings.likelihoods, findings.pair.name),
         tuple(by_block(findings.comparisons, "problems")),
+        at_other_temperatures(findings.comparisons),
     )
+
+
+def at_other_temperatures(every: list[Comparison]) -> dict[str, Comparison]:
+    """The comparisons that differ from the largest about something in the temperature, and of word problems in the
+    block length as well, by what the names of their numbers begin with."""
+    result = {}
+    own = {"answers": "", "tasks": "tasks."}
+    for about in KINDS_OF_CELLS:
+        settings = ("temperature",) if about in own else ("temperature", "block_length")
+        alike = alike_but_for(settings, every, about)
+        for comparison in alike:
+            temperature = temperature_of(lead(comparison.every))
+            if temperature != temperature_of(lead(main_of(every, about).every)):
+                prefix = own[about] if about in own else problems_tables.prefix_of(comparison)
+                result[f"t{temperature:g}.{prefix}"] = comparison
+    return result

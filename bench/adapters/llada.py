@@ -36,8 +36,9 @@ class LladaAdapter(ModelAdapter):
         sequences = result.canvas[:, ids.shape[1] :]
         kept = kept_tokens(sequences, self.special().ends, cell.stop, lengths)
         return Output(
-            sequences, result.nfe, result.positions, kept, result.first_step, result.nfe_full, result.committed
-        )
+            sequences, result.nfe, result.positions, kept, result.first_step, result.nfe_full, result.committed,
+            result.own_forwards,
+        )  # fmt: skip
 
     def special(self) -> Special:
         ends = self.checkpoint.eos_ids

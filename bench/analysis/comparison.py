@@ -9,7 +9,16 @@ import pandas as pd
 from bench.analysis.by_round import Amounts, amounts
 from bench.analysis.decoders import plain
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
-from bench.analysis.runs import beside, lead, like, with_columns, with_steps, without_numbers, without_steps
+from bench.analysis.runs import (
+    beside,
+    lead,
+    like,
+    temperature_of,
+    with_columns,
+    with_steps,
+    without_numbers,
+    without_steps,
+)
 from bench.analysis.study import Histories
 from bench.common import cross_over as common_cross_over
 from bench.common import stats
@@ -155,8 +164,10 @@ def groups_of(runs: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
 
 
 def order_of_groups(runs: pd.DataFrame) -> tuple:
-    """Sorts groups: larger ones first, of equal ones that of the captured engine, which times the device alone."""
-    return -len(runs), lead(runs)["engine"] != "captured", runs.index.min()
+    """Sorts groups: larger ones first; of equal ones that of the captured engine, which times the device alone, and
+    greedy answers before sampled ones."""
+    first = lead(runs)
+    return -len(runs), first["engine"] != "captured", temperature_of(first), runs.index.min()
 
 
 def comparison_of(
@@ -218,16 +229,27 @@ def main_of(every: list[Comparison], about: str) -> Comparison | None:
 def by_block(every: list[Comparison], about: str) -> list[Comparison]:
     """The largest comparison about something, and those that differ from it in LLaDA's block length alone; shorter
     blocks first."""
+    return alike_but_for(("block_length",), every, about)
+
+
+def by_block_and_temperature(every: list[Comparison], about: str) -> list[Comparison]:
+    """The same with those that differ from it in the temperature as well; greedy answers first."""
+    return alike_but_for(("block_length", "temperature"), every, about)
+
+
+def alike_but_for(settings: tuple[str, ...], every: list[Comparison], about: str) -> list[Comparison]:
+    """The largest comparison about something, and those that differ from it in nothing but some settings; colder ones
+    first, then shorter blocks."""
     largest = main_of(every, about)
     if largest is None or largest.diffusion.empty:
         return [] if largest is None else [largest]
-    same = [name for name in SAME if name != "block_length"]
+    same = [name for name in SAME if name not in settings]
     alike = [
         candidate for candidate in every
         if candidate.about == about and not candidate.diffusion.empty
         and not like(candidate.diffusion.head(1), largest.diffusion.iloc[0], same).empty
     ]  # fmt: skip
-    return sorted(alike, key=lambda comparison: comparison.diffusion.iloc[0]["block_length"])
+    return sorted(alike, key=lambda each: (temperature_of(lead(each.every)), each.diffusion.iloc[0]["block_length"]))
 
 
 def ratio_at(comparison: Comparison, steps: float, metric: str) -> stats.Estimate:

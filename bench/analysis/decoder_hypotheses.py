@@ -173,13 +173,14 @@ def parity(steps: Estimate, about: DecoderFile) -> Estimate:
 
 def measured_accuracy(claim: DecoderClaim, study: JudgedStudy) -> Estimate | None:
     """The difference of two decoders' accuracy on the same tasks with many right answers, with an interval from both of
-    theirs; None where no two runs differ in nothing else.
+    theirs; of greedy answers where there are such. None where no two runs differ in nothing else.
 
     The same prompts are asked twice, so that the interval of independent shares is wider than need be.
     """
     runs = with_columns(study.runs, list(ASKED))
     runs = with_steps(runs[(runs["reason"] == "") & runs[ACCURACY].notna()])
     runs = runs[(runs["sampler"].isna() | (runs["sampler"] == "fixed")) & ~stops_early(runs)]
+    runs = runs.sort_values("temperature", key=pd.to_numeric, kind="stable", na_position="first")
     runs = runs.assign(own=pd.to_numeric(runs["gen_length"]) / pd.to_numeric(runs["steps"]))
     one, other = (
         runs[(runs["own"] == setting.tokens_per_step) & is_cache(runs, setting)]

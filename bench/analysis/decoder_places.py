@@ -15,7 +15,15 @@ import pandas as pd
 from bench.analysis.comparison import LATENCY, RATE
 from bench.analysis.decoders import KIND, is_step_a_token, name_of, names_of, order_of
 from bench.analysis.noise import JudgedStudy, Noise, noise_under
-from bench.analysis.runs import beside, like, with_columns, with_steps, without_numbers, without_steps
+from bench.analysis.runs import (
+    beside,
+    like,
+    temperature_of,
+    with_columns,
+    with_steps,
+    without_numbers,
+    without_steps,
+)
 from bench.analysis.study import Histories
 from bench.common import cross_over, stats
 from bench.data import tasks
@@ -128,12 +136,13 @@ def decoders_of(study: JudgedStudy, margins: dict[str, float] | None = None) -> 
 
 
 def order_of_places(place: Place) -> tuple:
-    """Sorts places: tasks first, then texts, then what was only timed; short before long, small before large."""
+    """Sorts places: tasks first, then texts, then what was only timed; greedy ones before sampled ones, short before
+    long, small before large."""
     run = place.first
     prompt_tokens = pd.to_numeric(run["prompt_tokens"])
     kinds_of_quality = ["accuracy", "bertscore_f1", ""]
     return (
-        kinds_of_quality.index(place.metric), run["kind"], run["gen_length"],
+        kinds_of_quality.index(place.metric), run["kind"], temperature_of(run), run["gen_length"],
         -1 if pd.isna(prompt_tokens) else prompt_tokens, run["batch_size"], run["block_length"], str(run["engine"]),
         str(run["head"]), run["dtype"],
     )  # fmt: skip

@@ -31,6 +31,8 @@ class Denoised:
     layer got the whole canvas. positions: rows x positions pushed through the model, the mean over layers, summed over
     forwards. committed [rows]: tokens of each answer that steps committed, which leaves out what an early stop filled.
     first_step: the step, from 0, at which the first output position of every row was final; None if it never was.
+    own_forwards [rows]: the forwards at which each row was not done with its block, which are those that it takes
+    alone; None where all forwards are, since steps are known beforehand.
     """
 
     canvas: torch.Tensor
@@ -39,6 +41,7 @@ class Denoised:
     positions: int
     committed: list[int]
     first_step: int | None
+    own_forwards: list[int] | None = None
 
 
 class Canvas:
@@ -72,6 +75,7 @@ class Canvas:
         self.offsets = torch.arange(length if self.whole else options.block_length, device=device)  # [positions]
         self.ends = torch.tensor(options.ends, dtype=torch.long, device=device)
         self.quota = torch.zeros_like(self.begin)  # [], how many tokens a row the step commits, or the least of them
+        self.own_forwards = torch.zeros_like(self.ids[:, 0])  # [rows], as in `Denoised`; counted where rows may wait
         self.steps_before_first = torch.zeros_like(self.begin)  # [], steps while position 0 was masked in some row
         # [3], made after each step where the host asks: rows whose block is not done, rows that have not ended, and the
         # most positions that the cache must push anew
@@ -80,7 +84,12 @@ class Canvas:
     @property
     def asks_device(self) -> bool:
         """Whether what comes next depends on what a step committed, so that the host must read `news`."""
-        return not self.knows_steps or self.options.early_stop or self.cache.asks_device
+        return self.rows_may_wait or self.cache.asks_device
+
+    @property
+    def rows_may_wait(self) -> bool:
+        """Whether a row of a batch can be done with its block, or with its answer, before the others are."""
+        return not self.knows_steps or self.options.early_stop
 
     def fill(self, prompts: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
         """Start anew after other prompts [rows, prompt_length]."""
@@ -90,6 +99,7 @@ class Canvas:
         if attention_mask is not None:
             self.attention_mask[:, : self.prompt_length] = attention_mask
         self.steps_before_first.zero_()
+        self.own_forwards.zero_()
         self.cache.start()
         if self.statistic:
             self.statistic.start()
@@ -103,6 +113,8 @@ class Canvas:
             masked &= positions < self.begin + self.options.block_length
             if not self.whole:
                 masked &= positions >= self.begin
+        if self.rows_may_wait:
+            self.own_forwards += ~self.has_ended() & (self.knows_steps | masked.any(1))
         if self.statistic:
             self.statistic.begin(positions, masked.any(1))
         proposed = proposals(
@@ -217,7 +229,7 @@ def outcome(canvas: Canvas, tally: Tally) -> Denoised:
     first = int(canvas.steps_before_first)
     return Denoised(
         canvas.ids.clone(), tally.forwards, tally.full, round(rows * tally.layer_positions), committed,
-        first if first < tally.forwards else None,
+        first if first < tally.forwards else None, canvas.own_forwards.tolist() if canvas.rows_may_wait else None,
     )  # fmt: skip
 
 

@@ -105,6 +105,7 @@ def describe_call(batch: Batch, output: Output, timing: Timing) -> Call:
         device_ms=None if timing.device_ms is None else round(timing.device_ms, 4),
         nfe_full=output.nfe_full,
         committed=output.committed,
+        own_forwards=output.own_forwards,
         prompt_tokens=max(map(len, batch.ids)),
         counted=output.counted,
     )

@@ -184,7 +184,7 @@ def run_cells(
     to_trace: list[tuple[Round, float]] = []  # and the milliseconds that the call took untraced
     for cell in cells:
         record = measure(adapter, work, cell, round_, emit, opened)
-        if record.nvml and not cell.peaks_only:
+        if record.nvml and not cell.peaks_only and not cell.calls_only:
             with attention_kernel(cell):
                 latency_ms = accompany(adapter, work, record, opened, emit)
             if latency_ms is not None:

@@ -66,8 +66,9 @@ COMPUTE = (
            "rows that a mean call pushes through the model, the mean over layers (LLaDA only)",
            "sum of positions / calls"),
     Metric("compute/tokens_per_forward", "1", "tokens/forward", 2,
-           "tokens that each forward commits in one answer; what an early stop fills is not committed",
-           "committed tokens of a mean row / forwards"),
+           "tokens that each forward commits in one answer; what an early stop fills is not committed, and forwards at"
+           " which an answer only waits for others of its batch are not its own",
+           "committed tokens of a mean row / own forwards of a mean row"),
     Metric("compute/positions_per_token", "1", "positions/token", 1,
            "rows that are pushed through the model for each committed token",
            "sum of positions / committed tokens, padding of the canvas included"),

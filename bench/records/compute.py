@@ -1,5 +1,7 @@
 """Work: how many forwards a cell's calls made, of which kind, and how many rows they pushed for what they gave."""
 
+from statistics import fmean
+
 from bench.models import kinds
 from bench.records.types import Call
 from bench.spec.cell import Cell
@@ -15,10 +17,11 @@ def compute_metrics(calls: list[Call], cell: Cell) -> dict[str, float]:
         return {}
     forwards = sum(call.nfe for call in calls)
     committed = [committed_of(call, cell) for call in calls]
+    own = [call.own_forwards or [call.nfe] * len(call.kept) for call in calls]  # without waiting for other rows
     positions = sum(call.positions for call in calls)
     metrics = {
         "compute/nfe": forwards / len(calls),
-        "compute/tokens_per_forward": sum(sum(rows) / len(rows) for rows in committed) / forwards,
+        "compute/tokens_per_forward": sum(map(fmean, committed)) / sum(map(fmean, own)),
         "compute/positions_per_token": positions / sum(map(sum, committed)),
     }
     if all(call.nfe_full is not None for call in calls):

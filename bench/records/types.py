@@ -35,6 +35,7 @@ class Call:
     device_ms: float | None = None  # the latency by CUDA events; None on a CPU
     nfe_full: int | None = None  # of the forwards those over the whole canvas; None in old records, and without steps
     committed: list[int] | None = None  # tokens of each answer that steps committed; None where nfe_full is
+    own_forwards: list[int] | None = None  # at which each answer did not only wait for the others; None where none can
     prompt_tokens: int | None = None  # of the longest prompt, to which the others are padded; None in old records
     counted: Counted | None = None  # what is known of a server's answers; None of our own
 
@@ -45,7 +46,8 @@ class Call:
         return cls(**values | {"counted": counted and Counted(**fields_of(Counted, counted))})
 
     def to_json(self) -> dict:
-        if_there = ("device_ms", "nfe", "positions", "nfe_full", "committed", "prompt_tokens", "counted")
+        if_there = ("device_ms", "nfe", "positions", "nfe_full", "committed", "own_forwards", "prompt_tokens",
+                    "counted")  # fmt: skip
         values = vars(self) | {"counted": self.counted and vars(self.counted)}
         return {name: value for name, value in values.items() if name not in if_there or value is not None}
 

@@ -3,6 +3,7 @@
 from bench.analysis.comparison import Comparison
 from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
+from bench.analysis.runs import lead, temperature_of
 from bench.render.comparison import METRIC_NAMES, steps_text
 from bench.render.doubt import equal_words
 from bench.render.wording import engine_and_head, interval, weights_label
@@ -46,6 +47,8 @@ def quality_answer(comparison: Comparison, metric: str) -> str:
     match = comparison.matches[metric]
     most = comparison.diffusion["steps"].max()
     what = f"{METRIC_NAMES[metric]} at {comparison.every['gen_length'].iloc[0]:.0f} tokens"
+    if temperature := temperature_of(lead(comparison.every)):
+        what += f" and temperature {temperature:g}"
     if match.steps is None:
         return f"more than the {most:.0f} that were run, or not shown, for {what}"
     return f"{steps_text(match.cross_over, most)} for {what}"

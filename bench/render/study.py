@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 
 import pandas as pd
 
-from bench.analysis.comparison import Comparison, by_block
+from bench.analysis.comparison import Comparison, by_block_and_temperature
 from bench.analysis.decoder_places import Place
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
@@ -120,10 +120,10 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
 
 def print_headlines(findings: Findings) -> None:
     """The largest comparisons of answers, of tasks and of word problems, with those that differ from them in the block
-    length alone, accuracies, and how the models compare in each scaling group."""
+    length and the temperature alone, accuracies, and how the models compare in each scaling group."""
     print_accuracies(findings, is_primary=True)
     for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
-        for comparison in by_block(findings.comparisons, about):
+        for comparison in by_block_and_temperature(findings.comparisons, about):
             print_comparison(findings.study, comparison)
     print_accuracies(findings, is_primary=False)
     for scaling in findings.scalings:

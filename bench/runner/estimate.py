@@ -127,13 +127,13 @@ def capture_s(cell: Cell, round_: int) -> float:
     has_cache = KINDS[cell.model].has_cache
     if round_ > 1:
         return CAPTURE_AGAIN_S[has_cache]
-    is_traced = not cell.timed and not cell.peaks_only
+    is_traced = not (cell.timed or cell.peaks_only or cell.calls_only)
     return CAPTURE_S[has_cache] + (CAPTURE_AGAIN_S[has_cache] if is_traced else 0.0)
 
 
 def energy_s(cell: Cell) -> float:
     """Seconds in which the energy of a cell is read, after all cells have been timed."""
-    return ENERGY_S if cell.device == "cuda" and not cell.timed else 0.0
+    return ENERGY_S if cell.device == "cuda" and not (cell.timed or cell.calls_only) else 0.0
 
 
 def parts_of(

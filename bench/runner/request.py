@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 OUTCOMES = ("oom", "timeout", "error", "violated", "unknown")  # that can be run again; the last two are verdicts
 MOST_ROUNDS = 100  # a limit against slips of the hand: no study needs more
 SEEDS = 1 << 31  # seeds are below this
-OVERRIDES_OF_ALSO = ("temperature", "dtype")  # all that a grid which keeps its own values takes from the command line
+QUALITY_ONLY = {"sentinel": False, "calls_only": True}  # values of a grid whose texts alone are asked for
+# All that a grid which keeps its own values takes from the command line.
+OVERRIDES_OF_ALSO = ("temperature", "dtype", *QUALITY_ONLY)
 OF_DENOISING = ("steps", "block_length", "head")  # keys that models without denoising steps do not read
 # How the values that replace a grid's are called on the command line, by its key.
 OPTIONS = {
@@ -102,7 +104,7 @@ def parse(argv: list[str] | None, text: str = "Run grids of cells.") -> Request:
 def overrides_of(args: argparse.Namespace) -> dict:
     """The values that the command line puts in place of the grids' own, by grid key. Raises BadInput."""
     numbers = {"gen_length": args.gen, "block_length": args.block, "prompts": args.prompts}
-    numbers["temperature"] = args.temperature
+    numbers |= {"batch_size": args.batch, "temperature": args.temperature}
     overrides = {name: value for name, value in numbers.items() if value is not None}
     if args.steps is not None:
         from bench.spec import grid
@@ -111,7 +113,7 @@ def overrides_of(args: argparse.Namespace) -> dict:
     for name in ("dtype", "engine", "head"):
         if words := getattr(args, name):
             overrides[name] = words.replace(",", " ").split()
-    return overrides
+    return overrides | (QUALITY_ONLY if args.quality_only else {})
 
 
 def retried(text: str) -> frozenset[str]:

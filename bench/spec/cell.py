@@ -18,7 +18,7 @@ NOT_HASHED = (
 # What can differ while the same captured step is replayed.
 NOT_CAPTURED = (
     *NOT_HASHED, "kind", "prompts", "prompt_hash", "prompt_ids", "repeat_prompts", "seed", "steps", "steps_timed",
-    "tokens_timed", "stop", "answer_lengths",
+    "tokens_timed", "stop", "answer_lengths", "calls_only",
 )  # fmt: skip
 # How an answer ends: `eos` by the model's end token, `length` after exactly gen_length tokens, `references` after as
 # many tokens as the prompt's reference has, gen_length at most. The last two ignore end tokens.
@@ -75,6 +75,7 @@ class Cell:
     steps_timed: int | None = None  # LLaDA's first steps alone are run; the schedule is that of all of them
     tokens_timed: int | None = None  # LLaMA's first and last tokens alone, half of each; the cache grows in full
     peaks_only: bool | None = None  # memory is asked, not time: no warm-up, and no clock is believed
+    calls_only: bool | None = None  # of a GPU neither energy nor kernels are measured beside the calls
     attention: str | None = None  # math: plain products and a softmax; None: torch's fused kernels
     fill: str | None = None  # heavy-tailed | zero: what matrices are filled with; None: the model's own weights
     limit_gib: float | None = None  # memory that the cell may have, where that is less than the device's

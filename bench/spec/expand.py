@@ -220,6 +220,7 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
         "seed": grid.seed,
         "prompt_tokens": grid.prompt_tokens,
         "peaks_only": grid.peaks_only or None,
+        "calls_only": grid.calls_only or None,
         "attention": None if point.attention == "sdpa" else point.attention,
         "fill": None if point.fill == "own" else point.fill,
         "limit_gib": grid.limit_gib,

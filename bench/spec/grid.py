@@ -74,6 +74,7 @@ class GridFile(Strict):
     steps_timed: Annotated[int, Field(ge=2, strict=True)] | None = None  # scaling: run LLaDA's first steps alone
     tokens_timed: Annotated[int, Field(ge=4, strict=True)] | None = None  # and LLaMA's first and last tokens
     peaks_only: bool = False  # memory is asked, not time
+    calls_only: bool = False  # of a GPU neither energy nor kernels are measured beside the calls, which takes seconds
     dtype: Dtype | Annotated[list[Dtype], Field(min_length=1)] | None = None  # default: the pair's
     attention: Attention | Annotated[list[Attention], Field(min_length=1)] = "sdpa"
     fill: Fill | Annotated[list[Fill], Field(min_length=1)] = "own"  # of matrices: other values than the model's own

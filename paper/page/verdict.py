@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bench.analysis.borrowed import Borrowed
-from bench.analysis.comparison import Comparison, by_block, main_of
+from bench.analysis.comparison import Comparison, by_block_and_temperature, main_of
 from bench.analysis.findings import Findings
 from bench.analysis.task_accuracy import TaskAccuracy
 from bench.render import borrowed as render_borrowed
@@ -105,10 +105,11 @@ def borrowed_paragraph(borrowed: Borrowed | None) -> Paragraph:
 
 
 def comparison_paragraphs(findings: Findings, about: str) -> list[Paragraph]:
-    """The verdict of the largest comparison about something; of others that differ in the block length alone, to be
-    opened."""
+    """The verdict of the largest comparison about something; of others that differ in the block length and the
+    temperature alone, to be opened."""
     main = main_of(findings.comparisons, about)
-    others = [comparison for comparison in by_block(findings.comparisons, about) if comparison is not main]
+    alike = by_block_and_temperature(findings.comparisons, about)
+    others = [comparison for comparison in alike if comparison is not main]
     folded = [replace(comparison_paragraph(comparison), is_first=False) for comparison in others]
     return [comparison_paragraph(main), *folded]
 

@@ -4,6 +4,7 @@ from bench.analysis.comparison import Comparison, Match
 from bench.analysis.doubt import is_too_wide
 from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
+from bench.analysis.runs import lead, temperature_of
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES, labels
@@ -11,6 +12,7 @@ from paper.results import name_of, name_of_latency
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, estimate, has, listed, num, val
 
+MAIN = ("", "tasks.")  # what the names of the main comparisons' numbers begin with
 NOT_TOLD = "which of the two is faster cannot be told from noise"
 
 
@@ -78,15 +80,16 @@ def quality_sentence(comparison: Comparison, prefix: str, metric: str) -> str:
 
 def about(comparison: Comparison) -> str:
     """Which answers a comparison is about."""
+    temperature = temperature_of(lead(comparison.every))
+    sampled = f" at temperature {temperature:g}" if temperature else ""
     if comparison.about == "problems":
-        return f"On word problems, in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f},"
-    return {"tasks": "On tasks checked by rule", "answers": "On open-ended answers"}[comparison.about]
+        return f"On word problems{sampled}, in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f},"
+    return {"tasks": "On tasks checked by rule", "answers": "On open-ended answers"}[comparison.about] + sampled
 
 
 def crossing(comparison: Comparison, prefix: str, metric: str) -> str:
-    """What the names of a declared metric's cross-over begin with: a metric is of one comparison, but for word
-    problems, which have several."""
-    return f"{prefix}{metric}" if comparison.about == "problems" else metric
+    """What the names of a declared metric's cross-over begin with: the metric of a main comparison needs no prefix."""
+    return metric if prefix in MAIN else f"{prefix}{metric}"
 
 
 def reached(comparison: Comparison, prefix: str, match: Match) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bench.analysis.comparison import Comparison
 from bench.analysis.scaling import AXES
 from bench.render import borrowed as render_borrowed
 from bench.render import wording
@@ -65,7 +66,6 @@ REFERENCES = {  # what a part of the text points to
     "see_cells": ("table_cells",),
     "see_aup": ("table_decoders_aup",),
 }  # fmt: skip
-MAIN = ("", "tasks.")  # what the names of the main comparisons' numbers begin with
 EIGHT_BILLION = "8b"  # how the names of pairs of that size begin
 
 
@@ -92,7 +92,8 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_time": outcome.time_sentence(main, prefix),
         "say_time_tasks": outcome.time_sentence(selection.tasks, "tasks.") if main is not selection.tasks else "",
         "say_quality": " ".join(quality(selection)),
-        "say_problems": " ".join(of_problems(selection)),
+        "say_problems": " ".join(of_each(selection.problems)),
+        "say_sampled": " ".join(of_each(selection.other_temperatures)),
         "say_borrowed": escape(render_borrowed.verdict(findings.borrowed)) if findings.borrowed else "",
         "say_quality_measured": "yes" if any_quality(selection) else "",
         "say_first": outcome.first_token(main, prefix, numbers),
@@ -123,7 +124,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
 
 def noise(selection: Selection, prefix: str) -> str:
     """What the sentinels say, of the main comparison and of the same on other engines; each sentinel once."""
-    compared = {prefix: selection.first} | {p: c for p, c in selection.compared.items() if p not in MAIN}
+    compared = {prefix: selection.first} | {p: c for p, c in selection.compared.items() if p not in outcome.MAIN}
     by_runs = {
         tuple(run for noise in comparison.noise for run in noise.runs): (p, comparison)
         for p, comparison in reversed(compared.items())
@@ -138,10 +139,10 @@ def quality(selection: Selection) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-def of_problems(selection: Selection) -> list[str]:
-    """What is said of word problems, for each block length."""
+def of_each(comparisons: Mapping[str, Comparison]) -> list[str]:
+    """What is said of the quality of several comparisons, by what the names of their numbers begin with."""
     return [
-        sentence for prefix, comparison in selection.problems.items()
+        sentence for prefix, comparison in comparisons.items()
         for sentence in outcome.quality_sentences(comparison, prefix)
     ]  # fmt: skip
 

@@ -23,7 +23,7 @@ REFRESHED = [
     {"cache": "interval", "prompt_every": 1, "response_every": 1, "ratio": 0.5},
     {"cache": "interval", "prompt_every": 4, "response_every": 2, "ratio": 0.0},
 ]  # fmt: skip
-COUNTED = ("nfe", "nfe_full", "kept", "committed", "first_step")
+COUNTED = ("nfe", "nfe_full", "kept", "committed", "first_step", "own_forwards")
 
 
 def test_every_decoder_is_tried():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from bench.analysis.comparison import on_other_engines
+from bench.analysis.comparison import by_block, by_block_and_temperature, on_other_engines
 from tests.support.made_up_comparison import MadeUp
 
 
@@ -81,6 +81,20 @@ def test_two_engines_are_two_comparisons(made_up):
     # Of equally large ones that comes first which times the device alone.
     assert [set(comparison.rows["engine"]) for comparison in every] == [{"captured"}, {"eager"}]
     assert on_other_engines(every[0], every) == [every[1]]
+
+
+def test_greedy_answers_come_before_sampled_ones_and_those_of_the_same_stand_beside_them(made_up):
+    greedy = made_up.comparison((500, 0.4), {4: (80, 0.2), 8: (160, 0.3)}, temperature="0.0").rows
+    short = greedy[1:].assign(block_length=8, run_id=greedy["run_id"][1:] + "-short")
+    hot = greedy.assign(temperature="1.0", run_id=greedy["run_id"] + "-hot")
+    other = hot.assign(prompt_hash="other", run_id=hot["run_id"] + "-other")  # other prompts: no variant of the first
+    every = made_up.comparisons(pd.concat([other, hot, greedy, short], ignore_index=True))
+    variants = by_block_and_temperature(every, "answers")
+    assert [set(each.diffusion["run_id"]) for each in variants] == [
+        {"run-4-short", "run-8-short"}, {"run-4", "run-8"}, {"run-4-hot", "run-8-hot"},
+    ]  # fmt: skip
+    assert by_block(every, "answers") == variants[:2]
+    assert [each.rows["temperature"].iloc[0] for each in every] == ["0.0", "0.0", "1.0", "1.0"]
 
 
 def test_two_machines_are_two_comparisons(made_up):

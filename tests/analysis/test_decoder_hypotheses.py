@@ -195,6 +195,18 @@ def test_a_direction_of_accuracy_is_tested_with_its_interval(lost, half, verdict
     assert states(plain, "pocket") == {"D7": "not measured"}
 
 
+@pytest.mark.parametrize("temperatures", [("1.0", "0.0"), ("0.0", "1.0"), ("1.0", None)])
+def test_a_direction_of_accuracy_is_of_greedy_answers_where_there_are_such(temperatures):
+    every = []
+    for temperature in temperatures:
+        lost = 0.4 if temperature == "1.0" else -0.1
+        of_cache = {"steps": 32, "refresh": "block", "sampler": "fixed"}
+        runs = [scored("4", 0.5, 0.05, steps=8)]
+        runs += [scored(cache, 0.5 - lost, 0.05, cache=cache, **of_cache) for cache in ("prefix", "dual")]
+        every += [row | {"run_id": f"{row['run_id']} {temperature}", "temperature": temperature} for row in runs]
+    assert states(every, "pocket") == {"D7": "confirmed"}
+
+
 def test_a_study_of_another_pair_has_no_scores():
     assert states(rows(), "8b") == {}
 

@@ -11,6 +11,7 @@ from bench.analysis.noise import judge
 from bench.analysis.scaling import scalings
 from bench.analysis.study import Histories, Study
 from bench.common import cross_over
+from paper.decoder_selection import main_places
 from tests.support import made_up_comparison, made_up_decoders
 from tests.support.made_up_decoders import DUAL, threshold
 
@@ -144,6 +145,16 @@ def test_texts_have_one_part_and_random_weights_none():
         ("", [], 1), ("", [], 8), ("", [], 32)
     ]  # fmt: skip
     assert places[0].vanilla.name == "imposed 1"
+
+
+def test_the_place_of_greedy_answers_comes_before_that_of_sampled_ones_and_leads():
+    made_up = made_up_decoders.MadeUp()
+    for temperature in ("1.0", "0.0"):
+        made_up.add(400.0, temperature=temperature)
+        made_up.add(100.0, temperature=temperature, **threshold(0.9))
+    assert [place.first["temperature"] for place in made_up.decoders.places] == ["0.0", "1.0"]
+    [leading] = main_places(made_up.decoders)
+    assert leading.first["temperature"] == "0.0"
 
 
 def test_vanilla_of_another_grid_serves_where_the_own_has_none():

@@ -115,6 +115,7 @@ def test_a_left_padded_batch_equals_its_rows_one_by_one(sampler, cache, options,
     for row, answer, denoised in zip(RAGGED, together.canvas[:, ids.shape[1] :], alone, strict=True):
         assert answer.tolist() == denoised.canvas[0, len(row) :].tolist()
     assert together.nfe >= max(denoised.nfe for denoised in alone)
+    assert (together.own_forwards or [together.nfe] * len(RAGGED)) == [denoised.nfe for denoised in alone]
 
 
 @pytest.mark.parametrize("head", ["official", "official-old"])
@@ -324,6 +325,7 @@ def test_an_early_stop_waits_for_all_rows_and_changes_no_row():
     sureness = [[9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]] * 2
     denoised = stopped(tokens, sureness)
     assert denoised.nfe == 6
+    assert denoised.own_forwards == [1, 6]  # what each takes alone
     assert denoised.canvas[:, 1:].tolist() == [[END] * 8, [11, 12, 13, 14, 15, END, END, END]]
     whole = stopped(tokens, sureness, sampler="threshold", threshold=0.99)
     assert whole.canvas.tolist() == denoised.canvas.tolist()
@@ -333,7 +335,8 @@ def test_a_row_that_has_ended_holds_up_no_block():
     """The second row's first block is done in one step; the first row has ended with masks in it."""
     tokens = [[END, 12, 13, 14, 15, 16, 17, 18], [11, 12, 13, 14, END, 15, 16, 17]]
     sureness = [[20.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [20.0] * 8]
-    assert stopped(tokens, sureness, sampler="threshold", threshold=0.9).nfe == 2
+    denoised = stopped(tokens, sureness, sampler="threshold", threshold=0.9)
+    assert (denoised.nfe, denoised.own_forwards) == (2, [1, 2])
 
 
 def test_an_early_stop_without_an_end_token_runs_to_the_end():

@@ -171,6 +171,14 @@ def test_kernels_are_traced_behind_the_last_cell(monkeypatch):
         assert entry.rounds[1].busy.kernel_ms == 7.0
 
 
+def test_a_cell_for_scores_alone_has_nothing_measured_beside_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")
+    monkeypatch.setattr(energy_and_kernels, "kernel_ms", lambda call: call() and 7.0)
+    cells = make_cell("llada", calls_only=True), make_cell("llada", steps=2)
+    beside = [event["record"] for event in run_cells(Fake(), *cells, opened=Alone()) if event["event"] == "beside"]
+    assert [record["cell_id"] for record in beside] == [cells[1].cell_id]
+
+
 @pytest.mark.parametrize("part", ["kernel_ms", "Stopwatch"])
 def test_what_fails_beside_a_cell_costs_nothing(part, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H100")

@@ -93,6 +93,12 @@ def test_two_prompt_sets_of_one_shape_have_names_of_their_own():
     assert len(set(names)) == 2
 
 
+def test_the_names_of_sampled_answers_say_at_which_temperature():
+    made_up = made_up_decoders.tasks_study()
+    made_up.rows = [row | {"temperature": temperature} for temperature in ("1.0", "0.0") for row in made_up.rows]
+    assert decoder_numbers.names_of_places(made_up.decoders.places) == [TASKS, f"{TASKS}.t1"]
+
+
 def test_a_figure_of_each_kind_is_drawn_for_what_there_is(tmp_path):
     write_drawings(decoder_drawings(both_studies()), tmp_path / "scored")
     drawn = {file.stem for file in (tmp_path / "scored").iterdir()}

@@ -53,6 +53,14 @@ def test_forwards_by_kind_and_what_they_committed():
     assert tracked["compute/positions_per_token"] == pytest.approx(40 / 13)
 
 
+def test_forwards_at_which_an_answer_waits_for_others_of_its_batch_are_not_its_own():
+    call = llada_call(0, nfe=4, positions=30, kept=[4, 4], nfe_full=4, committed=[4, 4], own_forwards=[4, 1])
+    alone = llada_call(1, nfe=2, positions=10, kept=[4], nfe_full=2, committed=[4])
+    tracked = of(LLADA, [call, alone])[1]
+    assert tracked["compute/tokens_per_forward"] == pytest.approx((4 + 4) / (2.5 + 2))
+    assert tracked["compute/nfe"] == 3  # the call's: the others of the batch wait too
+
+
 def test_an_old_record_says_nothing_of_the_kind_of_its_forwards():
     tracked = of(LLADA, [llada_call(0)])[1]
     assert not {"compute/nfe_full", "compute/nfe_partial", "compute/rows"} & set(tracked)

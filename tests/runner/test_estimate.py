@@ -38,6 +38,15 @@ def test_the_estimate_counts_the_forwards_of_the_warm_up(cell, monkeypatch):
     assert estimate.round_s(cell, 1, prompts, {}) - seconds_of_calls == adapter.forwards
 
 
+@pytest.mark.parametrize("engine", ["eager", "captured"])
+def test_a_cell_for_scores_alone_is_expected_to_take_no_time_for_energy_and_kernels(engine):
+    cell = make_cell("llada", device="cuda", engine=engine)
+    prompts = (Prompt("p", None, {"llada": [1, 2]}),)
+    seconds = [estimate.round_s(each, 1, prompts, {}) for each in (cell, replace(cell, calls_only=True))]
+    trace_s = estimate.CAPTURE_AGAIN_S[False] if engine == "captured" else 0.0
+    assert seconds[0] - seconds[1] == pytest.approx(estimate.ENERGY_S + trace_s)
+
+
 def test_a_call_whose_answers_have_stated_lengths_is_expected_to_end_with_its_longest_row():
     cell = make_cell("llama", gen_length=64, stop="references", answer_lengths="10 30 5 20", prompts=4)
     assert estimate.expected_forwards(cell) == (10 + 30 + 5 + 20) / 4

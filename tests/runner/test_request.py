@@ -51,6 +51,17 @@ def test_what_some_cell_depends_on_is_taken(arguments):
     assert work.cells
 
 
+def test_cells_for_scores_alone_run_in_batches_and_nothing_beside_them():
+    quick, _ = resolved(SWEEP, "--prompts", "4", "--batch", "2", "--quality-only", "--also", TASKS)
+    assert {(cell.kind, cell.batch_size, cell.calls_only) for cell in quick.cells} == {
+        ("sweep", 2, True),
+        ("tasks", 1, True),  # a further grid keeps its batch
+    }
+    usual, _ = resolved(SWEEP, "--prompts", "4", "--batch", "2")
+    assert {(cell.kind, cell.calls_only) for cell in usual.cells} == {("sweep", None), ("sentinel", None)}
+    assert not {cell.cell_id for cell in quick.cells} & {cell.cell_id for cell in usual.cells}
+
+
 @pytest.fixture(params=["llama", "llada"])
 def model(request, tmp_path):
     """(kind, directory) of a model of the user's."""
