@@ -7,8 +7,8 @@ The load is made by AIPerf, a generator that others maintain, in an environment 
 many requests under way at once, takes the times at the client, and counts tokens with the pair's tokenizer, since a
 chunk of a stream may hold several. The prompts are the pair's. Each number of requests at once is a cell of kind `load`
 in the study, on disk before the next begins, so the same command goes on where it was stopped; give another STUDY for
-another server at the same address. In each of --rounds rounds a fresh generator makes every load once; the numbers are
-typical values over the rounds, with intervals at 95 %.
+another server at the same address. Each of --rounds rounds makes every load once, each by a fresh generator; the
+numbers are typical values over the rounds, with intervals at 95 %.
 
 Goodput is what the server answers a second within both limits: the first token within --ttft-limit-s, and on average
 no more than --gap-limit-ms for each token after it. A key is read from the environment (OPENAI_API_KEY) and kept

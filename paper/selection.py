@@ -62,7 +62,12 @@ class Selection:
     def compared(self) -> dict[str, Comparison]:
         """The comparisons whose numbers stand in results.json, by what their names begin with."""
         on_engines = {f"{lead(comparison.every)['engine']}.": comparison for comparison in self.on_engines}
-        return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.problems, **self.other_temperatures}
+        return {"": self.answers, "tasks.": self.tasks, **on_engines, **self.crossing}
+
+    @property
+    def crossing(self) -> dict[str, Comparison]:
+        """Those whose cross-overs stand there as well."""
+        return {"": self.answers, "tasks.": self.tasks, **self.problems, **self.other_temperatures}
 
     def numbers(self) -> dict[str, dict]:
         """Everything in results.json."""

@@ -30,8 +30,8 @@ class Output:
     answer (`kept_tokens`). first_step: the step, from 0, after which output position 0 was final in
     every row; None if it never was, and for a model that marks tokens. nfe_full: of the forwards those over the whole
     canvas; committed [batch]: tokens of each row that steps committed, so without what an early stop filled; both None
-    for a model that marks tokens. own_forwards [batch]: the forwards at which each row did not only wait for others of
-    its batch; None where none can wait, or nobody counts.
+    for a model that marks tokens. own_forwards [batch]: forwards before each row was done with its block or had ended;
+    None where no row waits for another, and where it is not counted.
 
     counted: of a server's model, what was counted of each answer; nfe and positions are None then, since nobody sees
     them. Elsewhere it is None.

@@ -45,7 +45,7 @@ class Amounts:
 
     @property
     def falls(self) -> bool:
-        """Whether more steps took less in some round, by the line through them: noise, which no line may go beyond."""
+        """Whether in some round the line through all step counts falls: noise, and nothing is read off such a line."""
         return any(np.polyfit(self.steps, row, 1)[0] <= 0 for row in self.diffusion)
 
     @property

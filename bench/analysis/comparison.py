@@ -29,7 +29,10 @@ RATE = "throughput/tokens_per_s"
 TEXT_RATE = "throughput/text_bytes_per_s"
 ENERGY = "energy/j"
 # The settings that all runs of a comparison share, and those that its runs with steps share besides.
-SHARED = ["gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device", "stop"]
+SHARED = [
+    "gen_length", "prompt_hash", "dtype", "batch_size", "temperature", "engine", "platform", "device", "stop",
+    "calls_only",
+]  # fmt: skip
 SAME = [*SHARED, "block_length", "remasking", "head", "revision", "prompt_ids"]
 # What a comparison is about, and the kinds of cells that are about it.
 KINDS_OF_CELLS = {"answers": ("baseline", "sweep", "smoke"), "tasks": ("tasks",), "problems": ("problems",)}
@@ -238,8 +241,8 @@ def by_block_and_temperature(every: list[Comparison], about: str) -> list[Compar
 
 
 def alike_but_for(settings: tuple[str, ...], every: list[Comparison], about: str) -> list[Comparison]:
-    """The largest comparison about something, and those that differ from it in nothing but some settings; colder ones
-    first, then shorter blocks."""
+    """The largest comparison about something, and those that differ from it in some of these settings alone; greedy
+    ones first, then shorter blocks."""
     largest = main_of(every, about)
     if largest is None or largest.diffusion.empty:
         return [] if largest is None else [largest]

@@ -182,13 +182,13 @@ def measured_accuracy(claim: DecoderClaim, study: JudgedStudy) -> Estimate | Non
     runs = runs[(runs["sampler"].isna() | (runs["sampler"] == "fixed")) & ~stops_early(runs)]
     runs = runs.sort_values("temperature", key=pd.to_numeric, kind="stable", na_position="first")
     runs = runs.assign(own=pd.to_numeric(runs["gen_length"]) / pd.to_numeric(runs["steps"]))
-    one, other = (
+    runs_of_decoder, runs_of_over = (
         runs[(runs["own"] == setting.tokens_per_step) & is_cache(runs, setting)]
         for setting in (claim.decoder, claim.over)
     )
     alike = ["gen_length", "block_length", "prompt_hash", "dtype", "temperature", "stop", "device", "batch_size"]
-    for _, first in one.iterrows():
-        for _, second in other.iterrows():
+    for _, first in runs_of_decoder.iterrows():
+        for _, second in runs_of_over.iterrows():
             if all(str(first[name]) == str(second[name]) for name in alike):
                 return stats.difference(estimate_of(first, ACCURACY), estimate_of(second, ACCURACY))
     return None

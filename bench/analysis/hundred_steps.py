@@ -63,7 +63,7 @@ def of_comparison(comparison: Comparison) -> Latency | None:
     if measured is None or comparison.is_checked or measured.falls:  # of noise the break-even speaks
         return None
     ratios = measured.ratios_on_the_line(STEPS)
-    if min(ratios) <= 0:
+    if min(ratios) <= 0:  # of a steep line, which is below 0 at so few steps
         return None
     run = comparison.diffusion.iloc[0]
     return at(run, stats.typical_over_rounds(ratios), len(ratios), comparison.noise, comparison.rows)

@@ -130,9 +130,10 @@ class Trial:
         records = []
         for twin in (ALONE_BEFORE, BUSY, ALONE_AFTER):
             for model in models:
-                cells = [cell for cell in self.work.cells if (cell.twin, cell.model) == (twin, model)]
-                if all(cell.cell_id in on_record for cell in cells):
-                    records += [on_record[cell.cell_id] for cell in cells]
+                of_twin = [cell for cell in self.work.cells if (cell.twin, cell.model) == (twin, model)]
+                records += [on_record[cell.cell_id] for cell in of_twin if cell.cell_id in on_record]
+                cells = [cell for cell in of_twin if cell.cell_id not in on_record]
+                if not cells:
                     continue
                 with ExitStack() as stack:
                     if twin is BUSY:
@@ -143,9 +144,18 @@ class Trial:
         return records
 
     def on_record(self, measured: RemoteCard) -> dict[str, Round]:
-        """What a check that was stopped has measured of the round on its card, by cell id."""
+        """What a check that was stopped has measured of the round, by cell id. Raises BadInput where that was another
+        card, or beside another number of busy cards."""
         good = {cell_id: entry.good_rounds.get(self.number) for cell_id, entry in self.sink.known().items()}
-        return {cell_id: record for cell_id, record in good.items() if record and record.card == measured.card.uuid}
+        records = {cell_id: record for cell_id, record in good.items() if record}
+        for record in records.values():
+            busy = 0 if record.cell.twin else len(self.remotes) - 1
+            if (record.card, record.place.busy_neighbours) != (measured.card.uuid, busy):
+                raise BadInput(
+                    f"{self.sink.file}: round {self.number} was measured on card {record.card} beside"
+                    f" {record.place.busy_neighbours} busy; give the same cards in the same order, or another --record"
+                )
+        return records
 
     def turned(self) -> list[RemoteCard]:
         """The cards, the one that this round measures first."""

@@ -80,6 +80,7 @@ def terminated_as_by_ctrl_c() -> Iterator[None]:
 
 def raise_terminated(number: int, frame: object) -> None:
     """Raise Terminated at the first SIGTERM. A further one, such as `timeout` sends, does not disturb the closing."""
+    # Not SIG_IGN, which programs that are started while this one closes would inherit.
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     raise Terminated
 

@@ -16,7 +16,7 @@ from bench.devices.choose import gpu
 
 LOCKS = "LLADA_BENCH_LOCKS"  # environment variable: another folder for the locks, for tests
 LOCK_FOLDER = "/tmp"  # not TMPDIR, which differs between the jobs of one node of a cluster
-HELD_ON_S = 15.0  # that the processes which a killed one has started may take to let go of its device
+HELD_ON_S = 15.0  # how long what a killed run has started may go on holding its device
 ASK_AGAIN_S = 0.2
 
 

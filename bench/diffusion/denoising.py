@@ -31,8 +31,8 @@ class Denoised:
     layer got the whole canvas. positions: rows x positions pushed through the model, the mean over layers, summed over
     forwards. committed [rows]: tokens of each answer that steps committed, which leaves out what an early stop filled.
     first_step: the step, from 0, at which the first output position of every row was final; None if it never was.
-    own_forwards [rows]: the forwards at which each row was not done with its block, which are those that it takes
-    alone; None where all forwards are, since steps are known beforehand.
+    own_forwards [rows]: forwards before each row was done with its block or had ended, which are those that it takes
+    alone; None where no row waits for another.
     """
 
     canvas: torch.Tensor
@@ -75,7 +75,7 @@ class Canvas:
         self.offsets = torch.arange(length if self.whole else options.block_length, device=device)  # [positions]
         self.ends = torch.tensor(options.ends, dtype=torch.long, device=device)
         self.quota = torch.zeros_like(self.begin)  # [], how many tokens a row the step commits, or the least of them
-        self.own_forwards = torch.zeros_like(self.ids[:, 0])  # [rows], as in `Denoised`; counted where rows may wait
+        self.own_forwards = torch.zeros_like(self.ids[:, 0])  # [rows], as in `Denoised`
         self.steps_before_first = torch.zeros_like(self.begin)  # [], steps while position 0 was masked in some row
         # [3], made after each step where the host asks: rows whose block is not done, rows that have not ended, and the
         # most positions that the cache must push anew
@@ -90,6 +90,11 @@ class Canvas:
     def rows_may_wait(self) -> bool:
         """Whether a row of a batch can be done with its block, or with its answer, before the others are."""
         return not self.knows_steps or self.options.early_stop
+
+    @property
+    def counts_own_forwards(self) -> bool:
+        """Whether rows can wait for others; a single row waits for none, and its step is not to do more."""
+        return self.rows_may_wait and len(self.ids) > 1
 
     def fill(self, prompts: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
         """Start anew after other prompts [rows, prompt_length]."""
@@ -113,7 +118,7 @@ class Canvas:
             masked &= positions < self.begin + self.options.block_length
             if not self.whole:
                 masked &= positions >= self.begin
-        if self.rows_may_wait:
+        if self.counts_own_forwards:
             self.own_forwards += ~self.has_ended() & (self.knows_steps | masked.any(1))
         if self.statistic:
             self.statistic.begin(positions, masked.any(1))
@@ -229,7 +234,7 @@ def outcome(canvas: Canvas, tally: Tally) -> Denoised:
     first = int(canvas.steps_before_first)
     return Denoised(
         canvas.ids.clone(), tally.forwards, tally.full, round(rows * tally.layer_positions), committed,
-        first if first < tally.forwards else None, canvas.own_forwards.tolist() if canvas.rows_may_wait else None,
+        first if first < tally.forwards else None, canvas.own_forwards.tolist() if canvas.counts_own_forwards else None,
     )  # fmt: skip
 
 

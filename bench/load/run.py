@@ -1,4 +1,4 @@
-"""A server under load, round after round of all numbers of requests at once: each is on disk before the next begins."""
+"""A server under load, in rounds that make every load once; each load is on disk before the next begins."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Task:
     loads: tuple[Load, ...]
     rounds: int = 1
 
-    def to_do(self, known: dict[str, CellRecords]) -> Iterator[tuple[int, Load, LoadRun | None]]:
+    def with_records(self, entries: dict[str, CellRecords]) -> Iterator[tuple[int, Load, LoadRun | None]]:
         """Each round's number with each load, and what is on record of it."""
         for number in range(1, 1 + self.rounds):
             for load in self.loads:
-                on_record = known[load.cell_id].loads if load.cell_id in known else {}
+                on_record = entries[load.cell_id].loads if load.cell_id in entries else {}
                 yield number, load, on_record.get(number)
 
 
@@ -84,11 +84,11 @@ def measure(task: Task, sink: Sink) -> Iterator[LoadRun | str]:
 
     Raises BadInput where the disk takes nothing, or the generator is not installed.
     """
-    to_do = list(task.to_do(sink.known()))
-    installed = generator.version() if any(known is None for *_, known in to_do) else ""
-    for number, load, known in to_do:
-        if known:
-            yield known
+    loads = list(task.with_records(sink.known()))
+    installed = generator.version() if any(record is None for *_, record in loads) else ""
+    for number, load, on_record in loads:
+        if on_record:
+            yield on_record
             continue
         place = f"{progress.round_text(number, task.rounds)}{load.concurrency} at once"
         notices.say(f"{place}: {load.requests} requests for {load.gen_length} tokens")

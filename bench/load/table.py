@@ -15,24 +15,23 @@ COLUMNS = (
 WITH_INTERVALS = ("requests_per_s", "tokens_per_s", "ttft_p50_ms", "gap_p50_ms", "latency_p50_ms", "good_per_s")
 
 
-def lines(found: Sequence[LoadRun]) -> list[str]:
+def lines(runs: Sequence[LoadRun]) -> list[str]:
     """Everything that a terminal shows of loads of one server."""
-    if not found:
+    if not runs:
         return []
-    load = found[0].cell
+    load = runs[0].cell
     head = (
         f"{load.model} at {load.server} ({load.endpoint}), {load.prompts} prompts of pair {load.pair}, up to"
-        f" {load.gen_length} tokens, greedy, {found[0].generator}; good: first token within {load.ttft_limit_s:g} s and"
+        f" {load.gen_length} tokens, greedy, {runs[0].generator}; good: first token within {load.ttft_limit_s:g} s and"
         f" {load.gap_limit_ms:g} ms a token after it"
     )
     by_load: dict[str, list[LoadRun]] = {}
-    for run in found:
+    for run in runs:
         by_load.setdefault(run.cell_id, []).append(run)
-    shown = [head, *table(by_load, COLUMNS, is_with_interval=False)]
-    most = max(map(len, by_load.values()))
-    if most > 1:
-        shown += [f"95 % intervals over {most} rounds", *table(by_load, WITH_INTERVALS, is_with_interval=True)]
-    return shown
+    result = [head, *table(by_load, COLUMNS, is_with_interval=False)]
+    if max(map(len, by_load.values())) > 1:
+        result += ["95 % intervals over the rounds", *table(by_load, WITH_INTERVALS, is_with_interval=True)]
+    return result
 
 
 def table(by_load: dict[str, list[LoadRun]], columns: Sequence[str], is_with_interval: bool) -> list[str]:

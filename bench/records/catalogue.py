@@ -104,7 +104,8 @@ PREDICTED = (
     Metric("predicted/latency_ms", "ms", "predicted", 1,
            "the latency that the cost model gives at the measured ceilings: a floor", "median over calls"),
     Metric("predicted/step_ms", "ms", "predicted", 2,
-           "the time of one forward that the cost model gives at the measured ceilings: a floor", "median over calls"),
+           "the time of one forward that the cost model gives at the measured ceilings: a floor; absent where partial"
+           " forwards differ in size and only their mean was counted", "median over calls of the median over forwards"),
     Metric("predicted/nfe", "1", "forwards planned", 1,
            "forwards that follow from the settings of LLaDA alone; absent where they depend on the text",
            "mean over calls of bench/diffusion/plans.py"),

@@ -124,8 +124,10 @@ def token_latencies(call: Call) -> dict[str, float]:
     return latencies
 
 
-# What is left when one amount is taken from another. All else that a round has is above 0 by its nature.
+# Of these the plain mean over rounds is typical, not the geometric one. What is left when one amount is taken from
+# another may be below 0, and what is counted of a server under load may be 0. All else is above 0 by its nature.
 MAY_BE_NEGATIVE = frozenset({"compute/host_overhead", "memory/residual_gib"})
+MAY_BE_0 = frozenset({"load/failed_requests", "load/good_share", "load/good_per_s"})
 LATENCIES = ("ttft", "ttfb", "tpot", "itl_p50", "itl_p95", "step", "latency", "device")
 
 
@@ -218,11 +220,11 @@ def round_metrics(entry: CellRecords) -> dict[int, dict[str, float]]:
 
 def headline(rounds: dict[int, dict[str, float]]) -> dict[str, float]:
     """The typical value of the rounds under the plain name, its t interval under `_ci_low` and `_ci_high` from two
-    rounds on: the geometric mean, but the plain one of what may be 0 or below (`MAY_BE_NEGATIVE`)."""
+    rounds on: the geometric mean, but the plain one of what may be 0 or below."""
     metrics = {}
     for name in sorted({name for values in rounds.values() for name in values}):
         values = [values_of_round[name] for values_of_round in rounds.values() if name in values_of_round]
-        if name in MAY_BE_NEGATIVE:
+        if name in MAY_BE_NEGATIVE or (name in MAY_BE_0 and min(values) > 0):
             estimate = stats.mean_over_rounds(values)
         elif min(values) > 0:
             estimate = stats.typical_over_rounds(values)

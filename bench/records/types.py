@@ -35,7 +35,7 @@ class Call:
     device_ms: float | None = None  # the latency by CUDA events; None on a CPU
     nfe_full: int | None = None  # of the forwards those over the whole canvas; None in old records, and without steps
     committed: list[int] | None = None  # tokens of each answer that steps committed; None where nfe_full is
-    own_forwards: list[int] | None = None  # at which each answer did not only wait for the others; None where none can
+    own_forwards: list[int] | None = None  # before each row was done or had ended; None where none waits
     prompt_tokens: int | None = None  # of the longest prompt, to which the others are padded; None in old records
     counted: Counted | None = None  # what is known of a server's answers; None of our own
 

@@ -113,7 +113,7 @@ def shares(record: Round, calls: list[Call], entry: CellRecords) -> dict[str, fl
 
 
 def metrics_of(record: Round, calls: list[Call], entry: CellRecords, is_first: bool) -> dict[str, float]:
-    """MFU and MBU of a round, and of the first, whose calls are all prompts, what the cost model says of them.
+    """MFU and MBU of a round, and of the first good one what the cost model says of its calls.
 
     calls: the round's, each completed where a part of it was run (metrics.whole_call); none where no clock counts.
     """

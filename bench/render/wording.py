@@ -56,7 +56,7 @@ def server_words(runs: pd.DataFrame) -> str:
 
 
 def by_a_server(runs: pd.DataFrame) -> str:
-    """ "LLaMA by a server": which of the models of some runs is; empty where none is, or all are."""
+    """ "LLaMA by a server", where only some of the runs are a server's; else empty."""
     served = are_served(runs)
     return f"{label_of_models(runs[served], with_steps=False)} by a server" if served.any() and not served.all() else ""
 
@@ -154,10 +154,10 @@ def scaling_title(scaling: Scaling) -> str:
         parts.append(engine_and_head(engine_of(first), heads))
     elif len(heads) == 1:  # where both differ, each line names both
         parts.append(f"{heads[0]} head")
-    parts += [words] if (words := by_a_server(runs)) else []
+    parts.append(by_a_server(runs))
     if pd.notna(first["limit_gib"]):
         parts.append(f"within {float(first['limit_gib']):g} GiB")
-    return f"{scaling.kind}: {', '.join(parts)}"
+    return f"{scaling.kind}: {', '.join(filter(None, parts))}"
 
 
 def place_words(scaling: Scaling, run: pd.Series) -> str:

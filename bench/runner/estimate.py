@@ -27,9 +27,11 @@ from bench.spec.work import Work
 if TYPE_CHECKING:
     from bench.spec.pair import PairFile
 
-# What small forwards reach, which is less than a device's peaks; of a GPU what an H200 gave at 8B shapes. host_s:
-# Python's part of one eager forward.
-SPEEDS = {"cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False), "cuda": Ceilings(500e12, 2.5e12, host_s=0.025)}
+# What small forwards reach, which is less than a device's peaks. host_s: Python's part of one eager forward.
+SPEEDS = {
+    "cpu": Ceilings(80e9, 10e9, host_s=0.006, overlaps=False),
+    "cuda": Ceilings(500e12, 2.5e12, host_s=0.025),  # as an H200 gave at 8B shapes
+}
 START_S = {"cpu": 8.0, "cuda": 15.0, SERVER: 4.0}  # what a fresh process needs for imports, weights and warm-up
 # Cells that agree in these take the same time for a forward.
 SAME_SHAPE = (

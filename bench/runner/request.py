@@ -41,7 +41,8 @@ OF_DENOISING = ("steps", "block_length", "head")  # keys that models without den
 # How the values that replace a grid's are called on the command line, by its key.
 OPTIONS = {
     "gen_length": "GEN", "block_length": "BLOCK", "prompts": "PROMPTS", "temperature": "TEMPERATURE", "steps": "STEPS",
-    "dtype": "DTYPE", "engine": "ENGINE", "head": "HEAD",
+    "dtype": "DTYPE", "engine": "ENGINE", "head": "HEAD", "batch_size": "--batch", "sentinel": "--quality-only",
+    "calls_only": "--quality-only",
 }  # fmt: skip
 
 

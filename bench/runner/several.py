@@ -75,7 +75,7 @@ def found(wanted: Wanted, work: Work, folder: Path) -> Iterator[list[RemoteCard]
 
 
 def check_free(chosen: Sequence[Card], study: str) -> None:
-    """Raise BadInput for a card in use now and not after the ceilings were measured.
+    """Raise BadInput for a card in use, before ceilings are measured.
 
     Processes that a run of this study has started, and that end because it was killed, are given time for that.
     """

@@ -185,7 +185,7 @@ def cells_of(
         if point.stop == "references":
             asked["answer_lengths"] = answer_lengths(prompt_set, files, point.gen_length)
         asked["repeat_prompts"] = min(len(prompt_set), whole_batches(grid, point.batch_size))
-        shared = {"device": device} | shared_settings(point, grid, pair, files) | own_settings(point, grid)
+        shared = shared_settings(point, grid, pair, files, device) | own_settings(point, grid)
         cell = Cell(**asked, **shared | (server_rules.settings(files) if files.server else {}))
         cells.setdefault(cell.cell_id, cell)
     return list(cells.values())
@@ -202,9 +202,11 @@ def answer_lengths(prompt_set: tuple[Prompt, ...], files: ModelFile, most: int) 
     return " ".join(str(min(most, files.answer_tokens(prompt.reference))) for prompt in prompt_set)
 
 
-def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile) -> dict:
+def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFile, device: str) -> dict:
     """The fields of a cell that both models have, but for its prompts."""
+    is_less = grid.calls_only and device == "cuda" and not grid.peaks_only  # elsewhere there is nothing to leave out
     return {
+        "device": device,
         "pair": pair.name,
         "kind": grid.kind,
         "model": point.model,
@@ -220,7 +222,7 @@ def shared_settings(point: Point, grid: GridFile, pair: PairFile, files: ModelFi
         "seed": grid.seed,
         "prompt_tokens": grid.prompt_tokens,
         "peaks_only": grid.peaks_only or None,
-        "calls_only": grid.calls_only or None,
+        "calls_only": is_less or None,
         "attention": None if point.attention == "sdpa" else point.attention,
         "fill": None if point.fill == "own" else point.fill,
         "limit_gib": grid.limit_gib,

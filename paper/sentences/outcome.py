@@ -1,5 +1,7 @@
 """What one answer takes and how good it is: time, quality, the question of 100 steps, the first token."""
 
+from collections.abc import Mapping
+
 from bench.analysis.comparison import Comparison, Match
 from bench.analysis.doubt import is_too_wide
 from bench.analysis.hundred_steps import STEPS, Latency
@@ -141,14 +143,21 @@ def first_token(comparison: Comparison, prefix: str, numbers: Numbers) -> str:
     )
 
 
-def steps_needed(comparisons: list[Comparison]) -> str:
-    """How many steps quality needs: the first half of the question that the study began with."""
+def steps_needed(comparisons: Mapping[str, Comparison]) -> str:
+    """How many steps quality needs: the first half of the question that the study began with.
+
+    comparisons: by what the names of their numbers begin with.
+    """
     parts = []
-    for comparison in comparisons:
+    for prefix, comparison in comparisons.items():
+        temperature = temperature_of(lead(comparison.every)) if not comparison.every.empty else 0
         for metric, match in comparison.matches.items():
             what = f"{METRIC_NAMES[metric]} at {comparison.every['gen_length'].iloc[0]:.0f} tokens"
+            what += f" and temperature {temperature:g}" if temperature else ""
+            if comparison.about == "problems":
+                what += f" on word problems in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f}"
             if match is not None and match.steps is not None:
-                parts.append(f"{val(f'{metric}.cross_over_steps')} for {what}")
+                parts.append(f"{val(f'{crossing(comparison, prefix, metric)}.cross_over_steps')} for {what}")
             elif match is not None:
                 parts.append(f"more than were run, or not shown, for {what}")
     if not parts:

@@ -97,7 +97,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_borrowed": escape(render_borrowed.verdict(findings.borrowed)) if findings.borrowed else "",
         "say_quality_measured": "yes" if any_quality(selection) else "",
         "say_first": outcome.first_token(main, prefix, numbers),
-        "say_steps_needed": outcome.steps_needed(findings.comparisons) if main.has_both else "",
+        "say_steps_needed": outcome.steps_needed(selection.crossing) if main.has_both else "",
         "say_hundred": outcome.latency_there(findings.hundred_steps) if main.has_both or findings.hundred_steps else "",
         "say_equal_quality": outcome.equal_quality([selection.answers, selection.tasks], numbers),
         "say_parallel": growth.parallel(scalings.get("batch"), numbers),

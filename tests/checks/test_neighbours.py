@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -90,9 +91,26 @@ def test_a_check_that_was_stopped_goes_on_where_it_was(cards, tmp_path):
     again = trial(cards, tmp_path).run()
     assert [record.started_s for record in again[:2]] == [record.started_s for record in first[:2]]
     assert (len(again), cards[0].starts) == (3, 1)
-    cards[1].starts = 0
-    trial(cards[1:], tmp_path).run()
-    assert cards[1].starts == 3  # what another card has measured is not its
+
+
+@pytest.mark.parametrize("others", [(1, 2, 0), (0, 1)], ids=["another card", "fewer neighbours"])
+def test_a_check_that_was_stopped_goes_on_with_the_same_cards_alone(others, cards, tmp_path):
+    trial(cards, tmp_path).run()
+    says = r"records.jsonl: round 1 was measured on card cpu:0 beside \d busy; give the same cards in the same order"
+    with pytest.raises(BadInput, match=says):
+        trial([cards[number] for number in others], tmp_path).run()
+
+
+def test_of_two_engines_the_recorded_is_not_measured_again(cards, tmp_path, monkeypatch):
+    first = trial(cards, tmp_path).run()
+    captured = replace(CELL, engine="captured")
+    both = replace(WORK, cells=(*WORK.cells, *sentinel.twins(captured, []), captured))
+    monkeypatch.setitem(globals(), "WORK", both)
+    every = trial(cards, tmp_path).run()
+    assert len(every) == 2 * len(first) == 6
+    assert [record.cell_id for record in every[::2]] == [record.cell_id for record in first]
+    lines_of_file = (tmp_path / "records.jsonl").read_text().splitlines()
+    assert len(lines_of_file) == 6  # none twice
 
 
 def test_each_round_measures_another_card(cards, tmp_path):

@@ -127,7 +127,7 @@ def test_rounds_are_measured_one_after_another_and_give_an_interval(here, uneven
     *table_of_all, title, headings, one, four = said.out.splitlines()
     assert len(table_of_all) == 4
     assert table_of_all[2].split()[:4] == ["1", "4", "2", f"{estimate.value:.2f}"]
-    assert title == "95 % intervals over 2 rounds"
+    assert title == "95 % intervals over the rounds"
     assert headings.split()[:5] == ["at", "once", "requests", "rounds", "requests/s"]
     assert one.split("  ")[-6:][0].strip() == estimate.text(2)
     assert four.split()[:3] == ["4", "16", "2"]

@@ -1,9 +1,12 @@
 """A study with greedy and sampled answers: the report leads with the greedy ones and says both."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from bench.analysis.study import Histories, Study
+from paper.sentences import outcome
 from paper.sentences import study as sentences
 from tests.support import made_up_page
 from tests.support.made_up_page import found
@@ -31,6 +34,10 @@ def test_numbers_and_sentences_of_another_temperature_stand_beside_the_greedy_on
         cold, hot = (numbers[f"{start}llama.accuracy"]["value"] for start in (prefix.removeprefix("t1."), prefix))
         assert hot == pytest.approx(cold / 2)
         assert f"{prefix}accuracy.p_reached" in numbers
+    needed = outcome.steps_needed(selection.crossing)
+    assert needed.count(" and temperature 1") == len(prefixes)
+    of_each = {name for name in numbers if name.endswith(".cross_over_steps")} - {"primary.cross_over_steps"}
+    assert set(re.findall(r"\\val\{(.+?)\}", needed)) == of_each
     said = " ".join(sentences.of_each(selection.other_temperatures))
     assert said.count("at temperature 1") == len(prefixes)
     assert all(f"\\val{{{prefix}llama.accuracy}}" in said for prefix in prefixes)

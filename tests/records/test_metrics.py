@@ -140,6 +140,12 @@ def test_a_difference_may_be_below_0(name):
     assert tracked[f"{name}_ci_low"] < 0
 
 
+def test_of_what_may_be_0_the_mean_is_plain_whatever_the_rounds_are():
+    name = "load/failed_requests"
+    assert metrics.headline({1: {name: 1.0}, 2: {name: 9.0}})[name] == 5
+    assert metrics.headline({1: {name: 0.0}, 2: {name: 9.0}}) == {name: 4.5}
+
+
 def test_a_counter_that_did_not_move_has_no_interval():
     assert metrics.headline({1: {"energy/j": 0.0}, 2: {"energy/j": 2.0}}) == {"energy/j": 1.0}
 

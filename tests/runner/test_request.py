@@ -11,11 +11,10 @@ from tests.conftest import REPO
 BASELINE, SWEEP, TASKS, BATCH = (
     f"{REPO}/configs/grids/{name}.yaml" for name in ("baseline", "sweep", "tasks", "batch")
 )
-SMALL = ["--device", "cpu"]
 
 
-def resolved(*arguments: str):
-    return request.resolve(request.parse([*arguments, *SMALL]))
+def resolved(*arguments: str, device: str = "cpu"):
+    return request.resolve(request.parse([*arguments, "--device", device]))
 
 
 @pytest.mark.parametrize(
@@ -52,14 +51,26 @@ def test_what_some_cell_depends_on_is_taken(arguments):
 
 
 def test_cells_for_scores_alone_run_in_batches_and_nothing_beside_them():
-    quick, _ = resolved(SWEEP, "--prompts", "4", "--batch", "2", "--quality-only", "--also", TASKS)
+    asked = (SWEEP, "--prompts", "4", "--batch", "2", "--export", "work")
+    quick, _ = resolved(*asked, "--quality-only", "--also", TASKS, device="cuda")
     assert {(cell.kind, cell.batch_size, cell.calls_only) for cell in quick.cells} == {
         ("sweep", 2, True),
         ("tasks", 1, True),  # a further grid keeps its batch
     }
-    usual, _ = resolved(SWEEP, "--prompts", "4", "--batch", "2")
+    usual, _ = resolved(*asked, device="cuda")
     assert {(cell.kind, cell.calls_only) for cell in usual.cells} == {("sweep", None), ("sentinel", None)}
     assert not {cell.cell_id for cell in quick.cells} & {cell.cell_id for cell in usual.cells}
+
+
+def test_a_batch_that_no_grid_takes_is_refused():
+    with pytest.raises(BadInput, match=r"^--batch: no cell of these grids depends on it; leave it out$"):
+        resolved("--also", TASKS, "--batch", "4")
+
+
+def test_on_a_processor_cells_for_scores_alone_are_the_usual_ones():
+    quick, _ = resolved(SWEEP, "--prompts", "4", "--quality-only")
+    usual, _ = resolved(SWEEP, "--prompts", "4")
+    assert {cell.cell_id for cell in quick.cells} < {cell.cell_id for cell in usual.cells}
 
 
 @pytest.fixture(params=["llama", "llada"])
