@@ -114,10 +114,10 @@ def at_other_temperatures(every: list[Comparison]) -> dict[str, Comparison]:
     own = {"answers": "", "tasks": "tasks."}
     for about in KINDS_OF_CELLS:
         settings = ("temperature",) if about in own else ("temperature", "block_length")
-        alike = alike_but_for(settings, every, about)
-        for comparison in alike:
+        main = main_of(every, about)
+        for comparison in alike_but_for(settings, every, about):
             temperature = temperature_of(lead(comparison.every))
-            if temperature != temperature_of(lead(main_of(every, about).every)):
+            if temperature != temperature_of(lead(main.every)):
                 prefix = own[about] if about in own else problems_tables.prefix_of(comparison)
                 result[f"t{temperature:g}.{prefix}"] = comparison
     return result

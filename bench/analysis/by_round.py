@@ -37,16 +37,20 @@ class Amounts:
 
     def ratios_on_the_line(self, steps: float) -> list[float]:
         """In each round, the same from the straight line through all step counts, which reaches beyond them."""
-        lines = [np.polyfit(self.steps, row, 1) for row in self.diffusion]
         return [
             float(np.polyval(line, steps)) / reference
-            for line, reference in zip(lines, self.autoregressive, strict=True)
+            for line, reference in zip(self.lines, self.autoregressive, strict=True)
         ]
+
+    @property
+    def lines(self) -> list[np.ndarray]:
+        """In each round, (slope, offset) of the straight line through all step counts."""
+        return [np.polyfit(self.steps, row, 1) for row in self.diffusion]
 
     @property
     def falls(self) -> bool:
         """Whether in some round the line through all step counts falls: noise, and nothing is read off such a line."""
-        return any(np.polyfit(self.steps, row, 1)[0] <= 0 for row in self.diffusion)
+        return any(slope <= 0 for slope, _ in self.lines)
 
     @property
     def break_even_steps(self) -> stats.Estimate:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from bench.analysis.by_round import Amounts
-from bench.analysis.comparison import LATENCY, Comparison, amounts_of
+from bench.analysis.comparison import Comparison
+from bench.analysis.hundred_steps import line_of
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import machines_of
 from bench.analysis.runs import setting_of
@@ -117,9 +118,8 @@ def quality_outcome(name: str, endpoint: Endpoint, comparisons: list[Comparison]
 def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[Scaling]) -> Values | None:
     """A quantity of time by round: from the line of a sweep where there is one, else from a run of a scaling grid."""
     for comparison in comparisons:
-        measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
-        is_told = measured is not None and not measured.falls and not comparison.is_checked
-        if is_told and is_place(comparison.diffusion.iloc[0], endpoint):
+        measured = line_of(comparison)
+        if measured and is_place(comparison.diffusion.iloc[0], endpoint):
             values = break_evens_by_round(measured)
             if endpoint.steps is not None:
                 values = measured.ratios_on_the_line(endpoint.steps)

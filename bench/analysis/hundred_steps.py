@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from bench.analysis.by_round import Amounts
 from bench.analysis.comparison import LATENCY, Comparison, amounts_of
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import Noise
@@ -57,10 +58,17 @@ def latencies(comparisons: list[Comparison], scalings: list[Scaling]) -> list[La
     return sorted(longs, key=lambda ratio: (*ratio.place[:2], ratio.prompt_tokens or 0, *ratio.place[3:]))
 
 
+def line_of(comparison: Comparison) -> Amounts | None:
+    """Latencies whose line through all step counts may be read; None with fewer than two counts, of answers that are
+    checked by rule, and where the line falls."""
+    measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
+    return None if measured is None or comparison.is_checked or measured.falls else measured
+
+
 def of_comparison(comparison: Comparison) -> Latency | None:
     """From the line through a sweep's step counts, the same as its break-even is read off; None without one."""
-    measured = amounts_of(comparison, LATENCY) if len(comparison.diffusion) > 1 else None
-    if measured is None or comparison.is_checked or measured.falls:  # of noise the break-even speaks
+    measured = line_of(comparison)
+    if measured is None:  # of noise the break-even speaks
         return None
     ratios = measured.ratios_on_the_line(STEPS)
     if min(ratios) <= 0:  # of a steep line, which is below 0 at so few steps

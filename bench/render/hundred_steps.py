@@ -46,12 +46,17 @@ def quality_answer(comparison: Comparison, metric: str) -> str:
     """ "30 [29, 30] for accuracy at 32 tokens", or that the measured steps did not suffice."""
     match = comparison.matches[metric]
     most = comparison.diffusion["steps"].max()
-    what = f"{METRIC_NAMES[metric]} at {comparison.every['gen_length'].iloc[0]:.0f} tokens"
-    if temperature := temperature_of(lead(comparison.every)):
-        what += f" and temperature {temperature:g}"
+    what = metric_words(comparison, metric)
     if match.steps is None:
         return f"more than the {most:.0f} that were run, or not shown, for {what}"
     return f"{steps_text(match.cross_over, most)} for {what}"
+
+
+def metric_words(comparison: Comparison, metric: str) -> str:
+    """ "accuracy at 32 tokens and temperature 1": a declared metric, and of which answers."""
+    words = f"{METRIC_NAMES[metric]} at {comparison.every['gen_length'].iloc[0]:.0f} tokens"
+    temperature = temperature_of(lead(comparison.every))
+    return f"{words} and temperature {temperature:g}" if temperature else words
 
 
 def place_words(latency: Latency) -> str:

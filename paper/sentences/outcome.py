@@ -10,6 +10,7 @@ from bench.analysis.runs import lead, temperature_of
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES, labels
+from bench.render.hundred_steps import metric_words
 from paper.results import name_of, name_of_latency
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, estimate, has, listed, num, val
@@ -150,10 +151,8 @@ def steps_needed(comparisons: Mapping[str, Comparison]) -> str:
     """
     parts = []
     for prefix, comparison in comparisons.items():
-        temperature = temperature_of(lead(comparison.every)) if not comparison.every.empty else 0
         for metric, match in comparison.matches.items():
-            what = f"{METRIC_NAMES[metric]} at {comparison.every['gen_length'].iloc[0]:.0f} tokens"
-            what += f" and temperature {temperature:g}" if temperature else ""
+            what = metric_words(comparison, metric)
             if comparison.about == "problems":
                 what += f" on word problems in blocks of {comparison.diffusion['block_length'].iloc[0]:.0f}"
             if match is not None and match.steps is not None:
