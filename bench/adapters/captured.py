@@ -23,14 +23,14 @@ from bench.models import layers
 from bench.models.layers import Weights
 from bench.models.parts import Parts
 
+NEVER = 1 << 31  # tokens, which no answer has
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
-# The search of coordinate descent makes a product of one row a kernel of its own: 6.2 ms, for half a minute more.
-NEVER = 1 << 31  # tokens, which no answer has
+# Inductor's searches (coordinate descent, max-autotune) are off: each process found other kernels, and LLaMA's token
+# took 4.4 to 5.3 ms on H200s. With the kernels of few_rows.py and one_query.py it takes 4.2.
 COMPILE = True  # whether the functions of a layer are compiled before they are captured
 MOST_SHAPES = 256  # of one function: a cache that pushes other positions in each block has two for each of them
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-COMPILE_OPTIONS: dict[str, dict[str, bool]] = {"decode_layer": {"coordinate_descent_tuning": True}}
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,7 @@ class Functions:
             return cls(*plain)
         torch.compiler.reset()
         torch._dynamo.config.recompile_limit = MOST_SHAPES
-        options = (COMPILE_OPTIONS.get(function.__name__, {}) for function in plain)
-        return cls(
-            *(torch.compile(f, dynamic=False, fullgraph=True, options=o) for f, o in zip(plain, options, strict=True))
-        )
+        return cls(*(torch.compile(function, dynamic=False, fullgraph=True) for function in plain))
 
 
 class StaticBody:
@@ -149,7 +146,8 @@ class Decoding:
 class Decoder:
     """LLaMA with a cache of fixed size: a captured prefill at one prompt length and a captured decode step.
 
-    The cache is read in full at each step, whatever of it is in use, under a mask. Position ids leave out padding.
+    Where `one_query.applies`, a step reads the cache as far as it is in use, elsewhere all of it under a mask. Position
+    ids leave out padding.
     """
 
     def __init__(self, model: LlamaForCausalLM, decoding: Decoding):

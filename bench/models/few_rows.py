@@ -4,6 +4,9 @@ For 32 rows cuBLAS reads a bfloat16 matrix at 2.1 to 2.7 TB/s on an H100, and th
 products by rows read 1.2 to 2.6 TB/s, and this kernel 2.0 to 2.9 (paper/recorded/engines.md). It multiplies the matrix
 by the rows and not the rows by the matrix, so that the matrix fills the long side of the tensor cores. A denoising step
 on a block of 32 positions has 32 rows, and so has LLaMA's decode step at batch 32.
+
+A single row has a kernel of its own, since tensor cores are of no use to it. How both are cut is stated here and not
+searched for in each process, which would find other kernels each time.
 """
 
 from typing import NamedTuple
@@ -29,24 +32,79 @@ class Pieces(NamedTuple):
     splits: int
 
 
+class Strip(NamedTuple):
+    """How a product of one row is cut: outputs of one program, inputs that are multiplied at a time, how many pieces of
+    the inputs are on their way at a time, and the warps of a program."""
+
+    outs: int
+    ins: int
+    stages: int
+    warps: int
+
+
+class Factors(NamedTuple):
+    """What a kernel multiplies. Where there are no scales, their places hold something that is not read."""
+
+    rows: Tensor  # [count, ins]
+    rows_scale: Tensor  # [count, 1]
+    matrix: Tensor  # [outs, ins]
+    scale: Tensor  # [outs, 1]
+    is_scaled: bool
+    is_x_scaled: bool
+
+
+@triton.jit
+def _row_by_matrix(
+    x, x_scale, matrix, scale, result, gap, ins: tl.constexpr, block_out: tl.constexpr, block_in: tl.constexpr,
+    stages: tl.constexpr, is_scaled: tl.constexpr, is_x_scaled: tl.constexpr, is_gated: tl.constexpr,
+):  # fmt: skip
+    """`block_out` outputs of one row. x [ins]; matrix [outs, ins]; result [outs]; sums in float32. For scales see
+    `_rows_by_matrix`. Gated: output i is silu of the product with row i of the matrix, times that with row i + gap."""
+    out = tl.program_id(0) * block_out + tl.arange(0, block_out)
+    inside = tl.arange(0, block_in)
+    total = tl.zeros((block_out, block_in), tl.float32)
+    other = tl.zeros((block_out, block_in), tl.float32)
+    for begin in tl.range(0, ins, block_in, num_stages=stages):
+        of_x = tl.load(x + begin + inside).to(tl.float32)[None, :]
+        place = matrix + out[:, None] * ins + (begin + inside)[None, :]
+        total += tl.load(place, eviction_policy="evict_first").to(tl.float32) * of_x
+        if is_gated:
+            other += tl.load(place + gap * ins, eviction_policy="evict_first").to(tl.float32) * of_x
+    whole = tl.sum(total, 1)
+    if is_scaled:
+        whole *= tl.load(scale + out).to(tl.float32)
+    if is_x_scaled:
+        whole *= tl.load(x_scale)
+    if is_gated:
+        second = tl.sum(other, 1)
+        if is_scaled:
+            second *= tl.load(scale + gap + out).to(tl.float32)
+        if is_x_scaled:
+            second *= tl.load(x_scale)
+        whole = whole * tl.sigmoid(whole) * second
+    tl.store(result + out, whole.to(result.dtype.element_ty))
+
+
 @triton.jit
 def _rows_by_matrix(
-    x, x_scale, matrix, scale, result, outs, ins: tl.constexpr, count: tl.constexpr, rows: tl.constexpr,
+    x, x_scale, matrix, scale, result, outs, gap, ins: tl.constexpr, count: tl.constexpr, rows: tl.constexpr,
     block_out: tl.constexpr, block_in: tl.constexpr, stages: tl.constexpr, splits: tl.constexpr,
-    is_scaled: tl.constexpr, is_x_scaled: tl.constexpr,
+    is_scaled: tl.constexpr, is_x_scaled: tl.constexpr, is_gated: tl.constexpr,
 ):  # fmt: skip
     """`block_out` outputs of every row, from one part of the inputs. x [count, ins]; matrix [outs, ins]; result
     [splits, count, outs]; sums in float32. x_scale [count] and scale [outs] are what rows and outputs are multiplied
-    with, and not read where there are none."""
+    with, and not read where there are none. Gated: see `_row_by_matrix`."""
     out = tl.program_id(0) * block_out + tl.arange(0, block_out)
     part = tl.program_id(1)
     row = tl.arange(0, rows)
     is_row = row < count
     inside = tl.arange(0, block_in)
     total = tl.zeros((block_out, rows), tl.float32)
+    other = tl.zeros((block_out, rows), tl.float32)
     first = part * (ins // splits)
     for begin in tl.range(first, first + ins // splits, block_in, num_stages=stages):
-        of_matrix = tl.load(matrix + out[:, None] * ins + (begin + inside)[None, :], eviction_policy="evict_first")
+        place = matrix + out[:, None] * ins + (begin + inside)[None, :]
+        of_matrix = tl.load(place, eviction_policy="evict_first")
         if count == rows:
             of_rows = tl.load(x + (begin + inside)[:, None] + row[None, :] * ins)
         else:
@@ -54,12 +112,23 @@ def _rows_by_matrix(
         if is_scaled and not is_x_scaled:  # int8, multiplied in the dtype of the rows
             of_matrix = of_matrix.to(x.dtype.element_ty)
         total = tl.dot(of_matrix, of_rows, total)
+        if is_gated:
+            of_other = tl.load(place + gap * ins, eviction_policy="evict_first")
+            if is_scaled and not is_x_scaled:
+                of_other = of_other.to(x.dtype.element_ty)
+            other = tl.dot(of_other, of_rows, other)
     if is_scaled:
         total *= tl.load(scale + out)[:, None]
     if is_x_scaled:
         total *= tl.load(x_scale + row, mask=is_row, other=0.0)[None, :]
-    place = result + part * count * outs + out[:, None] + row[None, :] * outs
-    tl.store(place, total.to(result.dtype.element_ty), mask=is_row[None, :])
+    if is_gated:
+        if is_scaled:
+            other *= tl.load(scale + gap + out)[:, None]
+        if is_x_scaled:
+            other *= tl.load(x_scale + row, mask=is_row, other=0.0)[None, :]
+        total = total * tl.sigmoid(total) * other
+    at = result + part * count * outs + out[:, None] + row[None, :] * outs
+    tl.store(at, total.to(result.dtype.element_ty), mask=is_row[None, :])
 
 
 def is_quantised(matrix: Tensor) -> bool:
@@ -72,28 +141,42 @@ def is_int8(matrix: Tensor) -> bool:
     return matrix.is_cuda and is_quantised(matrix) and matrix.qdata.dtype == torch.int8
 
 
-def applies(x: Tensor, matrix: Tensor) -> bool:
-    """Whether the kernel multiplies x [..., ins] by a matrix [outs, ins]: 32 rows in half precision, or up to 32 by a
-    matrix of eight bits; whole pieces."""
+def applies(x: Tensor, matrix: Tensor, is_gated: bool = False) -> bool:
+    """Whether a kernel multiplies x [..., ins] by a matrix [outs, ins]: one row or 32 in half precision, or up to 32 by
+    a matrix of eight bits; whole pieces."""
     if not matrix.is_cuda:
         return False
     rows = x.numel() // x.shape[-1]
     if is_quantised(matrix):
         is_of_kind = rows <= ROWS
     else:
-        is_of_kind = rows == ROWS and matrix.dtype in (torch.bfloat16, torch.float16) and matrix.is_contiguous()
-    pieces = pieces_of(matrix)
-    return is_of_kind and matrix.shape[0] % pieces.outs == 0 and matrix.shape[1] % (pieces.ins * pieces.splits) == 0
+        is_half = matrix.dtype in (torch.bfloat16, torch.float16) and matrix.is_contiguous()
+        is_of_kind = is_half and rows in (1, ROWS)
+    outs, ins = matrix.shape
+    outs //= 1 + is_gated
+    if rows == 1:
+        strip = strip_of(matrix)
+        return is_of_kind and outs % strip.outs == 0 and ins % strip.ins == 0
+    pieces = pieces_of(matrix, is_gated)
+    return is_of_kind and outs % pieces.outs == 0 and ins % (pieces.ins * pieces.splits) == 0
 
 
-def pieces_of(matrix: Tensor) -> Pieces:
-    """The best of some forty tries for the shapes of 8B models on an H100, in bfloat16 and in float8."""
+def pieces_of(matrix: Tensor, is_gated: bool = False) -> Pieces:
+    """The best of some forty tries for the shapes of 8B models, in bfloat16 on an H200, in float8 on an H100."""
     is_narrow = matrix.shape[0] <= NARROW
+    if is_gated:
+        return Pieces(64, 128, 4, 1)
     if is_quantised(matrix):
         return Pieces(64, 256, 4, 2) if is_narrow else Pieces(64, 256, 3, 1)
     if matrix.shape[0] >= WIDE:
-        return Pieces(128, 128, 3, 1)
-    return Pieces(64, 128, 4, 2) if is_narrow else Pieces(64, 128, 3, 1)
+        return Pieces(128, 128, 4, 1)
+    return Pieces(64, 128, 4, 2) if is_narrow else Pieces(64, 128, 4, 1)
+
+
+def strip_of(matrix: Tensor) -> Strip:
+    """The best of some tries for LLaMA's shapes on an H200, or within a hundredth of it: 28 in bfloat16, 10 in eight
+    bits."""
+    return Strip(8, 512, 4, 4) if is_quantised(matrix) else Strip(1, 2048, 1, 8)
 
 
 def written_out(eight_bits: Tensor, scale: Tensor) -> Tensor:
@@ -110,23 +193,46 @@ def in_float8(rows: Tensor, least: float) -> tuple[Tensor, Tensor]:
     return (rows.float() / scale).clamp(-most, most).to(torch.float8_e4m3fn), scale
 
 
+def factors(x: Tensor, matrix: Tensor) -> Factors:
+    """x [..., ins] and a matrix as the kernels take them."""
+    rows = x.reshape(-1, x.shape[-1]).contiguous()
+    if not is_quantised(matrix):
+        return Factors(rows, rows, matrix, matrix, False, False)
+    activations = getattr(matrix, "act_quant_kwargs", None)
+    if activations is None:
+        return Factors(rows, rows, matrix.qdata, matrix.scale, True, False)
+    return Factors(*in_float8(rows, activations.hp_value_lb), matrix.qdata, matrix.scale, True, True)
+
+
 def linear(x: Tensor, matrix: Tensor) -> Tensor:
     """x [..., ins] by a matrix [outs, ins], in x's dtype: [..., outs]. To be asked only where it `applies`."""
+    return product(x, matrix, is_gated=False)
+
+
+def gated(x: Tensor, matrix: Tensor) -> Tensor:
+    """silu of x [..., ins] by the first half of a matrix [2 x outs, ins], times x by the second half: [..., outs]."""
+    return product(x, matrix, is_gated=True)
+
+
+def product(x: Tensor, matrix: Tensor, is_gated: bool) -> Tensor:
+    """Either of the two."""
+    of = factors(x, matrix)
     outs, ins = matrix.shape
-    rows = x.reshape(-1, ins).contiguous()
-    rows_scale, data, scale = rows, matrix, matrix  # where there are no scales
-    is_scaled = is_quantised(matrix)
-    is_x_scaled = is_scaled and getattr(matrix, "act_quant_kwargs", None) is not None
-    if is_scaled:
-        data, scale = matrix.qdata, matrix.scale
-    if is_x_scaled:
-        rows, rows_scale = in_float8(rows, matrix.act_quant_kwargs.hp_value_lb)
-    pieces = pieces_of(matrix)
+    outs //= 1 + is_gated
+    scaling = of.is_scaled, of.is_x_scaled, is_gated
+    if len(of.rows) == 1:
+        strip = strip_of(matrix)
+        result = torch.empty(outs, dtype=x.dtype, device=x.device)
+        _row_by_matrix[(outs // strip.outs,)](
+            *of[:4], result, outs, ins, strip.outs, strip.ins, strip.stages, *scaling, num_warps=strip.warps
+        )
+        return result.view(*x.shape[:-1], outs)
+    pieces = pieces_of(matrix, is_gated)
     dtype = x.dtype if pieces.splits == 1 else torch.float32
-    result = torch.empty(pieces.splits, len(rows), outs, dtype=dtype, device=x.device)
-    filled = ROWS if len(rows) > LEAST_ROWS else LEAST_ROWS
+    result = torch.empty(pieces.splits, len(of.rows), outs, dtype=dtype, device=x.device)
+    filled = ROWS if len(of.rows) > LEAST_ROWS else LEAST_ROWS
     _rows_by_matrix[(outs // pieces.outs, pieces.splits)](
-        rows, rows_scale, data, scale, result, outs, ins, len(rows), filled, *pieces, is_scaled, is_x_scaled,
+        *of[:4], result, outs, outs, ins, len(of.rows), filled, *pieces, *scaling,
         num_warps=4, num_stages=pieces.stages,
     )  # fmt: skip
     whole = result[0] if pieces.splits == 1 else result.sum(0).to(x.dtype)

@@ -20,9 +20,9 @@ from bench.diffusion.places import put, taken
 from bench.models.shape import FEED_FORWARD_ROWS
 
 if torch.cuda.is_available():  # its compiler comes with torch for GPUs alone
-    from bench.models import few_rows
+    from bench.models import few_rows, one_query
 else:
-    few_rows = None
+    few_rows = one_query = None
 
 
 # What the largest number of a row of activations counts as at least when the row is turned into float8: a row of zeros,
@@ -183,6 +183,8 @@ def after_attention(hidden: Tensor, attended: Tensor, layer: Layer, dims: Dims) 
 
 def feed_forward(normed: Tensor, layer: Layer) -> Tensor:
     """The gated feed-forward part (SwiGLU, Shazeer, arXiv 2002.05202). Shape kept."""
+    if few_rows and few_rows.applies(normed, layer.gate_up, is_gated=True):
+        return linear(few_rows.gated(normed, layer.gate_up), layer.down)
     gate, up = linear(normed, layer.gate_up).chunk(2, -1)
     return linear(F.silu(gate) * up, layer.down)
 
@@ -230,11 +232,13 @@ def decode_layer(
     place: Tensor,
 ) -> Tensor:  # fmt: skip
     """A layer on one new row a sequence [batch, 1, width]; its K and V go to `place` (LongTensor [1]) of the caches
-    [batch, kv_heads, capacity, head_width]. Queries that share a K and V are rows of one product: nothing is repeated.
-    """
+    [batch, kv_heads, capacity, head_width], of which later positions are masked. Queries that share a K and V are rows
+    of one product: nothing is repeated."""
     q, k, v = project(hidden, layer, dims, cos, sin)
     keys.index_copy_(2, place, k)
     values.index_copy_(2, place, v)
+    if one_query and one_query.applies(q, keys):
+        return after_attention(hidden, one_query.attend(q, keys, values, mask, place), layer, dims)
     q = q.view(len(hidden), dims.kv_heads, -1, dims.head_width)
     scores = (q @ keys.transpose(-1, -2)).float() * dims.head_width**-0.5
     weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(values.dtype)

@@ -27,6 +27,32 @@ def test_cuda_few_rows_give_what_linear_gives(shape, of):
     assert ours <= 1.01 * cublas
 
 
+@pytest.mark.parametrize("shape", [(6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336), (128256, 4096)], ids=str)
+def test_cuda_one_row_gives_what_linear_gives(shape):
+    outs, ins = shape
+    matrix = torch.randn(outs, ins, device="cuda", dtype=torch.bfloat16)
+    x = torch.randn(1, 1, ins, device="cuda", dtype=torch.bfloat16)
+    assert layers.few_rows.applies(x, matrix)
+    exact = F.linear(x.float(), matrix.float())
+    ours, cublas = layers.linear(x, matrix), F.linear(x, matrix)
+    assert ours.shape == cublas.shape
+    assert (ours.float() - exact).norm() <= 1.01 * (cublas.float() - exact).norm()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "float8"])
+@pytest.mark.parametrize("rows", [1, 32])
+def test_cuda_a_gated_product_is_silu_of_one_half_times_the_other(rows, dtype):
+    matrix = torch.randn(28672, 4096, device="cuda", dtype=torch.bfloat16) / 64
+    x = torch.randn(rows, 1, 4096, device="cuda", dtype=torch.bfloat16)
+    if dtype != "bfloat16":
+        pytest.importorskip("torchao")
+        matrix = eight_bits.quantised(matrix, dtype)
+    assert layers.few_rows.applies(x, matrix, is_gated=True)
+    gate, up = layers.linear(x, matrix).float().chunk(2, -1)
+    expected = F.silu(gate) * up
+    assert (layers.few_rows.gated(x, matrix).float() - expected).norm() < 0.01 * expected.norm()
+
+
 @pytest.mark.parametrize("dtype", ["int8", "float8"])
 @pytest.mark.parametrize("shape", [(4096, 4096), (24576, 4096), (4096, 14336)], ids=str)
 @pytest.mark.parametrize("rows", [1, 8, 16, 17, 32])
