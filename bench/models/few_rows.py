@@ -70,19 +70,23 @@ def _row_by_matrix(
         total += tl.load(place, eviction_policy="evict_first").to(tl.float32) * of_x
         if is_gated:
             other += tl.load(place + gap * ins, eviction_policy="evict_first").to(tl.float32) * of_x
-    whole = tl.sum(total, 1)
-    if is_scaled:
-        whole *= tl.load(scale + out).to(tl.float32)
-    if is_x_scaled:
-        whole *= tl.load(x_scale)
+    whole = tl.sum(total, 1)[:, None]
+    row = tl.arange(0, 1)
+    whole = _scaled(whole, scale + out, x_scale + row, row < 1, is_scaled, is_x_scaled)
     if is_gated:
-        second = tl.sum(other, 1)
-        if is_scaled:
-            second *= tl.load(scale + gap + out).to(tl.float32)
-        if is_x_scaled:
-            second *= tl.load(x_scale)
+        second = _scaled(tl.sum(other, 1)[:, None], scale + gap + out, x_scale + row, row < 1, is_scaled, is_x_scaled)
         whole = whole * tl.sigmoid(whole) * second
-    tl.store(result + out, whole.to(result.dtype.element_ty))
+    tl.store(result + out[:, None], whole.to(result.dtype.element_ty))
+
+
+@triton.jit
+def _scaled(total, scale, x_scale, is_row, is_scaled: tl.constexpr, is_x_scaled: tl.constexpr):
+    """Sums [outs, rows] times the scales of outputs and rows, where there are such. scale and x_scale: their places."""
+    if is_scaled:
+        total *= tl.load(scale)[:, None]
+    if is_x_scaled:
+        total *= tl.load(x_scale, mask=is_row, other=0.0)[None, :]
+    return total
 
 
 @triton.jit
@@ -109,23 +113,13 @@ def _rows_by_matrix(
             of_rows = tl.load(x + (begin + inside)[:, None] + row[None, :] * ins)
         else:
             of_rows = tl.load(x + (begin + inside)[:, None] + row[None, :] * ins, mask=is_row[None, :], other=0.0)
-        if is_scaled and not is_x_scaled:  # int8, multiplied in the dtype of the rows
-            of_matrix = of_matrix.to(x.dtype.element_ty)
-        total = tl.dot(of_matrix, of_rows, total)
+        total = tl.dot(of_matrix.to(x.dtype.element_ty), of_rows, total)  # int8 is multiplied in the dtype of the rows
         if is_gated:
             of_other = tl.load(place + gap * ins, eviction_policy="evict_first")
-            if is_scaled and not is_x_scaled:
-                of_other = of_other.to(x.dtype.element_ty)
-            other = tl.dot(of_other, of_rows, other)
-    if is_scaled:
-        total *= tl.load(scale + out)[:, None]
-    if is_x_scaled:
-        total *= tl.load(x_scale + row, mask=is_row, other=0.0)[None, :]
+            other = tl.dot(of_other.to(x.dtype.element_ty), of_rows, other)
+    total = _scaled(total, scale + out, x_scale + row, is_row, is_scaled, is_x_scaled)
     if is_gated:
-        if is_scaled:
-            other *= tl.load(scale + gap + out)[:, None]
-        if is_x_scaled:
-            other *= tl.load(x_scale + row, mask=is_row, other=0.0)[None, :]
+        other = _scaled(other, scale + gap + out, x_scale + row, is_row, is_scaled, is_x_scaled)
         total = total * tl.sigmoid(total) * other
     at = result + part * count * outs + out[:, None] + row[None, :] * outs
     tl.store(at, total.to(result.dtype.element_ty), mask=is_row[None, :])
