@@ -9,6 +9,11 @@ SMALL = 0.05  # an interval around 1 that reaches no further is no noise but an 
 QUIET = "measure on a machine that does nothing else"
 
 
+def one_round_words(estimate: Estimate) -> str:
+    """What stands behind a number without an interval, from which no direction can be told."""
+    return " (one round: no interval)" if estimate.low is None else ""
+
+
 def steps_interval(steps: Estimate) -> str:
     """ "26 [18, 37] steps", of few steps with a digit more, since they are no whole number."""
     return steps.text(1 if steps.value < 10 else 0, " steps")
@@ -21,7 +26,7 @@ def break_even_words(steps: Estimate, phrase: str, rounds: int, floor: Estimate 
     """
     doubted = [estimate for estimate in (steps, floor) if is_too_wide(estimate)]
     if not doubted:
-        one_round = " (one round: no interval)" if steps.low is None and steps.value >= 1 else ""
+        one_round = one_round_words(steps) if steps.value >= 1 else ""
         return f"{phrase} at {steps_interval(steps)}{one_round}"
     spread = "" if is_too_wide(steps) else f"; the same cell twice differs by a factor of {floor.text(2)}"
     numbers = [rounds_for(estimate, rounds, WIDEST) for estimate in doubted]

@@ -7,7 +7,7 @@ from bench.analysis.noise import floor_of
 from bench.analysis.runs import are_served, lead
 from bench.records.catalogue import columns
 from bench.render import wording
-from bench.render.doubt import equal_words
+from bench.render.doubt import equal_words, one_round_words
 from bench.render.wording import interval
 from bench.spec.cell import STOPS
 
@@ -86,5 +86,4 @@ def kept_words(regime: Regime) -> str:
 def ratio_words(place: Place, regime: Regime) -> str:
     """The ratio with its interval, and that it may be noise alone."""
     doubt = equal_words(regime.ratio, regime.rounds, floor_of(place.noise), "which of the two is faster")
-    one_round = " (one round: no interval)" if regime.ratio.low is None else ""
-    return f"{interval(regime.ratio, 2)}{one_round}{doubt}"
+    return f"{interval(regime.ratio, 2)}{one_round_words(regime.ratio)}{doubt}"

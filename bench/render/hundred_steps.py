@@ -5,7 +5,7 @@ from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead, temperature_of
 from bench.render.comparison import METRIC_NAMES, steps_text
-from bench.render.doubt import equal_words
+from bench.render.doubt import equal_words, one_round_words
 from bench.render.wording import engine_and_head, interval, weights_label
 from bench.spec.cell import STOPS
 
@@ -72,7 +72,7 @@ def latency_line(latency: Latency) -> str:
     doubt = equal_words(latency.ratio, latency.rounds, floor_of(latency.noise), "whether that is more or less")
     direction = "" if doubt else ", higher" if latency.ratio.value > 1 else ", lower"
     digits = 1 if latency.ratio.value >= 10 else 2
-    one_round = " (one round: no interval)" if latency.ratio.low is None else ""
+    one_round = one_round_words(latency.ratio)
     parts = f", extrapolated from {' and '.join(latency.parts)}" if latency.parts else ""
     words = f"{interval(latency.ratio, digits)} times LLaMA's latency{one_round}{direction}{parts}{doubt}"
     return f"  At {STEPS} steps, {place_words(latency)}: {words}."

@@ -1,11 +1,13 @@
 """Predictions that were scored, and decoders, in sentences."""
 
 from bench.analysis.decoder_gains import Best, best_of
-from bench.analysis.decoder_places import PARTS, Decoders
+from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
+from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from paper.decoder_numbers import names_of_places
+from paper.decoder_selection import main_places
 from paper.tables.latex import escape
 from paper.values import Numbers, has, num, val
 
@@ -27,28 +29,56 @@ def predictions(findings: Findings, numbers: Numbers) -> str:
     )
 
 
-def decoders(found: Decoders, numbers: Numbers, parts: tuple[str, ...] = PARTS) -> str:
-    """The best decoder of each place and part of the prompts; empty where none was measured. parts: of the prompts."""
-    sentences = []
-    for place, name in zip(found.places, names_of_places(found.places), strict=True):
-        sentences += [
-            best_sentence(best, f"{name}.best.{best.part}", numbers) for best in best_of(place) if best.part in parts
-        ]
-    return " ".join(sentences)
+def decoders(found: Decoders, numbers: Numbers) -> str:
+    """The best decoder of each place and part of the prompts; empty where none was measured."""
+    named = zip(found.places, names_of_places(found.places), strict=True)
+    return " ".join(
+        best_sentence(best, f"{name}.best.{best.part}", numbers) for place, name in named for best in best_of(place)
+    )
+
+
+def best_decoders(found: Decoders, numbers: Numbers) -> str:
+    """The best decoder on all prompts, at the main place of each kind of quality: for abstract and conclusion."""
+    main = {id(place) for place in main_places(found)}
+    named = zip(found.places, names_of_places(found.places), strict=True)
+    return " ".join(
+        best_sentence(best, f"{name}.best.{best.part}", numbers)
+        for place, name in named if id(place) in main for best in best_of(place) if best.part == "all"
+    )  # fmt: skip
+
+
+def batches(found: Decoders) -> str:
+    """What a batch does to the speed of decoders that go by confidence; empty where answers were made singly."""
+    sizes = {place.first["batch_size"] for place in main_places(found)}
+    if not sizes or max(sizes) == 1:
+        return ""
+    return (
+        "Answers were made in batches. A batch ends with its slowest row, so that a decoder that goes by confidence"
+        " gains less time here than with single answers; tokens a forward are counted row by row, as for single"
+        " answers."
+    )
 
 
 def best_sentence(best: Best, name: str, numbers: Numbers) -> str:
-    """A place's fastest decoder within the margin, or that there is none."""
+    """A place's fastest decoder within the margin, or that there is none, or none that is faster than vanilla."""
     metric = best.place.metric
-    prompts = next(iter(best.fastest.qualities[best.part].prompts.split(",")), "")
+    prompts = best.fastest.qualities[best.part].prompts
+    temperature = temperature_of(best.place.first)
     about = {"accuracy": "On tasks"}.get(metric, "On open-ended answers") + (f" with {prompts}" if prompts else "")
+    about += f" at temperature {temperature:g}" if temperature else ""
     judged = (
         f"{num(f'{name}.within')} of {num(f'{name}.judged')} decoders are shown to be within {best.place.margin:g} of"
     )
     if best.line is None or not has(numbers, f"{name}.speedup"):
         return f"{about} {judged} vanilla's {METRIC_NAMES[metric]}."
+    decoder, speedup = escape(render.best_name(best.line)), val(f"{name}.speedup")
+    difference = f"at a difference of {val(f'{name}.difference')}"
+    if best.line.speedup.value < 1:
+        return (
+            f"{about} {judged} vanilla's {METRIC_NAMES[metric]}, and none of them is faster than vanilla at a step a"
+            f" token: the fastest, {decoder}, has {speedup} times its speed, {difference}."
+        )
     return (
-        f"{about} {judged} vanilla's {METRIC_NAMES[metric]}; the fastest of them,"
-        f" {escape(render.line_name(best.place, best.line))}, is {val(f'{name}.speedup')} times as fast as vanilla"
-        f" at a step a token, at a difference of {val(f'{name}.difference')}."
+        f"{about} {judged} vanilla's {METRIC_NAMES[metric]}; the fastest of them, {decoder}, is {speedup} times as"
+        f" fast as vanilla at a step a token, {difference}."
     )

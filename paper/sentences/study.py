@@ -113,7 +113,8 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_noise": noise(selection, prefix),
         "say_predictions": scored.predictions(findings, numbers),
         "say_decoders": scored.decoders(findings.decoders, numbers),
-        "say_best_decoder": scored.decoders(findings.decoders, numbers, ("all",)),
+        "say_best_decoder": scored.best_decoders(findings.decoders, numbers),
+        "say_batches": scored.batches(findings.decoders),
         "say_endpoints": endpoints.sentences(findings),
         "say_left_out": left_out(numbers),
     }

@@ -1,5 +1,7 @@
 """Threats to validity that a study has, each where it applies."""
 
+from collections.abc import Iterable
+
 from bench.analysis.comparison import Comparison
 from bench.analysis.runs import are_served, temperature_of
 from bench.render import wording
@@ -7,7 +9,7 @@ from paper import facts
 from paper.selection import Selection
 from paper.sentences import resources
 from paper.tables.latex import escape
-from paper.values import Numbers
+from paper.values import Numbers, listed
 
 
 def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, str]:
@@ -27,18 +29,18 @@ def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, st
         "extrapolated": EXTRAPOLATED if has_parts else "",
         "peaks": resources.doubted_peaks(findings),
         "engine": (SERVER if are_served(rows).any() else ENGINE) if main.has_both else "",
-        "decoding": decoding(main),
+        "decoding": decoding(main, selection.other_temperatures.values()),
         "code": escape(facts.dirty_words(rows)) if not rows.empty else "",
         "machine": device,
     }
 
 
-def decoding(main: Comparison) -> str:
-    """How tokens were chosen, which decides what quality is about."""
+def decoding(main: Comparison, others: Iterable[Comparison]) -> str:
+    """How tokens were chosen, which decides what quality is about. others: comparisons at other temperatures."""
     if main.rows.empty:
         return ""
-    temperature = temperature_of(main.rows.iloc[0])
-    how = f"at temperature {temperature:g}" if temperature else "greedily"
+    temperatures = dict.fromkeys(temperature_of(comparison.rows.iloc[0]) for comparison in (main, *others))
+    how = listed([f"at temperature {temperature:g}" if temperature else "greedily" for temperature in temperatures])
     return f"Both models decode {how}; other ways to choose tokens may need other numbers of steps."
 
 

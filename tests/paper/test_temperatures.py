@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.study import Histories, Study
-from paper.sentences import outcome
+from paper.sentences import outcome, threats
 from paper.sentences import study as sentences
 from tests.support import made_up_page
 from tests.support.made_up_page import found
@@ -47,3 +47,10 @@ def test_a_study_at_one_temperature_says_nothing_of_others():
     _, selection = found(made_up_page.tasks())
     assert selection.other_temperatures == {}
     assert sentences.of_each(selection.other_temperatures) == []
+
+
+def test_threats_name_every_temperature_that_was_measured():
+    _, selection = found(with_hot(made_up_page.tasks()))
+    others = list(selection.other_temperatures.values())
+    assert threats.decoding(selection.tasks, others).startswith("Both models decode greedily and at temperature 1;")
+    assert threats.decoding(selection.tasks, []).startswith("Both models decode greedily;")
