@@ -21,5 +21,5 @@ def test_a_break_even_of_one_round_says_so(monkeypatch):
     _, selection = found(made_up_page.tasks())
     assert "one round" not in outcome.time_sentence(selection.tasks, "tasks.")
     steps = Estimate(selection.tasks.break_even_steps.value)
-    monkeypatch.setattr(type(selection.tasks), "break_even_steps", steps)
+    monkeypatch.setitem(vars(selection.tasks), "break_even_steps", steps)
     assert "steps (one round: no interval)." in outcome.time_sentence(selection.tasks, "tasks.")
