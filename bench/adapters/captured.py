@@ -26,8 +26,8 @@ from bench.models.parts import Parts
 NEVER = 1 << 31  # tokens, which no answer has
 # Measured on an H100 at 8B shapes in bfloat16 (paper/recorded/engines.md). Compiled against a graph alone: a LLaDA step
 # at batch 1, canvas 256, 8.0 against 12.3 ms; at batch 8, canvas 640, 114 against 165; a decode step 6.4 against 8.4.
-# Inductor's searches (coordinate descent, max-autotune) are off: each process found other kernels, and LLaMA's token
-# took 4.4 to 5.3 ms on H200s. With the kernels of few_rows.py and one_query.py it takes 4.2.
+# Inductor's search (coordinate descent) is off: it found other kernels in each process, and with them LLaMA's token at
+# batch 1 took 4.4 to 5.4 ms on H200s. With the kernels of few_rows.py and one_query.py it takes 4.2 there.
 COMPILE = True  # whether the functions of a layer are compiled before they are captured
 MOST_SHAPES = 256  # of one function: a cache that pushes other positions in each block has two for each of them
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]

@@ -1,12 +1,12 @@
 """Products of a few rows with a matrix, where all the time goes into reading the matrix once. For GPUs.
 
-For 32 rows cuBLAS reads a bfloat16 matrix at 2.1 to 2.7 TB/s on an H100, and this kernel at 2.3 to 3.0; torch's float8
-products by rows read 1.2 to 2.6 TB/s, and this kernel 2.0 to 2.9 (paper/recorded/engines.md). It multiplies the matrix
-by the rows and not the rows by the matrix, so that the matrix fills the long side of the tensor cores. A denoising step
-on a block of 32 positions has 32 rows, and so has LLaMA's decode step at batch 32.
+For 32 rows cuBLAS reads a bfloat16 matrix at 2.1 to 2.7 TB/s on an H100, and this kernel, cut as it was then, at 2.3 to
+3.0; torch's float8 products by rows read 1.2 to 2.6 TB/s, and this kernel 2.0 to 2.9 (paper/recorded/engines.md). It
+multiplies the matrix by the rows and not the rows by the matrix, so that the matrix fills the long side of the tensor
+cores. A denoising step on a block of 32 positions has 32 rows, and so has LLaMA's decode step at batch 32.
 
-A single row has a kernel of its own, since tensor cores are of no use to it. How both are cut is stated here and not
-searched for in each process, which would find other kernels each time.
+A single row has a kernel of its own, since tensor cores are of no use to it. How both are cut is stated here. A search
+in each process would find other kernels each time.
 """
 
 from typing import NamedTuple
@@ -20,11 +20,12 @@ ROWS = 32  # the most that it multiplies
 LEAST_ROWS = 16  # of a product of tensor cores: fewer are filled up with zeros
 NARROW = 8192  # outputs up to which the inputs are split, since there are too few programs to fill a GPU
 WIDE = 65_536  # outputs from which on larger pieces are faster: the head
+ROOM_BYTES = 163_840  # of shared memory that a program needs at most, which cards for data centres have
 
 
 class Pieces(NamedTuple):
     """How a product is cut: outputs of one program, inputs that are multiplied at a time, how many pieces of the inputs
-    are on their way at a time, and into how many parts the inputs are split."""
+    are on their way at a time, and into how many parts the inputs are split (one where the product is gated)."""
 
     outs: int
     ins: int
@@ -156,20 +157,29 @@ def applies(x: Tensor, matrix: Tensor, is_gated: bool = False) -> bool:
 
 
 def pieces_of(matrix: Tensor, is_gated: bool = False) -> Pieces:
-    """The best of some forty tries for the shapes of 8B models, in bfloat16 on an H200, in float8 on an H100."""
+    """The best of some tries for the shapes of 8B models, or within 3 % of it: in bfloat16 of 26 on an H200, in float8
+    of some forty on an H100. Gated products: of 7 in bfloat16 on an H200; in eight bits the same without a try."""
     is_narrow = matrix.shape[0] <= NARROW
     if is_gated:
-        return Pieces(64, 128, 4, 1)
+        return Pieces(64, 128, 4, 1) if has_room() else Pieces(64, 64, 3, 1)
     if is_quantised(matrix):
         return Pieces(64, 256, 4, 2) if is_narrow else Pieces(64, 256, 3, 1)
+    stages = 4 if has_room() else 3
     if matrix.shape[0] >= WIDE:
-        return Pieces(128, 128, 4, 1)
-    return Pieces(64, 128, 4, 2) if is_narrow else Pieces(64, 128, 4, 1)
+        return Pieces(128, 128, stages, 1) if has_room() else Pieces(64, 128, stages, 1)
+    return Pieces(64, 128, stages, 2) if is_narrow else Pieces(64, 128, stages, 1)
+
+
+@torch.compiler.assume_constant_result
+def has_room() -> bool:
+    """Whether programs of this GPU may have as much shared memory as the fastest pieces need: an L4 or a GeForce has
+    99 KiB for each."""
+    return torch.cuda.get_device_properties(None).shared_memory_per_block_optin >= ROOM_BYTES
 
 
 def strip_of(matrix: Tensor) -> Strip:
-    """The best of some tries for LLaMA's shapes on an H200, or within a hundredth of it: 28 in bfloat16, 10 in eight
-    bits."""
+    """The best of some tries for LLaMA's shapes on an H200: of 28 in bfloat16, or within 1 % of it; of 10 in eight
+    bits, or within 6 %."""
     return Strip(8, 512, 4, 4) if is_quantised(matrix) else Strip(1, 2048, 1, 8)
 
 
@@ -209,24 +219,24 @@ def gated(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def product(x: Tensor, matrix: Tensor, is_gated: bool) -> Tensor:
-    """Either of the two."""
-    of = factors(x, matrix)
+    """What `linear` gives, or `gated`: launches the kernel for so many rows."""
+    own = factors(x, matrix)
     outs, ins = matrix.shape
     outs //= 1 + is_gated
-    scaling = of.is_scaled, of.is_x_scaled, is_gated
-    if len(of.rows) == 1:
+    scaling = own.is_scaled, own.is_x_scaled, is_gated
+    if len(own.rows) == 1:
         strip = strip_of(matrix)
         result = torch.empty(outs, dtype=x.dtype, device=x.device)
         _row_by_matrix[(outs // strip.outs,)](
-            *of[:4], result, outs, ins, strip.outs, strip.ins, strip.stages, *scaling, num_warps=strip.warps
+            *own[:4], result, outs, ins, strip.outs, strip.ins, strip.stages, *scaling, num_warps=strip.warps
         )
         return result.view(*x.shape[:-1], outs)
     pieces = pieces_of(matrix, is_gated)
     dtype = x.dtype if pieces.splits == 1 else torch.float32
-    result = torch.empty(pieces.splits, len(of.rows), outs, dtype=dtype, device=x.device)
-    filled = ROWS if len(of.rows) > LEAST_ROWS else LEAST_ROWS
+    result = torch.empty(pieces.splits, len(own.rows), outs, dtype=dtype, device=x.device)
+    filled = ROWS if len(own.rows) > LEAST_ROWS else LEAST_ROWS
     _rows_by_matrix[(outs // pieces.outs, pieces.splits)](
-        *of[:4], result, outs, outs, ins, len(of.rows), filled, *pieces, *scaling,
+        *own[:4], result, outs, outs, ins, len(own.rows), filled, *pieces, *scaling,
         num_warps=4, num_stages=pieces.stages,
     )  # fmt: skip
     whole = result[0] if pieces.splits == 1 else result.sum(0).to(x.dtype)

@@ -3,8 +3,8 @@
 A cache of fixed size is longer than what is in it for most of an answer. Products of all of it under a mask read it
 whole; this kernel reads as far as the newest position. Queries that share K and V are rows of one product. Where
 sequences are few, their positions are split among programs whose sums are joined afterwards (flash-decoding: Dao,
-Haziza, Massa and Sizov, 2023). torch's FlexAttention does the same and takes 4 to 7 % more of a token at batch 32
-(paper/recorded/engines.md).
+Haziza, Massa and Sizov, 2023). torch's FlexAttention does the same: with it LLaMA's token on an H200 takes 4 to 7 %
+longer at batch 32, and at batch 1 1.5 % longer or less long, by how much is in the cache (paper/recorded/engines.md).
 """
 
 import torch
@@ -15,7 +15,19 @@ from torch import Tensor
 BLOCK = 64  # positions that are read at a time
 PROGRAMS = 264  # that are worth having: two for each of the 132 processors of an H100 or H200
 LEAST_ROWS = 16  # of a product of tensor cores: fewer queries are filled up with zeros
-NEVER = tl.constexpr(-1e30)  # what a score counts as before there is any
+LOWEST = tl.constexpr(-1e30)  # what a score counts as before there is any
+
+
+@triton.jit
+def _with_block(query, key, value, is_seen, scale: tl.constexpr, top, weight, total):
+    """The highest score [rows], the sum of weights [rows] and that of weighted values [rows, width] of what was read
+    before, with the positions of one more block."""
+    scores = tl.where(is_seen[None, :], tl.dot(query, tl.trans(key)) * scale, LOWEST)
+    higher = tl.maximum(top, tl.max(scores, 1))
+    shares = tl.where(is_seen[None, :], tl.exp(scores - higher[:, None]), 0.0)
+    lower = tl.exp(top - higher)
+    total = total * lower[:, None] + tl.dot(shares.to(value.dtype), value)
+    return higher, weight * lower + tl.sum(shares, 1), total
 
 
 @triton.jit
@@ -39,7 +51,7 @@ def _attend(
     end = tl.load(last).to(tl.int32) + 1
     each = tl.cdiv(tl.cdiv(end, block), parts) * block
     stop = tl.minimum((part + 1) * each, end)
-    top = tl.full((rows,), NEVER, tl.float32)
+    top = tl.full((rows,), LOWEST, tl.float32)
     weight = tl.zeros((rows,), tl.float32)
     total = tl.zeros((rows, width), tl.float32)
     begin_of_pair = pair.to(tl.int64) * capacity * width
@@ -50,13 +62,7 @@ def _attend(
         place = begin_of_pair + at[:, None] * width + lane[None, :]
         key = tl.load(keys + place, mask=is_here[:, None], other=0.0)
         value = tl.load(values + place, mask=is_here[:, None], other=0.0)
-        scores = tl.where(is_seen[None, :], tl.dot(query, tl.trans(key)) * scale, NEVER)
-        higher = tl.maximum(top, tl.max(scores, 1))
-        shares = tl.where(is_seen[None, :], tl.exp(scores - higher[:, None]), 0.0)
-        lower = tl.exp(top - higher)
-        weight = weight * lower + tl.sum(shares, 1)
-        total = total * lower[:, None] + tl.dot(shares.to(value.dtype), value)
-        top = higher
+        top, weight, total = _with_block(query, key, value, is_seen, scale, top, weight, total)
     if parts == 1:
         total = total / weight[:, None]
     own = (part * pairs + pair) * group + row
@@ -67,9 +73,11 @@ def _attend(
 
 
 def applies(q: Tensor, keys: Tensor) -> bool:
-    """Whether the kernel attends: queries in half precision on a GPU, at most 16 to a K and V head."""
-    is_half = q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
-    return is_half and q.shape[1] // keys.shape[1] <= LEAST_ROWS and keys.shape[-1] in (32, 64, 128)
+    """Whether the kernel attends: queries and a contiguous cache in half precision on a GPU, at most 16 queries to a K
+    and V head. `values` have to be like keys."""
+    is_half = q.is_cuda and q.dtype == keys.dtype and q.dtype in (torch.bfloat16, torch.float16)
+    fits = q.shape[1] // keys.shape[1] <= LEAST_ROWS and keys.shape[-1] in (32, 64, 128)
+    return is_half and fits and keys.is_contiguous()
 
 
 def parts_of(pairs: int, capacity: int) -> int:
@@ -86,7 +94,10 @@ def attend(q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, last: Tensor) 
     parts = parts_of(pairs, capacity)
     mask = mask.reshape(-1, capacity).contiguous()
     sums = torch.empty(parts, pairs, group, width, dtype=q.dtype if parts == 1 else torch.float32, device=q.device)
-    tops, weights = torch.empty(2, parts, pairs, group, dtype=torch.float32, device=q.device)
+    tops = weights = q  # neither read nor written where there is one part
+    if parts > 1:  # two tensors: of parts of one, torch.compile would make copies
+        tops = torch.empty(parts, pairs, group, dtype=torch.float32, device=q.device)
+        weights = torch.empty_like(tops)
     _attend[(pairs, parts)](
         q.contiguous(), keys, values, mask, last, sums, tops, weights, capacity if len(mask) > 1 else 0, kv_heads,
         capacity, group, LEAST_ROWS, width, BLOCK, parts, width**-0.5, num_warps=4,
