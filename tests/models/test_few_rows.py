@@ -82,7 +82,8 @@ def test_cuda_many_rows_by_int8_give_what_torchao_gives():
 
 
 @pytest.mark.parametrize(
-    ("rows", "outs", "dtype"), [(31, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16)]
+    ("rows", "outs", "dtype"),
+    [(31, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16), (1, 4096, torch.bfloat16)],
 )
 def test_cuda_other_products_are_left_to_torch(rows, outs, dtype):
     x, matrix = torch.randn(rows, 256, device="cuda", dtype=dtype), torch.randn(outs, 256, device="cuda", dtype=dtype)
