@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.analysis.aup import Area, areas_of
 from bench.analysis.decoder_cost import beside_of, summary_of
-from bench.analysis.decoder_gains import Best, best_of, interactions_of
+from bench.analysis.decoder_gains import Best, best_of, interactions_of, parallelism
 from bench.analysis.decoder_places import Decoders, Line, Place, Quality
 from bench.analysis.decoders import cache_label, sampler_label
 from bench.analysis.lines import DEFAULTS
@@ -71,13 +71,19 @@ def quality_numbers(part: str, quality: Quality, runs: list[str]) -> dict[str, d
 
 
 def best_numbers(best: Best) -> dict[str, dict]:
-    """The best combination's speedup and what it loses; how many were judged, and how many are within the margin."""
+    """The best combination's speedup and what it loses; how many were judged, and how many are within the margin; the
+    tokens a forward of the one that needs fewest."""
     runs = [line.run["run_id"] for line in best.place.lines]
     counts = {"judged": best.candidates, "within": best.within}
     result = {name: entry(stats.Estimate(float(count)), NO_UNIT, runs) for name, count in counts.items()}
     if best.line is None:
         return result
     own = [best.line.run["run_id"], best.place.vanilla.run["run_id"]]
+    if best.fewest_forwards is not None and (tokens := parallelism(best.fewest_forwards)):
+        name = "compute/tokens_per_forward"
+        result["tokens_per_forward"] = entry(
+            stats.Estimate(tokens), unit_in_results(name), [best.fewest_forwards.run["run_id"]]
+        )
     return result | {
         "speedup": entry(best.line.speedup, NO_UNIT, own),
         "difference": entry(best.quality.difference, NO_UNIT, own),

@@ -18,6 +18,7 @@ GOAL = 3.0  # times vanilla's speed: below it the report says so, and points to 
 class Best:
     """The fastest decoder of a place among those that are shown to be worse than vanilla by at most the margin, on a
     part of the prompts. line is None where none is shown to be; `fastest` is the fastest whatever its quality.
+    fewest_forwards: of those within the margin the one with most tokens a forward, which no machine has a part in.
 
     candidates: how many decoders were judged. The fastest of several is a maximum, so that its speedup is read beside
     its interval; each decoder's quality was judged at 95 % by itself.
@@ -29,6 +30,7 @@ class Best:
     fastest: Line
     candidates: int
     within: int  # how many of them are shown to be within the margin
+    fewest_forwards: Line | None = None
 
     @property
     def quality(self) -> Quality | None:
@@ -49,7 +51,8 @@ def best_of(place: Place) -> list[Best]:
         within = [line for line in judged if line.qualities[part].is_within]
         if judged:
             fastest, best = (max(lines, key=speed, default=None) for lines in (judged, within))
-            result.append(Best(place, part, best, fastest, len(judged), len(within)))
+            fewest = max(within, key=parallelism, default=None)
+            result.append(Best(place, part, best, fastest, len(judged), len(within), fewest))
     return result
 
 
@@ -61,6 +64,12 @@ def others(place: Place) -> list[Line]:
 def speed(line: Line) -> float:
     """How many times vanilla's speed a decoder has."""
     return line.speedup.value
+
+
+def parallelism(line: Line) -> float:
+    """Tokens a forward of a decoder; 0 where they were not counted."""
+    tokens = line.run.get("compute/tokens_per_forward")
+    return 0.0 if tokens is None or pd.isna(tokens) else float(tokens)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 from bench.analysis import aup
 from bench.analysis.aup import Area, areas_of
 from bench.analysis.decoder_cost import Summary, beside_of, summary_of
-from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, interactions_of
+from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, interactions_of, parallelism
 from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.ends import CANVAS_RATE, mean_kept
 from bench.analysis.noise import floor_of
@@ -17,7 +17,7 @@ from bench.models import kinds
 from bench.records.catalogue import columns
 from bench.render import noise, wording
 from bench.render.comparison import METRIC_NAMES
-from bench.render.doubt import equal_words
+from bench.render.doubt import equal_words, one_round_words
 from bench.render.wording import MISSING, format_value, interval
 
 COUNTED = columns(("compute/nfe_full", "compute/nfe_partial", "compute/rows", "compute/tokens_per_forward"))
@@ -157,8 +157,17 @@ def best_sentence(best: Best) -> str:
     which = "only one" if best.within == 1 else f"fastest of {best.within} that are,"
     return (
         f"Best decoder{where}: {best_name(best.line)} is {interval(speedup, 2)} times as fast as vanilla at a step a"
-        f" token{doubt}, {margin} ({less}); it is the {which} of {best.candidates} judged{goal}."
+        f" token{one_round_words(speedup)}{doubt}, {margin} ({less}); it is the {which} of {best.candidates}"
+        f" judged{goal}.{parallel_words(best)}"
     )
+
+
+def parallel_words(best: Best) -> str:
+    """Which decoder within the margin needs fewest forwards; empty where none was counted."""
+    line = best.fewest_forwards
+    if line is None or not parallelism(line):
+        return ""
+    return f" Fewest forwards within the margin: {best_name(line)}, {parallelism(line):.2f} tokens a forward."
 
 
 def best_sentences(places: Sequence[Place]) -> list[str]:

@@ -6,6 +6,7 @@ from bench.analysis.findings import Findings
 from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
+from bench.render.doubt import one_round_words
 from paper.decoder_numbers import names_of_places
 from paper.decoder_selection import main_places
 from paper.tables.latex import escape
@@ -71,14 +72,25 @@ def best_sentence(best: Best, name: str, numbers: Numbers) -> str:
     )
     if best.line is None or not has(numbers, f"{name}.speedup"):
         return f"{about} {judged} vanilla's {METRIC_NAMES[metric]}."
+    fewest = fewest_forwards(best, name, numbers)
     decoder, speedup = escape(render.best_name(best.line)), val(f"{name}.speedup")
+    one_round = one_round_words(best.line.speedup)
     difference = f"at a difference of {val(f'{name}.difference')}"
     if best.line.speedup.value < 1:
         return (
             f"{about} {judged} vanilla's {METRIC_NAMES[metric]}, and none of them is faster than vanilla at a step a"
-            f" token: the fastest, {decoder}, has {speedup} times its speed, {difference}."
+            f" token: the fastest, {decoder}, has {speedup} times its speed{one_round}, {difference}.{fewest}"
         )
     return (
         f"{about} {judged} vanilla's {METRIC_NAMES[metric]}; the fastest of them, {decoder}, is {speedup} times as"
-        f" fast as vanilla at a step a token, {difference}."
+        f" fast as vanilla at a step a token{one_round}, {difference}.{fewest}"
     )
+
+
+def fewest_forwards(best: Best, name: str, numbers: Numbers) -> str:
+    """Which decoder within the margin has most tokens a forward; empty where they were not counted."""
+    key = f"{name}.tokens_per_forward"
+    if not has(numbers, key):
+        return ""
+    decoder = escape(render.best_name(best.fewest_forwards))
+    return f" Of those within the margin {decoder} needs fewest forwards: {num(key)} tokens each."

@@ -47,6 +47,9 @@ def test_a_schedule_is_named_with_its_steps():
     study.add(100.0, 0, 0, steps=8)
     _, abstract = said(study.decoders)
     assert "the fastest of them, the authors' schedule in 8 steps, is \\val" in abstract
+    of_all = f"{TASKS}.best.all.tokens_per_forward"
+    assert f"the authors' schedule in 8 steps needs fewest forwards: \\num{{{of_all}}} tokens each." in abstract
+    assert decoder_numbers.numbers(study.decoders)[of_all]["value"] == 4.0
 
 
 def test_where_no_good_decoder_is_faster_than_vanilla_the_sentence_says_so():

@@ -43,7 +43,10 @@ def test_the_best_is_told_for_each_kind_of_task():
         "Best decoder on all tasks: threshold 0.9, dual cache (block) is 3.33 [3.33, 3.33] times as fast as vanilla at"
         " a step a token, within 0.05 of vanilla's accuracy (-0.005 ["
     )
-    assert everything.endswith("it is the fastest of 3 that are, of 6 judged.")
+    assert everything.endswith(
+        "it is the fastest of 3 that are, of 6 judged. Fewest forwards within the margin: threshold 0.9, 2.00 tokens a"
+        " forward."
+    )
     assert "on tasks with one right answer: threshold 0.5, dual cache (block) is 6.67" in one
     assert "on tasks with many right answers: threshold 0.9, dual cache (block) is 3.33" in many
 
@@ -52,10 +55,10 @@ def test_a_best_below_three_times_says_so_and_points_to_the_curve():
     [best] = render.best_of(made_up_decoders.texts_study(200.0).place)
     sentence = render.best_sentence(best)
     assert sentence.startswith("Best decoder: threshold 0.9 is 2.00 [2.00, 2.00] times as fast")
-    assert sentence.endswith(
+    assert (
         "That is below 3 times: the fastest of all, threshold 0.5, dual cache (block), is 8.00 [8.00, 8.00] times as"
-        " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve)."
-    )
+        " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve). Fewest"
+    ) in sentence
     [best] = render.best_of(made_up_decoders.texts_study(130.0).place)
     assert "below 3 times" not in render.best_sentence(best)
 
@@ -66,6 +69,7 @@ def test_where_none_is_good_enough_the_sentence_says_so():
     made_up.add(50.0, 60, 60, **threshold(0.5))
     sentence = render.best_sentence(render.best_of(made_up.place)[0])
     assert "none of 1 is shown to stay within 0.05 of vanilla's accuracy; the fastest of all, threshold 0.5" in sentence
+    assert "Fewest forwards" not in sentence
 
 
 def test_interaction_and_area_are_small_tables():
