@@ -57,8 +57,9 @@ def test_a_best_below_three_times_says_so_and_points_to_the_curve():
     assert sentence.startswith("Best decoder: threshold 0.9 is 2.00 [2.00, 2.00] times as fast")
     assert (
         "That is below 3 times: the fastest of all, threshold 0.5, dual cache (block), is 8.00 [8.00, 8.00] times as"
-        " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve). Fewest"
+        " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve)."
     ) in sentence
+    assert sentence.endswith("Fewest forwards within the margin: threshold 0.9, 1.00 tokens a forward.")
     [best] = render.best_of(made_up_decoders.texts_study(130.0).place)
     assert "below 3 times" not in render.best_sentence(best)
 
