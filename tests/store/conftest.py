@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.data import prompts
 from bench.store import mlflow_database
 from tests.support import tracked_study
 
@@ -27,7 +28,8 @@ def recorded_study(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def place(recorded_study, whole_database, tmp_path, monkeypatch) -> Path:
-    """The working directory: a study's records, and an MLflow that holds nothing."""
+    """The working directory: a study's records, and an MLflow that holds nothing; no prompts of other tests."""
+    prompts.stored.cache_clear()
     folder = shutil.copytree(recorded_study, tmp_path / "here")
     shutil.copy(whole_database, folder)
     tracked_study.stand_in(folder, monkeypatch)
