@@ -34,6 +34,7 @@ from paper.facts import facts, facts_of_accuracies, likelihood_words
 from paper.selection import Selection, select
 from paper.sentences import counts
 from paper.sentences import study as sentences
+from paper.tables import best_decoders as best_decoders_tables
 from paper.tables import borrowed as borrowed_tables
 from paper.tables import cells as cells_tables
 from paper.tables import comparison as comparison_tables
@@ -171,6 +172,7 @@ def write_tables(selection: Selection) -> None:
     cost_tables.write(findings, folder)
     ends_tables.write(findings.ends, folder)
     decoder_tables.write(findings.decoders, folder)
+    best_decoders_tables.write(findings.decoders, folder)
     cells_tables.write(findings.runs, folder)
     problems_tables.write(selection.blocks, folder)
     borrowed_tables.write(findings.borrowed, BUILD)

@@ -31,15 +31,7 @@ def predictions(findings: Findings, numbers: Numbers) -> str:
 
 
 def decoders(found: Decoders, numbers: Numbers) -> str:
-    """The best decoder of each place and part of the prompts; empty where none was measured."""
-    named = zip(found.places, names_of_places(found.places), strict=True)
-    return " ".join(
-        best_sentence(best, f"{name}.best.{best.part}", numbers) for place, name in named for best in best_of(place)
-    )
-
-
-def best_decoders(found: Decoders, numbers: Numbers) -> str:
-    """The best decoder on all prompts, at the main place of each kind of quality: for abstract and conclusion."""
+    """The best decoder on all prompts, at the main place of each kind of quality; empty where none was measured."""
     main = {id(place) for place in main_places(found)}
     named = zip(found.places, names_of_places(found.places), strict=True)
     return " ".join(

@@ -58,7 +58,7 @@ REFERENCES = {  # what a part of the text points to
     "see_attention": ("figure_attention", "table_scaling_attention"),
     "see_values": ("table_scaling_values",),
     "see_decoders": ("figure_decoders_lost", "figure_decoders_pareto", "figure_decoders_parallelism",
-                     "figure_decoders_rate", "table_decoders"),
+                     "figure_decoders_rate", "table_decoders_best", "table_decoders"),
     "see_noise": ("figure_noise",),
     "see_energy": ("figure_energy", "table_energy"),
     "see_predictions": ("figure_predictions", "table_scoreboard", "table_hypotheses", "table_hypotheses_decoders",
@@ -113,7 +113,6 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_noise": noise(selection, prefix),
         "say_predictions": scored.predictions(findings, numbers),
         "say_decoders": scored.decoders(findings.decoders, numbers),
-        "say_best_decoder": scored.best_decoders(findings.decoders, numbers),
         "say_batches": scored.batches(findings.decoders),
         "say_endpoints": endpoints.sentences(findings),
         "say_left_out": left_out(numbers),
@@ -230,7 +229,7 @@ def abstract(said: Mapping[str, str]) -> str:
     """The verdict: each question that was measured, in a line."""
     first = "say_time" if "say_time" in said else "say_baseline"
     order = ("say_accuracy", first, "say_quality", "say_problems", "say_borrowed",
-             "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first", "say_best_decoder",
+             "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first", "say_decoders",
              "say_predictions")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
 
@@ -238,5 +237,5 @@ def abstract(said: Mapping[str, str]) -> str:
 def conclusion(said: Mapping[str, str]) -> str:
     """The answers in the order of the questions."""
     order = ("say_steps_needed", "say_borrowed", "say_hundred", "say_equal_quality", "say_parallel_short",
-             "say_energy", "say_best_decoder", "say_parity")  # fmt: skip
+             "say_energy", "say_decoders", "say_parity")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)

@@ -1,10 +1,12 @@
 """Decoders in the report's sentences, on made-up studies."""
 
+from bench.analysis.decoder_gains import best_of
 from bench.analysis.decoder_places import Decoders
 from paper import decoder_numbers
 from paper.sentences import scored
+from paper.tables import best_decoders
 from tests.support import made_up_decoders
-from tests.support.made_up_decoders import MadeUp
+from tests.support.made_up_decoders import MadeUp, threshold
 
 TASKS = "decoders.tasks.l32.block16.b1.float32.eager.lean"
 
@@ -17,10 +19,9 @@ def joined(*studies: MadeUp) -> Decoders:
     return first.decoders
 
 
-def said(of: Decoders) -> tuple[str, str]:
-    """What the section says of decoders, and what the abstract says."""
-    numbers = decoder_numbers.numbers(of)
-    return scored.decoders(of, numbers), scored.best_decoders(of, numbers)
+def said(of: Decoders) -> str:
+    """What the report says of decoders."""
+    return scored.decoders(of, decoder_numbers.numbers(of))
 
 
 def sampled(study: MadeUp) -> MadeUp:
@@ -31,31 +32,60 @@ def sampled(study: MadeUp) -> MadeUp:
     return study
 
 
-def test_sampled_answers_are_named_in_the_section_and_left_out_of_the_abstract():
-    section, abstract = said(joined(sampled(made_up_decoders.tasks_study()), made_up_decoders.tasks_study()))
-    assert section.count("On tasks with one right answer \\num") == 1
-    assert section.count("On tasks with one right answer at temperature 1 \\num") == 1
-    assert section.index("at temperature 1") > section.index("many right answers")
-    assert abstract.startswith(f"On tasks \\num{{{TASKS}.best.all.within}} of ")
-    assert "temperature" not in abstract
-    assert abstract.count("decoders are shown") == 1
+def test_the_sentence_is_of_greedy_answers_and_the_table_has_the_sampled_ones_too():
+    both = joined(sampled(made_up_decoders.tasks_study()), made_up_decoders.tasks_study())
+    sentence = said(both)
+    assert sentence.startswith(f"On tasks \\num{{{TASKS}.best.all.within}} of ")
+    assert "temperature" not in sentence
+    assert sentence.count("decoders are shown") == 1
+    table = best_decoders.table([best for place in both.places for best in best_of(place)])
+    assert list(table.index) == [
+        f"Tasks, {how}: {prompts}"
+        for how in ("greedy", "temperature 1")
+        for prompts in ("all", "one right answer", "many right answers")
+    ]
+    first = table.iloc[0]
+    assert (first["within"], first["fastest"]) == ("3 of 6", "threshold 0.9, dual cache (block)")
+    assert (first["fewest forwards"], first["tokens each"]) == ("threshold 0.9", "2.00")
+
+
+def test_places_that_differ_in_their_batch_alone_are_told_apart():
+    larger = made_up_decoders.tasks_study()
+    ids = {row["run_id"]: f"{row['run_id']}-larger" for row in larger.rows}
+    larger.rows = [row | {"batch_size": 8, "run_id": ids[row["run_id"]]} for row in larger.rows]
+    larger.values = {(ids[run_id], name): values for (run_id, name), values in larger.values.items()}
+    places = joined(made_up_decoders.tasks_study(), larger).places
+    index = list(best_decoders.table([best_of(place)[0] for place in places]).index)
+    assert index == ["Tasks, greedy, 32 tokens, batch 1: all", "Tasks, greedy, 32 tokens, batch 8: all"]
+
+
+def test_sampled_answers_alone_are_named():
+    assert said(sampled(made_up_decoders.tasks_study()).decoders).startswith("On tasks at temperature 1 \\num")
+
+
+def test_a_place_without_a_good_decoder_has_dashes():
+    study = MadeUp()
+    study.add(400.0)
+    study.add(50.0, 60, 60, **threshold(0.5))
+    row = best_decoders.table(best_of(study.place)).iloc[0]
+    assert list(row) == ["0 of 1", "--", "--", "--", "--", "--"]
 
 
 def test_a_schedule_is_named_with_its_steps():
     study = MadeUp()
     study.add(400.0, 0, 0)
     study.add(100.0, 0, 0, steps=8)
-    _, abstract = said(study.decoders)
-    assert "the fastest of them, the authors' schedule in 8 steps, is \\val" in abstract
+    sentence = said(study.decoders)
+    assert "the fastest of them, the authors' schedule in 8 steps, is \\val" in sentence
     of_all = f"{TASKS}.best.all.tokens_per_forward"
-    assert f"the authors' schedule in 8 steps needs fewest forwards: \\num{{{of_all}}} tokens each." in abstract
+    assert f"the authors' schedule in 8 steps needs fewest forwards: \\num{{{of_all}}} tokens each." in sentence
     assert decoder_numbers.numbers(study.decoders)[of_all]["value"] == 4.0
 
 
 def test_where_no_good_decoder_is_faster_than_vanilla_the_sentence_says_so():
-    _, abstract = said(made_up_decoders.texts_study(best_ms=500.0).decoders)
-    assert "none of them is faster than vanilla at a step a token: the fastest, threshold 0.9, has \\val" in abstract
-    assert "times as fast" not in abstract
+    sentence = said(made_up_decoders.texts_study(best_ms=500.0).decoders)
+    assert "none of them is faster than vanilla at a step a token: the fastest, threshold 0.9, has \\val" in sentence
+    assert "times as fast" not in sentence
 
 
 def test_batches_are_explained_where_there_are_some():
