@@ -71,18 +71,18 @@ def quality_numbers(part: str, quality: Quality, runs: list[str]) -> dict[str, d
 
 
 def best_numbers(best: Best) -> dict[str, dict]:
-    """The best combination's speedup and what it loses; how many were judged, and how many are within the margin; the
-    tokens a forward of the one that needs fewest."""
+    """The best combination's speedup and what it loses; how many were judged, and how many are within the margin; and
+    the most tokens a forward among these."""
     runs = [line.run["run_id"] for line in best.place.lines]
     counts = {"judged": best.candidates, "within": best.within}
     result = {name: entry(stats.Estimate(float(count)), NO_UNIT, runs) for name, count in counts.items()}
     if best.line is None:
         return result
     own = [best.line.run["run_id"], best.place.vanilla.run["run_id"]]
-    if best.fewest_forwards is not None and (tokens := parallelism(best.fewest_forwards)):
+    if best.most_parallel is not None and (tokens := parallelism(best.most_parallel)):
         name = "compute/tokens_per_forward"
         result["tokens_per_forward"] = entry(
-            stats.Estimate(tokens), unit_in_results(name), [best.fewest_forwards.run["run_id"]]
+            stats.Estimate(tokens), unit_in_results(name), [best.most_parallel.run["run_id"]]
         )
     return result | {
         "speedup": entry(best.line.speedup, NO_UNIT, own),

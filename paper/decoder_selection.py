@@ -4,15 +4,17 @@ import pandas as pd
 
 from bench.analysis.comparison import RATE
 from bench.analysis.decoder_places import Decoders, Place, order_of_places
+from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
 from bench.render import wording
 
 
 def main_places(decoders: Decoders) -> list[Place]:
-    """Of each kind of quality the place with most decoders and vanilla among them, since a report has one of each."""
+    """Of each kind of quality the place with most decoders and vanilla among them, since a report has one of each;
+    greedy answers before sampled ones."""
     scored = [place for place in decoders.places if place.metric and place.vanilla is not None]
     by_metric: dict[str, Place] = {}
-    for place in sorted(scored, key=lambda place: -len(place.lines)):
+    for place in sorted(scored, key=lambda place: (temperature_of(place.first), -len(place.lines))):
         by_metric.setdefault(place.metric, place)
     return sorted(by_metric.values(), key=order_of_places)
 

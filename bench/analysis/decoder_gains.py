@@ -18,7 +18,7 @@ GOAL = 3.0  # times vanilla's speed: below it the report says so, and points to 
 class Best:
     """The fastest decoder of a place among those that are shown to be worse than vanilla by at most the margin, on a
     part of the prompts. line is None where none is shown to be; `fastest` is the fastest whatever its quality.
-    fewest_forwards: of those within the margin the one with most tokens a forward, which no machine has a part in.
+    most_parallel: of those within the margin the one with most tokens a forward, which no machine has a part in.
 
     candidates: how many decoders were judged. The fastest of several is a maximum, so that its speedup is read beside
     its interval; each decoder's quality was judged at 95 % by itself.
@@ -30,7 +30,7 @@ class Best:
     fastest: Line
     candidates: int
     within: int  # how many of them are shown to be within the margin
-    fewest_forwards: Line | None = None
+    most_parallel: Line | None = None
 
     @property
     def quality(self) -> Quality | None:

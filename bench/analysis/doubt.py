@@ -25,6 +25,11 @@ def may_be_equal(ratio: Estimate, floor: Estimate | None) -> bool:
     return floor is not None and floor.low is not None and floor.low <= ratio.value <= floor.high
 
 
+def is_untold(ratio: Estimate, floor: Estimate | None) -> bool:
+    """Whether nothing is known of the noise of a ratio: it is of one round, and no cell was run twice."""
+    return ratio.low is None and (floor is None or floor.low is None)
+
+
 def rounds_for(estimate: Estimate, rounds: int, factor: float) -> int | None:
     """How many rounds would narrow an interval to a factor on either side, if the machine stays as it is.
 

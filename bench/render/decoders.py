@@ -163,11 +163,11 @@ def best_sentence(best: Best) -> str:
 
 
 def parallel_words(best: Best) -> str:
-    """Which decoder within the margin needs fewest forwards; empty where none was counted."""
-    line = best.fewest_forwards
+    """Which decoder within the margin has most tokens a forward; empty where they were not counted."""
+    line = best.most_parallel
     if line is None or not parallelism(line):
         return ""
-    return f" Fewest forwards within the margin: {best_name(line)}, {parallelism(line):.2f} tokens a forward."
+    return f" Most tokens a forward within the margin: {best_name(line)}, {parallelism(line):.2f}."
 
 
 def best_sentences(places: Sequence[Place]) -> list[str]:

@@ -1,6 +1,7 @@
 """The answers to the question that the study began with, in sentences."""
 
 from bench.analysis.comparison import Comparison
+from bench.analysis.doubt import is_untold
 from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead, temperature_of
@@ -70,7 +71,8 @@ def place_words(latency: Latency) -> str:
 def latency_line(latency: Latency) -> str:
     """The latency at 100 steps at one place: higher, lower, or too noisy to say."""
     doubt = equal_words(latency.ratio, latency.rounds, floor_of(latency.noise), "whether that is more or less")
-    direction = "" if doubt else ", higher" if latency.ratio.value > 1 else ", lower"
+    is_silent = doubt or is_untold(latency.ratio, floor_of(latency.noise))
+    direction = "" if is_silent else ", higher" if latency.ratio.value > 1 else ", lower"
     digits = 1 if latency.ratio.value >= 10 else 2
     one_round = one_round_words(latency.ratio)
     parts = f", extrapolated from {' and '.join(latency.parts)}" if latency.parts else ""

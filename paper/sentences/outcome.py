@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench.analysis.comparison import Comparison, Match
-from bench.analysis.doubt import is_too_wide
+from bench.analysis.doubt import is_too_wide, is_untold
 from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead, temperature_of
@@ -43,7 +43,8 @@ def time_sentence(comparison: Comparison, prefix: str) -> str:
     if steps.value < 1:
         return f"{answers}, which is less than one step of {llada} takes: {llada} is slower at every number of steps."
     at = f"{val(f'{prefix}break_even_steps')} steps{one_round_words(steps)}"
-    return f"{answers}; {llada} takes as long at {at}. {sides(comparison, llada)}"
+    is_silent = is_untold(steps, floor_of(comparison.noise))
+    return f"{answers}; {llada} takes as long at {at}." + ("" if is_silent else f" {sides(comparison, llada)}")
 
 
 def place(comparison: Comparison) -> str:
@@ -210,10 +211,9 @@ def equal_quality(comparisons: list[Comparison], numbers: Numbers) -> str:
             if match is not None and match.latency_ratio is not None:
                 ratio = estimate(numbers, f"{metric}.latency_ratio")
                 word = direction(ratio, floor_of(comparison.noise), "slower", "faster", "not told apart from LLaMA")
-                parts.append(
-                    f"by {METRIC_NAMES[metric]} it is {word} ({val(f'{metric}.latency_ratio')} times the time)"
-                    f"{one_round_words(ratio)}"
-                )
+                one_round = ", one round: no interval" if ratio.low is None else ""
+                time = f"{val(f'{metric}.latency_ratio')} times the time{one_round}"
+                parts.append(f"by {METRIC_NAMES[metric]} it is {word} ({time})")
             elif match is not None:
                 parts.append(f"by {METRIC_NAMES[metric]} like quality was not shown")
     return (

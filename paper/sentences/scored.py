@@ -3,6 +3,7 @@
 from bench.analysis.decoder_gains import Best, best_of
 from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
+from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
@@ -10,7 +11,7 @@ from bench.render.doubt import one_round_words
 from paper.decoder_numbers import names_of_places
 from paper.decoder_selection import main_places
 from paper.tables.latex import escape
-from paper.values import Numbers, has, num, val
+from paper.values import Numbers, direction, has, num, val
 
 VERDICTS = ("confirmed", "refuted", "undecided")  # on a hypothesis of which something was measured
 
@@ -42,13 +43,11 @@ def decoders(found: Decoders, numbers: Numbers) -> str:
 
 def batches(found: Decoders) -> str:
     """What a batch does to the speed of decoders that go by confidence; empty where answers were made singly."""
-    sizes = {place.first["batch_size"] for place in main_places(found)}
-    if not sizes or max(sizes) == 1:
+    if all(place.first["batch_size"] == 1 for place in main_places(found)):
         return ""
     return (
-        "Answers were made in batches. A batch ends with its slowest row, so that a decoder that goes by confidence"
-        " gains less time here than with single answers; tokens a forward are counted row by row, as for single"
-        " answers."
+        "Where answers were made in batches, a batch ends with its slowest row, so that a decoder that goes by"
+        " confidence may gain less time than with single answers; tokens a forward are counted row by row."
     )
 
 
@@ -58,31 +57,27 @@ def best_sentence(best: Best, name: str, numbers: Numbers) -> str:
     prompts = best.fastest.qualities[best.part].prompts
     temperature = temperature_of(best.place.first)
     about = {"accuracy": "On tasks"}.get(metric, "On open-ended answers") + (f" with {prompts}" if prompts else "")
-    about += f" at temperature {temperature:g}" if temperature else ""
+    about += f" at temperature {temperature:g}," if temperature else ""
     judged = (
-        f"{num(f'{name}.within')} of {num(f'{name}.judged')} decoders are shown to be within {best.place.margin:g} of"
+        f"{about} {num(f'{name}.within')} of {num(f'{name}.judged')} decoders are shown to be within"
+        f" {best.place.margin:g} of vanilla's {METRIC_NAMES[metric]}"
     )
     if best.line is None or not has(numbers, f"{name}.speedup"):
-        return f"{about} {judged} vanilla's {METRIC_NAMES[metric]}."
-    fewest = fewest_forwards(best, name, numbers)
-    decoder, speedup = escape(render.best_name(best.line)), val(f"{name}.speedup")
-    one_round = one_round_words(best.line.speedup)
-    difference = f"at a difference of {val(f'{name}.difference')}"
-    if best.line.speedup.value < 1:
-        return (
-            f"{about} {judged} vanilla's {METRIC_NAMES[metric]}, and none of them is faster than vanilla at a step a"
-            f" token: the fastest, {decoder}, has {speedup} times its speed{one_round}, {difference}.{fewest}"
-        )
-    return (
-        f"{about} {judged} vanilla's {METRIC_NAMES[metric]}; the fastest of them, {decoder}, is {speedup} times as"
-        f" fast as vanilla at a step a token{one_round}, {difference}.{fewest}"
-    )
+        return f"{judged}."
+    decoder, speedup = escape(render.best_name(best.line)), val(f"{name}.speedup") + one_round_words(best.line.speedup)
+    said = direction(
+        best.line.speedup, floor_of(best.place.noise),
+        f"; the fastest of them, {decoder}, is {speedup} times as fast as vanilla at a step a token",
+        f", and none of them is faster than vanilla at a step a token: {decoder} has {speedup} times its speed",
+        f"; of these {decoder} has the highest speed, {speedup} times that of vanilla at a step a token",
+    )  # fmt: skip
+    return f"{judged}{said}, at a difference of {val(f'{name}.difference')}.{parallel_sentence(best, name, numbers)}"
 
 
-def fewest_forwards(best: Best, name: str, numbers: Numbers) -> str:
+def parallel_sentence(best: Best, name: str, numbers: Numbers) -> str:
     """Which decoder within the margin has most tokens a forward; empty where they were not counted."""
     key = f"{name}.tokens_per_forward"
     if not has(numbers, key):
         return ""
-    decoder = escape(render.best_name(best.fewest_forwards))
-    return f" Of those within the margin {decoder} needs fewest forwards: {num(key)} tokens each."
+    decoder = escape(render.best_name(best.most_parallel))
+    return f" Within the margin, most tokens a forward are those of {decoder}: {num(key)}."

@@ -1,5 +1,5 @@
-"""The table of the best decoders: of each place and kind of prompts the fastest within the margin, and the one that
-needs fewest forwards."""
+"""The table of the best decoders: of each place and kind of prompts the fastest within the margin, and the one with
+most tokens a forward."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ NONE = "--"
 CAPTION = (
     "The best decoders at each place. Within: how many of the decoders that were judged are shown to be within the"
     " declared margin of vanilla's quality. Fastest: of these, with its speed over vanilla's and its difference in"
-    " quality. Fewest forwards: of these the decoder with most tokens a forward, in which the machine has no part."
+    " quality. Most parallel: of these the decoder with most tokens a forward, in which the machine has no part."
 )
 
 
@@ -40,14 +40,14 @@ def table(bests: Sequence[Best]) -> pd.DataFrame:
 
 def row(best: Best) -> dict[str, str]:
     """The cells of a place and kind of prompts."""
-    line, fewest = best.line, best.fewest_forwards
+    line, parallel = best.line, best.most_parallel
     return {
         "within": f"{best.within} of {best.candidates}",
         "fastest": escape(render.best_name(line)) if line else NONE,
         "speedup": cell_text(line and line.speedup, 2),
         "difference": cell_text(best.quality and best.quality.difference, render.QUALITY_DIGITS),
-        "fewest forwards": escape(render.best_name(fewest)) if fewest and parallelism(fewest) else NONE,
-        "tokens each": f"{parallelism(fewest):.2f}" if fewest and parallelism(fewest) else NONE,
+        "most parallel": escape(render.best_name(parallel)) if parallel and parallelism(parallel) else NONE,
+        "tokens a forward": f"{parallelism(parallel):.2f}" if parallel and parallelism(parallel) else NONE,
     }
 
 

@@ -46,7 +46,13 @@ def test_the_sentence_is_of_greedy_answers_and_the_table_has_the_sampled_ones_to
     ]
     first = table.iloc[0]
     assert (first["within"], first["fastest"]) == ("3 of 6", "threshold 0.9, dual cache (block)")
-    assert (first["fewest forwards"], first["tokens each"]) == ("threshold 0.9", "2.00")
+    assert (first["most parallel"], first["tokens a forward"]) == ("threshold 0.9", "2.00")
+
+
+def test_greedy_answers_lead_even_where_more_sampled_decoders_were_judged():
+    more = made_up_decoders.tasks_study()
+    more.add(300.0, 10, 10, **threshold(0.95))
+    assert "temperature" not in said(joined(sampled(more), made_up_decoders.tasks_study()))
 
 
 def test_places_that_differ_in_their_batch_alone_are_told_apart():
@@ -60,7 +66,7 @@ def test_places_that_differ_in_their_batch_alone_are_told_apart():
 
 
 def test_sampled_answers_alone_are_named():
-    assert said(sampled(made_up_decoders.tasks_study()).decoders).startswith("On tasks at temperature 1 \\num")
+    assert said(sampled(made_up_decoders.tasks_study()).decoders).startswith("On tasks at temperature 1, \\num")
 
 
 def test_a_place_without_a_good_decoder_has_dashes():
@@ -78,14 +84,16 @@ def test_a_schedule_is_named_with_its_steps():
     sentence = said(study.decoders)
     assert "the fastest of them, the authors' schedule in 8 steps, is \\val" in sentence
     of_all = f"{TASKS}.best.all.tokens_per_forward"
-    assert f"the authors' schedule in 8 steps needs fewest forwards: \\num{{{of_all}}} tokens each." in sentence
+    assert f"most tokens a forward are those of the authors' schedule in 8 steps: \\num{{{of_all}}}." in sentence
     assert decoder_numbers.numbers(study.decoders)[of_all]["value"] == 4.0
 
 
 def test_where_no_good_decoder_is_faster_than_vanilla_the_sentence_says_so():
     sentence = said(made_up_decoders.texts_study(best_ms=500.0).decoders)
-    assert "none of them is faster than vanilla at a step a token: the fastest, threshold 0.9, has \\val" in sentence
+    assert "none of them is faster than vanilla at a step a token: threshold 0.9 has \\val" in sentence
     assert "times as fast" not in sentence
+    sentence = said(made_up_decoders.texts_study(best_ms=400.0).decoders)
+    assert "; of these threshold 0.9 has the highest speed, \\val" in sentence
 
 
 def test_batches_are_explained_where_there_are_some():
@@ -93,4 +101,4 @@ def test_batches_are_explained_where_there_are_some():
     assert scored.batches(Decoders()) == ""
     of_batches = made_up_decoders.tasks_study()
     of_batches.rows = [row | {"batch_size": 106} for row in of_batches.rows]
-    assert scored.batches(of_batches.decoders).startswith("Answers were made in batches.")
+    assert scored.batches(of_batches.decoders).startswith("Where answers were made in batches, ")

@@ -44,8 +44,7 @@ def test_the_best_is_told_for_each_kind_of_task():
         " a step a token, within 0.05 of vanilla's accuracy (-0.005 ["
     )
     assert everything.endswith(
-        "it is the fastest of 3 that are, of 6 judged. Fewest forwards within the margin: threshold 0.9, 2.00 tokens a"
-        " forward."
+        "it is the fastest of 3 that are, of 6 judged. Most tokens a forward within the margin: threshold 0.9, 2.00."
     )
     assert "on tasks with one right answer: threshold 0.5, dual cache (block) is 6.67" in one
     assert "on tasks with many right answers: threshold 0.9, dual cache (block) is 3.33" in many
@@ -59,7 +58,7 @@ def test_a_best_below_three_times_says_so_and_points_to_the_curve():
         "That is below 3 times: the fastest of all, threshold 0.5, dual cache (block), is 8.00 [8.00, 8.00] times as"
         " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve)."
     ) in sentence
-    assert sentence.endswith("Fewest forwards within the margin: threshold 0.9, 1.00 tokens a forward.")
+    assert sentence.endswith("Most tokens a forward within the margin: threshold 0.9, 1.00.")
     [best] = render.best_of(made_up_decoders.texts_study(130.0).place)
     assert "below 3 times" not in render.best_sentence(best)
 
@@ -70,7 +69,7 @@ def test_where_none_is_good_enough_the_sentence_says_so():
     made_up.add(50.0, 60, 60, **threshold(0.5))
     sentence = render.best_sentence(render.best_of(made_up.place)[0])
     assert "none of 1 is shown to stay within 0.05 of vanilla's accuracy; the fastest of all, threshold 0.5" in sentence
-    assert "Fewest forwards" not in sentence
+    assert "Most tokens" not in sentence
 
 
 def test_interaction_and_area_are_small_tables():
