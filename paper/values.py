@@ -6,7 +6,7 @@ A sentence holds `\num{NAME}` or `\val{NAME}`, never the digits of a measurement
 import math
 import re
 
-from bench.analysis.doubt import is_untold, may_be_equal
+from bench.analysis.doubt import cannot_be_told, may_be_equal
 from bench.common.stats import UNBOUNDED, Estimate
 
 NAME = re.compile(r"[\w.:-]+", re.ASCII)  # of a number that the text of the paper can ask for
@@ -71,7 +71,7 @@ def has(numbers: Numbers, *names: str) -> bool:
 
 def direction(ratio: Estimate, floor: Estimate | None, higher: str, lower: str, equal: str) -> str:
     """One of three phrases: whether a ratio is above 1, below 1, or may be noise alone (floor: the sentinel's A/A)."""
-    if may_be_equal(ratio, floor) or is_untold(ratio, floor):
+    if cannot_be_told(ratio, floor):
         return equal
     return higher if ratio.value > 1 else lower
 

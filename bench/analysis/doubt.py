@@ -30,6 +30,11 @@ def is_untold(ratio: Estimate, floor: Estimate | None) -> bool:
     return ratio.low is None and (floor is None or floor.low is None)
 
 
+def cannot_be_told(ratio: Estimate, floor: Estimate | None) -> bool:
+    """Whether it stays open which of two models takes more: a ratio may be noise alone, or its noise is not known."""
+    return may_be_equal(ratio, floor) or is_untold(ratio, floor)
+
+
 def rounds_for(estimate: Estimate, rounds: int, factor: float) -> int | None:
     """How many rounds would narrow an interval to a factor on either side, if the machine stays as it is.
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.analysis.comparison import LATENCY, Comparison
 from bench.analysis.decoder_places import Place
-from bench.analysis.doubt import may_be_equal
+from bench.analysis.doubt import cannot_be_told
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
@@ -33,7 +33,7 @@ class Measured:
 
     setting: what the place shares with others, in words. prompt: the prompts, in words. decoder: steps or decoder, in
     words; steps: their number where the decoder is the authors'. ratio: LLaDA's time over LLaMA's. milliseconds: of an
-    answer of LLaMA and of LLaDA. is_equal: whether the ratio may be noise alone.
+    answer of LLaMA and of LLaDA. is_open: whether it cannot be told which of the two is faster.
     """
 
     setting: str
@@ -44,7 +44,7 @@ class Measured:
     steps: int | None
     ratio: Interval
     milliseconds: tuple[float, float]
-    is_equal: bool
+    is_open: bool
     is_extrapolated: bool = False
 
     @property
@@ -114,7 +114,7 @@ def of_comparison(comparison: Comparison) -> Iterator[Measured]:
             steps=int(run["steps"]),
             ratio=interval(ratio),
             milliseconds=(float(reference[LATENCY]), float(run[LATENCY])),
-            is_equal=may_be_equal(ratio, floor_of(comparison.noise)),
+            is_open=cannot_be_told(ratio, floor_of(comparison.noise)),
         )
 
 
@@ -136,7 +136,7 @@ def of_scaling(group: Scaling) -> Iterator[Measured]:
             steps=int(run["steps"]),
             ratio=interval(ratio),
             milliseconds=(float(reference.iloc[0][LATENCY]), float(run[LATENCY])),
-            is_equal=may_be_equal(ratio, floor_of(group.noise)),
+            is_open=cannot_be_told(ratio, floor_of(group.noise)),
             is_extrapolated=group.is_extrapolated(run),
         )
 
@@ -159,7 +159,7 @@ def of_decoders(place: Place) -> Iterator[Measured]:
             steps=int(line.run["steps"]) if is_authors else None,
             ratio=interval(ratio),
             milliseconds=(float(reference.value), float(own.value)),
-            is_equal=may_be_equal(ratio, floor_of(place.noise)),
+            is_open=cannot_be_told(ratio, floor_of(place.noise)),
             is_extrapolated=bool(setting_of(line.run, "steps_timed", "")),
         )
 
@@ -180,7 +180,7 @@ def of_ends(ends: Ends) -> Iterator[Measured]:
                 steps=place.steps,
                 ratio=interval(regime.ratio),
                 milliseconds=(float(reference[LATENCY]), float(run[LATENCY])),
-                is_equal=may_be_equal(regime.ratio, floor_of(place.noise)),
+                is_open=cannot_be_told(regime.ratio, floor_of(place.noise)),
             )
 
 

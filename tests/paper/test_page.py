@@ -132,7 +132,7 @@ def test_the_explorer_has_every_step_count_with_its_own_ratio(every):
 def test_a_ratio_that_may_be_noise_says_so():
     study = made_up_page.answers()
     study.histories.values["run-16", "rounds/latency/latency_ms"] = {1: 505.0, 2: 500.0, 3: 495.0}  # LLaMA's, shuffled
-    by_steps = {entry.steps: entry.is_equal for entry in explorer.measured(made_up_page.found(study)[0])}
+    by_steps = {entry.steps: entry.is_open for entry in explorer.measured(made_up_page.found(study)[0])}
     assert by_steps == {4: False, 8: False, 16: True, 32: False}
 
 

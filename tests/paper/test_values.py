@@ -58,3 +58,9 @@ def test_a_ratio_counts_only_beyond_its_interval_and_the_noise(ratio, floor, wor
 
 def test_lists_are_read_as_people_write_them():
     assert [values.listed(parts) for parts in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+def test_one_round_without_a_cell_that_ran_twice_tells_no_direction():
+    assert values.direction(Estimate(2.0), None, "higher", "lower", "open") == "open"
+    assert values.direction(Estimate(2.0), FLOOR, "higher", "lower", "open") == "higher"
+    assert values.direction(Estimate(2.0, 1.8, 2.2), None, "higher", "lower", "open") == "higher"

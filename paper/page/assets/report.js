@@ -154,11 +154,12 @@
   }
 
   // ratio: LLaDA's time over LLaMA's with its bounds. The faster model, and how many times as fast it is.
-  function verdict(ratio, isEqual) {
+  function verdict(ratio, isOpen) {
     const isFaster = ratio[0] < 1;
     const [faster, slower] = isFaster ? [LLADA, LLAMA] : [LLAMA, LLADA];
     const times = withInterval(isFaster ? turned(ratio) : ratio);
-    if (isEqual) return "Too near to say which is faster: " + LLADA + " takes " + withInterval(ratio) + " times " + LLAMA + "'s time.";
+    if (isOpen) return (ratio[1] === null ? "Of one round, so it cannot be said which is faster: " : "Too near to say which is faster: ") +
+      LLADA + " takes " + withInterval(ratio) + " times " + LLAMA + "'s time.";
     return faster + " is faster: " + times + " times as fast as " + slower + ".";
   }
 
@@ -180,7 +181,7 @@
     const guess = predictionAt(chosen);
     const lines = [];
     if (found) {
-      lines.push(verdict(found.ratio, found.is_equal));
+      lines.push(verdict(found.ratio, found.is_open));
       lines.push("Measured" + (found.is_extrapolated ? ", extrapolated from a part of the calls" : "") + ": an answer takes " + LLAMA + " " +
         time(found.milliseconds[0]) + " and " + LLADA + " " + time(found.milliseconds[1]) + "; " + LLADA + "'s time over " + LLAMA + "'s is " +
         withInterval(found.ratio) + (found.ratio[1] === null ? " (one round: no interval)" : "") + ".");
