@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.analysis.aup import Area, areas_of
 from bench.analysis.decoder_cost import beside_of, summary_of
-from bench.analysis.decoder_gains import Best, best_of, interactions_of, parallelism
+from bench.analysis.decoder_gains import TPF, Best, best_of, interactions_of, parallelism
 from bench.analysis.decoder_places import Decoders, Line, Place, Quality
 from bench.analysis.decoders import cache_label, sampler_label
 from bench.analysis.lines import DEFAULTS
@@ -79,11 +79,9 @@ def best_numbers(best: Best) -> dict[str, dict]:
     if best.line is None:
         return result
     own = [best.line.run["run_id"], best.place.vanilla.run["run_id"]]
-    if best.most_parallel is not None and (tokens := parallelism(best.most_parallel)):
-        name = "compute/tokens_per_forward"
-        result["tokens_per_forward"] = entry(
-            stats.Estimate(tokens), unit_in_results(name), [best.most_parallel.run["run_id"]]
-        )
+    if best.most_parallel is not None:
+        tokens = stats.Estimate(parallelism(best.most_parallel))
+        result["tokens_per_forward"] = entry(tokens, unit_in_results(TPF), [best.most_parallel.run["run_id"]])
     return result | {
         "speedup": entry(best.line.speedup, NO_UNIT, own),
         "difference": entry(best.quality.difference, NO_UNIT, own),

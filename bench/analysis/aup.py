@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.decoder_gains import curves_of
+from bench.analysis.decoder_gains import TPF, curves_of
 from bench.analysis.decoder_places import Place
 from bench.analysis.decoders import family_of
 
 ALPHA = 3.0  # how steeply lost accuracy is punished, as published
 MOST_LOST = 5.0  # points of accuracy below a curve's first; what has lost more is left out, as published
-TPF = "compute/tokens_per_forward"
 PERCENT = 100.0
 
 

@@ -11,6 +11,7 @@ from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.decoders import cache_label, order_of, sampler_label
 from bench.common import stats
 
+TPF = "compute/tokens_per_forward"
 GOAL = 3.0  # times vanilla's speed: below it the report says so, and points to the curve
 
 
@@ -18,7 +19,8 @@ GOAL = 3.0  # times vanilla's speed: below it the report says so, and points to 
 class Best:
     """The fastest decoder of a place among those that are shown to be worse than vanilla by at most the margin, on a
     part of the prompts. line is None where none is shown to be; `fastest` is the fastest whatever its quality.
-    most_parallel: of those within the margin the one with most tokens a forward, which no machine has a part in.
+    most_parallel: of those within the margin the one with most tokens a forward, which no machine has a part in; None
+    where these were not counted.
 
     candidates: how many decoders were judged. The fastest of several is a maximum, so that its speedup is read beside
     its interval; each decoder's quality was judged at 95 % by itself.
@@ -30,7 +32,7 @@ class Best:
     fastest: Line
     candidates: int
     within: int  # how many of them are shown to be within the margin
-    most_parallel: Line | None = None
+    most_parallel: Line | None
 
     @property
     def quality(self) -> Quality | None:
@@ -51,8 +53,9 @@ def best_of(place: Place) -> list[Best]:
         within = [line for line in judged if line.qualities[part].is_within]
         if judged:
             fastest, best = (max(lines, key=speed, default=None) for lines in (judged, within))
-            fewest = max(within, key=parallelism, default=None)
-            result.append(Best(place, part, best, fastest, len(judged), len(within), fewest))
+            counted = [line for line in within if pd.notna(line.run.get(TPF))]
+            parallel = max(counted, key=parallelism, default=None)
+            result.append(Best(place, part, best, fastest, len(judged), len(within), parallel))
     return result
 
 
@@ -67,9 +70,8 @@ def speed(line: Line) -> float:
 
 
 def parallelism(line: Line) -> float:
-    """Tokens a forward of a decoder; 0 where they were not counted."""
-    tokens = line.run.get("compute/tokens_per_forward")
-    return 0.0 if tokens is None or pd.isna(tokens) else float(tokens)
+    """Tokens a forward of a decoder for which they were counted."""
+    return float(line.run[TPF])
 
 
 @dataclass(frozen=True)

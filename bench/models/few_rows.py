@@ -20,6 +20,7 @@ ROWS = 32  # the most that it multiplies
 LEAST_ROWS = 16  # of a product of tensor cores: fewer are filled up with zeros
 NARROW = 8192  # outputs up to which the inputs are split, since there are too few programs to fill a GPU
 WIDE = 65_536  # outputs from which on larger pieces are faster: the head
+HALF = (torch.bfloat16, torch.float16)
 ROOM_BYTES = 163_840  # of shared memory that a program needs at most, which cards for data centres have
 
 
@@ -145,7 +146,7 @@ def applies(x: Tensor, matrix: Tensor, is_gated: bool = False) -> bool:
     if is_quantised(matrix):
         is_of_kind = rows <= ROWS
     else:
-        is_half = matrix.dtype in (torch.bfloat16, torch.float16) and matrix.is_contiguous()
+        is_half = matrix.dtype in HALF and matrix.is_contiguous()
         is_of_kind = is_half and rows in (1, ROWS)
     outs, ins = matrix.shape
     outs //= 1 + is_gated
@@ -164,10 +165,11 @@ def pieces_of(matrix: Tensor, is_gated: bool = False) -> Pieces:
         return Pieces(64, 128, 4, 1) if has_room() else Pieces(64, 64, 3, 1)
     if is_quantised(matrix):
         return Pieces(64, 256, 4, 2) if is_narrow else Pieces(64, 256, 3, 1)
-    stages = 4 if has_room() else 3
+    if not has_room():
+        return Pieces(64, 128, 3, 2 if is_narrow else 1)
     if matrix.shape[0] >= WIDE:
-        return Pieces(128, 128, stages, 1) if has_room() else Pieces(64, 128, stages, 1)
-    return Pieces(64, 128, stages, 2) if is_narrow else Pieces(64, 128, stages, 1)
+        return Pieces(128, 128, 4, 1)
+    return Pieces(64, 128, 4, 2 if is_narrow else 1)
 
 
 @torch.compiler.assume_constant_result

@@ -12,9 +12,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from bench.models.few_rows import HALF, LEAST_ROWS
+
 BLOCK = 64  # positions that are read at a time
 PROGRAMS = 264  # that are worth having: two for each of the 132 processors of an H100 or H200
-LEAST_ROWS = 16  # of a product of tensor cores: fewer queries are filled up with zeros
 LOWEST = tl.constexpr(-1e30)  # what a score counts as before there is any
 
 
@@ -75,7 +76,7 @@ def _attend(
 def applies(q: Tensor, keys: Tensor) -> bool:
     """Whether the kernel attends: queries and a contiguous cache in half precision on a GPU, at most 16 queries to a K
     and V head. `values` have to be like keys."""
-    is_half = q.is_cuda and q.dtype == keys.dtype and q.dtype in (torch.bfloat16, torch.float16)
+    is_half = q.is_cuda and q.dtype == keys.dtype and q.dtype in HALF
     fits = q.shape[1] // keys.shape[1] <= LEAST_ROWS and keys.shape[-1] in (32, 64, 128)
     return is_half and fits and keys.is_contiguous()
 

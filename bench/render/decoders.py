@@ -57,7 +57,7 @@ def place_words(place: Place) -> str:
         f"{run['gen_length']:.0f} tokens", "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
         f"blocks of {run['block_length']:.0f}", f"batch {run['batch_size']:.0f}",
         wording.stop_words(place.every.tail(1)), run["dtype"],
-        f"temperature {temperature:g}" if temperature else "greedy", wording.own_engine_and_head(run),
+        wording.temperature_words(temperature), wording.own_engine_and_head(run),
     ]  # fmt: skip
     return ", ".join(filter(None, parts))
 
@@ -165,7 +165,7 @@ def best_sentence(best: Best) -> str:
 def parallel_words(best: Best) -> str:
     """Which decoder within the margin has most tokens a forward; empty where they were not counted."""
     line = best.most_parallel
-    if line is None or not parallelism(line):
+    if line is None:
         return ""
     return f" Most tokens a forward within the margin: {best_name(line)}, {parallelism(line):.2f}."
 

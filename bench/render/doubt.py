@@ -6,12 +6,13 @@ from bench.analysis.doubt import MOST_ROUNDS, WIDEST, is_too_wide, may_be_equal,
 from bench.common.stats import Estimate
 
 SMALL = 0.05  # an interval around 1 that reaches no further is no noise but an answer: there is hardly a difference
+ONE_ROUND = "one round: no interval"
 QUIET = "measure on a machine that does nothing else"
 
 
 def one_round_words(estimate: Estimate) -> str:
     """What stands behind a number without an interval, from which no direction can be told."""
-    return " (one round: no interval)" if estimate.low is None else ""
+    return f" ({ONE_ROUND})" if estimate.low is None else ""
 
 
 def steps_interval(steps: Estimate) -> str:

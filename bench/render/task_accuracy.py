@@ -30,7 +30,7 @@ def title(found: TaskAccuracy, is_primary: bool) -> str:
         f"{float(run['prompts']):.0f} questions",
         run["dtype"],
         f"batch {float(run['batch_size']):.0f}",
-        f"temperature {temperature:g}" if temperature else "greedy",
+        wording.temperature_words(temperature),
         wording.engine_and_head(wording.engine_of(run)),
     ]
     device = found.main.autoregressive.device

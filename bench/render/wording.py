@@ -128,7 +128,7 @@ def comparison_title(comparison: Comparison) -> str:
         stop_words(comparison.every),
         f"batch {run['batch_size']:.0f}",
         run["dtype"],
-        f"temperature {temperature:g}" if temperature else "greedy",
+        temperature_words(temperature),
         engine_and_head(engine_of(run), heads_of(comparison.every)),
         by_a_server(comparison.every),
     ]
@@ -211,6 +211,11 @@ def part_words(run: pd.Series) -> str:
 def format_value(value: float, digits: int) -> str:
     """A number with so many digits behind the point, a dash where it is missing."""
     return MISSING if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def temperature_words(temperature: float) -> str:
+    """ "greedy" or "temperature 1": how tokens were chosen."""
+    return f"temperature {temperature:g}" if temperature else "greedy"
 
 
 def interval(estimate: stats.Estimate, digits: int, unit: str = "") -> str:

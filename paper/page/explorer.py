@@ -72,7 +72,7 @@ def setting_words(run: pd.Series) -> str:
     what a visitor chooses. run: of the model with steps."""
     temperature = temperature_of(run)
     parts = [wording.own_engine_and_head(run), run["dtype"], wording.stop_words(run.to_frame().T),
-             f"temperature {temperature:g}" if temperature else "greedy"]  # fmt: skip
+             wording.temperature_words(temperature)]  # fmt: skip
     return ", ".join(filter(None, parts))
 
 

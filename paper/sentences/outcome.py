@@ -10,7 +10,7 @@ from bench.analysis.runs import lead, temperature_of
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES, labels
-from bench.render.doubt import one_round_words
+from bench.render.doubt import ONE_ROUND, one_round_words
 from bench.render.hundred_steps import metric_words
 from paper.results import name_of, name_of_latency
 from paper.tables.latex import escape
@@ -199,7 +199,7 @@ def end(latency: Latency) -> str:
     prompts = f", prompts of {latency.prompt_tokens}" if latency.prompt_tokens else ""
     both = wording.engine_and_head(latency.engine, [latency.head])
     place = f"{latency.gen_length} tokens, batch {latency.batch_size}{prompts}, {both}"
-    one_round = ", one round: no interval" if latency.ratio.low is None else ""
+    one_round = f", {ONE_ROUND}" if latency.ratio.low is None else ""
     return f"{val(name_of_latency(latency))} ({escape(place)}{one_round})"
 
 
@@ -211,7 +211,7 @@ def equal_quality(comparisons: list[Comparison], numbers: Numbers) -> str:
             if match is not None and match.latency_ratio is not None:
                 ratio = estimate(numbers, f"{metric}.latency_ratio")
                 word = direction(ratio, floor_of(comparison.noise), "slower", "faster", "not told apart from LLaMA")
-                one_round = ", one round: no interval" if ratio.low is None else ""
+                one_round = f", {ONE_ROUND}" if ratio.low is None else ""
                 time = f"{val(f'{metric}.latency_ratio')} times the time{one_round}"
                 parts.append(f"by {METRIC_NAMES[metric]} it is {word} ({time})")
             elif match is not None:

@@ -10,6 +10,7 @@ from bench.analysis.decoder_gains import Best, best_of, parallelism
 from bench.analysis.decoder_places import Decoders, Place
 from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
+from bench.render import wording
 from paper.tables.latex import cell_text, escape, latex
 
 NONE = "--"
@@ -46,17 +47,16 @@ def row(best: Best) -> dict[str, str]:
         "fastest": escape(render.best_name(line)) if line else NONE,
         "speedup": cell_text(line and line.speedup, 2),
         "difference": cell_text(best.quality and best.quality.difference, render.QUALITY_DIGITS),
-        "most parallel": escape(render.best_name(parallel)) if parallel and parallelism(parallel) else NONE,
-        "tokens a forward": f"{parallelism(parallel):.2f}" if parallel and parallelism(parallel) else NONE,
+        "most parallel": escape(render.best_name(parallel)) if parallel else NONE,
+        "tokens a forward": f"{parallelism(parallel):.2f}" if parallel else NONE,
     }
 
 
 def place_words(place: Place, is_long: bool) -> str:
     """ "Tasks, greedy", or "Tasks, greedy, 32 tokens, batch 106"."""
     run = place.first
-    temperature = temperature_of(run)
     what = "Tasks" if place.metric == "accuracy" else "Open-ended"
-    how = f"temperature {temperature:g}" if temperature else "greedy"
+    how = wording.temperature_words(temperature_of(run))
     where = f", {run['gen_length']:.0f} tokens, batch {run['batch_size']:.0f}" if is_long else ""
     return f"{what}, {how}{where}"
 
