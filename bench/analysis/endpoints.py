@@ -13,8 +13,7 @@ from bench.analysis.by_round import Amounts
 from bench.analysis.comparison import Comparison
 from bench.analysis.hundred_steps import line_of
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.noise import machines_of
-from bench.analysis.runs import setting_of
+from bench.analysis.runs import machines_of, setting_of
 from bench.analysis.scaling import Scaling
 from bench.common import stats
 from bench.common.stats import LEVEL, REPLICATES, Estimate

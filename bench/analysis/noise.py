@@ -3,13 +3,19 @@
 A floor belongs to runs of its own kind: those of the same model and engine, on the same card. It is lent to no others.
 """
 
-import json
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import devices_of, order_of_models, reason_left_out, setting_of, with_columns
+from bench.analysis.runs import (
+    devices_of,
+    machines_of,
+    order_of_models,
+    reason_left_out,
+    setting_of,
+    with_columns,
+)
 from bench.analysis.study import Histories, Study
 from bench.common import stats
 from bench.models import kinds
@@ -87,12 +93,6 @@ def judge(study: Study) -> JudgedStudy:
 def engines_of(runs: pd.DataFrame) -> list[str]:
     """The engine of each run; eager where it says nothing."""
     return [EAGER if pd.isna(engine) else engine for engine in runs["engine"]]
-
-
-def machines_of(run: pd.Series) -> dict[int, str]:
-    """The machine of each round of a run, by number; empty where it was not tracked (then it is the place, `on`)."""
-    text = run.get("machines")
-    return {} if pd.isna(text) or not text else {int(number): name for number, name in json.loads(text).items()}
 
 
 def sentinels_of(runs: pd.DataFrame, histories: Histories) -> Sentinels:

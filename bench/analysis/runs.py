@@ -1,5 +1,6 @@
 """What every analysis asks of runs, the rows of a data frame: which model, whether it counts, its values, its likes."""
 
+import json
 from collections.abc import Iterator
 
 import pandas as pd
@@ -43,6 +44,12 @@ def setting_of(run: pd.Series, name: str, default: str) -> str:
     """A setting of a run as text; the default where the run does not have it."""
     value = run.get(name)
     return default if pd.isna(value) or not value else str(value)
+
+
+def machines_of(run: pd.Series) -> dict[int, str]:
+    """The machine of each round of a run, by number; empty where it was not tracked. Of a GPU it is the card's UUID."""
+    text = run.get("machines")
+    return {} if pd.isna(text) or not text else {int(number): name for number, name in json.loads(text).items()}
 
 
 def estimate_of(run: pd.Series, metric: str) -> stats.Estimate | None:

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pandas as pd
 
+from bench.analysis.runs import machines_of
 from bench.common.errors import BadInput
 from bench.records.settings import LOAD
 from bench.spec.pair import Metric
@@ -35,22 +36,34 @@ class Histories:
     """Values of metrics by round and by prompt.
 
     values: by run id and tracked name (`rounds/latency/latency_ms`, `per_prompt/accuracy`); each maps the number of a
-    round or prompt to the value.
+    round or prompt to the value. cards: by run id the UUID of the card on which each round ran, of runs on a GPU.
     """
 
     values: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+    cards: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def scores(self, run_id: str, metric: str) -> dict[int, float]:
         """A quality metric of a run for each prompt; empty where the run was not scored."""
         return self.values.get((run_id, PER_PROMPT + metric), {})
 
     def rounds(self, run_ids: Iterable[str], metric: str) -> dict[int, list[float]]:
-        """By number of the round: a metric's value of each of these runs, of the rounds that all of them have."""
+        """By number of the round: a metric's value of each of these runs, of the rounds that all of them have, each on
+        one card. What two cards differ by would else be taken for a difference of the runs."""
+        run_ids = list(run_ids)
         by_run = [self.values.get((run_id, ROUNDS + metric), {}) for run_id in run_ids]
         if not by_run:
             return {}
         shared_rounds = sorted(set.intersection(*map(set, by_run)))
-        return {number: [values[number] for values in by_run] for number in shared_rounds}
+        return {
+            number: [values[number] for values in by_run]
+            for number in shared_rounds
+            if len(self.cards_of(run_ids, number)) <= 1
+        }
+
+    def cards_of(self, run_ids: Iterable[str], number: int) -> set[str]:
+        """The cards on which some runs were measured in a round; none of runs on a processor or of a server."""
+        by_run = (self.cards.get(run_id, {}) for run_id in run_ids)
+        return {of_run[number] for of_run in by_run if number in of_run}
 
 
 @dataclass(frozen=True)
@@ -108,4 +121,9 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
     runs = runs.drop(columns=last_values).copy()  # in one piece again, or pandas warns at each column that is added
     is_accuracy = runs["kind"] == ACCURACY
-    return Study(name, runs[~is_accuracy], Histories(values), runs[is_accuracy])
+    return Study(name, runs[~is_accuracy], Histories(values, cards_of(runs)), runs[is_accuracy])
+
+
+def cards_of(runs: pd.DataFrame) -> dict[str, dict[int, str]]:
+    """By run id the card of each round, of the runs that were made on a GPU of this study."""
+    return {run["run_id"]: machines_of(run) for _, run in runs.iterrows() if run.get("platform") == "cuda"}

@@ -84,15 +84,18 @@ def run_on(
     cards: list[RemoteCard], asked: Request, work: Work, pair: PairFile | None, sink: Sink, report: Report | None
 ) -> Outcome:  # fmt: skip
     """Measure and score what is missing. cards: several, over which rounds are spread; none for one device."""
-    with held(cards, work):
+    with held(cards, work) as gpu:
         sink.check()  # refused here, in one line, before anything is said or measured
-    todo = todo_of(cards, asked, work, pair, sink)
+    here = [gpu[0]] if gpu else [card.name for card in cards]
+    todo = todo_of(here, asked, work, pair, sink)
     if pair and todo:
         scorers.check(asked, work, pair, sink)
     parts = parts_of(todo, work, pair, sink, report)
     lanes = max(1, min(len(cards), len({round_ for round_, _ in todo.processes})))
     if todo.processes:
         notices.say(announcement(todo, work, parts, cards, lanes))
+        if lost := deal.rounds_lost(work, sink.known(), sink.retry, here):
+            notices.say(f"begun on another card, so measured anew as a whole: round {', '.join(map(str, lost))}")
         if asked.ceilings:
             measure_ceilings(work, pair, sink, cards)
     findings = None
@@ -124,12 +127,12 @@ def held(cards: list[RemoteCard], work: Work) -> Iterator[tuple[str, str] | None
             yield gpu
 
 
-def todo_of(cards: list[RemoteCard], asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> Todo:
-    """What is not done yet."""
+def todo_of(here: list[str], asked: Request, work: Work, pair: PairFile | None, sink: Sink) -> Todo:
+    """What is not done yet. here: names of the cards that measure; none for a processor as a whole."""
     if asked.score_only:
         processes = []
-    elif cards:
-        processes = deal.rounds_to_do(work, sink.known(), sink.retry, [card.name for card in cards])
+    elif here:
+        processes = deal.rounds_to_do(work, sink.known(), sink.retry, here)
     else:
         processes = order.rounds_to_do(work, sink.known(), sink.retry)
     if asked.record:

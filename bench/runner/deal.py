@@ -1,4 +1,4 @@
-"""Which card measures which round. A round never mixes two cards, so that every ratio in it is of one card.
+"""Which card measures which round, of one or of several. A round never mixes two cards: every ratio is of one card.
 
 A round that has begun goes on on the card that has begun it. Where that card is not there any more, the whole round is
 measured anew on another one; what the first one measured stays in the file, and the new records count in its place.
@@ -40,6 +40,18 @@ def without_lost(
             if record and record.card and record.card != home:
                 kept = without(kept, cell.cell_id, round_)
     return kept
+
+
+def rounds_lost(
+    work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]
+) -> list[int]:
+    """Numbers of the rounds that have begun on a card that is not among those here and are measured anew. here: names
+    of cards; of a processor as a whole no round is lost."""
+    if not here:
+        return []
+    kept = without_lost(work, on_record, retry, here)
+    lost = (entry.rounds.keys() - kept[cell_id].rounds.keys() for cell_id, entry in on_record.items())
+    return sorted(set().union(*lost))
 
 
 def without(on_record: dict[str, CellRecords], cell_id: str, round_: int) -> dict[str, CellRecords]:

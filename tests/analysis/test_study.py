@@ -72,6 +72,20 @@ def test_rounds_are_those_that_all_runs_have():
     assert histories.rounds([], "latency/latency_ms") == {}
 
 
+def test_a_round_that_two_cards_share_is_no_round_of_a_ratio(monkeypatch):
+    """Of a processor and of a server no card is told, and their rounds count."""
+    machines = ['{"1": "A", "2": "A"}', '{"1": "A", "2": "B"}', '{"1": "host server", "2": "host server"}']
+    runs = pd.DataFrame(
+        {"run_id": ["a", "b", "s"], "platform": ["cuda", "cuda", "server"], "machines": machines, "kind": "sweep"}
+    )
+    values = {(run_id, "rounds/latency/latency_ms"): {1: 1.0, 2: 2.0} for run_id in "abs"}
+    monkeypatch.setattr(mlflow_read, "histories", lambda names: values)
+    histories = study.with_histories("s", runs).histories
+    assert histories.rounds(["a", "b"], "latency/latency_ms") == {1: [1.0, 1.0]}
+    assert histories.rounds(["a", "s"], "latency/latency_ms") == {1: [1.0, 1.0], 2: [2.0, 2.0]}
+    assert histories.rounds(["b"], "latency/latency_ms") == {1: [1.0], 2: [2.0]}
+
+
 def test_answers_to_tasks_of_the_harness_stand_apart(asked, monkeypatch):
     of_tasks = RUNS.assign(run_id=["c", "d"], kind="accuracy")
     monkeypatch.setattr(mlflow_read, "frame", lambda name: pd.concat([RUNS, of_tasks]))

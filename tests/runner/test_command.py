@@ -1,6 +1,7 @@
 """A command says what it is about to do, does what is missing, and knows when there was nothing."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,6 +62,25 @@ def test_a_device_in_use_is_the_only_thing_that_is_said(asked, capsys):
         command.run(asked, WORK, None, Sink("mine", asked.record))
     assert capsys.readouterr() == ("", "")
     assert Scripted.asked == []
+
+
+def test_a_round_that_has_begun_on_another_card_is_measured_anew_as_a_whole(asked, monkeypatch, capsys):
+    """Else ratios within the round would be of two cards. A round that is whole stays, whichever card it is of."""
+    sink = Sink("mine", asked.record)
+
+    def run_on(card, cells, rounds):
+        monkeypatch.setattr(command, "held", lambda cards, work: nullcontext((card, "H200")))
+        command.run(asked, Work("mine", rounds, 0, cells, {"h": PROMPTS}), None, sink)
+        return capsys.readouterr().err
+
+    said = [run_on("A", CELLS, 1), run_on("A", CELLS[:1], 2)]
+    Scripted.asked = []
+    said.append(run_on("B", CELLS, 2))
+    line = "begun on another card, so measured anew as a whole: round 2\n"
+    assert [line in text for text in said] == [False, False, True]
+    assert sorted(cell_id for cell_ids in Scripted.asked for cell_id in cell_ids) == sorted(c.cell_id for c in CELLS)
+    cards = [[entry.rounds[number].card for entry in sink.known().values()] for number in (1, 2)]
+    assert cards == [["A"] * 4, ["B"] * 4]
 
 
 def test_what_is_about_to_be_done_in_words():
