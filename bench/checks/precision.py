@@ -17,7 +17,7 @@ from transformers import DynamicCache, LlamaForCausalLM
 
 from bench.adapters import captured
 from bench.checks.finding import Finding
-from bench.models import weights
+from bench.models import eight_bits, weights
 from bench.models.checkpoint import Checkpoint
 from bench.models.release import release
 from bench.spec.pair import PairFile
@@ -53,15 +53,22 @@ def check(pair: PairFile, device: str) -> Iterator[Finding]:
         release(device)
 
 
-def finding(described: Checkpoint, loaded: LlamaForCausalLM, batch: int) -> Finding:
-    """Both engines' errors on one batch: of a denoising step, or of a prefill and some decode steps."""
+def finding(described: Checkpoint, loaded: LlamaForCausalLM, batch: int, eight_bit_dtype: str = "") -> Finding:
+    """Both engines' errors on one batch: of a denoising step, or of a prefill and some decode steps.
+
+    eight_bit_dtype: what the weights are turned into, in place, once float32's logits are there; they are left alone
+    where none is given.
+    """
     about = described.about_kind
     mask_id = described.mask_id if about.has_steps else None
     logits_of = canvas_logits if about.has_steps else decoded_logits
     with torch.no_grad():
         ids = random_ids(loaded, batch, mask_id)
+        exact = float32_logits(loaded, ids)
+        if eight_bit_dtype:
+            eight_bits.quantise(loaded, eight_bit_dtype)
         own, replayed = logits_of(loaded, ids)
-        exact = float32_logits(loaded, ids)[:, -own.shape[1] :]
+        exact = exact[:, -own.shape[1] :]
     of_transformers, of_captured = Error.of(own, exact), Error.of(replayed, exact)
     ratio = of_captured.relative / of_transformers.relative
     text = (

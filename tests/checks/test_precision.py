@@ -5,6 +5,7 @@ import torch
 
 from bench import verify
 from bench.checks import precision
+from bench.common.dtypes import EIGHT_BITS
 from bench.common.errors import BadInput
 from bench.models import weights
 from bench.spec.pair import read_pair
@@ -25,6 +26,19 @@ def test_bfloat16_is_off_by_a_rounding_and_both_engines_alike(model):
     assert finding.met, finding.line
     assert "batch 2: captured 0.0" in finding.text
     assert not finding.text.startswith("batch 2: captured 0.0000")
+
+
+@pytest.mark.parametrize("dtype", EIGHT_BITS)
+@pytest.mark.parametrize("kind", ["llama", "llada"])
+def test_eight_bits_are_off_by_more_and_both_engines_alike(kind, dtype):
+    pytest.importorskip("torchao")
+    described = PAIR.models[kind].describe()
+    errors = [
+        precision.finding(described, weights.load(described, "cpu", torch.bfloat16), 1, name) for name in ("", dtype)
+    ]
+    assert all(error.met for error in errors), errors
+    coarse, fine = (float(error.text.split()[3]) for error in reversed(errors))
+    assert coarse > fine
 
 
 def test_float32_logits_are_those_of_a_float32_model(model):
@@ -65,3 +79,14 @@ def test_cuda_8b_shapes_are_no_further_from_float32_than_transformers(kind):
     for batch in precision.BATCHES:
         finding = precision.finding(described, loaded, batch)
         assert finding.met, finding.line
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("dtype", EIGHT_BITS)
+@pytest.mark.parametrize("batch", precision.BATCHES)
+@pytest.mark.parametrize("kind", ["llama", "llada"])
+def test_cuda_8b_shapes_in_eight_bits_are_no_further_from_float32_than_torchaos_products(kind, batch, dtype):
+    pytest.importorskip("torchao")
+    described = read_pair("8b-shapes").models[kind].describe()
+    finding = precision.finding(described, weights.load(described, "cuda", torch.bfloat16), batch, dtype)
+    assert finding.met, finding.line
