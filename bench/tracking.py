@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.common import paths
 from bench.common.cli import Parser
 from bench.common.errors import exit_code
+from bench.common.plural import counted
 from bench.runner import notices
 from bench.store import disk
 from bench.store.refusal import in_short
@@ -32,7 +33,7 @@ def main() -> int:
         studies = disk.replay(Path(args.name)) if args.what == "replay" else disk.restore(args.name)
     is_tracked = True
     for study in studies:
-        cells = notices.counted(len(disk.by_cell(study)), "cell")
+        cells = counted(len(disk.by_cell(study)), "cell")
         with notices.waiting_for(f"bringing MLflow up to {cells} of study {study}; a large study takes some minutes"):
             is_tracked &= track(study)
         file = disk.path(study)

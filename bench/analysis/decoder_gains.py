@@ -59,6 +59,13 @@ def best_of(place: Place) -> list[Best]:
     return result
 
 
+def fastest_of(place: Place) -> Line | None:
+    """Of the decoders of a place whose answers have no score the one with most tokens a second over the autoregressive
+    model's; None where a score decides, or no decoder was compared with that model."""
+    compared = [line for line in place.lines if line.name and line.rate_over_autoregressive is not None]
+    return None if place.metric else max(compared, key=lambda line: line.rate_over_autoregressive.value, default=None)
+
+
 def others(place: Place) -> list[Line]:
     """The decoders of a place but for vanilla."""
     return [line for line in place.lines if line is not place.vanilla]

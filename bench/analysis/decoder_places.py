@@ -71,6 +71,7 @@ class Line:
     speed_over_autoregressive: stats.Estimate | None = None
     rate_over_autoregressive: stats.Estimate | None = None
     rounds: int = 0  # behind `speedup`
+    rounds_beside: int = 0  # behind the ratios over the autoregressive model
     qualities: dict[str, Quality] = field(default_factory=dict)
 
 
@@ -218,14 +219,16 @@ class Against:
     def line(self, run: pd.Series) -> Line:
         """A run with all that follows from it."""
         times = ratios(self.histories, LATENCY, self.vanilla, run)
+        times_beside = ratios(self.histories, LATENCY, self.autoregressive, run)
         return Line(
             run,
             name_of(run),
             typical(times),
             typical(ratios(self.histories, RATE, run, self.vanilla)),
-            typical(ratios(self.histories, LATENCY, self.autoregressive, run)),
+            typical(times_beside),
             typical(ratios(self.histories, RATE, run, self.autoregressive)),
             len(times),
+            len(times_beside),
             self.qualities(run),
         )
 

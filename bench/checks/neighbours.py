@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.common import stats
 from bench.common.errors import BadInput
+from bench.common.plural import counted
 from bench.models import kinds
 from bench.records import metrics
 from bench.records.machine import Place
@@ -62,7 +63,7 @@ def check(asked: Request, wanted: Wanted) -> Iterator[str]:
             sink.check()
             notices.say(
                 f"the sentinel on one of {len(remotes)} cards, alone, with all others busy, and alone again, in"
-                f" {notices.counted(work.rounds, 'round')}"
+                f" {counted(work.rounds, 'round')}"
             )
             with several.held(remotes):
                 records = [record for number in range(1, 1 + work.rounds) for record in Trial(
@@ -200,7 +201,7 @@ def lines(records: Sequence[Round], neighbours: int) -> Iterator[str]:
         slowdown = stats.ratio_over_rounds([busy[number] for number in numbers], alone)
         same = stats.ratio_over_rounds([before[n] for n in numbers], [after[n] for n in numbers])
         yield (
-            f"{engine}, {kinds.label_of(model)}: with {notices.counted(neighbours, 'other card')} busy a call takes"
+            f"{engine}, {kinds.label_of(model)}: with {counted(neighbours, 'other card')} busy a call takes"
             f" {slowdown.text(3)} times as long as alone; alone twice (A/A) {same.text(3)};"
-            f" {notices.counted(len(numbers), 'round')}"
+            f" {counted(len(numbers), 'round')}"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.checks import coverage, memory_peak, metronome, noise_floor, overhead
 from bench.checks.finding import Finding
+from bench.common.plural import counted
 from bench.devices import lock
 from bench.runner import notices
 
@@ -20,7 +21,7 @@ def check(device: str, rounds: int, folder: Path | None = None) -> list[Finding]
     work = noise_floor.sentinel_work(device, rounds, folder)
     device = work.cells[0].device
     with lock.held(device, "selfcheck", here=True) as gpu:
-        notices.say(f"the same cell twice in {notices.counted(rounds, 'round')}, then the instruments; some minutes")
+        notices.say(f"the same cell twice in {counted(rounds, 'round')}, then the instruments; some minutes")
         # The sentinels run first: the other checks open the device in this process, and NVML would call it a tenant.
         noise = noise_floor.check(work, gpu and gpu[0])
         return [*instruments(device), *noise]

@@ -7,11 +7,12 @@ import pandas as pd
 from bench.analysis import aup
 from bench.analysis.aup import Area, areas_of
 from bench.analysis.decoder_cost import Summary, beside_of, summary_of
-from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, interactions_of, parallelism
+from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, fastest_of, interactions_of, parallelism
 from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.ends import CANVAS_RATE, mean_kept
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
+from bench.common.plural import counted
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.records.catalogue import columns
@@ -34,6 +35,7 @@ def lines_of(place: Place) -> list[str]:
     runs = place.every
     parts = [wording.weights_label(runs).upper(), table(place).to_string(index=False), wording.left_out_sentence(place)]
     parts += [best_sentence(best) for best in best_of(place)]
+    parts += [fastest_sentence(place, line)] if (line := fastest_of(place)) else []
     parts += noise.sentences(place.noise) if place.vanilla else [missing_sentence(place)]
     parts += table_lines(interaction_title(place), interaction_table(interactions_of(place)))
     parts += table_lines(aup_title(place), aup_table(areas_of(place)))
@@ -50,10 +52,10 @@ def place_words(place: Place) -> str:
     decoders of a place have in common."""
     run = place.first
     temperature = temperature_of(run)
-    what = "tasks" if place.metric == "accuracy" else "prompts"
+    what = "task" if place.metric == "accuracy" else "prompt"
     prompt_tokens = pd.to_numeric(run["prompt_tokens"])
     parts = [
-        f"{float(run['prompts']):.0f} {what}" if pd.notna(run.get("prompts")) else "",
+        counted(int(run["prompts"]), what) if pd.notna(run.get("prompts")) else "",
         f"{run['gen_length']:.0f} tokens", "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
         f"blocks of {run['block_length']:.0f}", f"batch {run['batch_size']:.0f}",
         wording.stop_words(place.every.tail(1)), run["dtype"],
@@ -160,6 +162,15 @@ def best_sentence(best: Best) -> str:
         f" token{one_round_words(speedup)}{doubt}, {margin} ({less}); it is the {which} of {best.candidates}"
         f" judged{goal}.{parallel_words(best)}"
     )
+
+
+def fastest_sentence(place: Place, line: Line) -> str:
+    """How fast the fastest decoder without a score is beside the autoregressive model."""
+    ratio = line.rate_over_autoregressive
+    doubt = equal_words(ratio, line.rounds_beside, floor_of(place.noise), "which of the two is faster")
+    rival = kinds.label_of(place.autoregressive.run["model"])
+    times = f"{interval(ratio, 2)} times {rival}'s tokens/s{one_round_words(ratio)}{doubt}"
+    return f"Fastest: {best_name(line)} gives {times}. Quality: not measured, so whether text bears it is not known."
 
 
 def parallel_words(best: Best) -> str:

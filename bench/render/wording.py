@@ -9,6 +9,7 @@ from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import are_served, lead, part_of, setting_of, temperature_of
 from bench.analysis.scaling import PLACE, Line, Scaling
 from bench.common import stats
+from bench.common.plural import counted
 from bench.models import kinds
 from bench.models.engines import label_of
 from bench.spec.cell import STOPS
@@ -122,7 +123,7 @@ def comparison_title(comparison: Comparison) -> str:
     run = lead(comparison.every)
     temperature = temperature_of(run)
     parts = [
-        f"{run['prompts']:.0f} {comparison.about if comparison.is_checked else 'prompts'}",
+        counted(int(run["prompts"]), (comparison.about if comparison.is_checked else "prompts").removesuffix("s")),
         f"{run['gen_length']:.0f} tokens",
         blocks_words(comparison) if comparison.about == "problems" else "",
         stop_words(comparison.every),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BadInput
+from bench.common.plural import counted
 from bench.devices import lock
 from bench.runner import apart, ceilings, deal, estimate, loop, notices, order, scorers, scores, several, spread
 from bench.runner.cluster import RemoteCard
@@ -199,8 +200,8 @@ def announcement(
     checks = ", each between two noise checks," if is_watched else ""
     scored = ", scoring included" if SCORING in parts and parts[SCORING].seconds else ""
     seconds = sum(part.seconds / (1 if part.kind in AT_THE_END else lanes) for part in parts.values())
-    cells = notices.counted(len(todo.cells), "cell")
-    rounds = notices.counted(len({round_ for round_, _ in todo.processes}), "round")
+    cells = counted(len(todo.cells), "cell")
+    rounds = counted(len({round_ for round_, _ in todo.processes}), "round")
     return (
         f"study {work.study}: {cells} to measure in {rounds}{checks} on {device}; a first guess is"
         f" {duration(seconds)}{scored}"

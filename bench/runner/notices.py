@@ -53,8 +53,3 @@ def unless_idle(lines: Iterable[str], has_worked: Growth) -> Iterator[str]:
         if has_worked:
             yield from held
             held.clear()
-
-
-def counted(count: int, what: str) -> str:
-    """ "3 cells": a number of things."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

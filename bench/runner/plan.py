@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bench.common.plural import counted
 from bench.diffusion import choices
 from bench.records.merge import CellRecords
 from bench.runner import estimate, order
-from bench.runner.notices import counted
 from bench.runner.progress import NOISE_CHECK
 from bench.spec.cell import ENDS, TWIN_PLACES, Cell
 from bench.spec.work import Work

@@ -10,10 +10,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.common.plural import counted
 from bench.records import types
 from bench.records.not_scored import NOT_YET
 from bench.records.types import Scores
-from bench.runner import apart, estimate, notices
+from bench.runner import apart, estimate
 from bench.runner.progress import SCORING, Bar
 from bench.store.sink import Sink
 
@@ -79,7 +80,7 @@ def score(study: str, pair: PairFile, sink: Sink, bar: Bar) -> int | None:
     if not todo:
         return None
     share = Share(sink, seconds_of(todo))
-    bar.begin(SCORING, f"scoring {notices.counted(len(todo), 'set')} of texts")
+    bar.begin(SCORING, f"scoring {counted(len(todo), 'set')} of texts")
 
     def advance() -> None:
         bar.advance(SCORING, share.now())

@@ -1,14 +1,18 @@
 """Predictions that were scored, and decoders, in sentences."""
 
-from bench.analysis.decoder_gains import Best, best_of
-from bench.analysis.decoder_places import Decoders
+import pandas as pd
+
+from bench.analysis.decoder_gains import Best, best_of, fastest_of
+from bench.analysis.decoder_places import Decoders, Place
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
+from bench.models import kinds
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import one_round_words
-from paper.decoder_numbers import names_of_places
+from bench.render.wording import PLACES
+from paper.decoder_numbers import names_of_places, slug_of
 from paper.decoder_selection import main_places
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, has, num, val
@@ -39,6 +43,32 @@ def decoders(found: Decoders, numbers: Numbers) -> str:
         best_sentence(best, f"{name}.best.{best.part}", numbers)
         for place, name in named if id(place) in main for best in best_of(place) if best.part == "all"
     )  # fmt: skip
+
+
+def beside(found: Decoders, numbers: Numbers) -> str:
+    """How fast the fastest decoder of each place is beside the autoregressive model, where answers have no score; empty
+    where all have."""
+    parts = []
+    for place, name in zip(found.places, names_of_places(found.places), strict=True):
+        line = fastest_of(place)
+        key = line and f"{name}.{slug_of(line)}.rate_over_autoregressive"
+        if key and has(numbers, key):
+            one_round = one_round_words(line.rate_over_autoregressive)
+            parts.append(f"{val(key)}{one_round} at {where(place)} ({escape(line.name)})")
+    if not parts:
+        return ""
+    rival = kinds.label_of(found.places[0].autoregressive.run["model"])
+    return (
+        "Answers without a score say what a decoder costs if text bears it. The fastest of each place gives these times"
+        f" {rival}'s tokens a second: {'; '.join(parts)}."
+    )
+
+
+def where(place: Place) -> str:
+    """ "batch 8, prompts of 128": what tells places of one study apart."""
+    run = place.first
+    names = [name for name in ("batch_size", "prompt_tokens") if pd.notna(run.get(name))]
+    return ", ".join(PLACES[name].format(float(run[name])) for name in names)
 
 
 def batches(found: Decoders) -> str:

@@ -113,6 +113,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_noise": noise(selection, prefix),
         "say_predictions": scored.predictions(findings, numbers),
         "say_decoders": scored.decoders(findings.decoders, numbers),
+        "say_decoders_beside": scored.beside(findings.decoders, numbers),
         "say_batches": scored.batches(findings.decoders),
         "say_endpoints": endpoints.sentences(findings),
         "say_left_out": left_out(numbers),

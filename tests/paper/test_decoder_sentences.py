@@ -102,3 +102,24 @@ def test_batches_are_explained_where_there_are_some():
     of_batches = made_up_decoders.tasks_study()
     of_batches.rows = [row | {"batch_size": 106} for row in of_batches.rows]
     assert scored.batches(of_batches.decoders).startswith("Where answers were made in batches, ")
+
+
+def test_decoders_without_a_score_stand_beside_llama_at_each_place():
+    timed = made_up_decoders.shapes_study().decoders
+    numbers = decoder_numbers.numbers(timed)
+    sentence = scored.beside(timed, numbers)
+    name = "decoders.timed.l256.block32.b{}.p128.bfloat16.captured.lean.imposed-8-dual-cache-answer"
+    for batch in (1, 8, 32):
+        key = f"{name.format(batch)}.rate_over_autoregressive"
+        assert f"\\val{{{key}}} at batch {batch}, prompts of 128 (imposed 8, dual cache (answer))" in sentence
+        assert key in numbers
+    assert "times LLaMA's tokens a second: " in sentence
+    judged = made_up_decoders.tasks_study().decoders
+    assert scored.beside(judged, decoder_numbers.numbers(judged)) == ""
+
+
+def test_of_one_round_the_sentence_says_so():
+    one_round = made_up_decoders.shapes_study()
+    one_round.values = {name: {1: values[1]} for name, values in one_round.values.items()}
+    timed = one_round.decoders
+    assert scored.beside(timed, decoder_numbers.numbers(timed)).count("(one round: no interval)") == 3

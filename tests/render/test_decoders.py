@@ -98,6 +98,13 @@ def test_shapes_without_quality_have_speeds_alone():
     assert "Best decoder" not in text
     assert "accuracy" not in text
     assert "imposed 4, dual cache (answer)" in text
+    fastest = [line for line in text.splitlines() if line.startswith("Fastest: ")]
+    assert len(fastest) == 3
+    assert fastest[0] == (  # 1,520 ms over 15 + 31 * 7.8
+        "Fastest: imposed 8, dual cache (answer) gives 5.92 [5.92, 5.92] times LLaMA's tokens/s. Quality: not measured,"
+        " so whether text bears it is not known."
+    )
+    assert "Fastest: " not in text_of(made_up_decoders.tasks_study())
 
 
 def test_a_run_that_failed_has_its_reason():

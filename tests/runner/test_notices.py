@@ -31,8 +31,3 @@ def test_lines_come_with_the_first_work_and_not_without(tmp_path, works_at):
 
     assert list(notices.unless_idle(lines(), has_worked)) == ([] if works_at is None else ["0", "1", "2"])
     assert bool(has_worked) == (works_at is not None)
-
-
-@pytest.mark.parametrize(("count", "words"), [(0, "0 cells"), (1, "1 cell"), (12, "12 cells")])
-def test_numbers_of_things(count, words):
-    assert notices.counted(count, "cell") == words
