@@ -6,6 +6,7 @@ import math
 from bench.analysis.two_studies import BY_ROUND, Change, TwoStudies, Verdict
 from bench.records import catalogue
 from bench.render import two_studies as render
+from bench.render import two_studies_predicted as predicted
 
 WIDEST = 4.0  # a ratio at the end of a drawing; one beyond it is drawn there
 WIDTH, HEIGHT = 80, 14  # of a drawing, in pixels
@@ -57,11 +58,14 @@ def page(two: TwoStudies) -> str:
 def table(group: render.Named) -> str:
     """The cells of a grid, a row each."""
     metrics = render.metrics_of(group.pairs)
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in ("cell", *map(render.heading, metrics), "note"))
+    texts = predicted.texts(group.pairs)
+    further = [predicted.HEADING] if any(texts) else []
+    names = ("cell", *map(render.heading, metrics), *further, "note")
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     rows = []
-    for pair, name, note in zip(group.pairs, group.names, render.notes_of(group), strict=True):
-        numbers = "".join(cell(pair.change(metric)) for metric in metrics)
-        rows.append(f"<tr><td>{html.escape(name)}</td>{numbers}<td>{html.escape(note)}</td></tr>")
+    for pair, name, text, note in zip(group.pairs, group.names, texts, render.notes_of(group), strict=True):
+        numbers = [*(cell(pair.change(metric)) for metric in metrics), *(f"<td>{text}</td>" for _ in further)]
+        rows.append(f"<tr><td>{html.escape(name)}</td>{''.join(numbers)}<td>{html.escape(note)}</td></tr>")
     title = html.escape(f"{group.kind}: {group.common}")
     return f"<h3>{title}</h3><table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import pandas as pd
 
 from bench.analysis import matching
+from bench.analysis.cost import PREDICTED
 from bench.analysis.doubt import may_be_equal
 from bench.analysis.matching import Match
 from bench.analysis.noise import EAGER, JudgedStudy, Noise, judge, noise_under
@@ -64,6 +65,16 @@ class Pair:
     def change(self, metric: str) -> Change | None:
         """What became of one quantity; None where it is not measured in both."""
         return next((change for change in self.changes if change.metric == metric), None)
+
+    @property
+    def predicted_ratio(self) -> float | None:
+        """The ratio of latencies by the cost model: of the floors at each device's own ceilings. None on devices of one
+        name, and where a study has no ceilings."""
+        before, after = self.match.before, self.match.after
+        floors_ms = [pd.to_numeric(run.get(PREDICTED["latency"])) for run in (before, after)]
+        if before["device"] == after["device"] or any(pd.isna(floor) for floor in floors_ms):
+            return None
+        return floors_ms[1] / floors_ms[0]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Two studies side by side, as sentences and tables: the first is called a, the second b, ratios are b over a."""
 
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bench.analysis import matching
+from bench.analysis.comparison import LATENCY
 from bench.analysis.matching import SETTINGS, Match
 from bench.analysis.runs import reason_left_out
 from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
@@ -15,6 +15,7 @@ from bench.models import kinds
 from bench.records import catalogue
 from bench.records.settings import LIKELIHOOD
 from bench.render import noise as render_noise
+from bench.render import two_studies_predicted as predicted
 from bench.render import wording
 from bench.spec.cell import STOPS
 
@@ -138,8 +139,9 @@ def table(group: Named) -> pd.DataFrame:
     """A row a cell, a column a metric."""
     columns = {heading(metric): [ratio_text(pair.change(metric)) for pair in group.pairs] for metric in
                metrics_of(group.pairs)}  # fmt: skip
-    notes = notes_of(group)
-    return pd.DataFrame({"cell": group.names} | columns | ({"note": notes} if any(notes) else {}))
+    further = {predicted.HEADING: predicted.texts(group.pairs), "note": notes_of(group)}
+    shown = {name: texts for name, texts in further.items() if any(texts)}
+    return pd.DataFrame({"cell": group.names} | columns | shown)
 
 
 def notes_of(group: Named) -> list[str]:
@@ -206,6 +208,7 @@ def metric_lines(two: TwoStudies, metric: str, is_verbose: bool) -> list[str]:
         if number := sum(change.verdict == verdict for *_, change in found):
             counts.append(f"{number} {phrase}")
     lines = [f"{catalogue.of(metric).heading}, of {cells(len(found))}: {', '.join(counts)}. {spread(found, metric)}"]
+    lines += predicted.lines(two) if metric == LATENCY else []
     for verdict, word in words.items():
         changed = sorted((each for each in found if each[2].verdict == verdict), key=size_of_change, reverse=True)
         most = len(changed) if is_verbose else 0 if metric in NOT_LISTED else MOST_SHOWN
@@ -236,13 +239,9 @@ def doubt_of(change: Change) -> str:
 
 def spread(found: Sequence[tuple[Pair, str, Change]], metric: str) -> str:
     """Where the ratios of each model lie."""
-    parts = []
-    for model in dict.fromkeys(pair.match.before["model"] for pair, *_ in found):
-        values = [change.ratio.value for pair, _, change in found if pair.match.before["model"] == model]
-        digits = 2 if metric in BY_ROUND else 3
-        span = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
-        parts.append(f"{kinds.label_of(model)} {statistics.median(values):.{digits}f}{span}")
-    return f"{'b over a' if metric in BY_ROUND else 'b less a'}, median (range): {', '.join(parts)}."
+    values = [(pair, change.ratio.value) for pair, _, change in found]
+    what, digits = ("b over a", 2) if metric in BY_ROUND else ("b less a", 3)
+    return f"{what}, median (range): {predicted.medians(values, digits)}."
 
 
 def noise_lines(two: TwoStudies) -> list[str]:

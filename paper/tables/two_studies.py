@@ -4,6 +4,7 @@ import pandas as pd
 
 from bench.analysis.two_studies import BY_ROUND, Change, TwoStudies, Verdict
 from bench.render import two_studies as render
+from bench.render import two_studies_predicted as predicted
 from paper.tables.latex import cell_text, escape, latex
 
 
@@ -18,7 +19,9 @@ def table(group: render.Named) -> pd.DataFrame:
     metrics = render.metrics_of(group.pairs)
     rows = [[number(pair.change(metric)) for metric in metrics] for pair in group.pairs]
     headings = [escape(render.heading(metric)) for metric in metrics]
-    return pd.DataFrame(rows, columns=headings, index=[escape(name) for name in group.names])
+    result = pd.DataFrame(rows, columns=headings, index=[escape(name) for name in group.names])
+    texts = predicted.texts(group.pairs)
+    return result.assign(**{predicted.HEADING: texts}) if any(texts) else result
 
 
 def caption(two: TwoStudies, group: render.Named) -> str:

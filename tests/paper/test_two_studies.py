@@ -107,3 +107,15 @@ def test_the_door_prints_the_summary_and_writes_both_files(tmp_path, monkeypatch
     assert said.endswith(f"page and tables: {page.relative_to(tmp_path)} and {table.relative_to(tmp_path)}\n")
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert r"\begin{table}" in table.read_text()
+
+
+def test_what_the_cost_model_predicts_is_a_column_of_page_and_table():
+    studies = two(device="another CPU")
+    for each, floor_ms in zip(studies, (80.0, 60.0), strict=True):
+        each.runs["predicted/latency_ms"] = floor_ms
+    found = compare(*studies)
+    page = comparison_page.page(found)
+    assert page.count("<th>latency predicted</th>") == 1
+    assert page.count("<td>0.75</td>") == 2
+    assert tables.latex_tables(found).count("0.75") == 2
+    assert "latency predicted" not in comparison_page.page(compare(*two()))

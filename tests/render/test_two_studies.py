@@ -30,6 +30,32 @@ def test_a_summary_says_what_changed_what_did_not_and_what_only_one_has():
     assert not any("only in" in line for line in lines)
 
 
+def with_floors(studies, floors_ms):
+    """Two studies whose runs have these floors by the cost model."""
+    for each, floor_ms in zip(studies, floors_ms, strict=True):
+        each.runs["predicted/latency_ms"] = floor_ms
+    return studies
+
+
+def test_on_another_device_the_ratio_that_the_cost_model_predicts_stands_beside():
+    found = compare(*with_floors(two(**ELSEWHERE), (80.0, 60.0)))
+    said = (
+        "  predicted (floors at each device's ceilings): LLaMA 0.75, LLaDA 0.75; measured over that: LLaMA 0.67, LLaDA"
+    )
+    assert any(line.startswith(f"{said} 1.47") for line in render.lines(found))
+    [group] = render.by_kind(found.pairs)
+    assert list(render.table(group)["latency predicted"]) == ["0.75", "0.75"]
+
+
+@pytest.mark.parametrize("studies", [two(**ELSEWHERE), with_floors(two(), (80.0, 60.0)),
+                                     with_floors(two(**ELSEWHERE), (80.0, None))])  # fmt: skip
+def test_without_ceilings_of_two_devices_nothing_is_predicted(studies):
+    found = compare(*studies)
+    assert not any("predicted" in line for line in render.lines(found))
+    [group] = render.by_kind(found.pairs)
+    assert "latency predicted" not in render.table(group)
+
+
 def test_everything_is_printed_if_asked_for():
     lines = render.lines(compare(*two(prompt_hash="other")), is_verbose=True)
     assert "2 cells measured in both (2 with other prompts)." in lines
