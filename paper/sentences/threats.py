@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
+
 from bench.analysis.comparison import Comparison
-from bench.analysis.runs import are_served, temperature_of
+from bench.analysis.runs import are_served, machines_of, temperature_of
 from bench.render import wording
 from paper import facts
 from paper.selection import Selection
@@ -19,7 +21,6 @@ def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, st
     is_random = findings.pair.has_random_weights
     groups = selection.scalings.values()
     has_parts = any(group.is_extrapolated(run) for group in groups for run, _ in group.break_evens)
-    device = "" if rows.empty else f"All of it ran on one kind of device, {escape(wording.machine_of(rows))}."
     return {
         "cpu": CPU if findings.on_cpu else "",
         "random": escape(facts.RANDOM_NOTE) if is_random else "",
@@ -31,8 +32,21 @@ def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, st
         "engine": (SERVER if are_served(rows).any() else ENGINE) if main.has_both else "",
         "decoding": decoding(main, selection.other_temperatures.values()),
         "code": escape(facts.dirty_words(rows)) if not rows.empty else "",
-        "machine": device,
+        "rounds": TWO_ROUNDS if main.has_both and main.rounds == 2 else "",
+        "machine": machines(rows, findings.runs),
     }
+
+
+def machines(rows: pd.DataFrame, every: pd.DataFrame) -> str:
+    """What some runs were made on, and what it leaves open that every run of the study was made on one card."""
+    if rows.empty:
+        return ""
+    device = escape(wording.machine_of(rows))
+    on_cards = every[every["platform"] == "cuda"] if "platform" in every else every.head(0)
+    cards = {card for _, run in on_cards.iterrows() for card in machines_of(run).values()}
+    if len(cards) == 1:
+        return f"All of it ran on a single card, {device}, so that no interval holds what cards differ by."
+    return f"All of it ran on one kind of device, {device}."
 
 
 def decoding(main: Comparison, others: Iterable[Comparison]) -> str:
@@ -53,6 +67,10 @@ DRIFT = "The same cell moved between rounds by more than a table may leave unsai
 EXTRAPOLATED = (
     "Some times were extrapolated from a part of each call. Their intervals are widened by what that was off where"
     " calls were also made whole, at places that need not be the worst."
+)
+TWO_ROUNDS = (
+    "Intervals over two rounds rest on a single difference each. They are right on average, but a narrow one may be"
+    " narrow by chance."
 )
 SERVER = "A break-even belongs to two programs, one of which is known by its address alone here."
 ENGINE = (
