@@ -57,17 +57,16 @@ def page(two: TwoStudies) -> str:
 
 def table(group: render.Named) -> str:
     """The cells of a grid, a row each."""
-    metrics = render.metrics_of(group.pairs)
-    texts = predicted.texts(group.pairs)
-    further = [predicted.HEADING] if any(texts) else []
-    names = ("cell", *map(render.heading, metrics), *further, "note")
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    rows = []
-    for pair, name, text, note in zip(group.pairs, group.names, texts, render.notes_of(group), strict=True):
-        numbers = [*(cell(pair.change(metric)) for metric in metrics), *(f"<td>{text}</td>" for _ in further)]
-        rows.append(f"<tr><td>{html.escape(name)}</td>{''.join(numbers)}<td>{html.escape(note)}</td></tr>")
+    columns = {"cell": [f"<td>{html.escape(name)}</td>" for name in group.names]}
+    for metric in render.metrics_of(group.pairs):
+        columns[render.heading(metric)] = [cell(pair.change(metric)) for pair in group.pairs]
+        for heading, texts in predicted.column_behind(metric, group.pairs).items():
+            columns[heading] = [f"<td>{text}</td>" for text in texts]
+    columns["note"] = [f"<td>{html.escape(note)}</td>" for note in render.notes_of(group)]
+    heads = "".join(f"<th>{html.escape(heading)}</th>" for heading in columns)
+    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns.values(), strict=True))
     title = html.escape(f"{group.kind}: {group.common}")
-    return f"<h3>{title}</h3><table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<h3>{title}</h3><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def cell(change: Change | None) -> str:

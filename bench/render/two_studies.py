@@ -136,12 +136,13 @@ def ratio_text(change: Change | None) -> str:
 
 
 def table(group: Named) -> pd.DataFrame:
-    """A row a cell, a column a metric."""
-    columns = {heading(metric): [ratio_text(pair.change(metric)) for pair in group.pairs] for metric in
-               metrics_of(group.pairs)}  # fmt: skip
-    further = {predicted.HEADING: predicted.texts(group.pairs), "note": notes_of(group)}
-    shown = {name: texts for name, texts in further.items() if any(texts)}
-    return pd.DataFrame({"cell": group.names} | columns | shown)
+    """A row a cell, a column a metric; behind the latency the ratio of it that is predicted."""
+    columns = {"cell": group.names}
+    for metric in metrics_of(group.pairs):
+        columns[heading(metric)] = [ratio_text(pair.change(metric)) for pair in group.pairs]
+        columns |= predicted.column_behind(metric, group.pairs)
+    notes = notes_of(group)
+    return pd.DataFrame(columns | ({"note": notes} if any(notes) else {}))
 
 
 def notes_of(group: Named) -> list[str]:

@@ -8,7 +8,7 @@ from bench.analysis.two_studies import Pair, TwoStudies
 from bench.models import kinds
 from bench.render import wording
 
-HEADING = "latency predicted"  # of a column
+HEADING = "predicted"  # of a column
 
 
 def lines(two: TwoStudies) -> list[str]:
@@ -30,7 +30,8 @@ def medians(values: Sequence[tuple[Pair, float]], digits: int = 2) -> str:
     return ", ".join(parts)
 
 
-def texts(pairs: Sequence[Pair]) -> list[str]:
-    """The ratio that is predicted for each cell; nothing where it is predicted of none of them."""
-    ratios = [pair.predicted_ratio for pair in pairs]
-    return ["" if not any(ratios) else f"{ratio:.2f}" if ratio else wording.MISSING for ratio in ratios]
+def column_behind(metric: str, pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """What stands behind a metric's column in a table of cells: behind the latency the ratio that is predicted, by
+    heading; nothing where it is predicted of none of the cells."""
+    ratios = [pair.predicted_ratio for pair in pairs] if metric == LATENCY else []
+    return {HEADING: [f"{ratio:.2f}" if ratio else wording.MISSING for ratio in ratios]} if any(ratios) else {}

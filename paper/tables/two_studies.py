@@ -16,12 +16,11 @@ def latex_tables(two: TwoStudies) -> str:
 
 def table(group: render.Named) -> pd.DataFrame:
     """The ratios of a grid's cells, with intervals; bold where the change is more than noise."""
-    metrics = render.metrics_of(group.pairs)
-    rows = [[number(pair.change(metric)) for metric in metrics] for pair in group.pairs]
-    headings = [escape(render.heading(metric)) for metric in metrics]
-    result = pd.DataFrame(rows, columns=headings, index=[escape(name) for name in group.names])
-    texts = predicted.texts(group.pairs)
-    return result.assign(**{predicted.HEADING: texts}) if any(texts) else result
+    columns: dict[str, list[str]] = {}
+    for metric in render.metrics_of(group.pairs):
+        columns[escape(render.heading(metric))] = [number(pair.change(metric)) for pair in group.pairs]
+        columns |= predicted.column_behind(metric, group.pairs)
+    return pd.DataFrame(columns, index=[escape(name) for name in group.names])
 
 
 def caption(two: TwoStudies, group: render.Named) -> str:

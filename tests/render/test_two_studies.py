@@ -44,7 +44,7 @@ def test_on_another_device_the_ratio_that_the_cost_model_predicts_stands_beside(
     )
     assert any(line.startswith(f"{said} 1.47") for line in render.lines(found))
     [group] = render.by_kind(found.pairs)
-    assert list(render.table(group)["latency predicted"]) == ["0.75", "0.75"]
+    assert list(render.table(group)["predicted"]) == ["0.75", "0.75"]
 
 
 @pytest.mark.parametrize("studies", [two(**ELSEWHERE), with_floors(two(), (80.0, 60.0)),
@@ -53,7 +53,7 @@ def test_without_ceilings_of_two_devices_nothing_is_predicted(studies):
     found = compare(*studies)
     assert not any("predicted" in line for line in render.lines(found))
     [group] = render.by_kind(found.pairs)
-    assert "latency predicted" not in render.table(group)
+    assert "predicted" not in render.table(group)
 
 
 def test_everything_is_printed_if_asked_for():
