@@ -25,14 +25,16 @@ def may_be_equal(ratio: Estimate, floor: Estimate | None) -> bool:
     return floor is not None and floor.low is not None and floor.low <= ratio.value <= floor.high
 
 
-def is_untold(ratio: Estimate, floor: Estimate | None) -> bool:
-    """Whether nothing is known of the noise of a ratio: it is of one round, and no cell was run twice."""
-    return ratio.low is None and (floor is None or floor.low is None)
+def is_untold(ratio: Estimate) -> bool:
+    """Whether nothing is known of the noise of a ratio: it has no interval. It is of one round, or of two runs that
+    share no round on one card; then the noise of a cell to itself on either card says nothing of what cards differ by.
+    """
+    return ratio.low is None
 
 
 def cannot_be_told(ratio: Estimate, floor: Estimate | None) -> bool:
     """Whether it stays open which of two models takes more: a ratio may be noise alone, or its noise is not known."""
-    return may_be_equal(ratio, floor) or is_untold(ratio, floor)
+    return may_be_equal(ratio, floor) or is_untold(ratio)
 
 
 def rounds_for(estimate: Estimate, rounds: int, factor: float) -> int | None:

@@ -11,14 +11,13 @@ from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, faste
 from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.ends import CANVAS_RATE, mean_kept
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import temperature_of
-from bench.common.plural import counted
+from bench.analysis.runs import part_of, temperature_of
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.records.catalogue import columns
 from bench.render import noise, wording
 from bench.render.comparison import METRIC_NAMES
-from bench.render.doubt import equal_words, one_round_words
+from bench.render.doubt import equal_words, no_interval_words
 from bench.render.wording import MISSING, format_value, interval
 
 COUNTED = columns(("compute/nfe_full", "compute/nfe_partial", "compute/rows", "compute/tokens_per_forward"))
@@ -52,10 +51,10 @@ def place_words(place: Place) -> str:
     decoders of a place have in common."""
     run = place.first
     temperature = temperature_of(run)
-    what = "task" if place.metric == "accuracy" else "prompt"
+    what = "tasks" if place.metric == "accuracy" else "prompts"
     prompt_tokens = pd.to_numeric(run["prompt_tokens"])
     parts = [
-        counted(int(run["prompts"]), what) if pd.notna(run.get("prompts")) else "",
+        wording.prompts_counted(run, what),
         f"{run['gen_length']:.0f} tokens", "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
         f"blocks of {run['block_length']:.0f}", f"batch {run['batch_size']:.0f}",
         wording.stop_words(place.every.tail(1)), run["dtype"],
@@ -138,15 +137,15 @@ def estimate_text(estimate: Estimate | None, digits: int) -> str:
 def missing_sentence(place: Place) -> str:
     """That there is nothing to compare with."""
     return (
-        f"No speedup: vanilla is not measured here (sampler fixed, cache none, {place.first['gen_length']:.0f} steps"
-        " with the other settings)."
+        "No speedup over vanilla: it is not measured here (sampler fixed, cache none,"
+        f" {place.first['gen_length']:.0f} steps with the other settings)."
     )
 
 
 def best_sentence(best: Best) -> str:
     """The best combination within the margin on a part of the prompts, whatever the outcome."""
     margin = f"within {best.place.margin:g} of vanilla's {METRIC_NAMES[best.place.metric]}"
-    where = part_words(best)
+    where = prompts_words(best)
     if best.line is None:
         return (
             f"Best decoder{where}: none of {best.candidates} is shown to stay {margin}; {fastest_words(best)}"
@@ -159,7 +158,7 @@ def best_sentence(best: Best) -> str:
     which = "only one" if best.within == 1 else f"fastest of {best.within} that are,"
     return (
         f"Best decoder{where}: {best_name(best.line)} is {interval(speedup, 2)} times as fast as vanilla at a step a"
-        f" token{one_round_words(speedup)}{doubt}, {margin} ({less}); it is the {which} of {best.candidates}"
+        f" token{no_interval_words(speedup)}{doubt}, {margin} ({less}); it is the {which} of {best.candidates}"
         f" judged{goal}.{parallel_words(best)}"
     )
 
@@ -169,8 +168,16 @@ def fastest_sentence(place: Place, line: Line) -> str:
     ratio = line.rate_over_autoregressive
     doubt = equal_words(ratio, line.rounds_beside, floor_of(place.noise), "which of the two is faster")
     rival = kinds.label_of(place.autoregressive.run["model"])
-    times = f"{interval(ratio, 2)} times {rival}'s tokens/s{one_round_words(ratio)}{doubt}"
-    return f"Fastest: {best_name(line)} gives {times}. Quality: not measured, so whether text bears it is not known."
+    part = f", {words}" if (words := part_words(line)) else ""
+    times = f"{interval(ratio, 2)} times {rival}'s tokens/s{no_interval_words(ratio)}{part}{doubt}"
+    return (
+        f"Fastest: {best_name(line)} gives {times}. Quality: not measured, so whether the text stays good is not known."
+    )
+
+
+def part_words(line: Line) -> str:
+    """That a line's times are extrapolated, and from what; empty where its calls were whole."""
+    return f"extrapolated from {part}" if (part := part_of(line.run)) else ""
 
 
 def parallel_words(best: Best) -> str:
@@ -217,7 +224,7 @@ def curve_words() -> str:
     return f"the report's figure of {CURVE} has the curve"
 
 
-def part_words(best: Best) -> str:
+def prompts_words(best: Best) -> str:
     """ " on tasks with many right answers": on which prompts; empty for open-ended ones."""
     if best.place.metric != "accuracy":
         return ""

@@ -6,13 +6,13 @@ from bench.analysis.doubt import MOST_ROUNDS, WIDEST, is_too_wide, may_be_equal,
 from bench.common.stats import Estimate
 
 SMALL = 0.05  # an interval around 1 that reaches no further is no noise but an answer: there is hardly a difference
-ONE_ROUND = "one round: no interval"
+NO_INTERVAL = "fewer than two common rounds: no interval"
 QUIET = "measure on a machine that does nothing else"
 
 
-def one_round_words(estimate: Estimate) -> str:
+def no_interval_words(estimate: Estimate) -> str:
     """What stands behind a number without an interval, from which no direction can be told."""
-    return f" ({ONE_ROUND})" if estimate.low is None else ""
+    return f" ({NO_INTERVAL})" if estimate.low is None else ""
 
 
 def steps_interval(steps: Estimate) -> str:
@@ -27,8 +27,8 @@ def break_even_words(steps: Estimate, phrase: str, rounds: int, floor: Estimate 
     """
     doubted = [estimate for estimate in (steps, floor) if is_too_wide(estimate)]
     if not doubted:
-        one_round = one_round_words(steps) if steps.value >= 1 else ""
-        return f"{phrase} at {steps_interval(steps)}{one_round}"
+        no_interval = no_interval_words(steps) if steps.value >= 1 else ""
+        return f"{phrase} at {steps_interval(steps)}{no_interval}"
     spread = "" if is_too_wide(steps) else f"; the same cell twice differs by a factor of {floor.text(2)}"
     numbers = [rounds_for(estimate, rounds, WIDEST) for estimate in doubted]
     return f"too noisy to say at how many steps {phrase}: {steps_interval(steps)}{spread}. {what_to_do(numbers)}"

@@ -7,7 +7,7 @@ from bench.analysis.noise import floor_of
 from bench.analysis.runs import are_served, lead
 from bench.records.catalogue import columns
 from bench.render import wording
-from bench.render.doubt import equal_words, one_round_words
+from bench.render.doubt import equal_words, no_interval_words
 from bench.render.wording import interval
 from bench.spec.cell import STOPS
 
@@ -26,11 +26,13 @@ def lines(ends: Ends) -> list[str]:
 
 def common_words(runs: pd.DataFrame) -> str:
     """ "16 prompts, float32, eager engine": what runs that differ in their ends have in common."""
-    values = {"prompts": "{:.0f} prompts", "dtype": "{}", "engine": "{} engine"}
+    values = {"dtype": "{}", "engine": "{} engine"}
     first = lead(runs)
     own = runs[~are_served(runs)]
     runs = runs if own.empty else own
-    return ", ".join(text.format(first[name]) for name, text in values.items() if runs[name].nunique() == 1)
+    words = [text.format(first[name]) for name, text in values.items() if runs[name].nunique() == 1]
+    prompts = wording.prompts_counted(first) if runs["prompts"].nunique() == 1 else ""
+    return ", ".join(filter(None, [prompts, *words]))
 
 
 def table_lines(ends: Ends) -> list[str]:
@@ -86,4 +88,4 @@ def kept_words(regime: Regime) -> str:
 def ratio_words(place: Place, regime: Regime) -> str:
     """The ratio with its interval, and that it may be noise alone."""
     doubt = equal_words(regime.ratio, regime.rounds, floor_of(place.noise), "which of the two is faster")
-    return f"{interval(regime.ratio, 2)}{one_round_words(regime.ratio)}{doubt}"
+    return f"{interval(regime.ratio, 2)}{no_interval_words(regime.ratio)}{doubt}"

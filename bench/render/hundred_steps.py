@@ -6,7 +6,7 @@ from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead, temperature_of
 from bench.render.comparison import METRIC_NAMES, steps_text
-from bench.render.doubt import equal_words, one_round_words
+from bench.render.doubt import equal_words, no_interval_words
 from bench.render.wording import engine_and_head, interval, weights_label
 from bench.spec.cell import STOPS
 
@@ -71,10 +71,10 @@ def place_words(latency: Latency) -> str:
 def latency_line(latency: Latency) -> str:
     """The latency at 100 steps at one place: higher, lower, or too noisy to say."""
     doubt = equal_words(latency.ratio, latency.rounds, floor_of(latency.noise), "whether that is more or less")
-    is_silent = doubt or is_untold(latency.ratio, floor_of(latency.noise))
+    is_silent = doubt or is_untold(latency.ratio)
     direction = "" if is_silent else ", higher" if latency.ratio.value > 1 else ", lower"
     digits = 1 if latency.ratio.value >= 10 else 2
-    one_round = one_round_words(latency.ratio)
+    no_interval = no_interval_words(latency.ratio)
     parts = f", extrapolated from {' and '.join(latency.parts)}" if latency.parts else ""
-    words = f"{interval(latency.ratio, digits)} times LLaMA's latency{one_round}{direction}{parts}{doubt}"
+    words = f"{interval(latency.ratio, digits)} times LLaMA's latency{no_interval}{direction}{parts}{doubt}"
     return f"  At {STEPS} steps, {place_words(latency)}: {words}."

@@ -27,7 +27,7 @@ def title(found: TaskAccuracy, is_primary: bool) -> str:
     temperature = temperature_of(pd.Series({"temperature": pd.to_numeric(run.get("temperature"))}))
     parts = [
         f"{found.task}{' (the primary metric)' if is_primary else ''}",
-        f"{float(run['prompts']):.0f} questions",
+        wording.prompts_counted(run, "questions"),
         run["dtype"],
         f"batch {float(run['batch_size']):.0f}",
         wording.temperature_words(temperature),

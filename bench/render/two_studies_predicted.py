@@ -30,8 +30,8 @@ def medians(values: Sequence[tuple[Pair, float]], digits: int = 2) -> str:
     return ", ".join(parts)
 
 
-def column_behind(metric: str, pairs: Sequence[Pair]) -> dict[str, list[str]]:
+def column_behind(metric: str, pairs: Sequence[Pair], missing: str = wording.MISSING) -> dict[str, list[str]]:
     """What stands behind a metric's column in a table of cells: behind the latency the ratio that is predicted, by
-    heading; nothing where it is predicted of none of the cells."""
+    heading; nothing where it is predicted of none of the cells. missing: stands where it is not predicted of a cell."""
     ratios = [pair.predicted_ratio for pair in pairs] if metric == LATENCY else []
-    return {HEADING: [f"{ratio:.2f}" if ratio else wording.MISSING for ratio in ratios]} if any(ratios) else {}
+    return {HEADING: [f"{ratio:.2f}" if ratio else missing for ratio in ratios]} if any(ratios) else {}

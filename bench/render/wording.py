@@ -123,7 +123,7 @@ def comparison_title(comparison: Comparison) -> str:
     run = lead(comparison.every)
     temperature = temperature_of(run)
     parts = [
-        counted(int(run["prompts"]), (comparison.about if comparison.is_checked else "prompts").removesuffix("s")),
+        prompts_counted(run, comparison.about if comparison.is_checked else "prompts"),
         f"{run['gen_length']:.0f} tokens",
         blocks_words(comparison) if comparison.about == "problems" else "",
         stop_words(comparison.every),
@@ -134,6 +134,12 @@ def comparison_title(comparison: Comparison) -> str:
         by_a_server(comparison.every),
     ]
     return ", ".join(filter(None, parts))
+
+
+def prompts_counted(run: pd.Series, what: str = "prompts") -> str:
+    """ "180 tasks", "1 prompt": how many prompts a run answered; empty where it does not say."""
+    count = pd.to_numeric(run.get("prompts"))
+    return "" if pd.isna(count) else counted(int(count), what.removesuffix("s"))
 
 
 def blocks_words(comparison: Comparison) -> str:

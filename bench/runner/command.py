@@ -95,8 +95,8 @@ def run_on(
     lanes = max(1, min(len(cards), len({round_ for round_, _ in todo.processes})))
     if todo.processes:
         notices.say(announcement(todo, work, parts, cards, lanes))
-        if lost := deal.rounds_lost(work, sink.known(), sink.retry, here):
-            notices.say(f"begun on another card, so measured anew as a whole: round {', '.join(map(str, lost))}")
+        if lost := deal.lost_text(work, sink.known(), sink.retry, here):
+            notices.say(lost)
         if asked.ceilings:
             measure_ceilings(work, pair, sink, cards)
     findings = None

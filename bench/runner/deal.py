@@ -32,26 +32,58 @@ def without_lost(
     """The records without those of rounds that have to be measured anew: they are not whole, and not of their home."""
     kept = on_record
     for round_ in range(1, work.rounds + 1):
-        if is_whole(work, round_, on_record, retry):
-            continue
-        home = home_of(work, round_, on_record, here)
-        for cell in work.cells:
-            record = cell.cell_id in kept and kept[cell.cell_id].good_rounds.get(round_)
-            if record and record.card and record.card != home:
-                kept = without(kept, cell.cell_id, round_)
+        away = cards_away(work, round_, on_record, retry, here)
+        if not set(away.values()) & cards_of_others(work, round_, on_record):
+            for cell_id in away:
+                kept = without(kept, cell_id, round_)
     return kept
+
+
+def cards_away(
+    work: Work, round_: int, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]
+) -> dict[str, str]:
+    """By cell id the card of what is on record of a round that is not whole, where that is not the round's home."""
+    if is_whole(work, round_, on_record, retry):
+        return {}
+    home = home_of(work, round_, on_record, here)
+    good = {cell.cell_id: on_record[cell.cell_id].good_rounds.get(round_) for cell in work.cells
+            if cell.cell_id in on_record}  # fmt: skip
+    return {cell_id: record.card for cell_id, record in good.items() if record and record.card not in (None, home)}
+
+
+def cards_of_others(work: Work, round_: int, on_record: dict[str, CellRecords]) -> set[str]:
+    """The cards on which other cells of the study were measured in a round. These are compared with the work's own
+    where both are of one card, which measuring those anew elsewhere would undo."""
+    own = {cell.cell_id for cell in work.cells}
+    good = (entry.good_rounds.get(round_) for cell_id, entry in on_record.items() if cell_id not in own)
+    return {record.card for record in good if record and record.card}
 
 
 def rounds_lost(
     work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]
 ) -> list[int]:
-    """Numbers of the rounds that have begun on a card that is not among those here and are measured anew. here: names
-    of cards; of a processor as a whole no round is lost."""
-    if not here:
-        return []
-    kept = without_lost(work, on_record, retry, here)
-    lost = (entry.rounds.keys() - kept[cell_id].rounds.keys() for cell_id, entry in on_record.items())
-    return sorted(set().union(*lost))
+    """Numbers of the rounds of which something stands on another card than the one that goes on with them. here: names
+    of cards; of a processor as a whole there are none."""
+    rounds = range(1, work.rounds + 1) if here else ()
+    return [round_ for round_ in rounds if cards_away(work, round_, on_record, retry, here)]
+
+
+def lost_text(work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]) -> str:
+    """What becomes of rounds that another card has begun, a line each; empty where there are none."""
+    anew, apart = [], []
+    for round_ in rounds_lost(work, on_record, retry, here):
+        away = set(cards_away(work, round_, on_record, retry, here).values())
+        (apart if away & cards_of_others(work, round_, on_record) else anew).append(str(round_))
+    lines = []
+    if anew:
+        numbers = ", ".join(anew)
+        lines.append(f"begun on another card, so all cells that are asked for are measured anew: round {numbers}")
+    if apart:
+        lines.append(
+            f"of another card, on which other cells of this study stand too: round {', '.join(apart)}; what is measured"
+            " now has no round in common with it (give another STUDY, or ask for all cells together)"
+        )
+    return "\n".join(lines)
 
 
 def without(on_record: dict[str, CellRecords], cell_id: str, round_: int) -> dict[str, CellRecords]:

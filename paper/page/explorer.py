@@ -81,7 +81,7 @@ def prompt_words(run: pd.Series, what: str = "prompts") -> str:
     tokens = pd.to_numeric(run.get("prompt_tokens"))
     if pd.notna(tokens):
         return tokens_words(tokens)
-    return f"{float(run['prompts']):.0f} {what}" if pd.notna(run.get("prompts")) else what
+    return wording.prompts_counted(run, what) or what
 
 
 def tokens_words(tokens: float) -> str:

@@ -10,7 +10,7 @@ from bench.analysis.runs import lead, temperature_of
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES, labels
-from bench.render.doubt import ONE_ROUND, one_round_words
+from bench.render.doubt import NO_INTERVAL, no_interval_words
 from bench.render.hundred_steps import metric_words
 from paper.results import name_of, name_of_latency
 from paper.tables.latex import escape
@@ -42,8 +42,8 @@ def time_sentence(comparison: Comparison, prefix: str) -> str:
         )
     if steps.value < 1:
         return f"{answers}, which is less than one step of {llada} takes: {llada} is slower at every number of steps."
-    at = f"{val(f'{prefix}break_even_steps')} steps{one_round_words(steps)}"
-    is_silent = is_untold(steps, floor_of(comparison.noise))
+    at = f"{val(f'{prefix}break_even_steps')} steps{no_interval_words(steps)}"
+    is_silent = is_untold(steps)
     return f"{answers}; {llada} takes as long at {at}." + ("" if is_silent else f" {sides(comparison, llada)}")
 
 
@@ -112,7 +112,7 @@ def reached(comparison: Comparison, prefix: str, match: Match) -> str:
         f"{about(comparison)} {llada} comes within the declared margin of {match.margin:g} of {llama}'s"
         f" {METRIC_NAMES[metric]} ({val(f'{prefix}llama.{metric}')}) at {val(f'{at}.cross_over_steps')}"
         f" steps{fewest}. There, at {num(f'{at}.admissible_steps')} steps, an answer takes"
-        f" {val(f'{at}.latency_ratio')} times {llama}'s time{one_round_words(match.latency_ratio)}{cost}."
+        f" {val(f'{at}.latency_ratio')} times {llama}'s time{no_interval_words(match.latency_ratio)}{cost}."
     )
 
 
@@ -199,8 +199,8 @@ def end(latency: Latency) -> str:
     prompts = f", prompts of {latency.prompt_tokens}" if latency.prompt_tokens else ""
     both = wording.engine_and_head(latency.engine, [latency.head])
     place = f"{latency.gen_length} tokens, batch {latency.batch_size}{prompts}, {both}"
-    one_round = f", {ONE_ROUND}" if latency.ratio.low is None else ""
-    return f"{val(name_of_latency(latency))} ({escape(place)}{one_round})"
+    no_interval = f", {NO_INTERVAL}" if latency.ratio.low is None else ""
+    return f"{val(name_of_latency(latency))} ({escape(place)}{no_interval})"
 
 
 def equal_quality(comparisons: list[Comparison], numbers: Numbers) -> str:
@@ -211,8 +211,8 @@ def equal_quality(comparisons: list[Comparison], numbers: Numbers) -> str:
             if match is not None and match.latency_ratio is not None:
                 ratio = estimate(numbers, f"{metric}.latency_ratio")
                 word = direction(ratio, floor_of(comparison.noise), "slower", "faster", "not told apart from LLaMA")
-                one_round = f", {ONE_ROUND}" if ratio.low is None else ""
-                time = f"{val(f'{metric}.latency_ratio')} times the time{one_round}"
+                no_interval = f", {NO_INTERVAL}" if ratio.low is None else ""
+                time = f"{val(f'{metric}.latency_ratio')} times the time{no_interval}"
                 parts.append(f"by {METRIC_NAMES[metric]} it is {word} ({time})")
             elif match is not None:
                 parts.append(f"by {METRIC_NAMES[metric]} like quality was not shown")

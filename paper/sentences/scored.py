@@ -3,20 +3,21 @@
 import pandas as pd
 
 from bench.analysis.decoder_gains import Best, best_of, fastest_of
-from bench.analysis.decoder_places import Decoders, Place
+from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
 from bench.models import kinds
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
-from bench.render.doubt import one_round_words
+from bench.render.doubt import no_interval_words
 from bench.render.wording import PLACES
 from paper.decoder_numbers import names_of_places, slug_of
 from paper.decoder_selection import main_places
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, has, num, val
 
+WORDS = PLACES | {"dtype": "{}", "engine": "{} engine", "head": "{} head", "temperature": "temperature {}"}
 VERDICTS = ("confirmed", "refuted", "undecided")  # on a hypothesis of which something was measured
 
 
@@ -48,27 +49,34 @@ def decoders(found: Decoders, numbers: Numbers) -> str:
 def beside(found: Decoders, numbers: Numbers) -> str:
     """How fast the fastest decoder of each place is beside the autoregressive model, where answers have no score; empty
     where all have."""
-    parts = []
-    for place, name in zip(found.places, names_of_places(found.places), strict=True):
-        line = fastest_of(place)
-        key = line and f"{name}.{slug_of(line)}.rate_over_autoregressive"
-        if key and has(numbers, key):
-            one_round = one_round_words(line.rate_over_autoregressive)
-            parts.append(f"{val(key)}{one_round} at {where(place)} ({escape(line.name)})")
-    if not parts:
+    named = zip(found.places, names_of_places(found.places), strict=True)
+    fastest = [(place, line, name) for place, name in named if (line := fastest_of(place))]
+    if not fastest:
         return ""
-    rival = kinds.label_of(found.places[0].autoregressive.run["model"])
+    settings = differing([place.first for place, *_ in fastest])
+    parts = [
+        f"{val(f'{name}.{slug_of(line)}.rate_over_autoregressive')}"
+        f"{no_interval_words(line.rate_over_autoregressive)} at {where}"
+        f" ({escape(', '.join(filter(None, [line.name, render.part_words(line)])))})"
+        for (_, line, name), where in zip(fastest, settings, strict=True)
+    ]
+    rival = kinds.label_of(fastest[0][0].autoregressive.run["model"])
     return (
-        "Answers without a score say what a decoder costs if text bears it. The fastest of each place gives these times"
-        f" {rival}'s tokens a second: {'; '.join(parts)}."
+        "Where answers have no score, only speed is known, and not whether the text stays good. At each place the"
+        f" decoder with most tokens a second gives these times {rival}'s: {'; '.join(parts)}."
     )
 
 
-def where(place: Place) -> str:
-    """ "batch 8, prompts of 128": what tells places of one study apart."""
-    run = place.first
-    names = [name for name in ("batch_size", "prompt_tokens") if pd.notna(run.get(name))]
-    return ", ".join(PLACES[name].format(float(run[name])) for name in names)
+def differing(runs: list[pd.Series]) -> list[str]:
+    """ "batch 8, prompts of 128": of each run its batch and prompt, and those of some other settings that differ."""
+    usual = ("batch_size", "prompt_tokens")
+    others = [name for name in WORDS if name not in usual and len({str(run.get(name)) for run in runs}) > 1]
+    return [", ".join(words_of(run, name) for name in (*usual, *others) if pd.notna(run.get(name))) for run in runs]
+
+
+def words_of(run: pd.Series, name: str) -> str:
+    """A setting of a run in words."""
+    return WORDS[name].format(float(run[name]) if name in PLACES else run[name])
 
 
 def batches(found: Decoders) -> str:
@@ -94,7 +102,8 @@ def best_sentence(best: Best, name: str, numbers: Numbers) -> str:
     )
     if best.line is None or not has(numbers, f"{name}.speedup"):
         return f"{judged}."
-    decoder, speedup = escape(render.best_name(best.line)), val(f"{name}.speedup") + one_round_words(best.line.speedup)
+    decoder = escape(render.best_name(best.line))
+    speedup = val(f"{name}.speedup") + no_interval_words(best.line.speedup)
     said = direction(
         best.line.speedup, floor_of(best.place.noise),
         f"; the fastest of them, {decoder}, is {speedup} times as fast as vanilla at a step a token",

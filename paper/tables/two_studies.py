@@ -19,7 +19,7 @@ def table(group: render.Named) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
     for metric in render.metrics_of(group.pairs):
         columns[escape(render.heading(metric))] = [number(pair.change(metric)) for pair in group.pairs]
-        columns |= predicted.column_behind(metric, group.pairs)
+        columns |= predicted.column_behind(metric, group.pairs, cell_text(None, 0))
     return pd.DataFrame(columns, index=[escape(name) for name in group.names])
 
 
@@ -30,7 +30,7 @@ def caption(two: TwoStudies, group: render.Named) -> str:
     return (
         f"Study {after} (b) over study {before} (a), grid {escape(group.kind)}: {escape(group.common)}. Ratios with"
         " 95\\,\\% intervals (Welch, log scale); scores are b less a, paired by prompt. Bold: more than the noise of"
-        f" both studies. {machines}."
+        f" both studies. Predicted: the ratio of the floors at each device's ceilings. {machines}."
     )
 
 

@@ -1,7 +1,11 @@
 """Decoders in the report's sentences, on made-up studies."""
 
+from dataclasses import replace
+
 from bench.analysis.decoder_gains import best_of
-from bench.analysis.decoder_places import Decoders
+from bench.analysis.decoder_places import Decoders, decoders_of
+from bench.analysis.noise import judge
+from bench.render.doubt import NO_INTERVAL
 from paper import decoder_numbers
 from paper.sentences import scored
 from paper.tables import best_decoders
@@ -113,7 +117,7 @@ def test_decoders_without_a_score_stand_beside_llama_at_each_place():
         key = f"{name.format(batch)}.rate_over_autoregressive"
         assert f"\\val{{{key}}} at batch {batch}, prompts of 128 (imposed 8, dual cache (answer))" in sentence
         assert key in numbers
-    assert "times LLaMA's tokens a second: " in sentence
+    assert "gives these times LLaMA's: " in sentence
     judged = made_up_decoders.tasks_study().decoders
     assert scored.beside(judged, decoder_numbers.numbers(judged)) == ""
 
@@ -122,4 +126,28 @@ def test_of_one_round_the_sentence_says_so():
     one_round = made_up_decoders.shapes_study()
     one_round.values = {name: {1: values[1]} for name, values in one_round.values.items()}
     timed = one_round.decoders
-    assert scored.beside(timed, decoder_numbers.numbers(timed)).count("(one round: no interval)") == 3
+    assert scored.beside(timed, decoder_numbers.numbers(timed)).count(f"({NO_INTERVAL})") == 3
+
+
+def test_a_place_without_llama_is_left_out_and_settings_that_differ_are_named():
+    shapes = made_up_decoders.shapes_study()
+    shapes.rows = [row for row in shapes.rows if not (row["model"] == "llama" and row["batch_size"] == 1)]
+    eager = made_up_decoders.shapes_study()
+    ids = {row["run_id"]: f"{row['run_id']}-eager" for row in eager.rows}
+    eager.rows = [row | {"engine": "eager", "run_id": ids[row["run_id"]]} for row in eager.rows]
+    eager.values = {(ids[run_id], name): values for (run_id, name), values in eager.values.items()}
+    timed = joined(shapes, eager)
+    sentence = scored.beside(timed, decoder_numbers.numbers(timed))
+    places = [place.strip(" ").split(" (")[0] for place in sentence.split(" at batch ")[1:]]
+    assert sorted(places) == sorted(
+        f"{batch}, prompts of 128, {engine} engine"
+        for batch, engine in ((8, "captured"), (32, "captured"), (1, "eager"), (8, "eager"), (32, "eager"))
+    )
+
+
+def test_runs_of_two_cards_have_a_ratio_without_an_interval():
+    two_cards = made_up_decoders.shapes_study()
+    study = two_cards.study
+    cards = {row["run_id"]: dict.fromkeys((1, 2, 3), "A" if row["model"] == "llama" else "B") for row in two_cards.rows}
+    found = decoders_of(judge(replace(study, histories=replace(study.histories, cards=cards))), {})
+    assert scored.beside(found, decoder_numbers.numbers(found)).count(f"({NO_INTERVAL})") == 3

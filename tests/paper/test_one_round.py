@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bench.common.stats import Estimate
+from bench.render.doubt import NO_INTERVAL
 from paper.sentences import outcome
 from tests.support import made_up_page
 from tests.support.made_up_page import found
@@ -12,14 +13,14 @@ def test_a_ratio_of_one_round_says_that_it_has_no_interval():
     _, selection = found(made_up_page.tasks())
     match = selection.tasks.matches["accuracy"]
     single = replace(match, latency_ratio=Estimate(0.8))
-    assert "times LLaMA's time (one round: no interval)" in outcome.reached(selection.tasks, "tasks.", single)
+    assert f"times LLaMA's time ({NO_INTERVAL})" in outcome.reached(selection.tasks, "tasks.", single)
     several = replace(match, latency_ratio=Estimate(0.8, 0.7, 0.9))
-    assert "one round" not in outcome.reached(selection.tasks, "tasks.", several)
+    assert NO_INTERVAL not in outcome.reached(selection.tasks, "tasks.", several)
 
 
 def test_a_break_even_of_one_round_says_so(monkeypatch):
     _, selection = found(made_up_page.tasks())
-    assert "one round" not in outcome.time_sentence(selection.tasks, "tasks.")
+    assert NO_INTERVAL not in outcome.time_sentence(selection.tasks, "tasks.")
     steps = Estimate(selection.tasks.break_even_steps.value)
     monkeypatch.setitem(vars(selection.tasks), "break_even_steps", steps)
-    assert "steps (one round: no interval)." in outcome.time_sentence(selection.tasks, "tasks.")
+    assert f"steps ({NO_INTERVAL})." in outcome.time_sentence(selection.tasks, "tasks.")

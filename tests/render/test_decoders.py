@@ -88,7 +88,7 @@ def test_without_vanilla_there_is_a_table_and_what_to_measure():
     made_up.add(100.0, **threshold(0.9))
     text = text_of(made_up)
     assert "threshold 0.9" in text
-    assert "No speedup: vanilla is not measured here (sampler fixed, cache none, 32 steps" in text
+    assert "No speedup over vanilla: it is not measured here (sampler fixed, cache none, 32 steps" in text
     assert "x vanilla" not in text
 
 
@@ -102,7 +102,7 @@ def test_shapes_without_quality_have_speeds_alone():
     assert len(fastest) == 3
     assert fastest[0] == (  # 1,520 ms over 15 + 31 * 7.8
         "Fastest: imposed 8, dual cache (answer) gives 5.92 [5.92, 5.92] times LLaMA's tokens/s. Quality: not measured,"
-        " so whether text bears it is not known."
+        " so whether the text stays good is not known."
     )
     assert "Fastest: " not in text_of(made_up_decoders.tasks_study())
 

@@ -48,7 +48,7 @@ def test_rounds_that_contradict_each_other_say_so():
 
 def test_one_round_has_no_interval_and_says_so():
     text = times([250.0], {4: [50.0], 8: [90.0]})
-    assert text.endswith("LLaDA takes as long at 24 steps (one round: no interval).")
+    assert text.endswith("LLaDA takes as long at 24 steps (fewer than two common rounds: no interval).")
 
 
 @pytest.mark.parametrize(

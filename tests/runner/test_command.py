@@ -76,11 +76,26 @@ def test_a_round_that_has_begun_on_another_card_is_measured_anew_as_a_whole(aske
     said = [run_on("A", CELLS, 1), run_on("A", CELLS[:1], 2)]
     Scripted.asked = []
     said.append(run_on("B", CELLS, 2))
-    line = "begun on another card, so measured anew as a whole: round 2\n"
+    line = "begun on another card, so all cells that are asked for are measured anew: round 2\n"
     assert [line in text for text in said] == [False, False, True]
     assert sorted(cell_id for cell_ids in Scripted.asked for cell_id in cell_ids) == sorted(c.cell_id for c in CELLS)
     cards = [[entry.rounds[number].card for entry in sink.known().values()] for number in (1, 2)]
     assert cards == [["A"] * 4, ["B"] * 4]
+
+
+def test_a_round_stays_where_other_cells_of_the_study_share_its_card(asked, monkeypatch, capsys):
+    """A second command with one cell in common would else take that cell from those it was measured beside."""
+    sink = Sink("mine", asked.record)
+
+    def run_on(card, cells):
+        monkeypatch.setattr(command, "held", lambda cards, work: nullcontext((card, "H200")))
+        command.run(asked, Work("mine", 1, 0, cells, {"h": PROMPTS}), None, sink)
+        return capsys.readouterr().err
+
+    run_on("A", CELLS[:3])
+    said = run_on("B", (CELLS[0], CELLS[3]))
+    assert "of another card, on which other cells of this study stand too: round 1; what is measured now has no" in said
+    assert [entry.rounds[1].card for entry in sink.known().values()] == ["A", "A", "A", "B"]
 
 
 def test_what_is_about_to_be_done_in_words():

@@ -158,7 +158,7 @@
     const isFaster = ratio[0] < 1;
     const [faster, slower] = isFaster ? [LLADA, LLAMA] : [LLAMA, LLADA];
     const times = withInterval(isFaster ? turned(ratio) : ratio);
-    if (isOpen) return (ratio[1] === null ? "Of one round, so it cannot be said which is faster: " : "Too near to say which is faster: ") +
+    if (isOpen) return (ratio[1] === null ? "Of fewer than two common rounds, so it cannot be said which is faster: " : "Too near to say which is faster: ") +
       LLADA + " takes " + withInterval(ratio) + " times " + LLAMA + "'s time.";
     return faster + " is faster: " + times + " times as fast as " + slower + ".";
   }
@@ -184,7 +184,7 @@
       lines.push(verdict(found.ratio, found.is_open));
       lines.push("Measured" + (found.is_extrapolated ? ", extrapolated from a part of the calls" : "") + ": an answer takes " + LLAMA + " " +
         time(found.milliseconds[0]) + " and " + LLADA + " " + time(found.milliseconds[1]) + "; " + LLADA + "'s time over " + LLAMA + "'s is " +
-        withInterval(found.ratio) + (found.ratio[1] === null ? " (one round: no interval)" : "") + ".");
+        withInterval(found.ratio) + (found.ratio[1] === null ? " (fewer than two common rounds: no interval)" : "") + ".");
       if (guess) lines.push("The cost model says " + withInterval([guess.ratio[0], null, null]) + " times (" + predicted.words + ").");
     } else if (guess) {
       const [, low, high] = guess.ratio;
