@@ -1,5 +1,7 @@
 """Break-evens at equal distance from both floors, in sentences."""
 
+import math
+
 from bench.analysis import parity as analysis_parity
 from bench.analysis.comparison import Comparison
 from bench.analysis.parity import Parity
@@ -11,6 +13,8 @@ SETTINGS = ("engine", "head", "attention")  # stand beside a place where they di
 
 def number(steps: float) -> str:
     """ "116", of few steps "9.5"."""
+    if not math.isfinite(steps):
+        return "unbounded"
     return f"{steps:.1f}" if steps < 10 else f"{steps:.0f}"
 
 

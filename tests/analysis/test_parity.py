@@ -39,3 +39,8 @@ def test_each_place_of_an_axis_has_its_own():
     for run, at_parity in found:
         assert at_parity.steps == pytest.approx(measured[run["run_id"]] / 2)  # LLaMA's engine can become twice as fast
     assert "at batch 1 (extrapolated); " in render_parity.scaling_sentences(groups_of(rows)["batch"])[0]
+
+
+def test_a_band_without_an_end_says_so():
+    words = render_parity.words(parity.Parity(8.3, (0.0, float("inf")), (1.14, 0.96)), "LLaMA", "LLaDA")
+    assert words.startswith("8.3 steps (band 0.0 to unbounded; ")
