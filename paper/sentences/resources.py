@@ -12,6 +12,7 @@ from bench.models import kinds
 from bench.records import trust
 from bench.render import wording
 from bench.render.comparison import labels
+from bench.render.doubt import no_interval_words
 from paper.results import name_of
 from paper.tables.latex import escape, short
 from paper.values import Numbers, estimate, has, listed, num, val, value_text
@@ -86,7 +87,7 @@ def energy(comparison: Comparison, prefix: str) -> str:
         beside = f", which is {word} the {val(f'{prefix}break_even_steps')} steps of time"
     return (
         f"An answer of {llama} takes {val(f'{prefix}llama.j')} J. {llada} takes as much at"
-        f" {val(f'{prefix}energy_break_even_steps')} steps{beside}."
+        f" {val(f'{prefix}energy_break_even_steps')} steps{beside}{no_interval_words(steps)}."
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bench.common.stats import Estimate
 from bench.render.doubt import NO_INTERVAL
-from paper.sentences import outcome
+from paper.sentences import outcome, resources
 from tests.support import made_up_page
 from tests.support.made_up_page import found
 
@@ -24,3 +24,10 @@ def test_a_break_even_of_one_round_says_so(monkeypatch):
     steps = Estimate(selection.tasks.break_even_steps.value)
     monkeypatch.setitem(vars(selection.tasks), "break_even_steps", steps)
     assert f"steps ({NO_INTERVAL})." in outcome.time_sentence(selection.tasks, "tasks.")
+
+
+def test_energy_that_breaks_even_without_an_interval_says_so(monkeypatch):
+    _, selection = found(made_up_page.tasks())
+    for steps, is_said in ((Estimate(97.0), True), (Estimate(97.0, 90.0, 105.0), False)):
+        monkeypatch.setitem(vars(selection.tasks), "energy_break_even_steps", steps)
+        assert (f"steps ({NO_INTERVAL})." in resources.energy(selection.tasks, "tasks.")) is is_said
