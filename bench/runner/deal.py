@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from bench.common import provenance
 from bench.records.merge import CellRecords
 from bench.runner import order
 from bench.spec.cell import Cell
@@ -33,7 +34,7 @@ def without_lost(
     kept = on_record
     for round_ in range(1, work.rounds + 1):
         away = cards_away(work, round_, on_record, retry, here)
-        if not set(away.values()) & cards_of_others(work, round_, on_record):
+        if not is_apart(work, round_, on_record, away):
             for cell_id in away:
                 kept = without(kept, cell_id, round_)
     return kept
@@ -51,12 +52,16 @@ def cards_away(
     return {cell_id: record.card for cell_id, record in good.items() if record and record.card not in (None, home)}
 
 
-def cards_of_others(work: Work, round_: int, on_record: dict[str, CellRecords]) -> set[str]:
-    """The cards on which other cells of the study were measured in a round. These are compared with the work's own
-    where both are of one card, which measuring those anew elsewhere would undo."""
+def is_apart(work: Work, round_: int, on_record: dict[str, CellRecords], away: dict[str, str]) -> bool:
+    """Whether a round stays as it is although cells of it stand on another card: another command measured them there,
+    beside other cells of the study, and to measure them anew elsewhere would take them from those. away: the cards of
+    these cells by cell id."""
+    command = provenance.command_line()
+    if any(on_record[cell_id].rounds[round_].command == command for cell_id in away):
+        return False
     own = {cell.cell_id for cell in work.cells}
-    good = (entry.good_rounds.get(round_) for cell_id, entry in on_record.items() if cell_id not in own)
-    return {record.card for record in good if record and record.card}
+    others = (entry.good_rounds.get(round_) for cell_id, entry in on_record.items() if cell_id not in own)
+    return bool(set(away.values()) & {record.card for record in others if record})
 
 
 def rounds_lost(
@@ -72,8 +77,8 @@ def lost_text(work: Work, on_record: dict[str, CellRecords], retry: frozenset[st
     """What becomes of rounds that another card has begun, a line each; empty where there are none."""
     anew, apart = [], []
     for round_ in rounds_lost(work, on_record, retry, here):
-        away = set(cards_away(work, round_, on_record, retry, here).values())
-        (apart if away & cards_of_others(work, round_, on_record) else anew).append(str(round_))
+        away = cards_away(work, round_, on_record, retry, here)
+        (apart if is_apart(work, round_, on_record, away) else anew).append(str(round_))
     lines = []
     if anew:
         numbers = ", ".join(anew)

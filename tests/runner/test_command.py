@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import run as door
+from bench.common import provenance
 from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.devices import lock
@@ -83,19 +84,31 @@ def test_a_round_that_has_begun_on_another_card_is_measured_anew_as_a_whole(aske
     assert cards == [["A"] * 4, ["B"] * 4]
 
 
-def test_a_round_stays_where_other_cells_of_the_study_share_its_card(asked, monkeypatch, capsys):
-    """A second command with one cell in common would else take that cell from those it was measured beside."""
+@pytest.mark.parametrize(
+    ("line", "cells", "words", "cards"),
+    [
+        ("another", (0, 3), "of another card, on which other cells of this study stand too: round 1;", "AAAB"),
+        ("first", (0, 1, 3), "all cells that are asked for are measured anew: round 1\n", "BBAB"),
+    ],
+)
+def test_a_command_takes_no_cell_of_another_from_the_card_of_its_round(
+    line, cells, words, cards, asked, monkeypatch, capsys
+):
+    """Cell 0 was measured beside 1 by one command, and 2 by another. A further command that shares cell 0 would take it
+    from those two; the first one itself, cut off with its card, goes on with all of its cells elsewhere."""
     sink = Sink("mine", asked.record)
 
-    def run_on(card, cells):
+    def run_on(card, line, cells):
+        monkeypatch.setattr(provenance, "command_line", lambda: line)
         monkeypatch.setattr(command, "held", lambda cards, work: nullcontext((card, "H200")))
-        command.run(asked, Work("mine", 1, 0, cells, {"h": PROMPTS}), None, sink)
+        work = Work("mine", 1, 0, tuple(CELLS[number] for number in cells), {"h": PROMPTS})
+        command.run(asked, work, None, sink)
         return capsys.readouterr().err
 
-    run_on("A", CELLS[:3])
-    said = run_on("B", (CELLS[0], CELLS[3]))
-    assert "of another card, on which other cells of this study stand too: round 1; what is measured now has no" in said
-    assert [entry.rounds[1].card for entry in sink.known().values()] == ["A", "A", "A", "B"]
+    run_on("A", "first", (0, 1))
+    run_on("A", "second", (2,))
+    assert words in run_on("B", line, cells)
+    assert "".join(entry.rounds[1].card for entry in sink.known().values()) == cards
 
 
 def test_what_is_about_to_be_done_in_words():
