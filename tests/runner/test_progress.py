@@ -26,7 +26,11 @@ def parts_of(estimates: list[tuple[str, float]]) -> dict[int, Part]:
 
 def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float, float | None]]:
     """(seconds that are really left, seconds that are told) at every tick of a run whose parts take so long, each told
-    of in quarters."""
+    of in quarters, when they end."""
+
+    def quarters(key: int, spent_s: float) -> int:
+        return int(4 * spent_s / took_s[key] + 1e-6)
+
     left = TimeLeft(parts)
     now_s = 0.0
     told = []
@@ -35,8 +39,9 @@ def played(parts: dict[int, Part], took_s: dict[int, float]) -> list[tuple[float
         end_s = now_s + seconds
         start_s = now_s
         while now_s < end_s:
-            now_s = min(end_s, now_s + TICK_S)
-            left.move(key, int(4 * (now_s - start_s) / seconds) / 4, now_s)
+            quarter_s = start_s + seconds * (quarters(key, now_s - start_s) + 1) / 4
+            now_s = min(end_s, now_s + TICK_S, quarter_s)
+            left.move(key, quarters(key, now_s - start_s) / 4, now_s)
             told.append((sum(took_s.values()) - now_s, left.shown_s(now_s)))
         left.move(key, 1.0, now_s)
     return told
