@@ -8,14 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis.lines import DEFAULTS
-from bench.analysis.runs import (
-    devices_of,
-    machines_of,
-    order_of_models,
-    reason_left_out,
-    setting_of,
-    with_columns,
-)
+from bench.analysis.runs import devices_of, machines_of, order_of_models, reason_left_out, setting_of, with_columns
 from bench.analysis.study import Histories, Study
 from bench.common import stats
 from bench.models import kinds

@@ -121,9 +121,9 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
     last_values = [column for column in runs if column.startswith((ROUNDS, PER_PROMPT))]
     runs = runs.drop(columns=last_values).copy()  # in one piece again, or pandas warns at each column that is added
     is_accuracy = runs["kind"] == ACCURACY
-    return Study(name, runs[~is_accuracy], Histories(values, cards_of(runs)), runs[is_accuracy])
+    return Study(name, runs[~is_accuracy], Histories(values, cards_by_run(runs)), runs[is_accuracy])
 
 
-def cards_of(runs: pd.DataFrame) -> dict[str, dict[int, str]]:
+def cards_by_run(runs: pd.DataFrame) -> dict[str, dict[int, str]]:
     """By run id the card of each round, of the runs that were made on a GPU of this study."""
     return {run["run_id"]: machines_of(run) for _, run in runs.iterrows() if run.get("platform") == "cuda"}

@@ -11,7 +11,7 @@ from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, faste
 from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.ends import CANVAS_RATE, mean_kept
 from bench.analysis.noise import floor_of
-from bench.analysis.runs import part_of, temperature_of
+from bench.analysis.runs import temperature_of
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.records.catalogue import columns
@@ -168,16 +168,11 @@ def fastest_sentence(place: Place, line: Line) -> str:
     ratio = line.rate_over_autoregressive
     doubt = equal_words(ratio, line.rounds_beside, floor_of(place.noise), "which of the two is faster")
     rival = kinds.label_of(place.autoregressive.run["model"])
-    part = f", {words}" if (words := part_words(line)) else ""
+    part = f", {words}" if (words := wording.part_words(line.run)) else ""
     times = f"{interval(ratio, 2)} times {rival}'s tokens/s{no_interval_words(ratio)}{part}{doubt}"
     return (
         f"Fastest: {best_name(line)} gives {times}. Quality: not measured, so whether the text stays good is not known."
     )
-
-
-def part_words(line: Line) -> str:
-    """That a line's times are extrapolated, and from what; empty where its calls were whole."""
-    return f"extrapolated from {part}" if (part := part_of(line.run)) else ""
 
 
 def parallel_words(best: Best) -> str:

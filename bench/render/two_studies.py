@@ -10,6 +10,7 @@ from bench.analysis.comparison import LATENCY
 from bench.analysis.matching import SETTINGS, Match
 from bench.analysis.runs import reason_left_out
 from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
+from bench.common.plural import counted
 from bench.diffusion import choices
 from bench.models import kinds
 from bench.records import catalogue
@@ -158,31 +159,26 @@ def study_lines(two: TwoStudies) -> list[str]:
         facts = [
             f"on {', '.join(sorted(set(runs['device'].dropna())))}",
             f"commits {', '.join(sorted({word for text in runs['git'].dropna() for word in text.split()}))}",
-            "1 run" if len(runs) == 1 else f"{len(runs)} runs",
+            counted(len(runs), "run"),
         ]
         lines.append(f"{letter} = {name}: {'; '.join(facts)}")
     return lines
 
 
-def cells(count: int) -> str:
-    """ "1 cell"."""
-    return f"{count} cell{'' if count == 1 else 's'}"
-
-
 def coverage_lines(two: TwoStudies) -> list[str]:
     """How much is in both studies, and what only one of them has, by grid."""
-    first = f"{cells(len(two.pairs))} measured in both"
+    first = f"{counted(len(two.pairs), 'cell')} measured in both"
     differences = [words for pair in two.pairs for words in pair.match.differences]
     counts = [f"{differences.count(words)} with {words}" for words in dict.fromkeys(differences)]
     lines = [f"{first} ({', '.join(counts)})." if counts else f"{first}."]
     for letter, runs in (("a", two.only_before), ("b", two.only_after)):
         by = ", ".join(f"{kind} {count}" for kind, count in runs["kind"].value_counts(sort=False).items())
         if by:
-            lines.append(f"Only in {letter}: {cells(len(runs))} ({by}).")
+            lines.append(f"Only in {letter}: {counted(len(runs), 'cell')} ({by}).")
     one_sided = [match for match in two.failed if bool(match.before["reason"]) != bool(match.after["reason"])]
     lines += [f"Left out on one side: {failure_text(match)}." for match in one_sided]
     if both := len(two.failed) - len(one_sided):
-        lines.append(f"Left out on both sides: {cells(both)}.")
+        lines.append(f"Left out on both sides: {counted(both, 'cell')}.")
     return lines
 
 
@@ -208,7 +204,8 @@ def metric_lines(two: TwoStudies, metric: str, is_verbose: bool) -> list[str]:
     ):
         if number := sum(change.verdict == verdict for *_, change in found):
             counts.append(f"{number} {phrase}")
-    lines = [f"{catalogue.of(metric).heading}, of {cells(len(found))}: {', '.join(counts)}. {spread(found, metric)}"]
+    of_cells = f"{catalogue.of(metric).heading}, of {counted(len(found), 'cell')}"
+    lines = [f"{of_cells}: {', '.join(counts)}. {spread(found, metric)}"]
     lines += predicted.lines(two) if metric == LATENCY else []
     for verdict, word in words.items():
         changed = sorted((each for each in found if each[2].verdict == verdict), key=size_of_change, reverse=True)

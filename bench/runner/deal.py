@@ -64,21 +64,13 @@ def is_apart(work: Work, round_: int, on_record: dict[str, CellRecords], away: d
     return bool(set(away.values()) & {record.card for record in others if record})
 
 
-def rounds_lost(
-    work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]
-) -> list[int]:
-    """Numbers of the rounds of which something stands on another card than the one that goes on with them. here: names
-    of cards; of a processor as a whole there are none."""
-    rounds = range(1, work.rounds + 1) if here else ()
-    return [round_ for round_ in rounds if cards_away(work, round_, on_record, retry, here)]
-
-
 def lost_text(work: Work, on_record: dict[str, CellRecords], retry: frozenset[str], here: Collection[str]) -> str:
-    """What becomes of rounds that another card has begun, a line each; empty where there are none."""
+    """What becomes of rounds of which something stands on another card than the one that goes on with them, a line
+    each; empty where there are none. here: names of cards; of a processor as a whole there are none."""
     anew, apart = [], []
-    for round_ in rounds_lost(work, on_record, retry, here):
-        away = cards_away(work, round_, on_record, retry, here)
-        (apart if is_apart(work, round_, on_record, away) else anew).append(str(round_))
+    for round_ in range(1, work.rounds + 1) if here else ():
+        if away := cards_away(work, round_, on_record, retry, here):
+            (apart if is_apart(work, round_, on_record, away) else anew).append(str(round_))
     lines = []
     if anew:
         numbers = ", ".join(anew)

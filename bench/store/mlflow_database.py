@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import make_url
 
+from bench.common.plural import counted
 from bench.store import file_lock
 from bench.store.mlflow_package import ScriptDirectory, database
 
@@ -119,8 +120,7 @@ def mend(file: Path) -> None:
     if not there.is_empty:
         count = dict(there.rows).get("runs", 0)
         raise UnusableDatabase(
-            f"{file} is half made, or of an earlier MLflow, and holds {count} run{'' if count == 1 else 's'};"
-            f" {remedy(file)}"
+            f"{file} is half made, or of an earlier MLflow, and holds {counted(count, 'run')}; {remedy(file)}"
         )
     part = make(file)
     copy(part, file)

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.analysis.noise import EAGER, Pair, Sentinels
 from bench.common import stats
+from bench.common.plural import counted
 from bench.models import kinds
 from bench.models.engines import SERVER
 from bench.records import trust
@@ -39,9 +40,8 @@ def noise(sentinels: Sentinels) -> plt.Figure | None:
 def title(sentinels: Sentinels) -> str:
     """Whose noise it is: that of a table is of the machines of its own runs alone. Nobody knows a server's machines."""
     machines = len({pair.machine for pair in sentinels.pairs if pair.engine != SERVER})
-    own = f"{machines} machine{'' if machines == 1 else 's'}"
     server = "a server" if any(pair.engine == SERVER for pair in sentinels.pairs) else ""
-    return f"all sentinels of the study, on {' and '.join(filter(None, [own, server]))}"
+    return f"all sentinels of the study, on {' and '.join(filter(None, [counted(machines, 'machine'), server]))}"
 
 
 def pairs_by_kind(pairs: Sequence[Pair]) -> dict[Kind, list[Pair]]:

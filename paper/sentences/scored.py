@@ -11,7 +11,7 @@ from bench.models import kinds
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import no_interval_words
-from bench.render.wording import PLACES
+from bench.render.wording import PLACES, part_words
 from paper.decoder_numbers import names_of_places, slug_of
 from paper.decoder_selection import main_places
 from paper.tables.latex import escape
@@ -57,7 +57,7 @@ def beside(found: Decoders, numbers: Numbers) -> str:
     parts = [
         f"{val(f'{name}.{slug_of(line)}.rate_over_autoregressive')}"
         f"{no_interval_words(line.rate_over_autoregressive)} at {where}"
-        f" ({escape(', '.join(filter(None, [line.name, render.part_words(line)])))})"
+        f" ({escape(', '.join(filter(None, [line.name, part_words(line.run)])))})"
         for (_, line, name), where in zip(fastest, settings, strict=True)
     ]
     rival = kinds.label_of(fastest[0][0].autoregressive.run["model"])

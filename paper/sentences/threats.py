@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from bench.analysis.comparison import Comparison
-from bench.analysis.runs import are_served, machines_of, temperature_of
+from bench.analysis.runs import are_served, temperature_of
+from bench.analysis.study import cards_by_run
 from bench.render import wording
 from paper import facts
 from paper.selection import Selection
@@ -42,8 +43,7 @@ def machines(rows: pd.DataFrame, every: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     device = escape(wording.machine_of(rows))
-    on_cards = every[every["platform"] == "cuda"] if "platform" in every else every.head(0)
-    cards = {card for _, run in on_cards.iterrows() for card in machines_of(run).values()}
+    cards = {card for by_round in cards_by_run(every).values() for card in by_round.values()}
     if len(cards) == 1:
         return f"All of it ran on a single card, {device}, so that no interval holds what cards differ by."
     return f"All of it ran on one kind of device, {device}."

@@ -32,11 +32,11 @@ def test_two_rounds_are_a_threat_of_their_own(rounds, is_said):
     ],
 )
 def test_a_single_card_is_named_as_such(machines, words):
-    runs = pd.DataFrame({"platform": "cuda", "device": "NVIDIA H200", "machines": machines})
+    runs = pd.DataFrame({"run_id": ["a", "b"], "platform": "cuda", "device": "NVIDIA H200", "machines": machines})
     assert words in threats.machines(runs, runs)
 
 
 def test_of_a_processor_no_card_is_told():
-    runs = pd.DataFrame({"platform": "cpu", "device": "a CPU", "machines": ['{"1": "host a CPU"}']})
+    runs = pd.DataFrame({"run_id": "a", "platform": "cpu", "device": "a CPU", "machines": ['{"1": "host a CPU"}']})
     assert threats.machines(runs, runs).startswith("All of it ran on one kind of device, a CPU")
     assert threats.machines(runs.head(0), runs) == ""
