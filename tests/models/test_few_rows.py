@@ -10,13 +10,15 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU he
 
 
 @pytest.mark.parametrize("shape", [(4096, 4096), (12288, 4096), (4096, 12288), (126464, 4096)], ids=str)
-@pytest.mark.parametrize("of", ["rows", "batch", "part"])
-def test_cuda_few_rows_give_what_linear_gives(shape, of):
+@pytest.mark.parametrize(
+    ("rows", "of"), [(32, "rows"), (32, "batch"), (32, "part"), (2, "rows"), (8, "rows"), (16, "rows"), (24, "part")]
+)
+def test_cuda_few_rows_give_what_linear_gives(shape, rows, of):
     outs, ins = shape
     matrix = torch.randn(outs, ins, device="cuda", dtype=torch.bfloat16)
-    x = torch.randn(32, ins, device="cuda", dtype=torch.bfloat16)
+    x = torch.randn(rows, ins, device="cuda", dtype=torch.bfloat16)
     if of == "batch":
-        x = x.view(2, 16, ins)
+        x = x.view(2, rows // 2, ins)
     if of == "part":
         matrix = matrix[: outs // 2]
     assert layers.few_rows.applies(x, matrix)
@@ -40,7 +42,7 @@ def test_cuda_one_row_gives_what_linear_gives(shape):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "float8"])
-@pytest.mark.parametrize("rows", [1, 32])
+@pytest.mark.parametrize("rows", [1, 8, 32])
 def test_cuda_a_gated_product_is_silu_of_one_half_times_the_other(rows, dtype):
     matrix = torch.randn(28672, 4096, device="cuda", dtype=torch.bfloat16) / 64
     x = torch.randn(rows, 1, 4096, device="cuda", dtype=torch.bfloat16)
@@ -83,7 +85,7 @@ def test_cuda_many_rows_by_int8_give_what_torchao_gives():
 
 @pytest.mark.parametrize(
     ("rows", "outs", "dtype"),
-    [(31, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16), (1, 4096, torch.bfloat16)],
+    [(33, 4096, torch.bfloat16), (32, 4096, torch.float32), (32, 4100, torch.bfloat16), (1, 4096, torch.bfloat16)],
 )
 def test_cuda_other_products_are_left_to_torch(rows, outs, dtype):
     x, matrix = torch.randn(rows, 256, device="cuda", dtype=dtype), torch.randn(outs, 256, device="cuda", dtype=dtype)
