@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis import parity
+from bench.analysis import by_card, parity
 from bench.analysis.comparison import Comparison
 from bench.analysis.hundred_steps import Latency
 from bench.analysis.likelihood import Likelihood
@@ -36,7 +36,8 @@ def name_of(run: pd.Series) -> str:
 
 def results(comparison: Comparison, prefix: str = "") -> dict[str, dict]:
     """Every number of a comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `human.METRIC`, `break_even_steps`. What the
-    cost model says of a run is `llama.predicted_METRIC`."""
+    cost model says of a run is `llama.predicted_METRIC`. Of several cards: `card_1.break_even_steps` and so on, in the
+    order of their first rounds, and `over_cards.break_even_steps`."""
     numbers = {}
     for _, run in pd.concat([comparison.rows, comparison.human]).iterrows():
         name = prefix + name_of(run)
@@ -53,6 +54,10 @@ def results(comparison: Comparison, prefix: str = "") -> dict[str, dict]:
     for name in ("break_even_steps", "energy_break_even_steps"):
         if (steps := getattr(comparison, name)) is not None:
             numbers[prefix + name] = entry(steps, "steps", runs)
+    if cards := by_card.of_comparison(comparison):
+        for number, steps in enumerate(cards.each, 1):
+            numbers[f"{prefix}card_{number}.break_even_steps"] = entry(steps, "steps", runs)
+        numbers[f"{prefix}over_cards.break_even_steps"] = entry(cards.over_cards, "steps", runs)
     if at_parity := parity.of_comparison(comparison):
         numbers[f"{prefix}break_even_steps_at_equal_distance"] = entry(band(at_parity), "steps", runs)
     return numbers

@@ -53,6 +53,12 @@ class Amounts:
         return any(slope <= 0 for slope, _ in self.lines)
 
     @property
+    def break_evens(self) -> list[float]:
+        """In each round, the steps at which both models take as much. Needs two step counts."""
+        rows = zip(self.diffusion, self.autoregressive, strict=True)
+        return [stats.break_even_steps(self.steps, row, reference) for row, reference in rows]
+
+    @property
     def break_even_steps(self) -> stats.Estimate:
         """The steps at which both models take as much. Needs two step counts."""
         return stats.break_even_over_rounds(self.steps, self.diffusion, self.autoregressive)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from bench.analysis.by_round import Amounts
 from bench.analysis.comparison import Comparison
 from bench.analysis.hundred_steps import line_of
 from bench.analysis.lines import DEFAULTS
@@ -119,7 +118,7 @@ def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[
     for comparison in comparisons:
         measured = line_of(comparison)
         if measured and is_place(comparison.diffusion.iloc[0], endpoint):
-            values = break_evens_by_round(measured)
+            values = measured.break_evens
             if endpoint.steps is not None:
                 values = measured.ratios_on_the_line(endpoint.steps)
             if measured.rounds and min(values) > 0:
@@ -133,12 +132,6 @@ def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[
                 off = group.bias_beside(run["run_id"])
                 return Values(by_round, machines_of(run), max(off.most, 1 / off.least), group.is_extrapolated(run))
     return None
-
-
-def break_evens_by_round(measured: Amounts) -> list[float]:
-    """The steps at which both models take as long, in each round."""
-    pairs = zip(measured.diffusion, measured.autoregressive, strict=True)
-    return [stats.break_even_steps(measured.steps, row, reference) for row, reference in pairs]
 
 
 def is_place(run: pd.Series, endpoint: Endpoint) -> bool:

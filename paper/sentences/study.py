@@ -119,7 +119,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_left_out": left_out(numbers),
     }
     said |= server.of(main)
-    said |= {f"threat_{name}": text for name, text in threats.of(selection, main, numbers).items()}
+    said |= {f"threat_{name}": text for name, text in threats.of(selection, main, prefix).items()}
     return {name: text for name, text in said.items() if text}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from bench.analysis import by_card
 from bench.analysis.comparison import Comparison
 from bench.analysis.runs import are_served, temperature_of
 from bench.analysis.study import cards_by_run
@@ -12,11 +13,12 @@ from paper import facts
 from paper.selection import Selection
 from paper.sentences import resources
 from paper.tables.latex import escape
-from paper.values import Numbers, listed
+from paper.values import listed, val
 
 
-def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, str]:
-    """A sentence for each threat, by name; empty where it does not apply."""
+def of(selection: Selection, main: Comparison, prefix: str) -> dict[str, str]:
+    """A sentence for each threat, by name; empty where it does not apply. prefix: what the names of the numbers of the
+    main comparison begin with."""
     findings = selection.findings
     rows = main.rows
     is_random = findings.pair.has_random_weights
@@ -34,8 +36,24 @@ def of(selection: Selection, main: Comparison, numbers: Numbers) -> dict[str, st
         "decoding": decoding(main, selection.other_temperatures.values()),
         "code": escape(facts.dirty_words(rows)) if not rows.empty else "",
         "rounds": TWO_ROUNDS if main.has_both and main.rounds == 2 else "",
+        "cards": cards(main, prefix),
         "machine": machines(rows, findings.runs),
     }
+
+
+def cards(main: Comparison, prefix: str) -> str:
+    """What each of several cards says by itself, whose rounds the intervals take for values of their own; empty where
+    no card has several. prefix: what the names of the comparison's numbers begin with."""
+    of_cards = by_card.of_comparison(main)
+    if of_cards is None:
+        return ""
+    each = listed([val(f"{prefix}card_{number}.break_even_steps") for number in range(1, len(of_cards.each) + 1)])
+    return (
+        f"Its {of_cards.rounds} rounds are of {len(of_cards.each)} cards. Intervals take each round for a value of its"
+        " own, although rounds of one card share what is the card's, so that they may be too narrow. By card time"
+        f" breaks even at {each} steps, and with each card as one value at"
+        f" {val(f'{prefix}over_cards.break_even_steps')} steps."
+    )
 
 
 def machines(rows: pd.DataFrame, every: pd.DataFrame) -> str:

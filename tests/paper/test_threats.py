@@ -20,7 +20,7 @@ def test_two_rounds_are_a_threat_of_their_own(rounds, is_said):
     }
     _, selection = found(replace(study, histories=replace(study.histories, values=values)))
     assert selection.tasks.rounds == len(rounds)
-    assert bool(threats.of(selection, selection.tasks, {})["rounds"]) is is_said
+    assert bool(threats.of(selection, selection.tasks, "tasks.")["rounds"]) is is_said
 
 
 @pytest.mark.parametrize(
