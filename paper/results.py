@@ -37,7 +37,7 @@ def name_of(run: pd.Series) -> str:
 def results(comparison: Comparison, prefix: str = "") -> dict[str, dict]:
     """Every number of a comparison: `llama.METRIC`, `llada.STEPS.METRIC`, `human.METRIC`, `break_even_steps`. What the
     cost model says of a run is `llama.predicted_METRIC`. Of several cards: `card_1.break_even_steps` and so on, in the
-    order of their first rounds, and `over_cards.break_even_steps`."""
+    order of their first rounds, and of three or more `over_cards.break_even_steps`."""
     numbers = {}
     for _, run in pd.concat([comparison.rows, comparison.human]).iterrows():
         name = prefix + name_of(run)
@@ -55,9 +55,10 @@ def results(comparison: Comparison, prefix: str = "") -> dict[str, dict]:
         if (steps := getattr(comparison, name)) is not None:
             numbers[prefix + name] = entry(steps, "steps", runs)
     if cards := by_card.of_comparison(comparison):
-        for number, steps in enumerate(cards.each, 1):
-            numbers[f"{prefix}card_{number}.break_even_steps"] = entry(steps, "steps", runs)
-        numbers[f"{prefix}over_cards.break_even_steps"] = entry(cards.over_cards, "steps", runs)
+        for number, on_card in enumerate(cards.steps.values(), 1):
+            numbers[f"{prefix}card_{number}.break_even_steps"] = entry(on_card, "steps", runs)
+        if cards.over_cards:
+            numbers[f"{prefix}over_cards.break_even_steps"] = entry(cards.over_cards, "steps", runs)
     if at_parity := parity.of_comparison(comparison):
         numbers[f"{prefix}break_even_steps_at_equal_distance"] = entry(band(at_parity), "steps", runs)
     return numbers

@@ -82,8 +82,3 @@ def stands_out(ratio: Estimate, floor: Estimate | None) -> bool:
     if ratio.low is None or floor is None or floor.low is None:
         return False
     return not may_be_equal(ratio, floor)
-
-
-def listed(parts: list[str]) -> str:
-    """ "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

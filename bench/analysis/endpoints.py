@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from bench.analysis.by_card import by_cluster
 from bench.analysis.comparison import Comparison
 from bench.analysis.hundred_steps import line_of
 from bench.analysis.lines import DEFAULTS
@@ -90,9 +91,7 @@ def outcome(
     values = values_of(endpoint, comparisons, scalings)
     if values is None:
         return Outcome(name, endpoint, missing="not measured")
-    clusters: dict[str, list[float]] = {}
-    for number, value in values.by_round.items():
-        clusters.setdefault(values.machines.get(number, ""), []).append(value)
+    clusters = by_cluster(values.by_round, values.machines)
     measured, p = stats.over_clusters(list(clusters.values()), endpoint.against)
     if measured.low is not None:
         measured = replace(measured, low=measured.low / values.widen, high=measured.high * values.widen)

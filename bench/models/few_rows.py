@@ -94,16 +94,19 @@ def _scaled(total, scale, x_scale, is_row, is_scaled: tl.constexpr, is_x_scaled:
 
 @triton.jit
 def _rows_by_matrix(
-    x, x_scale, matrix, scale, result, outs, gap, ins: tl.constexpr, count: tl.constexpr, rows: tl.constexpr,
+    x, x_scale, matrix, scale, result, outs, gap, count, ins: tl.constexpr, rows: tl.constexpr, is_full: tl.constexpr,
     block_out: tl.constexpr, block_in: tl.constexpr, stages: tl.constexpr, splits: tl.constexpr,
     is_scaled: tl.constexpr, is_x_scaled: tl.constexpr, is_gated: tl.constexpr,
 ):  # fmt: skip
     """`block_out` outputs of every row, from one part of the inputs. x [count, ins]; matrix [outs, ins]; result
     [splits, count, outs]; sums in float32. x_scale [count] and scale [outs] are what rows and outputs are multiplied
-    with, and not read where there are none. Gated: see `_row_by_matrix`."""
+    with, and not read where there are none. Gated: see `_row_by_matrix`. rows: what `count` is filled up to, with
+    zeros; is_full: whether it is as many. So a new count is no new kernel."""
     out = tl.program_id(0) * block_out + tl.arange(0, block_out)
     part = tl.program_id(1)
     row = tl.arange(0, rows)
+    if is_full:
+        count = rows
     is_row = row < count
     inside = tl.arange(0, block_in)
     total = tl.zeros((block_out, rows), tl.float32)
@@ -112,7 +115,7 @@ def _rows_by_matrix(
     for begin in tl.range(first, first + ins // splits, block_in, num_stages=stages):
         place = matrix + out[:, None] * ins + (begin + inside)[None, :]
         of_matrix = tl.load(place, eviction_policy="evict_first")
-        if count == rows:
+        if is_full:
             of_rows = tl.load(x + (begin + inside)[:, None] + row[None, :] * ins)
         else:
             of_rows = tl.load(x + (begin + inside)[:, None] + row[None, :] * ins, mask=is_row[None, :], other=0.0)
@@ -155,8 +158,9 @@ def applies(x: Tensor, matrix: Tensor, is_gated: bool = False) -> bool:
 
 
 def pieces_of(matrix: Tensor, is_gated: bool = False) -> Pieces:
-    """The best of some tries for the shapes of 8B models, or within 3 % of it: in bfloat16 of 26 on an H200, in float8
-    of some forty on an H100. Gated products: of 7 in bfloat16 on an H200; in eight bits the same without a try."""
+    """The best of some tries for 32 rows in the shapes of 8B models, or within 3 % of it: in bfloat16 of 26 on an H200,
+    in float8 of some forty on an H100; fewer rows have the same, the best of three in whole steps. Gated products: of 7
+    in bfloat16 on an H200; in eight bits the same without a try."""
     is_narrow = matrix.shape[0] <= NARROW
     if is_gated:
         return Pieces(64, 128, 4, 1) if has_room() else Pieces(64, 64, 3, 1)
@@ -235,7 +239,7 @@ def product(x: Tensor, matrix: Tensor, is_gated: bool) -> Tensor:
     result = torch.empty(pieces.splits, len(own.rows), outs, dtype=dtype, device=x.device)
     filled = ROWS if len(own.rows) > LEAST_ROWS else LEAST_ROWS
     _rows_by_matrix[(outs // pieces.outs, pieces.splits)](
-        *own[:4], result, outs, outs, ins, len(own.rows), filled, *pieces, *scaling,
+        *own[:4], result, outs, outs, len(own.rows), ins, filled, len(own.rows) == filled, *pieces, *scaling,
         num_warps=4, num_stages=pieces.stages,
     )  # fmt: skip
     whole = result[0] if pieces.splits == 1 else result.sum(0).to(x.dtype)

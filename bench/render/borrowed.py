@@ -4,6 +4,7 @@ from bench.analysis.borrowed import Borrowed, Point, TaskQuality, Way
 from bench.analysis.noise import floor_of
 from bench.analysis.time_at import Timed, scaled
 from bench.common import stats
+from bench.common.plural import listed
 from bench.render.doubt import equal_words
 from bench.render.wording import engine_and_head, interval
 
@@ -51,10 +52,10 @@ def verdict(borrowed: Borrowed) -> str:
             poor.append(task.label)
     margin = f"{100 * borrowed.margin:g} points"
     parts = [
-        f"LLaDA is shown to come within {margin} of LLaMA's accuracy on {joined(good)}" if good
+        f"LLaDA is shown to come within {margin} of LLaMA's accuracy on {listed(good)}" if good
         else f"LLaDA is shown to come within {margin} of LLaMA's accuracy on no task",
-        f"not on {joined(poor)}" if poor else "",
-        f"of {joined(unknown)} no accuracy of LLaMA is known" if unknown else "",
+        f"not on {listed(poor)}" if poor else "",
+        f"of {listed(unknown)} no accuracy of LLaMA is known" if unknown else "",
     ]  # fmt: skip
     whose = "By its own accuracies" if all(task.is_own for task in borrowed.tasks) else "By published accuracies"
     return f"{whose} and the times of this study, {'; '.join(filter(None, parts))}."
@@ -65,11 +66,6 @@ def how_many(task: TaskQuality) -> str:
     chosen among several, which is a maximum over noise and over settings."""
     points = task.of_way("whole forwards")
     return f"{sum(map(task.is_shown, points))} of {len(points)} accuracies"
-
-
-def joined(parts: list[str]) -> str:
-    """ "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def task_sentence(task: TaskQuality) -> str:
@@ -139,7 +135,7 @@ def about(borrowed: Borrowed) -> list[str]:
     """What must be said beside the numbers: where they were timed, harness, prompts, and what is as good."""
     timed = [point.timed for task in borrowed.tasks for point in task.points if point.timed]
     places = dict.fromkeys((t.engine, t.head, t.prompt_tokens) for t in timed)
-    where = joined([place_of_times(*place) for place in places])
+    where = listed([place_of_times(*place) for place in places])
     result = [
         f"{TWO_SIDES}. An accuracy stands beside the time of as many forwards over a canvas of as many tokens, at"
         f" batch 1 ({where}). Where a decoder was published with tokens a forward, the forwards are the canvas over"

@@ -4,7 +4,6 @@ import math
 
 import pandas as pd
 
-from bench.analysis import by_card
 from bench.analysis.comparison import ENERGY, LATENCY, Comparison, Match
 from bench.analysis.doubt import is_too_wide
 from bench.analysis.noise import floor_of
@@ -15,7 +14,7 @@ from bench.data import problems, tasks
 from bench.models import kinds
 from bench.models.engines import SERVER
 from bench.records.catalogue import columns
-from bench.render import noise, parity, wording
+from bench.render import by_card, noise, parity, wording
 from bench.render.doubt import break_even_words, equal_words
 from bench.render.wording import interval
 
@@ -71,18 +70,6 @@ def time_verdict(comparison: Comparison) -> str:
         return f"{answers}, less than one {diffusion} step takes."
     floor = floor_of(comparison.noise)
     return f"{answers}; {break_even_words(steps, f'{diffusion} takes as long', comparison.rounds, floor)}."
-
-
-def cards_verdict(comparison: Comparison) -> str:
-    """One sentence on where time breaks even on each of several cards; empty where no card has several rounds."""
-    cards = by_card.of_comparison(comparison)
-    if cards is None:
-        return ""
-    each = ", ".join(interval(steps, 0) for steps in cards.each)
-    return (
-        f"Cards: the {cards.rounds} rounds are of {len(cards.each)} cards; by card time breaks even at {each} steps,"
-        f" and with each card as one value at {interval(cards.over_cards, 0)} steps."
-    )
 
 
 def energy_verdict(comparison: Comparison) -> str:
@@ -164,8 +151,9 @@ def verdict(comparison: Comparison) -> list[str]:
     quality = [quality_verdict(comparison, metric) for metric in comparison.declared]
     if not comparison.margins:
         quality = ["Quality: none; the weights are random, the shapes real."]
-    times = [time_verdict(comparison), cards_verdict(comparison), *parity.comparison_sentences(comparison)]
-    parts = [*times, energy_verdict(comparison), *quality, *noise.sentences(comparison.noise)]
+    cards, floors = by_card.comparison_sentences(comparison), parity.comparison_sentences(comparison)
+    times = [time_verdict(comparison), *cards, *floors, energy_verdict(comparison)]
+    parts = [*times, *quality, *noise.sentences(comparison.noise)]
     return [part for part in parts if part]
 
 

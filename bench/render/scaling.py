@@ -10,7 +10,7 @@ from bench.analysis.runs import with_steps
 from bench.analysis.scaling import ALLOCATED, LATENCY, Edge, Line, Scaling
 from bench.common.stats import Estimate
 from bench.models import kinds
-from bench.render import corners, extrapolation, noise, parity
+from bench.render import by_card, corners, extrapolation, noise, parity
 from bench.render.comparison import MEASURES
 from bench.render.doubt import equal_words, steps_interval, what_to_do
 from bench.render.wording import (
@@ -168,8 +168,8 @@ def outcome_sentences(scaling: Scaling) -> list[str]:
     """How the two models compare along the axis; nothing where no time was taken."""
     # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
     rates = ratio_sentences(scaling) if scaling.kind != "engines" else []
-    break_evens = [*break_even_sentences(scaling), *advice_sentences(scaling), *parity.scaling_sentences(scaling)]
-    return [*rates, *break_evens, *value_sentences(scaling)]
+    break_evens = [*break_even_sentences(scaling), *by_card.scaling_sentences(scaling), *advice_sentences(scaling)]
+    return [*rates, *break_evens, *parity.scaling_sentences(scaling), *value_sentences(scaling)]
 
 
 def ratio_sentences(scaling: Scaling) -> list[str]:

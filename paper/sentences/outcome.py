@@ -7,6 +7,7 @@ from bench.analysis.doubt import is_too_wide, is_untold
 from bench.analysis.hundred_steps import STEPS, Latency
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead, temperature_of
+from bench.common.plural import listed
 from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES, labels
@@ -14,7 +15,7 @@ from bench.render.doubt import NO_INTERVAL, no_interval_words
 from bench.render.hundred_steps import metric_words
 from paper.results import name_of, name_of_latency
 from paper.tables.latex import escape
-from paper.values import Numbers, direction, estimate, has, listed, num, val
+from paper.values import Numbers, direction, estimate, has, num, val
 
 MAIN = ("", "tasks.")  # what the names of the main comparisons' numbers begin with
 NOT_TOLD = "which of the two is faster cannot be told from noise"

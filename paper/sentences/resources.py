@@ -8,6 +8,7 @@ from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import lead
 from bench.analysis.scaling import PEAKS, Scaling
+from bench.common.plural import listed
 from bench.models import kinds
 from bench.records import trust
 from bench.render import wording
@@ -15,7 +16,7 @@ from bench.render.comparison import labels
 from bench.render.doubt import no_interval_words
 from paper.results import name_of
 from paper.tables.latex import escape, short
-from paper.values import Numbers, estimate, has, listed, num, val, value_text
+from paper.values import Numbers, estimate, has, num, val, value_text
 
 PEAK_WORDS = {
     "allocated_gib": "peak of allocated memory",

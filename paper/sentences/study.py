@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench.analysis.comparison import Comparison
 from bench.analysis.scaling import AXES
+from bench.common.plural import listed
 from bench.render import borrowed as render_borrowed
 from bench.render import wording
 from bench.spec.pair import PairFile
@@ -11,7 +12,7 @@ from paper.facts import POCKET_PAIRS
 from paper.selection import Selection
 from paper.sentences import endpoints, growth, outcome, resources, scored, server, threats
 from paper.tables.latex import escape
-from paper.values import Numbers, listed, num
+from paper.values import Numbers, num
 
 SECTIONS = {  # a section that a study may lack, by the sentences of which one makes it, with its name in the text
     "time": ("say_time",),

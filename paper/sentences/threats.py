@@ -8,12 +8,13 @@ from bench.analysis import by_card
 from bench.analysis.comparison import Comparison
 from bench.analysis.runs import are_served, temperature_of
 from bench.analysis.study import cards_by_run
+from bench.common.plural import listed
 from bench.render import wording
 from paper import facts
 from paper.selection import Selection
 from paper.sentences import resources
 from paper.tables.latex import escape
-from paper.values import listed, val
+from paper.values import num, val
 
 
 def of(selection: Selection, main: Comparison, prefix: str) -> dict[str, str]:
@@ -47,12 +48,14 @@ def cards(main: Comparison, prefix: str) -> str:
     of_cards = by_card.of_comparison(main)
     if of_cards is None:
         return ""
-    each = listed([val(f"{prefix}card_{number}.break_even_steps") for number in range(1, len(of_cards.each) + 1)])
+    each = listed([num(f"{prefix}card_{number}.break_even_steps") for number in range(1, len(of_cards.steps) + 1)])
+    few = "What other cards would differ by cannot be told from two."
+    over = f"With each card as one value they are {val(f'{prefix}over_cards.break_even_steps')}."
     return (
-        f"Its {of_cards.rounds} rounds are of {len(of_cards.each)} cards. Intervals take each round for a value of its"
-        " own, although rounds of one card share what is the card's, so that they may be too narrow. By card time"
-        f" breaks even at {each} steps, and with each card as one value at"
-        f" {val(f'{prefix}over_cards.break_even_steps')} steps."
+        f"The {sum(of_cards.rounds.values())} rounds of the main comparison are of {len(of_cards.steps)} cards."
+        " Intervals take each round for a value of its own, although rounds of one card share what is the card's, so"
+        f" that they may be too narrow. By card time breaks even at {each} steps."
+        f" {over if of_cards.over_cards else few}"
     )
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU he
 
 @pytest.mark.parametrize("shape", [(4096, 4096), (12288, 4096), (4096, 12288), (126464, 4096)], ids=str)
 @pytest.mark.parametrize(
-    ("rows", "of"), [(32, "rows"), (32, "batch"), (32, "part"), (2, "rows"), (8, "rows"), (16, "rows"), (24, "part")]
+    ("rows", "of"), [*((rows, "rows") for rows in (2, 8, 16, 17, 31, 32)), (32, "batch"), (32, "part"), (24, "part")]
 )
 def test_cuda_few_rows_give_what_linear_gives(shape, rows, of):
     outs, ins = shape
@@ -42,7 +42,7 @@ def test_cuda_one_row_gives_what_linear_gives(shape):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8", "float8"])
-@pytest.mark.parametrize("rows", [1, 8, 32])
+@pytest.mark.parametrize("rows", [1, 8, 24, 32])
 def test_cuda_a_gated_product_is_silu_of_one_half_times_the_other(rows, dtype):
     matrix = torch.randn(28672, 4096, device="cuda", dtype=torch.bfloat16) / 64
     x = torch.randn(rows, 1, 4096, device="cuda", dtype=torch.bfloat16)

@@ -56,10 +56,6 @@ def test_a_ratio_counts_only_beyond_its_interval_and_the_noise(ratio, floor, wor
     assert values.stands_out(ratio, floor) == is_bold
 
 
-def test_lists_are_read_as_people_write_them():
-    assert [values.listed(parts) for parts in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
-
-
 def test_without_an_interval_no_direction_is_told_whatever_a_cell_that_ran_twice_says():
     assert values.direction(Estimate(2.0), None, "higher", "lower", "open") == "open"
     assert values.direction(Estimate(2.0), FLOOR, "higher", "lower", "open") == "open"
