@@ -12,7 +12,7 @@ from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.render import by_card, corners, extrapolation, noise, parity
 from bench.render.comparison import MEASURES
-from bench.render.doubt import equal_words, steps_interval, what_to_do
+from bench.render.doubt import NO_INTERVAL, equal_words, steps_interval, what_to_do
 from bench.render.wording import (
     MISSING,
     differing_settings,
@@ -198,15 +198,18 @@ def rounds_of(scaling: Scaling, run: pd.Series) -> int:
 
 
 def break_even_sentences(scaling: Scaling) -> list[str]:
-    """The steps at which time breaks even, along the axis."""
+    """The steps at which time breaks even, along the axis. Of a place without an interval it is said where others have
+    such."""
     diffusion = with_steps(scaling.rows)
     stated = differing_settings([run for run, _ in scaling.break_evens], SETTINGS)
     by_setting: dict[str, list[str]] = {}
     floor = floor_of(scaling.noise)
+    have_intervals = any(steps.low is not None for _, steps in scaling.break_evens)
     for (run, steps), setting in zip(scaling.break_evens, stated, strict=True):
-        place = place_words(scaling, run)
-        extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
-        by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place}{extrapolated}")
+        remarks = ["extrapolated"] if scaling.is_extrapolated(run) else []
+        remarks += [NO_INTERVAL] if have_intervals and steps.low is None and steps.value >= 1 else []
+        behind = f" ({'; '.join(remarks)})" if remarks else ""
+        by_setting.setdefault(setting, []).append(f"{steps_text(steps, floor)} at {place_words(scaling, run)}{behind}")
     name = label_of_models(diffusion, with_steps=True)
     reference = label_of_models(scaling.rows.head(0), with_steps=False)
     return [

@@ -1,9 +1,12 @@
 """Scaling groups in words and tables, on made-up studies whose times follow a rule."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from bench.analysis import scaling as analysis_scaling
+from bench.analysis.study import Histories
 from bench.render import scaling as render_scaling
 from bench.render import wording
 from tests.support.made_up_scaling import batch_study, groups_of, memory_study, probes, run
@@ -13,6 +16,29 @@ def test_time_breaks_even_in_words():
     rows = [row for row in batch_study() if {"steps_timed", "tokens_timed"} & set(row)]
     sentences = "".join(render_scaling.sentences(groups_of(rows)["batch"]))
     assert "Time: LLaDA takes as long as LLaMA with 16 [16, 16] steps at batch 1 (extrapolated), " in sentences
+
+
+@pytest.mark.parametrize(
+    ("of_one_round", "words"),
+    [
+        (
+            (8,),
+            "16 [16, 16] steps at batch 1 (extrapolated), 2.2 steps at batch 8 (extrapolated; fewer than two common",
+        ),
+        ((1, 8), "16 steps at batch 1 (extrapolated), 2.2 steps at batch 8 (extrapolated)."),
+    ],
+)
+def test_a_place_without_an_interval_says_so_beside_those_that_have_one(of_one_round, words):
+    """Where no place has one, the rounds of the study say it."""
+    rows = [row for row in batch_study() if {"steps_timed", "tokens_timed"} & set(row)]
+    group = groups_of(rows)["batch"]
+    single = set(group.rows.loc[group.rows["batch_size"].isin(of_one_round), "run_id"])
+    values = {
+        key: {number: value for number, value in by_round.items() if number == 1 or key[0] not in single}
+        for key, by_round in group.histories.values.items()
+    }
+    [sentence] = render_scaling.break_even_sentences(replace(group, histories=Histories(values)))
+    assert words in sentence
 
 
 def test_the_shortcut_is_said_in_words():
