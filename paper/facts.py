@@ -8,7 +8,7 @@ from bench.analysis.comparison import Comparison
 from bench.analysis.findings import Findings
 from bench.analysis.likelihood import Likelihood
 from bench.analysis.runs import lead, temperature_of
-from bench.analysis.study import cards_by_run
+from bench.analysis.study import cards_under
 from bench.common import provenance
 from bench.common.plural import counted
 from bench.models import kinds
@@ -60,8 +60,7 @@ def facts(study: str, comparison: Comparison, runs: pd.DataFrame) -> dict[str, s
     words["pair_note"] = pair_note(rows)
     if "rounds_logged" in rows:
         words["rounds"] = str(rows["rounds_logged"].dropna().map(lambda text: len(text.split())).min())
-    cards = {card for by_round in cards_by_run(rows).values() for card in by_round.values()}
-    if cards:
+    if cards := cards_under(rows):
         words["cards"] = counted(len(cards), "card")
     return words if comparison.rows.empty else words | settings(comparison)
 

@@ -22,13 +22,12 @@ FEWEST_CARDS = 3  # of which a mean has an interval: two that happen to agree wo
 class ByCard:
     """The steps at which both models take equally long, on each card.
 
-    steps: by card, in the order of their first rounds: the typical value of its rounds, and their interval. rounds: how
-    many each has. over_cards: the typical value of all cards, with the interval that takes a card for one value; None
-    of fewer than `FEWEST_CARDS`.
+    steps: by card, in the order of their first rounds: the typical value of its rounds, and their interval. over_cards:
+    the typical value of all cards, with the interval that takes a card for one value; None of fewer than
+    `FEWEST_CARDS`.
     """
 
     steps: dict[str, stats.Estimate]
-    rounds: dict[str, int]
     over_cards: stats.Estimate | None
 
 
@@ -65,11 +64,7 @@ def of_rounds(by_round: Mapping[int, float], cards: Mapping[int, str]) -> ByCard
     if not 1 < len(clusters) < len(by_round) or "" in clusters:
         return None
     over_cards = stats.over_clusters(list(clusters.values()), null=1.0)[0] if len(clusters) >= FEWEST_CARDS else None
-    return ByCard(
-        {card: stats.typical_over_rounds(values) for card, values in clusters.items()},
-        {card: len(values) for card, values in clusters.items()},
-        over_cards,
-    )
+    return ByCard({card: stats.typical_over_rounds(values) for card, values in clusters.items()}, over_cards)
 
 
 def by_cluster(by_round: Mapping[int, float], machines: Mapping[int, str]) -> dict[str, list[float]]:

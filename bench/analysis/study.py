@@ -127,3 +127,8 @@ def with_histories(name: str, runs: pd.DataFrame) -> Study:
 def cards_by_run(runs: pd.DataFrame) -> dict[str, dict[int, str]]:
     """By run id the card of each round, of the runs that were made on a GPU of this study."""
     return {run["run_id"]: machines_of(run) for _, run in runs.iterrows() if run.get("platform") == "cuda"}
+
+
+def cards_under(runs: pd.DataFrame) -> set[str]:
+    """The cards on which some runs were made; none of runs on a processor or of a server."""
+    return {card for by_round in cards_by_run(runs).values() for card in by_round.values()}

@@ -12,11 +12,10 @@ from bench.analysis.scaling import Scaling
 from bench.common.plural import listed
 from bench.common.stats import Estimate
 from bench.render.doubt import steps_interval
-from bench.render.parity import SETTINGS
-from bench.render.wording import differing_settings, label_of_models, place_words
+from bench.render.wording import label_of_models, places_words
 
 SHOWN = 6  # characters at the end of a card's UUID
-FEW = "What other cards would differ by cannot be told from two"
+FEW_CARDS = "What other cards would differ by cannot be told from two."
 
 
 def comparison_sentences(comparison: Comparison) -> list[str]:
@@ -28,12 +27,8 @@ def comparison_sentences(comparison: Comparison) -> list[str]:
 def scaling_sentences(scaling: Scaling) -> list[str]:
     """Of the places of a grid, a sentence for those that were measured on the same cards."""
     places = by_card.of_scaling(scaling)
-    stated = differing_settings([run for run, _ in places], SETTINGS)
-    words = [
-        f" at {', '.join(filter(None, (place_words(scaling, run), setting)))}"
-        for (run, _), setting in zip(places, stated, strict=True)
-    ]
-    return sentences(scaling.rows, [(cards, text) for (_, cards), text in zip(places, words, strict=True)])
+    words = places_words(scaling, [run for run, _ in places])
+    return sentences(scaling.rows, [(cards, f" at {where}") for (_, cards), where in zip(places, words, strict=True)])
 
 
 def sentences(runs: pd.DataFrame, places: Iterable[tuple[ByCard, str]]) -> list[str]:
@@ -45,7 +40,7 @@ def sentences(runs: pd.DataFrame, places: Iterable[tuple[ByCard, str]]) -> list[
     autoregressive = label_of_models(runs.head(0), with_steps=False)
     return [
         f"Cards: on {listed([f'...{card[-SHOWN:]}' for card in names])} {diffusion} takes as long as"
-        f" {autoregressive} with {'; '.join(words)}.{f' {FEW}.' if len(names) < FEWEST_CARDS else ''}"
+        f" {autoregressive} with {'; '.join(words)}.{f' {FEW_CARDS}' if len(names) < FEWEST_CARDS else ''}"
         for names, words in by_cards.items()
     ]
 

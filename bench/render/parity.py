@@ -6,9 +6,7 @@ from bench.analysis import parity as analysis_parity
 from bench.analysis.comparison import Comparison
 from bench.analysis.parity import Parity
 from bench.analysis.scaling import Scaling
-from bench.render.wording import differing_settings, label_of_models, place_words
-
-SETTINGS = ("engine", "head", "attention")  # stand beside a place where they differ
+from bench.render.wording import label_of_models, places_words
 
 
 def number(steps: float) -> str:
@@ -43,10 +41,9 @@ def scaling_sentences(scaling: Scaling) -> list[str]:
     """The bands of a group's break-evens along its axis, in one sentence; empty where floors are not known."""
     names = [label_of_models(scaling.rows.head(0), with_steps=with_steps) for with_steps in (False, True)]
     pairs = analysis_parity.of_scaling(scaling)
-    stated = differing_settings([run for run, _ in pairs], SETTINGS)
+    places = places_words(scaling, [run for run, _ in pairs])
     parts = []
-    for (run, parity), settings in zip(pairs, stated, strict=True):
-        place = ", ".join(filter(None, [place_words(scaling, run), settings]))
+    for (run, parity), place in zip(pairs, places, strict=True):
         extrapolated = " (extrapolated)" if scaling.is_extrapolated(run) else ""
         parts.append(f"{words(parity, *names)} at {place}{extrapolated}")
     return (

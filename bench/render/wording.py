@@ -18,6 +18,7 @@ MISSING = "-"  # where there is no number
 NOTE_LENGTH = 80  # characters of a part of a note
 RANDOM_WEIGHTS = "random weights, real shapes"
 USUAL_JUDGE = "smollm2"  # SmolLM2-135M-Instruct, the judge where nobody asked for another
+PLACE_SETTINGS = ("engine", "head", "attention")  # stand beside a place where they differ
 PLACES = {"batch_size": "batch {:.0f}", "gen_length": "{:.0f} tokens", "prompt_tokens": "prompts of {:.0f}"}
 
 
@@ -171,6 +172,16 @@ def place_words(scaling: Scaling, run: pd.Series) -> str:
     """ "batch 8, 512 tokens": where a run stands on the group's axis, and on every other that varies in the group."""
     varying = [name for name in PLACE if scaling.every[name].nunique(dropna=False) > 1 and name != scaling.axis]
     return ", ".join(PLACES[name].format(run[name]) for name in (scaling.axis, *varying) if pd.notna(run[name]))
+
+
+def places_words(scaling: Scaling, runs: Sequence[pd.Series]) -> list[str]:
+    """ "batch 8, captured engine, lean head": where each of some runs with steps stands, and those of its settings that
+    differ between them."""
+    stated = differing_settings(runs, PLACE_SETTINGS)
+    return [
+        ", ".join(filter(None, [place_words(scaling, run), settings]))
+        for run, settings in zip(runs, stated, strict=True)
+    ]
 
 
 def line_name(line: Line) -> str:

@@ -7,9 +7,10 @@ import pandas as pd
 from bench.analysis import by_card
 from bench.analysis.comparison import Comparison
 from bench.analysis.runs import are_served, temperature_of
-from bench.analysis.study import cards_by_run
+from bench.analysis.study import cards_under
 from bench.common.plural import listed
 from bench.render import wording
+from bench.render.by_card import FEW_CARDS
 from paper import facts
 from paper.selection import Selection
 from paper.sentences import resources
@@ -49,13 +50,12 @@ def cards(main: Comparison, prefix: str) -> str:
     if of_cards is None:
         return ""
     each = listed([num(f"{prefix}card_{number}.break_even_steps") for number in range(1, len(of_cards.steps) + 1)])
-    few = "What other cards would differ by cannot be told from two."
     over = f"With each card as one value they are {val(f'{prefix}over_cards.break_even_steps')}."
     return (
-        f"The {sum(of_cards.rounds.values())} rounds of the main comparison are of {len(of_cards.steps)} cards."
+        f"The {main.rounds} rounds of the main comparison are of {len(of_cards.steps)} cards."
         " Intervals take each round for a value of its own, although rounds of one card share what is the card's, so"
         f" that they may be too narrow. By card time breaks even at {each} steps."
-        f" {over if of_cards.over_cards else few}"
+        f" {over if of_cards.over_cards else FEW_CARDS}"
     )
 
 
@@ -64,8 +64,7 @@ def machines(rows: pd.DataFrame, every: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     device = escape(wording.machine_of(rows))
-    cards = {card for by_round in cards_by_run(every).values() for card in by_round.values()}
-    if len(cards) == 1:
+    if len(cards_under(every)) == 1:
         return f"All of it ran on a single card, {device}, so that no interval holds what cards differ by."
     return f"All of it ran on one kind of device, {device}."
 

@@ -54,7 +54,9 @@ def test_each_card_stands_by_itself_and_two_give_no_interval():
         half = scipy_stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
         expected = [math.exp(value) for value in (logs.mean(), logs.mean() - half, logs.mean() + half)]
         assert [steps.value, steps.low, steps.high] == pytest.approx(expected)
-    assert of_cards.rounds == {"GPU-b": 2, "GPU-a": 3}
+    rounds = {card: len(values) for card, values in by_card.by_cluster(LLAMA, TWO).items()}
+    assert rounds == {"GPU-b": 2, "GPU-a": 3}
+    assert list(of_cards.steps) == list(rounds)
     assert of_cards.over_cards is None
 
 
