@@ -150,7 +150,9 @@ def test_file_that_is_no_yaml_is_refused(tmp_path, text):
 def test_missing_grid_lists_those_there_are(name):
     text = refusal(grid.read_grid, name, {})
     assert "nowhere.yaml: no such grid; there are: " in text
-    assert "attention, baseline, batch, batch-few, corners, decoders, decoders-few, decoders-tasks, ends" in text
+    assert (
+        "attention, baseline, batch, batch-8, batch-few, corners, decoders, decoders-few, decoders-tasks, ends" in text
+    )
 
 
 def test_missing_pair_lists_those_there_are():

@@ -2,9 +2,10 @@
 
 tests/golden/cell_ids.json and tests/golden/old_work were written by the code of commit cc70d9f9de85. A cell_id names a
 measurement on record; a cell whose id changes is measured again, and is never compared with its own earlier rounds.
-The sentinels of LLaMA came later, behind the others, and so did the grids `ends`, `problems`, `batch-few`, `memory-few`
-and `decoders-few` and the pair 8b-illada-shapes; the grid `decoders` was made anew before anybody had published a run
-of it. All ids of the pocket pair are new since it was trained on word problems as well: a cell's id counts the weights.
+The sentinels of LLaMA came later, behind the others, and so did the grids `ends`, `problems`, `batch-few`, `batch-8`,
+`memory-few` and `decoders-few` and the pair 8b-illada-shapes; the grid `decoders` was made anew before anybody had
+published a run of it. All ids of the pocket pair are new since it was trained on word problems as well: a cell's id
+counts the weights.
 """
 
 import json
