@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 STOPPED = 130  # exit status after Ctrl-C, by the shells' rule: 128 and the number of the signal
 TERMINATED = 143  # exit status after SIGTERM, by the same rule
+DEFAULTS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}  # of what stops a command
 READER_GONE = 141  # exit status where nobody reads what is printed any more, by the same rule
 
 
@@ -34,7 +35,7 @@ def exit_code(main: Callable[[], int]) -> int:
     print_anything()
     try:
         try:
-            with terminated_as_by_ctrl_c():
+            with stopped_once():
                 return main()
         finally:
             if sys.stdout:
@@ -61,28 +62,32 @@ def exit_code(main: Callable[[], int]) -> int:
 
 
 @contextlib.contextmanager
-def terminated_as_by_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` meanwhile, where it would end this process on the spot.
+def stopped_once() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` meanwhile, where it would end this process on the spot, and let each signal that
+    stops it do so once.
 
-    A process of multiprocessing's is left alone, since its parent ends it; so is a thread, which gets no signals.
+    A process of multiprocessing's is left alone, since its parent ends it; so is a thread, which gets no signals, and
+    so is a signal that something else handles.
     """
-    is_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     is_main = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
-    if not (is_default and is_main):
-        yield
-        return
-    signal.signal(signal.SIGTERM, raise_terminated)
+    ours = [number for number, default in DEFAULTS.items() if is_main and signal.getsignal(number) is default]
+    for number in ours:
+        signal.signal(number, raise_once)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, DEFAULTS[number])
 
 
-def raise_terminated(number: int, frame: object) -> None:
-    """Raise Terminated at the first SIGTERM. A further one, such as `timeout` sends, does not disturb the closing."""
-    # Not SIG_IGN, which programs that are started while this one closes would inherit.
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
-    raise Terminated
+def raise_once(number: int, frame: object) -> None:
+    """Raise what a signal stands for. A further one does not disturb the closing: `timeout` sends each twice, to the
+    process and to its group, and some lines of Python's own cannot be interrupted twice."""
+    for stopping in DEFAULTS:
+        if signal.getsignal(stopping) is raise_once:
+            # Not SIG_IGN, which programs that are started while this one closes would inherit.
+            signal.signal(stopping, lambda number, frame: None)
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def print_anything() -> None:

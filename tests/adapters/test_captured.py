@@ -7,13 +7,14 @@ from typing import ClassVar
 import pytest
 import torch
 
+from bench.adapters import base, registry, replay
 from bench.adapters import captured as adapters_captured
-from bench.adapters import registry, replay
 from bench.adapters.llada import LladaBody
 from bench.diffusion.denoising import denoise, run
 from bench.diffusion.samplers import Sampling
 from bench.measure import calls
 from bench.models import layers
+from bench.models.release import release_workspaces
 from tests.conftest import GOLDEN, make_cell
 from tests.diffusion.test_samplers import CASES, options_of
 
@@ -208,3 +209,34 @@ def test_a_peak_does_not_grow_with_the_captures_before_it(device):
     captures = [replay.Replay(lambda: torch.mm(matrix, matrix, out=product), device) for _ in range(4)]
     assert len({capture.peak_bytes for capture in captures[1:]}) == 1
     assert captures[0].peak_bytes <= captures[1].peak_bytes
+
+
+def test_a_peak_does_not_grow_with_the_captures_of_another_engine(device):
+    if device == "cpu":
+        pytest.skip("a CPU has no workspaces")
+    matrix = torch.randn(1024, 1024, device=device)
+    product = torch.empty_like(matrix)
+
+    def eager_peak() -> int:
+        torch.mm(matrix, matrix, out=product)  # as a warm-up does
+        torch.cuda.reset_peak_memory_stats()
+        torch.mm(matrix, matrix, out=product)
+        return torch.cuda.max_memory_allocated()
+
+    release_workspaces()
+    before = eager_peak()
+    captured = replay.Replay(lambda: torch.mm(matrix, matrix, out=product), device)
+    del captured
+    assert eager_peak() > before
+    release_workspaces()
+    assert eager_peak() == before
+
+
+def test_workspaces_go_with_the_captures_of_an_engine_that_is_left(monkeypatch):
+    released = []
+    monkeypatch.setattr(base, "release_workspaces", lambda: released.append(1))
+    adapter, cell = registry.create("llada"), make_cell("llada", engine="captured", steps=4)
+    for engine, expected in (("captured", 0), ("eager", 1), ("eager", 1), ("captured", 1), ("eager", 2)):
+        adapter.load(replace(cell, engine=engine))
+        adapter.prepare([LLADA_PROMPTS])
+        assert len(released) == expected

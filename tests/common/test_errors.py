@@ -61,28 +61,31 @@ sys.exit(exit_code(main))
 """
 
 
-def test_sigterm_closes_everything_and_a_second_one_meanwhile_changes_nothing():
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_closes_everything_and_a_second_one_meanwhile_changes_nothing(number, status):
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", ENDS_SLOWLY], cwd=REPO, stdout=pipe, stderr=pipe, text=True
-    ) as command:
+        [sys.executable, "-c", ENDS_SLOWLY], cwd=REPO, stdout=pipe, stderr=pipe, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    ) as command:  # fmt: skip
         assert command.stdout.readline() == "begun\n"
-        command.terminate()
+        command.send_signal(number)
         time.sleep(0.3)
-        command.terminate()
+        command.send_signal(number)
         out, err = command.communicate()
-    assert (out, command.returncode) == ("closed\n", 143)
+    assert (out, command.returncode) == ("closed\n", status)
     assert err == "stopped; what was measured is kept, the same command goes on from here\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("before", [signal.SIG_IGN, lambda number, frame: None])
-def test_sigterm_that_is_ignored_stays_so_and_that_of_a_caller_is_its_own(before):
-    of_the_tests = signal.signal(signal.SIGTERM, before)
+def test_a_signal_that_is_ignored_stays_so_and_that_of_a_caller_is_its_own(before, number):
+    of_the_tests = signal.signal(number, before)
     try:
-        assert exit_code(lambda: 0 if signal.getsignal(signal.SIGTERM) is before else 1) == 0
-        assert signal.getsignal(signal.SIGTERM) is before
+        assert exit_code(lambda: 0 if signal.getsignal(number) is before else 1) == 0
+        assert signal.getsignal(number) is before
     finally:
-        signal.signal(signal.SIGTERM, of_the_tests)
+        signal.signal(number, of_the_tests)
 
 
 PRINTS = (
