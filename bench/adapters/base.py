@@ -43,8 +43,9 @@ class ModelAdapter:
         self.cell, self.checkpoint, self.model = other.cell, other.checkpoint, other.model
 
     def forget(self) -> None:
-        """Let go of what was captured, since the model or its engine changes. Without the workspaces of its streams an
-        eager cell's peak of memory does not depend on whether a captured one ran before it."""
+        """Let go of what was captured, since the model or its engine changes, and of cuBLAS's workspaces for it, which
+        would count in the peak of the next eager cell. An adapter without captures leaves the workspaces alone, since
+        another adapter of this process may still replay its own."""
         if self.captures:
             self.captures.clear()
             release_workspaces()

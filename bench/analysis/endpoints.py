@@ -113,10 +113,7 @@ def quality_outcome(name: str, endpoint: Endpoint, comparisons: list[Comparison]
 
 
 def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[Scaling]) -> Values | None:
-    """A quantity of time by round: from the line of a sweep where there is one, else from a run of a scaling grid.
-
-    Where several grids have a run in that place, a whole call counts before a part of one, then what has more rounds.
-    """
+    """A quantity of time by round: from the line of a sweep where there is one, else from a run of a scaling grid."""
     for comparison in comparisons:
         measured = line_of(comparison)
         if measured and is_place(comparison.diffusion.iloc[0], endpoint):
@@ -127,20 +124,13 @@ def values_of(endpoint: Endpoint, comparisons: list[Comparison], scalings: list[
                 return Values(
                     dict(zip(measured.rounds, values, strict=True)), machines_of(comparison.diffusion.iloc[0])
                 )
-    asked = [
-        of_grid(endpoint, group, run, evens)
-        for group in scalings
-        for run, evens in group.break_evens_by_round
-        if is_place(run, endpoint) and pd.isna(run["attention"])
-    ]
-    return max(asked, key=lambda values: (not values.is_extrapolated, len(values.by_round)), default=None)
-
-
-def of_grid(endpoint: Endpoint, group: Scaling, run: pd.Series, evens: dict[int, float]) -> Values:
-    """A quantity of time by round, of a run of a scaling grid. evens: steps at which both models take equally long."""
-    by_round = {number: even if endpoint.steps is None else endpoint.steps / even for number, even in evens.items()}
-    off = group.bias_beside(run["run_id"])
-    return Values(by_round, machines_of(run), max(off.most, 1 / off.least), group.is_extrapolated(run))
+    for group in scalings:
+        for run, evens in group.break_evens_by_round:
+            if is_place(run, endpoint) and pd.isna(run["attention"]):
+                by_round = {n: even if endpoint.steps is None else endpoint.steps / even for n, even in evens.items()}
+                off = group.bias_beside(run["run_id"])
+                return Values(by_round, machines_of(run), max(off.most, 1 / off.least), group.is_extrapolated(run))
+    return None
 
 
 def is_place(run: pd.Series, endpoint: Endpoint) -> bool:

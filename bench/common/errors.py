@@ -2,19 +2,22 @@
 
 import contextlib
 import errno
+import math
 import multiprocessing
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 # What a disk says that takes nothing: it is full, over its quota, read-only, or not ours.
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 STOPPED = 130  # exit status after Ctrl-C, by the shells' rule: 128 and the number of the signal
 TERMINATED = 143  # exit status after SIGTERM, by the same rule
-DEFAULTS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}  # of what stops a command
+DEFAULTS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}  # how Python starts
+SAME_STOP_S = 2.0  # within which a further signal to stop counts as the same one
 READER_GONE = 141  # exit status where nobody reads what is printed any more, by the same rule
 
 
@@ -35,7 +38,7 @@ def exit_code(main: Callable[[], int]) -> int:
     print_anything()
     try:
         try:
-            with stopped_once():
+            with stopped_by_signals():
                 return main()
         finally:
             if sys.stdout:
@@ -62,17 +65,17 @@ def exit_code(main: Callable[[], int]) -> int:
 
 
 @contextlib.contextmanager
-def stopped_once() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` meanwhile, where it would end this process on the spot, and let each signal that
-    stops it do so once.
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM stop this process meanwhile as Ctrl-C does, where it would end it on the spot.
 
     A process of multiprocessing's is left alone, since its parent ends it; so is a thread, which gets no signals, and
     so is a signal that something else handles.
     """
     is_main = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
     ours = [number for number, default in DEFAULTS.items() if is_main and signal.getsignal(number) is default]
+    stop = Stop()
     for number in ours:
-        signal.signal(number, raise_once)
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -80,14 +83,23 @@ def stopped_once() -> Iterator[None]:
             signal.signal(number, DEFAULTS[number])
 
 
-def raise_once(number: int, frame: object) -> None:
-    """Raise what a signal stands for. A further one does not disturb the closing: `timeout` sends each twice, to the
-    process and to its group, and some lines of Python's own cannot be interrupted twice."""
-    for stopping in DEFAULTS:
-        if signal.getsignal(stopping) is raise_once:
-            # Not SIG_IGN, which programs that are started while this one closes would inherit.
-            signal.signal(stopping, lambda number, frame: None)
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+class Stop:
+    """Handles a signal by raising KeyboardInterrupt, of SIGTERM Terminated.
+
+    Another signal soon after is of the same stop and does not disturb the closing: `timeout` sends each twice, to the
+    process and to its group, and some waits of Python's own cannot be interrupted twice. A later one raises again, for
+    a closing that hangs.
+    """
+
+    def __init__(self) -> None:
+        self.raised_s = -math.inf
+
+    def __call__(self, number: int, frame: object) -> None:
+        now_s = time.monotonic()
+        if now_s - self.raised_s < SAME_STOP_S:
+            return
+        self.raised_s = now_s
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def print_anything() -> None:

@@ -1,7 +1,6 @@
 """Primary endpoints: adjusted for being several, on cards as clusters, and only as they were declared."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,11 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.analysis import bias, endpoints
+from bench.analysis import endpoints
 from bench.analysis.comparison import Comparison
 from bench.common import stats
 from bench.render import endpoints as render
-from bench.spec.study_file import Endpoint, StudyFile
+from bench.spec.study_file import StudyFile
 from tests.support.made_up_comparison import MadeUp
 
 STARTED = datetime(2026, 11, 29, tzinfo=UTC)
@@ -93,36 +92,6 @@ def test_what_was_not_run_as_declared_is_not_decided(changes, rounds, missing):
     first, *_ = outcomes(comparison_of([1000.0 + i for i in range(rounds)]), declared(**changes))
     assert (first.missing, first.adjusted, first.is_shown) == (missing, None, False)
     assert missing in render.outcome_line(first)
-
-
-@dataclass
-class Grid:
-    """A scaling group with one run in the endpoint's place. even: steps at which both models take equally long."""
-
-    even: float
-    rounds: int
-    steps_timed: int | None = None
-
-    @property
-    def break_evens_by_round(self) -> list[tuple[pd.Series, dict[int, float]]]:
-        run = pd.Series({"run_id": "run", "batch_size": 8, "gen_length": 128, "attention": None, **PLACE})
-        return [(run, dict.fromkeys(range(1, self.rounds + 1), self.even))]
-
-    def bias_beside(self, run_id: str) -> bias.Bias:
-        return bias.NONE
-
-    def is_extrapolated(self, run: pd.Series) -> bool:
-        return self.steps_timed is not None
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_of_several_grids_a_whole_call_counts_first_and_then_what_has_more_rounds(order):
-    whole, few, part = Grid(32.0, rounds=5), Grid(16.0, rounds=2), Grid(8.0, rounds=9, steps_timed=2)
-    endpoint = Endpoint(**ONE | {"batch": 8})
-    values = endpoints.values_of(endpoint, [], [whole, few, part][::order])
-    assert (values.by_round, values.is_extrapolated) == (dict.fromkeys(range(1, 6), 2.0), False)
-    assert endpoints.values_of(endpoint, [], [part]).is_extrapolated
-    assert endpoints.values_of(endpoint, [], []) is None
 
 
 def test_quality_is_shown_by_the_share_of_replicates():

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from bench.common.errors import BadInput, exit_code
+from bench.common.errors import BadInput, Stop, Terminated, exit_code
 from tests.conftest import REPO
 
 
@@ -61,8 +61,12 @@ sys.exit(exit_code(main))
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stop_closes_everything_and_a_second_one_meanwhile_changes_nothing(number, status):
+STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}  # with the exit status of each
+
+
+@pytest.mark.parametrize("again", STOPS)
+@pytest.mark.parametrize("number", STOPS)
+def test_a_stop_closes_everything_and_a_second_one_soon_after_changes_nothing(number, again):
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, "-c", ENDS_SLOWLY], cwd=REPO, stdout=pipe, stderr=pipe, text=True,
@@ -71,13 +75,24 @@ def test_a_stop_closes_everything_and_a_second_one_meanwhile_changes_nothing(num
         assert command.stdout.readline() == "begun\n"
         command.send_signal(number)
         time.sleep(0.3)
-        command.send_signal(number)
+        command.send_signal(again)
         out, err = command.communicate()
-    assert (out, command.returncode) == ("closed\n", status)
+    assert (out, command.returncode) == ("closed\n", STOPS[number])
     assert err == "stopped; what was measured is kept, the same command goes on from here\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_stop_ends_a_closing_that_hangs(monkeypatch):
+    clock = iter([10.0, 11.9, 12.1])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt):
+        stop(signal.SIGINT, None)
+    stop(signal.SIGTERM, None)
+    with pytest.raises(Terminated):
+        stop(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize("before", [signal.SIG_IGN, lambda number, frame: None])
 def test_a_signal_that_is_ignored_stays_so_and_that_of_a_caller_is_its_own(before, number):
     of_the_tests = signal.signal(number, before)
