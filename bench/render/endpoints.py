@@ -19,15 +19,18 @@ def lines(study: str, declared: StudyFile | None, outcomes: list[Outcome]) -> li
 
 def question(endpoint: Endpoint) -> str:
     """ "latency at 100 steps over LLaMA's, 128 tokens, batch 1, captured engine, lean head": what is asked."""
-    if endpoint.quantity == "quality":
-        what = f"{METRIC_NAMES[endpoint.metric]} within the margin of LLaMA's at the most steps"
-    elif endpoint.quantity == "latency_ratio":
-        what = f"LLaDA's latency at {endpoint.steps} steps over LLaMA's"
-    else:
-        what = "steps at which LLaDA takes as long"
     prompts = f", prompts of {endpoint.prompt_tokens}" if endpoint.prompt_tokens else ""
     place = f"{endpoint.gen_length} tokens{prompts}, batch {endpoint.batch}"
-    return f"{what}, {place}, {engine_and_head(endpoint.engine, [endpoint.head])}"
+    return f"{quantity(endpoint)}, {place}, {engine_and_head(endpoint.engine, [endpoint.head])}"
+
+
+def quantity(endpoint: Endpoint) -> str:
+    """ "LLaDA's latency at 100 steps over LLaMA's": what is asked, wherever that is."""
+    if endpoint.quantity == "quality":
+        return f"{METRIC_NAMES[endpoint.metric]} within the margin of LLaMA's at the most steps"
+    if endpoint.quantity == "latency_ratio":
+        return f"LLaDA's latency at {endpoint.steps} steps over LLaMA's"
+    return "steps at which LLaDA takes as long"
 
 
 def outcome_line(outcome: Outcome) -> str:

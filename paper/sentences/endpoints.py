@@ -1,5 +1,7 @@
 """The primary endpoints of a study, in sentences."""
 
+from itertools import groupby
+
 from bench.analysis.endpoints import Outcome
 from bench.analysis.findings import Findings
 from bench.render import endpoints as render_endpoints
@@ -12,6 +14,29 @@ def sentences(findings: Findings) -> str:
     """What was declared to be primary, and what became of it; where nothing was, that all numbers are descriptive."""
     head, *_ = render_endpoints.lines(findings.study, findings.declared, findings.endpoints)
     return r"\par ".join([escape(head), *map(sentence, findings.endpoints)])
+
+
+def short(outcomes: list[Outcome]) -> str:
+    """The same for the abstract: each quantity once, then every endpoint's name, number and verdict; empty where none
+    was measured."""
+    if all(outcome.measured is None for outcome in outcomes):
+        return ""
+    quantities = [
+        f"{escape(quantity)}: {'; '.join(map(in_short, of_quantity))}"
+        for quantity, of_quantity in groupby(outcomes, lambda outcome: render_endpoints.quantity(outcome.endpoint))
+    ]
+    return f"Declared before the study ran: {'; '.join(quantities)}."
+
+
+def in_short(outcome: Outcome) -> str:
+    """ "one answer, 256 tokens, 0.94 [0.92, 0.95], shown to be less than 1"."""
+    name = escape(outcome.name)
+    if outcome.missing or outcome.adjusted is None:
+        return f"{name}, not decided"
+    if outcome.endpoint.quantity == "quality":
+        return f"{name}, {verdict(outcome)}"
+    than = f" than {outcome.endpoint.against:g}" if outcome.is_shown else ""
+    return f"{name}, {val(f'{name_of_endpoint(outcome)}.measured')}, {verdict(outcome)}{than}"
 
 
 def sentence(outcome: Outcome) -> str:

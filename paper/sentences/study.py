@@ -117,6 +117,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_decoders_beside": scored.beside(findings.decoders, numbers),
         "say_batches": scored.batches(findings.decoders),
         "say_endpoints": endpoints.sentences(findings),
+        "say_endpoints_short": endpoints.short(findings.endpoints),
         "say_left_out": left_out(numbers),
     }
     said |= server.of(main)
@@ -230,7 +231,7 @@ def unknown_words(said: Mapping[str, str], pair: PairFile) -> str:
 def abstract(said: Mapping[str, str]) -> str:
     """The verdict: each question that was measured, in a line."""
     first = "say_time" if "say_time" in said else "say_baseline"
-    order = ("say_accuracy", first, "say_quality", "say_problems", "say_borrowed",
+    order = ("say_accuracy", first, "say_endpoints_short", "say_quality", "say_problems", "say_borrowed",
              "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first", "say_decoders",
              "say_predictions")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
@@ -238,6 +239,6 @@ def abstract(said: Mapping[str, str]) -> str:
 
 def conclusion(said: Mapping[str, str]) -> str:
     """The answers in the order of the questions."""
-    order = ("say_steps_needed", "say_borrowed", "say_hundred", "say_equal_quality", "say_parallel_short",
-             "say_energy", "say_decoders", "say_parity")  # fmt: skip
+    order = ("say_steps_needed", "say_endpoints_short", "say_borrowed", "say_hundred", "say_equal_quality",
+             "say_parallel_short", "say_energy", "say_decoders", "say_parity")  # fmt: skip
     return " ".join(said[name] for name in order if name in said)

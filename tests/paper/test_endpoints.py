@@ -31,3 +31,18 @@ def test_what_became_of_an_endpoint_is_said_with_numbers_of_results_json(outcome
     assert set(re.findall(r"\\(?:num|val)\{([^{}]+)\}", sentence)) <= set(counts.endpoint(outcome))
     settings = r"\{[^{}]*\}|100 steps|128 tokens|batch 1|against 1|3 of 5 rounds"
     assert not re.search(r"\d", re.sub(settings, "", sentence))
+
+
+def test_the_abstract_says_each_quantity_once_and_what_became_of_every_endpoint():
+    alone, eight = (
+        Outcome("one answer", AT_100, LESS, 0.001, 0.002, 3, 15),
+        Outcome("batch of 8", AT_100, Estimate(1.1, 0.9, 1.4), 0.2, 0.4, 3, 15),
+    )
+    unknown = Outcome("even", Endpoint(quantity="break_even_steps", against=128), missing="not measured")
+    text = endpoints.short([alone, eight, unknown])
+    assert text == (
+        "Declared before the study ran: LLaDA's latency at 100 steps over LLaMA's: one answer,"
+        r" \val{endpoint.one-answer.measured}, shown to be less than 1; batch of 8,"
+        r" \val{endpoint.batch-of-8.measured}, not shown; steps at which LLaDA takes as long: even, not decided."
+    )
+    assert endpoints.short([unknown]) == endpoints.short([]) == ""
