@@ -2,8 +2,10 @@
 
 import pandas as pd
 
+from bench.analysis.corners import corners_of
 from bench.analysis.noise import floor_of
 from bench.analysis.scaling import Scaling, lines_of
+from bench.common.plural import listed
 from bench.common.stats import Estimate
 from bench.render import wording
 from paper.tables.latex import escape
@@ -90,13 +92,24 @@ def why(move: int) -> str:
 
 def evens(scaling: Scaling, ends: tuple[pd.Series, pd.Series], numbers: Numbers) -> str:
     """ "92 [88, 96] steps at batch 1 and at 5.5 [5.3, 5.6] steps at batch 32"; empty where time was not compared."""
-    pieces = [
-        f"{val(even_name(scaling, run))} steps at {escape(wording.place_words(scaling, run))}"
-        f"{extrapolated(scaling, run)}"
-        for run in ends
-        if has(numbers, even_name(scaling, run))
-    ]
-    return " and at ".join(pieces)
+    return " and at ".join(even(scaling, run) for run in ends if has(numbers, even_name(scaling, run)))
+
+
+def even(scaling: Scaling, run: pd.Series) -> str:
+    """ "92 [88, 96] steps at batch 1": where time breaks even in a run's place."""
+    place = escape(wording.place_words(scaling, run))
+    return f"{val(even_name(scaling, run))} steps at {place}{extrapolated(scaling, run)}"
+
+
+def corners(scaling: Scaling | None) -> str:
+    """The steps at which time breaks even at the outermost places of batch and length together; empty where the two
+    were not varied together."""
+    runs = [corner.run for corner in corners_of(scaling)] if scaling else []
+    ends = {name: {f(run[name] for run in runs) for f in (min, max)} for name in ("batch_size", "gen_length") if runs}
+    if not ends or any(len(values) < 2 for values in ends.values()):
+        return ""
+    outer = [run for run in runs if all(run[name] in values for name, values in ends.items())]
+    return f"Over batch and length together time breaks even at {listed([even(scaling, run) for run in outer])}."
 
 
 def break_evens(scaling: Scaling | None, numbers: Numbers) -> str:

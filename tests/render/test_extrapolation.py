@@ -18,6 +18,7 @@ from bench.render import hypotheses as render_hypotheses
 from bench.render import parity as render_parity
 from bench.render import scaling as render_scaling
 from paper.figures import scaling as figures_scaling
+from paper.sentences import growth as sentences_growth
 from paper.tables import cost as tables_cost
 from paper.tables import scaling as tables_scaling
 from tests.support.made_up_scaling import batch_study, corners_study, everything, groups_of, run
@@ -149,6 +150,20 @@ def test_corners_say_of_each_whether_it_was_made_whole():
         ],
         "LLaDA's time": ["whole", "whole", "whole", "extrapolated from 4 of 16 steps"],
     }
+
+
+def test_the_text_says_where_time_breaks_even_at_the_outermost_corners():
+    middle = [run("corners", "llama", 100, batch_size=2), run("corners", "llada", 100, batch_size=2, steps=4)]
+    text = sentences_growth.corners(groups_of([*corners_study(), *middle])["corners"])
+    names = [f"corners.llada.official.eager.b{b}.l{n}.p32.break_even_steps" for b in (1, 4) for n in (64, 256)]
+    assert text == (
+        f"Over batch and length together time breaks even at \\val{{{names[0]}}} steps at batch 1, 64 tokens,"
+        f" \\val{{{names[1]}}} steps at batch 1, 256 tokens, \\val{{{names[2]}}} steps at batch 4, 64 tokens"
+        f" (extrapolated) and \\val{{{names[3]}}} steps at batch 4, 256 tokens (extrapolated)."
+    )
+    assert set(names) <= set(tables_scaling.numbers(groups_of(corners_study())))
+    one_batch = [each for each in corners_study() if each["batch_size"] == 1]
+    assert sentences_growth.corners(groups_of(one_batch)["corners"]) == sentences_growth.corners(None) == ""
 
 
 def test_the_report_has_the_same_lines_of_corners():
