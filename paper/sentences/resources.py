@@ -34,11 +34,11 @@ def peak(comparison: Comparison, prefix: str, numbers: Numbers) -> str:
         if has(numbers, *pair):
             llama, llada = (value_text(name, numbers[name]) for name in pair)
             more = numbers[pair[1]]["value"] > numbers[pair[0]]["value"]
-            word = "as much, to three digits," if llama == llada else "more" if more else "less"
+            word = "as much, to three digits" if llama == llada else f"{'more' if more else 'less'} for LLaDA"
             place = f"batch {run['batch_size']:.0f} and {run['gen_length']:.0f} tokens"
             return (
                 f"At {place} the {PEAK_WORDS[metric]} is {num(pair[1])} GiB for LLaDA and {num(pair[0])} GiB for LLaMA:"
-                f" {word} for LLaDA."
+                f" {word}."
             )
     return ""
 
@@ -69,9 +69,10 @@ def doubted_peaks(findings: Findings) -> str:
     """How many peaks contradict each other; empty where none do."""
     if not findings.falls:
         return ""
+    pairs = "pair of peaks contradicts" if len(findings.falls) == 1 else "pairs of peaks contradict"
     return (
-        f"{num('memory.contradicted_pairs')} pairs of peaks contradict each other, since the larger call seems to need"
-        " less; both cells of a pair are marked in the tables and no sentence rests on them alone."
+        f"{num('memory.contradicted_pairs')} {pairs} each other, since the larger call seems to need less; both cells"
+        " of a pair are marked in the tables and no sentence rests on them alone."
     )
 
 
