@@ -1,5 +1,7 @@
 """How both models grow with batch, length and prompt, and whether diffusion models parallelise better."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from bench.analysis.corners import corners_of
@@ -11,6 +13,18 @@ from bench.render import wording
 from paper.tables.latex import escape
 from paper.tables.scaling import name_of
 from paper.values import Numbers, direction, estimate, has, num, val
+
+
+def of(scalings: Mapping[str, Scaling], numbers: Numbers) -> dict[str, str]:
+    """Every sentence of this module by name, empty where it has nothing to say. scalings: by kind."""
+    batch = scalings.get("batch")
+    return {
+        "say_parallel": parallel(batch, numbers),
+        "say_parallel_short": parallel(batch, numbers, is_short=True),
+        "say_length": break_evens(scalings.get("length"), numbers),
+        "say_prompt": break_evens(scalings.get("prompt"), numbers),
+        "say_corners": corners(scalings.get("corners")),
+    }
 
 
 def ends_of(scaling: Scaling | None) -> tuple[pd.Series, pd.Series] | None:

@@ -101,11 +101,6 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_steps_needed": outcome.steps_needed(selection.crossing) if main.has_both else "",
         "say_hundred": outcome.latency_there(findings.hundred_steps) if main.has_both or findings.hundred_steps else "",
         "say_equal_quality": outcome.equal_quality([selection.answers, selection.tasks], numbers),
-        "say_parallel": growth.parallel(scalings.get("batch"), numbers),
-        "say_parallel_short": growth.parallel(scalings.get("batch"), numbers, is_short=True),
-        "say_length": growth.break_evens(scalings.get("length"), numbers),
-        "say_corners": growth.corners(scalings.get("corners")),
-        "say_prompt": growth.break_evens(scalings.get("prompt"), numbers),
         "say_peak": resources.peak(main, prefix, numbers),
         "say_edges": resources.edges(scalings.get("frontier"), numbers),
         "say_doubted_peaks": resources.doubted_peaks(findings),
@@ -121,7 +116,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_endpoints_short": endpoints.short(findings.endpoints),
         "say_left_out": left_out(numbers),
     }
-    said |= server.of(main)
+    said |= growth.of(scalings, numbers) | server.of(main)
     said |= {f"threat_{name}": text for name, text in threats.of(selection, main, prefix).items()}
     return {name: text for name, text in said.items() if text}
 
