@@ -25,7 +25,7 @@ class Outcome:
     """What became of an endpoint.
 
     measured: None where it was not. p, adjusted: two-sided, alone and by Holm's rule over the endpoints that were
-    measured as declared. missing: why it is not decided; empty where it is. cards, rounds: that it rests on.
+    measured as declared. missing: what was not run as declared; empty where all was. cards, rounds: that it rests on.
     """
 
     name: str
@@ -39,10 +39,15 @@ class Outcome:
     missing: str = ""
 
     @property
+    def undecided(self) -> str:
+        """Why it is not decided; empty where it is."""
+        return self.missing or ("one value has no spread" if self.adjusted is None else "")
+
+    @property
     def is_shown(self) -> bool:
         """Whether the quantity was shown to be other than the stated value: by p, and by an interval that holds what
         extrapolating may be off."""
-        if self.missing or self.adjusted is None or self.adjusted > 1 - LEVEL:
+        if self.undecided or self.adjusted > 1 - LEVEL:
             return False
         low, high = self.measured.low, self.measured.high
         return low is None or not low <= self.endpoint.against <= high

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 STOPPED = 130  # exit status after Ctrl-C, by the shells' rule: 128 and the number of the signal
 TERMINATED = 143  # exit status after SIGTERM, by the same rule
-DEFAULTS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}  # how Python starts
-SAME_STOP_S = 2.0  # within which a further signal to stop counts as the same one
 READER_GONE = 141  # exit status where nobody reads what is printed any more, by the same rule
+# The signals that stop a command, and how Python starts with them.
+DEFAULTS = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+SAME_STOP_S = 2.0  # within which a further signal to stop counts as the same one
 
 
 class BadInput(Exception):

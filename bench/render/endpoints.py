@@ -45,8 +45,8 @@ def outcome_line(outcome: Outcome) -> str:
         extrapolated = ", extrapolated" if outcome.is_extrapolated else ""
         number = f"{outcome.measured.text(2)} against {outcome.endpoint.against:g}"
         number += f" ({outcome.rounds} rounds on {outcome.cards} {units}{extrapolated})"
-    if outcome.missing or outcome.adjusted is None:
-        return f"{begin}: {number}; NOT DECIDED: {outcome.missing or 'one value has no spread'}."
+    if outcome.undecided:
+        return f"{begin}: {number}; NOT DECIDED: {outcome.undecided}."
     verdict = "not shown"
     if outcome.is_shown:
         is_more = outcome.measured.value > outcome.endpoint.against

@@ -31,7 +31,7 @@ def short(outcomes: list[Outcome]) -> str:
 def in_short(outcome: Outcome) -> str:
     """ "one answer, 256 tokens, 0.94 [0.92, 0.95], shown to be less than 1"."""
     name = escape(outcome.name)
-    if outcome.missing or outcome.adjusted is None:
+    if outcome.undecided:
         return f"{name}, not decided"
     if outcome.endpoint.quantity == "quality":
         return f"{name}, {verdict(outcome)}"
@@ -53,8 +53,8 @@ def sentence(outcome: Outcome) -> str:
             f"{val(f'{name}.measured')} against {outcome.endpoint.against:g} (rounds: {num(f'{name}.rounds')}; cards:"
         )
         number += f" {num(f'{name}.cards')}{extrapolated})"
-    if outcome.missing or outcome.adjusted is None:
-        return f"{begin}: {number}; not decided: {escape(outcome.missing or 'one value has no spread')}."
+    if outcome.undecided:
+        return f"{begin}: {number}; not decided: {escape(outcome.undecided)}."
     return f"{begin}: {number}, $p$ {num(f'{name}.p')}, adjusted {num(f'{name}.adjusted')}: {verdict(outcome)}."
 
 

@@ -1,6 +1,7 @@
 """How both models grow with batch, length and prompt, and whether diffusion models parallelise better."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import pandas as pd
 
@@ -119,10 +120,12 @@ def corners(scaling: Scaling | None) -> str:
     """The steps at which time breaks even at the outermost places of batch and length together; empty where the two
     were not varied together."""
     runs = [corner.run for corner in corners_of(scaling)] if scaling else []
-    ends = {name: {f(run[name] for run in runs) for f in (min, max)} for name in ("batch_size", "gen_length") if runs}
-    if not ends or any(len(values) < 2 for values in ends.values()):
+    batches = {run["batch_size"] for run in runs}
+    lengths = {run["gen_length"] for run in runs}
+    if len(batches) < 2 or len(lengths) < 2:
         return ""
-    outer = [run for run in runs if all(run[name] in values for name, values in ends.items())]
+    outermost = set(product((min(batches), max(batches)), (min(lengths), max(lengths))))
+    outer = [run for run in runs if (run["batch_size"], run["gen_length"]) in outermost]
     return f"Over batch and length together time breaks even at {listed([even(scaling, run) for run in outer])}."
 
 

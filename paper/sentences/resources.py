@@ -69,10 +69,10 @@ def doubted_peaks(findings: Findings) -> str:
     """How many peaks contradict each other; empty where none do."""
     if not findings.falls:
         return ""
-    pairs = "pair of peaks contradicts" if len(findings.falls) == 1 else "pairs of peaks contradict"
+    pairs = "pair" if len(findings.falls) == 1 else "pairs"
     return (
-        f"{num('memory.contradicted_pairs')} {pairs} each other, since the larger call seems to need less; both cells"
-        " of a pair are marked in the tables and no sentence rests on them alone."
+        f"The peaks of {num('memory.contradicted_pairs')} {pairs} contradict each other, since the larger call seems to"
+        " need less; both cells of a pair are marked in the tables and no sentence rests on them alone."
     )
 
 
