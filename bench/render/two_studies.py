@@ -7,18 +7,16 @@ import pandas as pd
 
 from bench.analysis import matching
 from bench.analysis.comparison import LATENCY
-from bench.analysis.matching import SETTINGS, Match
+from bench.analysis.matching import Match
 from bench.analysis.runs import reason_left_out
 from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
 from bench.common.plural import counted
-from bench.diffusion import choices
 from bench.models import kinds
 from bench.records import catalogue
-from bench.records.settings import LIKELIHOOD
 from bench.render import noise as render_noise
 from bench.render import two_studies_predicted as predicted
 from bench.render import wording
-from bench.spec.cell import STOPS
+from bench.render.two_studies_names import name_of, parts_of, with_other_settings
 
 MOST_SHOWN = 5  # changes of a kind that are printed without VERBOSE=1
 BETTER_AND_WORSE = {  # in words, by metric; of scores they are `better` and `worse`
@@ -48,32 +46,6 @@ class Named:
     names: list[str]
 
 
-def parts_of(run: pd.Series) -> list[str]:
-    """The usual settings of a run in words, the model first; those that say nothing are empty. Runs of one kind have
-    parts at the same places."""
-    settings = {name: matching.text_of(run, name) or None for name in SETTINGS}
-    if run["kind"] == LIKELIHOOD:
-        return [kinds.label_of(run["model"]), f"of {settings['text']}"]
-    has_steps = kinds.has_steps(run["model"])
-    steps = settings["steps"]
-    return [
-        kinds.label_of(run["model"]),
-        f"{steps} steps" if has_steps and steps and settings["sampler"] in (None, "fixed") else "",
-        choices.label(settings) if has_steps else "",
-        f"{settings['gen_length']} tokens",
-        f"batch {settings['batch_size']}",
-        f"prompts of {settings['prompt_tokens']}" if settings["prompt_tokens"] else "",
-        STOPS.get(settings["stop"] or "", ""),
-        wording.engine_of(run),
-        f"{settings['head']} head" if has_steps else "",
-    ]
-
-
-def name_of(run: pd.Series) -> str:
-    """A run by all its usual settings."""
-    return ", ".join(filter(None, parts_of(run)))
-
-
 def named(kind: str, pairs: list[Pair]) -> Named:
     """The cells of a kind with their names: what all share is said once, and other settings are named only where two
     cells would be called the same."""
@@ -91,15 +63,6 @@ def is_own(rows: list[list[str]], place: int) -> bool:
     of_models = {model: {row[place] for row in rows if row[0] == model} for model in {row[0] for row in rows}}
     stated = {row[place] for row in rows} - {""}
     return len(stated) > 1 or any(len(parts) > 1 for parts in of_models.values())
-
-
-def with_other_settings(run: pd.Series, names: list[str], runs: list[pd.Series]) -> str:
-    """The name of a run, with those settings in which it differs from the runs that have the same name."""
-    own = next(name for name, each in zip(names, runs, strict=True) if each is run)
-    alike = [each for name, each in zip(names, runs, strict=True) if name == own]
-    values = {name: {matching.text_of(each, name) for each in alike} for name in SETTINGS}
-    others = [name for name in SETTINGS if len(values[name]) > 1 and matching.text_of(run, name)]
-    return ", ".join([own, *(f"{name.replace('_', ' ')} {matching.text_of(run, name)}" for name in others)])
 
 
 def by_kind(pairs: Iterable[Pair]) -> list[Named]:
