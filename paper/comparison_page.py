@@ -5,6 +5,7 @@ import math
 
 from bench.analysis.two_studies import BY_ROUND, Change, TwoStudies, Verdict
 from bench.records import catalogue
+from bench.render import two_frontiers, wording
 from bench.render import two_studies as render
 from bench.render import two_studies_predicted as predicted
 
@@ -43,8 +44,9 @@ def page(two: TwoStudies) -> str:
         f"<title>{title}</title><style>{STYLE}</style></head>",
         f"<body><h1>{title}</h1>",
         f"<pre>{html.escape(chr(10).join(render.lines(two)).replace(render.MORE, 'in the tables below'))}</pre>",
+        *([f"<h2>{two_frontiers.TITLE}</h2>", edge_table(two)] if two.edges else []),
         "<h2>Every cell in both studies</h2>",
-        f"<p>{html.escape(GUIDE)}</p>",
+        f"<p>{html.escape(GUIDE)}</p>" if two.pairs else "<p>None.</p>",
         *(table(group) for group in render.by_kind(two.pairs)),
         "<h2>Only in one study</h2>",
         f"<details><summary>{len(only)} cells</summary><pre>{html.escape(chr(10).join(only))}</pre></details>"
@@ -63,10 +65,25 @@ def table(group: render.Named) -> str:
         for heading, texts in predicted.column_behind(metric, group.pairs).items():
             columns[heading] = [f"<td>{text}</td>" for text in texts]
     columns["note"] = [f"<td>{html.escape(note)}</td>" for note in render.notes_of(group)]
+    return f"<h3>{html.escape(f'{group.kind}: {group.common}')}</h3>{table_of(columns)}"
+
+
+def edge_table(two: TwoStudies) -> str:
+    """The largest batches that fit, a row for each line and length."""
+    edges = two_frontiers.table(two.edges)
+    return table_of({heading: [edge_cell(text) for text in edges[heading]] for heading in edges})
+
+
+def edge_cell(text: str) -> str:
+    """A cell of that table; a missing one is sorted behind the others."""
+    return "<td data-value=''>-</td>" if text == wording.MISSING else f"<td>{html.escape(text)}</td>"
+
+
+def table_of(columns: dict[str, list[str]]) -> str:
+    """A table that sorts, of its cells by heading."""
     heads = "".join(f"<th>{html.escape(heading)}</th>" for heading in columns)
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns.values(), strict=True))
-    title = html.escape(f"{group.kind}: {group.common}")
-    return f"<h3>{title}</h3><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def cell(change: Change | None) -> str:

@@ -1,7 +1,8 @@
 """Two studies side by side: two cards, or two commits. What became faster or slower, by more than the noise of both?
 
 Rounds of two studies are not paired, so a ratio is that of their typical values with an interval of two independent
-samples (`stats.ratio_of_rounds`). Scores are paired by prompt where both studies answered the same prompts.
+samples (`stats.ratio_of_rounds`). Scores are paired by prompt where both studies answered the same prompts. Of the
+frontier no tries are compared but its edges (`two_frontiers`).
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from enum import StrEnum
 
 import pandas as pd
 
-from bench.analysis import matching
+from bench.analysis import matching, two_frontiers
 from bench.analysis.cost import PREDICTED
 from bench.analysis.doubt import may_be_equal
 from bench.analysis.matching import Match
 from bench.analysis.noise import EAGER, JudgedStudy, Noise, judge, noise_under
 from bench.analysis.runs import estimate_of
 from bench.analysis.study import METRICS_BY_PROMPT, Study
+from bench.analysis.two_frontiers import TwoEdges
 from bench.common import stats
 from bench.common.errors import BadInput
 from bench.common.stats import Estimate
@@ -82,7 +84,8 @@ class TwoStudies:
     """What two studies say together.
 
     pairs: cells that ended well in both. failed: matches of which a side is left out. noises: of each study, for the
-    models and engines of the pairs.
+    models and engines of the pairs. edges: the largest batches that fit, wherever either study searched; the tries of
+    these searches are in none of the others.
     """
 
     names: tuple[str, str]
@@ -92,17 +95,20 @@ class TwoStudies:
     only_before: pd.DataFrame
     only_after: pd.DataFrame
     noises: tuple[tuple[Noise, ...], tuple[Noise, ...]]
+    edges: list[TwoEdges]
 
 
 def compare(before: Study, after: Study) -> TwoStudies:
-    """Compare two studies, the second with the first. Raises BadInput where no setting is in both."""
+    """Compare two studies, the second with the first. Raises BadInput where no setting of a cell is in both, and no
+    search of the frontier either."""
     judged = (judge(before), judge(after))
-    found = matching.match(judged[0].runs, judged[1].runs)
-    if not found.matches:
-        kinds_of = [", ".join(sorted(set(study.runs["kind"]) - set(matching.NO_CELLS))) or "none" for study in judged]
+    found = matching.match(*(study.runs[study.runs["kind"] != two_frontiers.KIND] for study in judged))
+    edges = two_frontiers.compare(*judged)
+    if not found.matches and not any(each.is_in_both for each in edges):
+        grids = [grids_of(study) for study in judged]
         raise BadInput(
-            f"studies {before.name} and {after.name} have no cell in common: {before.name} has grids {kinds_of[0]} of"
-            f" {words_of_pairs(judged[0])}, {after.name} has {kinds_of[1]} of {words_of_pairs(judged[1])}"
+            f"studies {before.name} and {after.name} have no cell in common: {before.name} has grids {grids[0]},"
+            f" {after.name} has {grids[1]}"
         )
     good = [match for match in found.matches if not (match.before["reason"] or match.after["reason"])]
     sides = ([match.before for match in good], [match.after for match in good])
@@ -118,12 +124,19 @@ def compare(before: Study, after: Study) -> TwoStudies:
         found.only_before,
         found.only_after,
         noises,
+        edges,
     )
 
 
-def words_of_pairs(study: JudgedStudy) -> str:
-    """The pairs of models of a study, in words."""
-    return f"pair {' and '.join(sorted(set(study.runs['pair'])))}"
+def grids_of(study: JudgedStudy) -> str:
+    """ "frontier within 24 GiB, sweep of pair pocket": the grids of a study and its pairs of models, in words."""
+    runs = study.runs[~study.runs["kind"].isin(matching.NO_CELLS)]
+    limits_gib = runs.get("limit_gib", pd.Series(index=runs.index, dtype=object))
+    grids = {
+        kind if pd.isna(limit_gib) else f"{kind} within {float(limit_gib):g} GiB"
+        for kind, limit_gib in zip(runs["kind"], limits_gib, strict=True)
+    }
+    return f"{', '.join(sorted(grids)) or 'none'} of pair {' and '.join(sorted(set(study.runs['pair'])))}"
 
 
 def changes_of(match: Match, judged: tuple[JudgedStudy, JudgedStudy], noises: tuple) -> tuple[Change, ...]:

@@ -7,18 +7,16 @@ import pandas as pd
 
 from bench.analysis import matching
 from bench.analysis.comparison import LATENCY
-from bench.analysis.matching import SETTINGS, Match
-from bench.analysis.runs import reason_left_out
+from bench.analysis.matching import Match
+from bench.analysis.runs import reason_left_out, setting_of
 from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
 from bench.common.plural import counted
-from bench.diffusion import choices
 from bench.models import kinds
 from bench.records import catalogue
-from bench.records.settings import LIKELIHOOD
 from bench.render import noise as render_noise
+from bench.render import two_frontiers, wording
 from bench.render import two_studies_predicted as predicted
-from bench.render import wording
-from bench.spec.cell import STOPS
+from bench.render.two_studies_names import name_of, parts_of, with_other_settings
 
 MOST_SHOWN = 5  # changes of a kind that are printed without VERBOSE=1
 BETTER_AND_WORSE = {  # in words, by metric; of scores they are `better` and `worse`
@@ -32,6 +30,8 @@ MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -", Verdict.NOISE: "", Verdict.U
 UNCHECKED = "*"  # stands behind a change of which the noise is not known in both studies
 MORE = "(VERBOSE=1 prints them)"  # said where changes are left out
 NOT_LISTED = ("throughput/tokens_per_s",)  # whose changes are those of latency, so that VERBOSE=1 alone lists them
+ALLOCATOR = "env.allocator"  # the column of the settings of torch's allocator
+DEFAULTS = "at its defaults"  # said of an allocator without settings
 LEGEND = (
     f"+ better and - worse beyond noise, ? one round (no interval), {UNCHECKED} by the rounds alone, since no noise"
     " check of this model and engine ran in both; scores: b less a"
@@ -46,32 +46,6 @@ class Named:
     pairs: list[Pair]
     common: str
     names: list[str]
-
-
-def parts_of(run: pd.Series) -> list[str]:
-    """The usual settings of a run in words, the model first; those that say nothing are empty. Runs of one kind have
-    parts at the same places."""
-    settings = {name: matching.text_of(run, name) or None for name in SETTINGS}
-    if run["kind"] == LIKELIHOOD:
-        return [kinds.label_of(run["model"]), f"of {settings['text']}"]
-    has_steps = kinds.has_steps(run["model"])
-    steps = settings["steps"]
-    return [
-        kinds.label_of(run["model"]),
-        f"{steps} steps" if has_steps and steps and settings["sampler"] in (None, "fixed") else "",
-        choices.label(settings) if has_steps else "",
-        f"{settings['gen_length']} tokens",
-        f"batch {settings['batch_size']}",
-        f"prompts of {settings['prompt_tokens']}" if settings["prompt_tokens"] else "",
-        STOPS.get(settings["stop"] or "", ""),
-        wording.engine_of(run),
-        f"{settings['head']} head" if has_steps else "",
-    ]
-
-
-def name_of(run: pd.Series) -> str:
-    """A run by all its usual settings."""
-    return ", ".join(filter(None, parts_of(run)))
 
 
 def named(kind: str, pairs: list[Pair]) -> Named:
@@ -91,15 +65,6 @@ def is_own(rows: list[list[str]], place: int) -> bool:
     of_models = {model: {row[place] for row in rows if row[0] == model} for model in {row[0] for row in rows}}
     stated = {row[place] for row in rows} - {""}
     return len(stated) > 1 or any(len(parts) > 1 for parts in of_models.values())
-
-
-def with_other_settings(run: pd.Series, names: list[str], runs: list[pd.Series]) -> str:
-    """The name of a run, with those settings in which it differs from the runs that have the same name."""
-    own = next(name for name, each in zip(names, runs, strict=True) if each is run)
-    alike = [each for name, each in zip(names, runs, strict=True) if name == own]
-    values = {name: {matching.text_of(each, name) for each in alike} for name in SETTINGS}
-    others = [name for name in SETTINGS if len(values[name]) > 1 and matching.text_of(run, name)]
-    return ", ".join([own, *(f"{name.replace('_', ' ')} {matching.text_of(run, name)}" for name in others)])
 
 
 def by_kind(pairs: Iterable[Pair]) -> list[Named]:
@@ -153,20 +118,31 @@ def notes_of(group: Named) -> list[str]:
 
 
 def study_lines(two: TwoStudies) -> list[str]:
-    """What each study is: machine, precision, rounds, commits."""
+    """What each study is: machine, commits, runs; where they differ, the settings of torch's allocator."""
     lines = []
-    for letter, name, runs in zip("ab", two.names, two.runs, strict=True):
+    allocators = [allocator_words(runs) for runs in two.runs]
+    for letter, name, runs, allocator in zip("ab", two.names, two.runs, allocators, strict=True):
         facts = [
             f"on {', '.join(sorted(set(runs['device'].dropna())))}",
             f"commits {', '.join(sorted({word for text in runs['git'].dropna() for word in text.split()}))}",
             counted(len(runs), "run"),
+            *([f"allocator {allocator}"] if len(set(allocators)) > 1 else []),
         ]
         lines.append(f"{letter} = {name}: {'; '.join(facts)}")
     return lines
 
 
+def allocator_words(runs: pd.DataFrame) -> str:
+    """ "expandable_segments:True": the settings of torch's allocator on the GPU of some runs; a run that failed may not
+    have told them."""
+    told = runs[(runs["platform"] == "cuda") & (runs["outcome"] == "ok")]
+    return " and ".join(sorted({setting_of(run, ALLOCATOR, DEFAULTS) for _, run in told.iterrows()} or {DEFAULTS}))
+
+
 def coverage_lines(two: TwoStudies) -> list[str]:
-    """How much is in both studies, and what only one of them has, by grid."""
+    """How much is in both studies, and what only one of them has, by grid; nothing of studies without cells."""
+    if not (two.pairs or two.failed or len(two.only_before) or len(two.only_after)):  # tries of the frontier alone
+        return []
     first = f"{counted(len(two.pairs), 'cell')} measured in both"
     differences = [words for pair in two.pairs for words in pair.match.differences]
     counts = [f"{differences.count(words)} with {words}" for words in dict.fromkeys(differences)]
@@ -267,9 +243,14 @@ def lines(two: TwoStudies, is_verbose: bool = False) -> list[str]:
         result += only_lines(two)
         for group in by_kind(two.pairs):
             result += ["", f"{group.kind}: {group.common}", table(group).to_string(index=False)]
-        result += ["", f"In the tables: {LEGEND}."]
+        result += ["", f"In the tables: {LEGEND}."] if two.pairs else []
+    if two.edges:
+        result += ["", *two_frontiers.sentences(two.edges)]
+        result += ["", two_frontiers.table(two.edges).to_string(index=False)] if is_verbose else []
     for metric in metrics_of(two.pairs):
         result += ["", *metric_lines(two, metric, is_verbose)]
+    if not two.pairs and two.edges:  # nothing is said that noise could explain
+        return result
     has_doubt = any(doubt_of(change) for pair in two.pairs for change in pair.changes)
     return [*result, "", *([DOUBT] if has_doubt else []), *noise_lines(two), CHANCE]
 

@@ -7,10 +7,11 @@ import pytest
 
 from bench.analysis.two_studies import compare
 from bench.common.errors import exit_code
+from bench.render import two_frontiers
 from paper import compare as door
 from paper import comparison_page
 from paper.tables import two_studies as tables
-from tests.support.made_up_two_studies import run, study, two
+from tests.support.made_up_two_studies import run, study, tries, two
 
 
 class Cells(HTMLParser):
@@ -119,3 +120,19 @@ def test_what_the_cost_model_predicts_is_a_column_of_page_and_table():
     assert page.count("<td>0.75</td>") == 2
     assert tables.latex_tables(found).count("0.75") == 2
     assert "<th>predicted</th>" not in comparison_page.page(compare(*two()))
+
+
+def test_the_edges_of_two_frontiers_are_a_table_of_the_page_and_one_for_a_paper():
+    before = [*tries("llama", (8, "ok"), (9, "oom")), *tries("llada", (73, "ok"))]
+    found = compare(study("a", before), study("b_c", tries("llama", (12, "ok"), (13, "oom"))))
+    text = comparison_page.page(found)
+    page = Cells(text)
+    assert page.open_tags == []
+    assert [cell["text"] for cell in page.cells[:9]] == ["LLaMA", "64", "8", "-", "9", "12", "-", "13", "1.50"]
+    assert "Largest batch that fits, b over a: LLaMA: 64 tokens 8 to 12 (1.50)." in text
+    table = tables.latex_tables(found)
+    assert "LLaMA & 64 & 8 & -- & 9 & 12 & -- & 13 & 1.50" in table
+    assert r"study b\_c (b)" in table
+    assert "search not at its end" in table
+    assert two_frontiers.TITLE not in comparison_page.page(compare(*two()))
+    assert two_frontiers.TITLE not in tables.latex_tables(compare(*two()))

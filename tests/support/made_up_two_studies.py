@@ -31,6 +31,23 @@ def sentinel(model: str, first: list[float], second: list[float], **more) -> lis
     ]
 
 
+def tries(model: str, *batches: tuple[int, str], **more) -> list[dict]:
+    """Tries of the frontier, by batch and outcome; each has a prompt for each row."""
+    return [
+        run(
+            model,
+            [],
+            kind="frontier",
+            batch_size=batch,
+            prompts=batch,
+            prompt_hash=f"h{batch}",
+            outcome=outcome,
+            **more,
+        )
+        for batch, outcome in batches
+    ]
+
+
 def study(name: str, rows: list[dict]) -> Study:
     """A study of these runs."""
     values = {}
