@@ -184,10 +184,13 @@ def parallel_words(best: Best) -> str:
 
 
 def best_sentences(places: Sequence[Place]) -> list[str]:
-    """The best combination of every place and part of its prompts, each place under what its decoders share."""
+    """The best combination of every place and part of its prompts, or the fastest where none was scored, each place
+    under what its decoders share."""
     result = []
     for place in places:
-        if sentences := [best_sentence(best) for best in best_of(place)]:
+        fastest = fastest_of(place)
+        sentences = [best_sentence(best) for best in best_of(place)]
+        if sentences := sentences + ([fastest_sentence(place, fastest)] if fastest else []):
             result += [f"Decoders, {place_words(place)}:", *(f"  {sentence}" for sentence in sentences)]
     return result
 

@@ -140,6 +140,16 @@ def edge_table(scaling: Scaling) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def edge_sentences(scaling: Scaling) -> list[str]:
+    """ "Largest batch that fits, 2048 tokens: LLaMA, eager 32; LLaDA, lean head, eager 27.", a length a line."""
+    by_length: dict[int, list[str]] = {}
+    for edge in sorted(scaling.edges, key=lambda edge: (edge.gen_length, *order_of_lines(edge.line))):
+        more = "" if edge.is_found else " or more"
+        words = f"{edge.fits}{more}" if edge.fits else "not even one row"
+        by_length.setdefault(edge.gen_length, []).append(f"{line_name(edge.line)} {words}")
+    return [f"Largest batch that fits, {length} tokens: {'; '.join(parts)}." for length, parts in by_length.items()]
+
+
 def edge_note(edge: Edge) -> str:
     """Whether the largest batch may not be the largest yet."""
     return "" if edge.is_found else "search not at its end"
@@ -165,7 +175,9 @@ def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
 
 
 def outcome_sentences(scaling: Scaling) -> list[str]:
-    """How the two models compare along the axis; nothing where no time was taken."""
+    """How the two models compare along the axis, or where their frontiers end; nothing where no time was taken."""
+    if scaling.kind == "frontier":
+        return edge_sentences(scaling)
     # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
     rates = ratio_sentences(scaling) if scaling.kind != "engines" else []
     break_evens = [*break_even_sentences(scaling), *by_card.scaling_sentences(scaling), *advice_sentences(scaling)]

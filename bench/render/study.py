@@ -120,7 +120,8 @@ def comparison_lines(comparison: Comparison, cell_ids: AbstractSet[str] | None =
 
 def print_headlines(findings: Findings) -> None:
     """The largest comparisons of answers, of tasks and of word problems, with those that differ from them in the block
-    length and the temperature alone, accuracies, and how the models compare in each scaling group."""
+    length and the temperature alone, accuracies, and in each scaling group how the models compare or where memory ends.
+    """
     print_accuracies(findings, is_primary=True)
     for about in dict.fromkeys(comparison.about for comparison in findings.comparisons):
         for comparison in by_block_and_temperature(findings.comparisons, about):

@@ -39,15 +39,20 @@ def count(value: float, runs: list[str] | None = None) -> dict:
 
 
 def cells(runs: pd.DataFrame) -> Numbers:
-    """How many cells there are, how many count, and why the others do not."""
+    """How many cells there are, how many count, and why the others do not.
+
+    A try of the frontier that ran out of memory is a result, so it is counted by itself.
+    """
     reasons = runs["reason"].astype(str)
-    left_out = runs.loc[reasons != "", "run_id"].tolist()
+    is_too_large = (runs["kind"] == "frontier") & (runs["outcome"] == "oom")
+    too_large = runs.loc[is_too_large, "run_id"].tolist()
+    left_out = runs.loc[(reasons != "") & ~is_too_large, "run_id"].tolist()
     violated = runs.loc[reasons.str.startswith(VIOLATED), "run_id"].tolist()
     return {
         "cells.all": count(len(runs)),
         "cells.left_out": count(len(left_out), left_out),
         "cells.violated": count(len(violated), violated),
-    }
+    } | ({"cells.too_large": count(len(too_large), too_large)} if too_large else {})
 
 
 def hundred_steps(latencies: Sequence[Latency]) -> Numbers:

@@ -56,7 +56,9 @@ def edges(scaling: Scaling | None, numbers: Numbers) -> str:
                 f"{num(name)}{more} for {escape(wording.line_name(edge.line))}"
             )
     parts = [f"with {length:,} tokens {listed(found)}" for length, found in sorted(by_length.items())]
-    return f"The largest batch that fits is, {'; '.join(parts)}." if parts else ""
+    limit_gib = scaling.every["limit_gib"].iloc[0]
+    within = "" if pd.isna(limit_gib) else f" within {float(limit_gib):g} GiB"
+    return f"The largest batch that fits{within} is, {'; '.join(parts)}." if parts else ""
 
 
 def edge_name(line: object, gen_length: int) -> str:

@@ -152,15 +152,26 @@ def any_quality(selection: Selection) -> bool:
 
 
 def left_out(numbers: Numbers) -> str:
-    """How many cells stand in the tables without numbers, and how many of them for a card that was not ours alone."""
-    if numbers["cells.left_out"]["value"] == 0:
+    """How many cells stand in the tables without numbers, and how many of them for a card that was not ours alone.
+
+    Tries of the frontier that ran out of memory are named by themselves: they are what the search looks for.
+    """
+    if not (numbers["cells.left_out"]["value"] or "cells.too_large" in numbers):
         return f"The study has {num('cells.all')} cells, and all of them count."
-    violated = numbers["cells.violated"]["value"]
-    which = f"{num('cells.violated')} of these" if violated else "none of these"
-    return (
-        f"The study has {num('cells.all')} cells. {num('cells.left_out')} of them failed or cannot be believed, and"
-        f" stand in the tables with the reason and without numbers; {which} because other programs used the card."
+    parts = [f"The study has {num('cells.all')} cells."]
+    if "cells.too_large" in numbers:
+        parts.append(
+            f"{num('cells.too_large')} of them are batches that did not fit into memory, which is how a search for the"
+            " largest batch ends."
+        )
+    if numbers["cells.left_out"]["value"] == 0:
+        return " ".join([*parts, "All others count."])
+    which = f"{num('cells.violated')} of these" if numbers["cells.violated"]["value"] else "none of these"
+    parts.append(
+        f"{num('cells.left_out')} of them failed or cannot be believed, and stand in the tables with the reason and"
+        f" without numbers; {which} because other programs used the card."
     )
+    return " ".join(parts)
 
 
 def sections(said: Mapping[str, str]) -> dict[str, str]:
@@ -225,16 +236,21 @@ def unknown_words(said: Mapping[str, str], pair: PairFile) -> str:
 
 
 def abstract(said: Mapping[str, str]) -> str:
-    """The verdict: each question that was measured, in a line."""
+    """The verdict: each question that was measured, in a line; of a study without a main comparison what it has."""
     first = "say_time" if "say_time" in said else "say_baseline"
     order = ("say_accuracy", first, "say_endpoints_short", "say_quality", "say_problems", "say_borrowed",
              "say_hundred", "say_parallel_short", "say_peak", "say_energy", "say_first", "say_decoders",
-             "say_predictions")  # fmt: skip
+             "say_predictions", *without_comparison(said))  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
 
 
 def conclusion(said: Mapping[str, str]) -> str:
     """The answers in the order of the questions."""
     order = ("say_steps_needed", "say_endpoints_short", "say_borrowed", "say_hundred", "say_equal_quality",
-             "say_parallel_short", "say_energy", "say_decoders", "say_parity")  # fmt: skip
+             "say_parallel_short", "say_energy", "say_decoders", "say_parity", *without_comparison(said))  # fmt: skip
     return " ".join(said[name] for name in order if name in said)
+
+
+def without_comparison(said: Mapping[str, str]) -> tuple[str, ...]:
+    """What stands for the outcome of a study that compares no steps: where memory ends, and decoders beside LLaMA."""
+    return () if {"say_time", "say_baseline"} & said.keys() else ("say_edges", "say_decoders_beside")

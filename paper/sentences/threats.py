@@ -20,13 +20,13 @@ from paper.values import num, val
 
 def of(selection: Selection, main: Comparison, prefix: str) -> dict[str, str]:
     """A sentence for each threat, by name; empty where it does not apply. prefix: what the names of the numbers of the
-    main comparison begin with."""
+    main comparison begin with. `internal`: whether one of the measurement itself applies."""
     findings = selection.findings
     rows = main.rows
     is_random = findings.pair.has_random_weights
     groups = selection.scalings.values()
     has_parts = any(group.is_extrapolated(run) for group in groups for run, _ in group.break_evens)
-    return {
+    said = {
         "cpu": CPU if findings.on_cpu else "",
         "random": escape(facts.RANDOM_NOTE) if is_random else "",
         "size": escape(facts.POCKET_LIMITS) if findings.pair.name in facts.POCKET_PAIRS else "",
@@ -41,6 +41,7 @@ def of(selection: Selection, main: Comparison, prefix: str) -> dict[str, str]:
         "cards": cards(main, prefix),
         "machine": machines(rows, findings.runs),
     }
+    return said | {"internal": "yes" if any(said[name] for name in INTERNAL) else ""}
 
 
 def cards(main: Comparison, prefix: str) -> str:
@@ -78,6 +79,8 @@ def decoding(main: Comparison, others: Iterable[Comparison]) -> str:
     return f"Both models decode {how}; other ways to choose tokens may need other numbers of steps."
 
 
+# The threats that are about this study's own measurement.
+INTERNAL = ("engine", "noise", "rounds", "cards", "drift", "cpu", "extrapolated", "peaks", "code")
 CPU = (
     "Nothing vouches that a CPU did nothing else while it was timed. On a CPU a forward over many rows costs several"
     " times one over a single row, which need not hold on a GPU."

@@ -8,15 +8,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.analysis.study import Histories, Study
 from paper import build
 from paper.figures import comparison, decoder_rates, decoders, engines, memory, scaling
 from paper.figures import write as figures
-from paper.sentences import study
+from paper.sentences import counts, threats
+from paper.sentences import study as sentences
 from paper.sentences.study import REFERENCES, SECTIONS
 from paper.tables import latex
 from tests.conftest import REPO
 from tests.paper.test_build import STEPS, FakeTracking, without_mlflow
-from tests.support import made_up_decoders
+from tests.support import made_up_decoders, made_up_page
+from tests.support.made_up_scaling import probes
 from tests.support.paper_text import captions_of_figures, sources, text_of
 
 MACRO = re.compile(r"\\(?:num|val)\{([^{}]+)\}")
@@ -85,7 +88,7 @@ def test_one_source_reads_true_whatever_the_outcome(outcome, monkeypatch, tmp_pa
         assert words not in text
 
 
-@pytest.mark.parametrize("part", [study.abstract, study.conclusion])
+@pytest.mark.parametrize("part", [sentences.abstract, sentences.conclusion])
 def test_what_published_accuracies_say_stands_before_the_other_answers(part):
     assert part({"say_hundred": "At 100 steps.", "say_borrowed": "By published accuracies."}).endswith(
         "By published accuracies. At 100 steps."
@@ -239,6 +242,42 @@ def test_cells_that_were_not_alone_are_left_out_and_counted(monkeypatch, tmp_pat
     assert "1 of these because other programs used the card." in text
     assert "LLaDA, 16 steps" not in (build.BUILD / "tables/steps.tex").read_text()
     assert "excluded, violated" in (build.BUILD / "tables/cells.tex").read_text()
+
+
+def test_batches_of_a_search_that_did_not_fit_are_no_failures():
+    runs = pd.DataFrame(
+        [("frontier", "oom", "oom: no room"), ("frontier", "ok", ""), ("sweep", "ok", ""), ("sweep", "oom", "oom")],
+        columns=["kind", "outcome", "reason"],
+    ).assign(run_id=list("abcd"))
+    numbers = counts.cells(runs)
+    assert {name: number["value"] for name, number in numbers.items()} == {
+        "cells.all": 4, "cells.left_out": 1, "cells.violated": 0, "cells.too_large": 1,
+    }  # fmt: skip
+    assert "did not fit into memory" in sentences.left_out(numbers)
+    assert "of them failed or cannot be believed" in sentences.left_out(numbers)
+    assert sentences.left_out(counts.cells(runs[:3])).endswith("ends. All others count.")
+    assert sentences.left_out(counts.cells(runs[1:3])).endswith("and all of them count.")
+
+
+def test_a_study_that_compares_no_steps_concludes_with_what_it_has():
+    edges = {"say_edges": "As many rows fit.", "say_decoders_beside": "As fast."}
+    assert sentences.conclusion(edges) == sentences.abstract(edges) == "As many rows fit. As fast."
+    assert sentences.conclusion(edges | {"say_time": "So long."}) == ""
+    assert sentences.abstract(edges | {"say_time": "So long."}) == "So long."
+
+
+def test_threats_of_the_measurement_have_a_heading_where_there_are_some():
+    on_a_card = {"platform": "cuda", "device": "a card", "verdict": "exclusive"}
+    rows = [row | on_a_card for row in probes("llada", (8, "ok"), (9, "oom"), steps=64)]
+    for made_up, has_some in (
+        (made_up_page.answers(), True),
+        (Study("made up", pd.DataFrame(rows), Histories()), False),
+    ):
+        _, selection = made_up_page.found(made_up)
+        said = sentences.of(selection, selection.numbers() | counts.cells(selection.findings.runs), {})
+        assert ("threat_internal" in said) is has_some
+    section = (REPO / "paper/sections/threats.tex").read_text()
+    assert {f"threat_{name}" for name in threats.INTERNAL} <= set(re.findall(r"threat_\w+", section))
 
 
 def test_mixed_devices_are_refused_with_the_list(monkeypatch, tmp_path, capfd):

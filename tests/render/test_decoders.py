@@ -50,6 +50,15 @@ def test_the_best_is_told_for_each_kind_of_task():
     assert "on tasks with many right answers: threshold 0.9, dual cache (block) is 3.33" in many
 
 
+def test_a_study_without_scores_is_summed_up_by_its_fastest_decoders():
+    sentences = render.best_sentences(made_up_decoders.shapes_study().decoders.places)
+    titles, said = sentences[::2], sentences[1::2]
+    assert len(titles) == len(said) > 1
+    assert all(title.startswith("Decoders, ") and "256 tokens" in title for title in titles)
+    assert all(sentence.startswith("  Fastest: imposed ") for sentence in said)
+    assert not any("Fastest" in line for line in render.best_sentences([made_up_decoders.tasks_study().place]))
+
+
 def test_a_best_below_three_times_says_so_and_points_to_the_curve():
     [best] = render.best_of(made_up_decoders.texts_study(200.0).place)
     sentence = render.best_sentence(best)

@@ -95,6 +95,10 @@ def test_the_frontier_in_a_table():
     assert list(table["note"]) == ["", "search not at its end", ""]
     assert "reserved then" not in table  # a CPU's allocator is not asked
     assert render_scaling.sentences(scaling) == []
+    assert render_scaling.outcome_sentences(scaling) == [
+        "Largest batch that fits, 64 tokens: LLaMA 64; LLaDA 1 or more.",
+        "Largest batch that fits, 256 tokens: LLaDA not even one row.",
+    ]
 
 
 def test_the_frontier_shows_what_the_allocator_held_where_it_tells():
