@@ -37,6 +37,7 @@ from functools import partial
 
 from bench.common import provenance
 from bench.common.errors import BadInput, exit_code
+from bench.common.plural import counted
 from bench.records import former
 from bench.runner import command, notices, plan, request
 from bench.runner.command import Outcome
@@ -111,10 +112,24 @@ def study_word(study: str) -> str:
 
 def idle_text(asked: Request, work: Work, failed: int) -> str:
     """That there was nothing to do, in a line."""
-    what = "every text is scored" if asked.score_only else "everything asked for is measured and scored"
+    what = scored_text(work.study) if asked.score_only else "everything asked for is measured and scored"
     again = f"; {failed} of its cells failed before (RETRY= runs them again)" if failed else ""
     tables = "" if asked.verbose or asked.record or not asked.report else "; VERBOSE=1 prints the tables"
     return f"study {work.study}: nothing to do, {what}{again}{tables}"
+
+
+def scored_text(study: str) -> str:
+    """That every text is scored, or how many cannot be scored in this clone and what to do."""
+    from bench.quality import scoring
+
+    missing = scoring.without_prompts(study)
+    if not missing:
+        return "every text is scored"
+    sets = counted(missing, "set")
+    return (
+        f"every text is scored whose prompts are here; {sets} of texts have prompts that mlruns/prompts lacks"
+        " (resolve the grid that asked them here, with --export, or score them where they were made)"
+    )
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def wanted(cell: Cell | HumanReferences, encoder: str, judge: str) -> list[str]:
     judge_names = [] if judge == judges.NOBODY else [judges.scorer_name(judge)]
     if isinstance(cell, HumanReferences):
         return ["diversity", *judge_names]
-    if cell.random_seed is not None or cell.stop != "eos" or cell.kind == ENDS:
+    if not can_be_scored(cell):
         return []
     if cell.kind in CHECKED or (cell.kind == DECODERS and all(tasks.is_task(prompt.text) for prompt in prompts)):
         return ["tasks"]
@@ -103,6 +103,20 @@ def unscored(study: str, encoder: str, judge: str, tried_since_s: float | None =
         scorers = wanted(entry.cell, encoder, judge)
         todo.append(Texts(cell_id, entry, [name for name in scorers if is_missing(name, entry, tried_since_s)]))
     return [item for item in todo if item.missing]
+
+
+def without_prompts(study: str) -> int:
+    """How many sets of texts have no score and cannot get one here, since their prompts are not in this clone."""
+    return sum(
+        not entry.failed and 1 in entry.rounds and entry.rounds[1].sequences is not None
+        and can_be_scored(entry.cell) and not entry.scores_that_count and not stored(entry.cell.prompt_hash)
+        for entry in disk.by_cell(study).values()
+    )  # fmt: skip
+
+
+def can_be_scored(cell: Cell) -> bool:
+    """Whether a cell's texts are no noise, were free to end, and are not there for their time alone."""
+    return cell.random_seed is None and cell.stop == "eos" and cell.kind != ENDS
 
 
 def is_missing(scorer: str, entry: CellRecords, tried_since_s: float | None = None) -> bool:

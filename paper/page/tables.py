@@ -232,7 +232,10 @@ def failed_cells(runs: pd.DataFrame) -> Table:
     """The cells without numbers, and why."""
     failed = runs[runs["reason"] != ""]
     frame = cells_frame(failed).assign(why=[str(reason) for reason in failed["reason"]])
-    words = "These cells failed or cannot be believed. They stand in no comparison, and no number of theirs is shown."
+    words = (
+        "These cells failed, did not fit into memory, or cannot be believed. They stand in no comparison, and no"
+        " number of theirs is shown."
+    )
     return Table("failed", "Failed cells", words, frame)
 
 

@@ -52,6 +52,16 @@ def test_only_text_that_a_trained_model_was_free_to_end_is_scored(cell, missing,
     assert unscored(monkeypatch, entry(**cell), "r") == missing
 
 
+@pytest.mark.parametrize(
+    ("cell", "prompts", "count"),
+    [({}, (), 1), ({}, ("Why?",), 0), ({"stop": "length"}, (), 0), ({"random_seed": 0}, (), 0)],
+)
+def test_texts_whose_prompts_are_elsewhere_are_counted(cell, prompts, count, monkeypatch):
+    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": entry(**cell)})
+    monkeypatch.setattr(scoring, "stored", lambda name: prompts)
+    assert scoring.without_prompts("s") == count
+
+
 def test_decoders_are_scored_by_what_they_were_asked(monkeypatch):
     cell = entry(kind="decoders")
     assert unscored(monkeypatch, cell, "a b", texts=("Copy: a b", "Sort: b a")) == {"decoders": ["tasks"]}

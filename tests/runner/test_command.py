@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from bench.common.errors import BadInput
 from bench.data.prompt import Prompt
 from bench.devices import lock
 from bench.devices.cards import Card
+from bench.quality import scoring
 from bench.records.not_scored import NOT_YET
 from bench.records.types import Scores
 from bench.runner import command, loop, scores
@@ -52,6 +54,15 @@ def test_the_second_time_there_is_nothing_to_do(asked, capsys):
     assert (capsys.readouterr().err, report) == ("", [])
     assert door.idle_text(asked, WORK, 0) == "study mine: nothing to do, everything asked for is measured and scored"
     assert "2 of its cells failed before (RETRY= runs them again)" in door.idle_text(asked, WORK, 2)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [(0, ", every text is scored"), (2, "; 2 sets of texts have prompts that mlruns/prompts lacks")],
+)
+def test_texts_that_cannot_be_scored_here_are_not_called_scored(missing, words, asked, monkeypatch):
+    monkeypatch.setattr(scoring, "without_prompts", lambda study: missing)
+    assert words in door.idle_text(replace(asked, score_only=True), WORK, 0)
 
 
 def test_the_report_is_read_where_anything_was_done(asked):
