@@ -25,6 +25,9 @@ from paper.figures.style import COLORS, COLUMN, ERROR_BARS, HATCHES, PAGE, SMALL
 ROW_INCHES = 0.145
 FORWARDS = {"token": "one token", "step": "one denoising step"}  # by what a model's adapter marks
 HEADER_GAP = 0.25  # rows between groups
+WIDEST_INTERVAL = 1.5  # times the largest value: where the frame cuts an interval from few rounds
+WIDEST_BAND = 3  # times the largest value, or a third of the smallest: the same on the logarithmic axis
+ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # a label on the line of an interval that is cut
 BAND = {"color": "0.8", "linewidth": 6, "solid_capstyle": "butt", "zorder": 1}
 
 
@@ -84,13 +87,14 @@ def name_of(run: pd.Series) -> str:
 def time_panel(axes: Axes, rows: list[Row]) -> list[Artist]:
     """The time of a forward, a bar a run, from zero; what the legend says."""
     shown = {row: estimate_of(row.run, STEP) for row in with_runs(rows)}
-    ends = [time.value if time.high is None else time.high for time in shown.values()]
+    longest = WIDEST_INTERVAL * max(time.value for time in shown.values())
+    ends = [time.value if time.high is None else min(time.high, longest) for time in shown.values()]
     for (row, time), end in zip(shown.items(), ends, strict=True):
         model = row.run["model"]
         axes.barh(row.place, time.value, 0.86, color=COLORS[model], hatch=HATCHES[model], edgecolor="white")
         axes.errorbar(time.value, row.place, xerr=bars([time]), fmt="none", ecolor="black", **ERROR_BARS)
         axes.annotate(f"{time.value:.3g}", (end, row.place), xytext=(3, 0), textcoords="offset points", va="center",
-                      fontsize=SMALL)  # fmt: skip
+                      fontsize=SMALL, bbox=ON_WHITE)  # fmt: skip
     axes.set_xlim(0, 1.12 * max(ends))
     axes.set_xlabel("time of one forward (ms)")
     axes.set_yticks([row.place for row in rows], [row.name for row in rows])
@@ -126,9 +130,10 @@ def break_even_panel(axes: Axes, rows: list[Row], scaling: Scaling) -> list[Arti
                       xerr=bars([row.steps for row in measured]), fmt="o", color="black", markersize=3.5,
                       label="time breaks even, measured", **ERROR_BARS)
     )  # fmt: skip
-    values = [end for row in measured for end in (row.steps.value, *(row.parity.band if row.parity else ()))]
+    values = [row.steps.value for row in measured]
+    ends = [end for row in measured if row.parity for end in row.parity.band] + values
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 1.3, max(values) * 1.3)
+    axes.set_xlim(max(min(ends) / 1.3, min(values) / WIDEST_BAND), min(max(ends) * 1.3, max(values) * WIDEST_BAND))
     plain_log(axes.xaxis)
     diffusion, reference = (
         label_of_models(scaling.rows.head(0), with_steps=with_steps) for with_steps in (True, False)

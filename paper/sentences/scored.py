@@ -54,16 +54,17 @@ def beside(found: Decoders, numbers: Numbers) -> str:
     if not fastest:
         return ""
     settings = differing([place.first for place, *_ in fastest])
+    lacking = [no_interval_words(line.rate_over_autoregressive) for _, line, _ in fastest]
+    for_all = lacking[0] if all(lacking) else ""  # said once where it is true of each
     parts = [
-        f"{val(f'{name}.{slug_of(line)}.rate_over_autoregressive')}"
-        f"{no_interval_words(line.rate_over_autoregressive)} at {where}"
+        f"{val(f'{name}.{slug_of(line)}.rate_over_autoregressive')}{'' if for_all else no_interval} at {where}"
         f" ({escape(', '.join(filter(None, [line.name, part_words(line.run)])))})"
-        for (_, line, name), where in zip(fastest, settings, strict=True)
+        for (_, line, name), where, no_interval in zip(fastest, settings, lacking, strict=True)
     ]
     rival = kinds.label_of(fastest[0][0].autoregressive.run["model"])
     return (
         "Where answers have no score, only speed is known, and not whether the text stays good. At each place the"
-        f" decoder with most tokens a second gives these times {rival}'s: {'; '.join(parts)}."
+        f" decoder with most tokens a second gives these times {rival}'s{for_all}: {'; '.join(parts)}."
     )
 
 

@@ -124,9 +124,15 @@ def test_decoders_without_a_score_stand_beside_llama_at_each_place():
 
 def test_of_one_round_the_sentence_says_so():
     one_round = made_up_decoders.shapes_study()
-    one_round.values = {name: {1: values[1]} for name, values in one_round.values.items()}
+    every = one_round.values
+    one_round.values = {name: {1: values[1]} for name, values in every.items()}
     timed = one_round.decoders
-    assert scored.beside(timed, decoder_numbers.numbers(timed)).count(f"({NO_INTERVAL})") == 3
+    assert scored.beside(timed, decoder_numbers.numbers(timed)).count(f" times LLaMA's ({NO_INTERVAL}): ") == 1
+    kept = one_round.values
+    at_batch_1 = {row["run_id"] for row in one_round.rows if row["batch_size"] == 1}
+    one_round.values = {name: kept[name] if name[0] in at_batch_1 else values for name, values in every.items()}
+    mixed = one_round.decoders
+    assert scored.beside(mixed, decoder_numbers.numbers(mixed)).count(f"({NO_INTERVAL}) at batch 1,") == 1
 
 
 def test_a_place_without_llama_is_left_out_and_settings_that_differ_are_named():
@@ -150,4 +156,4 @@ def test_runs_of_two_cards_have_a_ratio_without_an_interval():
     study = two_cards.study
     cards = {row["run_id"]: dict.fromkeys((1, 2, 3), "A" if row["model"] == "llama" else "B") for row in two_cards.rows}
     found = decoders_of(judge(replace(study, histories=replace(study.histories, cards=cards))), {})
-    assert scored.beside(found, decoder_numbers.numbers(found)).count(f"({NO_INTERVAL})") == 3
+    assert scored.beside(found, decoder_numbers.numbers(found)).count(f"({NO_INTERVAL})") == 1

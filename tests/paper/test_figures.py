@@ -122,6 +122,15 @@ def test_both_models_of_an_engine_stand_side_by_side():
 
 
 @pytest.mark.skipif(not shutil.which("pdffonts"), reason="no pdffonts here")
+def test_an_interval_from_few_rounds_does_not_dwarf_the_times_of_the_engines():
+    endless = {"latency/step_ms_ci_low": 0.1, "latency/step_ms_ci_high": 900.0}
+    rows = [run("engines", "llama", 640) | endless, run("engines", "llada", 320, steps=16, head="lean")]
+    time, steps = engines.engines(groups_of(rows)["engines"]).axes
+    assert 20 < time.get_xlim()[1] < 40  # the larger of the times is 20 ms
+    assert time.texts[0].xy[0] == pytest.approx(engines.WIDEST_INTERVAL * 20)
+    assert steps.get_xlim()[0] < steps.get_xlim()[1] < 1000
+
+
 def test_the_letters_of_every_figure_are_outlines_with_their_characters(tmp_path):
     write_drawings(scaling_drawings(groups_of(everything())), tmp_path)
     files = sorted(tmp_path.glob("*.pdf"))
