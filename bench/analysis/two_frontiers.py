@@ -84,9 +84,9 @@ def tries_of(study: JudgedStudy) -> pd.DataFrame:
 def searches_of(tries: pd.DataFrame) -> pd.DataFrame:
     """The searches that some tries belong to, a row each: what its tries share, and its `edge`."""
     rows = []
-    for of_search in matching.grouped(tries, OF_SEARCH).values():
-        first = of_search[0]
-        own = tries.loc[[one.name for one in of_search]]
+    for own_tries in matching.grouped(tries, OF_SEARCH).values():
+        first = own_tries[0]
+        own = tries.loc[[attempt.name for attempt in own_tries]]
         edge = edge_of(first["line"], int(first["gen_length"]), own, first["peak"])
         rows.append(first.to_dict() | {"edge": edge})
     return pd.DataFrame(rows, columns=[name for name in (*tries.columns, "edge") if name not in OF_TRY])

@@ -2,7 +2,7 @@
 
 Rounds of two studies are not paired, so a ratio is that of their typical values with an interval of two independent
 samples (`stats.ratio_of_rounds`). Scores are paired by prompt where both studies answered the same prompts. Of the
-frontier no tries are compared but its edges (`two_frontiers`).
+frontier the edges are compared, not the tries (`two_frontiers`).
 """
 
 from dataclasses import dataclass
