@@ -127,7 +127,7 @@ def scored_text(study: str) -> str:
         return "every text is scored"
     sets = counted(missing, "set")
     return (
-        f"every text is scored whose prompts are here; {sets} of texts have prompts that mlruns/prompts lacks"
+        f"every text is scored whose prompts are here; those of {sets} of texts are not in mlruns/prompts"
         " (resolve the grid that asked them here, with --export, or score them where they were made)"
     )
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.analysis.lines import Line
 
+FRONTIER = "frontier"  # the grid whose cells are tries of a search, which may run out of memory
 RESERVED = "memory/reserved_gib"
 
 
@@ -28,6 +29,11 @@ class Edge:
     def is_found(self) -> bool:
         """Whether search has come to an end: nothing is left between, within a thirty-second."""
         return self.fails is not None and self.fails - (self.fits or 0) <= max(1, (self.fits or 0) // 32)
+
+
+def too_large(runs: pd.DataFrame) -> pd.Series:
+    """Which runs are tries of a search that ran out of memory: what a search looks for, and no failures."""
+    return (runs["kind"] == FRONTIER) & (runs["outcome"] == "oom")
 
 
 def edge_of(line: Line, gen_length: int, probes: pd.DataFrame, peak: str | None) -> Edge:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.analysis import matching
-from bench.analysis.edges import Edge, edge_of
+from bench.analysis.edges import FRONTIER, Edge, edge_of
 from bench.analysis.lines import lines_of_runs
 from bench.analysis.noise import JudgedStudy
 from bench.analysis.scaling import scalings
 
-KIND = "frontier"  # of the grid whose cells are tries
 OF_TRY = ("batch_size", "prompts", "prompt_hash")  # in which the tries of a search differ: a prompt for each row
 OF_SEARCH = (*(name for name in matching.SETTINGS if name not in OF_TRY), "revision", "on")  # which its tries share
 
@@ -76,7 +75,7 @@ def compare(before: JudgedStudy, after: JudgedStudy) -> list[TwoEdges]:
 
 def tries_of(study: JudgedStudy) -> pd.DataFrame:
     """The tries of a study's frontiers, with the metric of peak memory of their machine in `peak`."""
-    runs = study.runs[study.runs["kind"] == KIND]
+    runs = study.runs[study.runs["kind"] == FRONTIER]
     groups = scalings(replace(study, runs=runs)) if not runs.empty else []
     return pd.concat([group.every.assign(peak=group.peak) for group in groups]) if groups else runs
 

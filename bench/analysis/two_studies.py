@@ -13,6 +13,7 @@ import pandas as pd
 from bench.analysis import matching, two_frontiers
 from bench.analysis.cost import PREDICTED
 from bench.analysis.doubt import may_be_equal
+from bench.analysis.edges import FRONTIER
 from bench.analysis.matching import Match
 from bench.analysis.noise import EAGER, JudgedStudy, Noise, judge, noise_under
 from bench.analysis.runs import estimate_of
@@ -102,7 +103,7 @@ def compare(before: Study, after: Study) -> TwoStudies:
     """Compare two studies, the second with the first. Raises BadInput where no setting of a cell is in both, and no
     search of the frontier either."""
     judged = (judge(before), judge(after))
-    found = matching.match(*(study.runs[study.runs["kind"] != two_frontiers.KIND] for study in judged))
+    found = matching.match(*(study.runs[study.runs["kind"] != FRONTIER] for study in judged))
     edges = two_frontiers.compare(*judged)
     if not found.matches and not any(each.is_in_both for each in edges):
         grids = [grids_of(study) for study in judged]

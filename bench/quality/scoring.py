@@ -106,12 +106,17 @@ def unscored(study: str, encoder: str, judge: str, tried_since_s: float | None =
 
 
 def without_prompts(study: str) -> int:
-    """How many sets of texts have no score and cannot get one here, since their prompts are not in this clone."""
+    """How many sets of texts have no score at all, and get none here, since their prompts are not in this clone."""
     return sum(
         not entry.failed and 1 in entry.rounds and entry.rounds[1].sequences is not None
-        and can_be_scored(entry.cell) and not entry.scores_that_count and not stored(entry.cell.prompt_hash)
+        and can_be_scored(entry.cell) and not has_scores(entry) and not stored(entry.cell.prompt_hash)
         for entry in disk.by_cell(study).values()
     )  # fmt: skip
+
+
+def has_scores(entry: CellRecords) -> bool:
+    """Whether any scorer scored a set of texts."""
+    return any(record.failure is None for record in entry.scores_that_count.values())
 
 
 def can_be_scored(cell: Cell) -> bool:

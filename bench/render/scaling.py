@@ -4,6 +4,7 @@ import pandas as pd
 
 from bench.analysis import scaling as analysis_scaling
 from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
+from bench.analysis.edges import FRONTIER
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import with_steps
@@ -36,7 +37,7 @@ CARD = (("energy/power_w", "W"), ("compute/sm_clock_mhz", "MHz"))  # what a card
 
 def lines(scaling: Scaling) -> list[str]:
     """Everything that a terminal shows of a group under its title."""
-    tables = {"memory": map_lines, "frontier": edge_lines, "corners": corner_lines}
+    tables = {"memory": map_lines, FRONTIER: edge_lines, "corners": corner_lines}
     label = weights_label(scaling.every).upper()
     parts = [label, *tables.get(scaling.kind, table_lines)(scaling), *sentences(scaling)]
     return [part for part in parts if part]
@@ -141,13 +142,20 @@ def edge_table(scaling: Scaling) -> pd.DataFrame:
 
 
 def edge_sentences(scaling: Scaling) -> list[str]:
-    """ "Largest batch that fits, 2048 tokens: LLaMA, eager 32; LLaDA, lean head, eager 27.", a length a line."""
+    """ "Largest batch that fits, 2,048 tokens: LLaMA, eager 32; LLaDA, lean head, eager 27.", a length a line."""
     by_length: dict[int, list[str]] = {}
     for edge in sorted(scaling.edges, key=lambda edge: (edge.gen_length, *order_of_lines(edge.line))):
-        more = "" if edge.is_found else " or more"
-        words = f"{edge.fits}{more}" if edge.fits else "not even one row"
-        by_length.setdefault(edge.gen_length, []).append(f"{line_name(edge.line)} {words}")
-    return [f"Largest batch that fits, {length} tokens: {'; '.join(parts)}." for length, parts in by_length.items()]
+        by_length.setdefault(edge.gen_length, []).append(f"{line_name(edge.line)} {largest_text(edge)}")
+    return [f"Largest batch that fits, {length:,} tokens: {'; '.join(parts)}." for length, parts in by_length.items()]
+
+
+def largest_text(edge: Edge) -> str:
+    """The largest batch of an edge in words, also where the search is not at its end."""
+    if edge.is_found:
+        return f"{edge.fits:,}" if edge.fits else "none"
+    if edge.fits:
+        return f"at least {edge.fits:,}"
+    return f"less than {edge.fails:,}" if edge.fails else "not known"
 
 
 def edge_note(edge: Edge) -> str:
@@ -167,7 +175,7 @@ def batch_text(batch: int | None, missing: str) -> str:
 
 def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
     """What a group says in words; nothing where it says nothing."""
-    if scaling.kind == "frontier":  # its failures are no loss: out of memory is what was looked for
+    if scaling.kind == FRONTIER:  # its failures are no loss: out of memory is what was looked for
         return []
     outcome = outcome_sentences(scaling)
     floors = noise.sentences(scaling.noise) if with_noise and outcome and scaling.noise else []
@@ -176,7 +184,7 @@ def sentences(scaling: Scaling, with_noise: bool = True) -> list[str]:
 
 def outcome_sentences(scaling: Scaling) -> list[str]:
     """How the two models compare along the axis, or where their frontiers end; nothing where no time was taken."""
-    if scaling.kind == "frontier":
+    if scaling.kind == FRONTIER:
         return edge_sentences(scaling)
     # A call of the engines' grid has a few steps, to time one: its tokens a second say nothing.
     rates = ratio_sentences(scaling) if scaling.kind != "engines" else []

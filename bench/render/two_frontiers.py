@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.analysis.edges import Edge
 from bench.analysis.two_frontiers import TwoEdges
-from bench.render.scaling import batch_text, edge_note, gib_text, order_of_lines
+from bench.render.scaling import batch_text, edge_note, gib_text, largest_text, order_of_lines
 from bench.render.two_studies_names import with_other_settings
 from bench.render.wording import MISSING, line_name
 
@@ -72,15 +72,6 @@ def found_text(each: TwoEdges) -> str:
     text = " to ".join(largest_text(edge) for edge in (each.before, each.after) if edge)
     remarks = [*([f"{each.ratio:.2f}"] if each.ratio else []), *each.differences]
     return f"{text} ({', '.join(remarks)})" if remarks else text
-
-
-def largest_text(edge: Edge) -> str:
-    """The largest batch of an edge in words, also where the search is not at its end."""
-    if edge.is_found:
-        return f"{edge.fits:,}" if edge.fits else "none"
-    if edge.fits:
-        return f"at least {edge.fits:,}"
-    return f"less than {edge.fails:,}" if edge.fails else "not known"
 
 
 def table(edges: list[TwoEdges]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from bench.analysis import matching
 from bench.analysis.comparison import LATENCY
 from bench.analysis.matching import Match
-from bench.analysis.runs import reason_left_out, setting_of
+from bench.analysis.runs import reason_left_out
 from bench.analysis.two_studies import BY_ROUND, LEAST, Change, Pair, TwoStudies, Verdict
 from bench.common.plural import counted
 from bench.models import kinds
@@ -30,8 +30,6 @@ MARKS = {Verdict.BETTER: " +", Verdict.WORSE: " -", Verdict.NOISE: "", Verdict.U
 UNCHECKED = "*"  # stands behind a change of which the noise is not known in both studies
 MORE = "(VERBOSE=1 prints them)"  # said where changes are left out
 NOT_LISTED = ("throughput/tokens_per_s",)  # whose changes are those of latency, so that VERBOSE=1 alone lists them
-ALLOCATOR = "env.allocator"  # the column of the settings of torch's allocator
-DEFAULTS = "at its defaults"  # said of an allocator without settings
 LEGEND = (
     f"+ better and - worse beyond noise, ? one round (no interval), {UNCHECKED} by the rounds alone, since no noise"
     " check of this model and engine ran in both; scores: b less a"
@@ -120,23 +118,16 @@ def notes_of(group: Named) -> list[str]:
 def study_lines(two: TwoStudies) -> list[str]:
     """What each study is: machine, commits, runs; where they differ, the settings of torch's allocator."""
     lines = []
-    allocators = [allocator_words(runs) for runs in two.runs]
+    allocators = [wording.allocator_words(runs) for runs in two.runs]
     for letter, name, runs, allocator in zip("ab", two.names, two.runs, allocators, strict=True):
         facts = [
             f"on {', '.join(sorted(set(runs['device'].dropna())))}",
             f"commits {', '.join(sorted({word for text in runs['git'].dropna() for word in text.split()}))}",
             counted(len(runs), "run"),
-            *([f"allocator {allocator}"] if len(set(allocators)) > 1 else []),
+            *([allocator] if allocator and len(set(allocators)) > 1 else []),
         ]
         lines.append(f"{letter} = {name}: {'; '.join(facts)}")
     return lines
-
-
-def allocator_words(runs: pd.DataFrame) -> str:
-    """ "expandable_segments:True": the settings of torch's allocator on the GPU of some runs; a run that failed may not
-    have told them."""
-    told = runs[(runs["platform"] == "cuda") & (runs["outcome"] == "ok")]
-    return " and ".join(sorted({setting_of(run, ALLOCATOR, DEFAULTS) for _, run in told.iterrows()} or {DEFAULTS}))
 
 
 def coverage_lines(two: TwoStudies) -> list[str]:

@@ -279,3 +279,11 @@ def scoring_sentences(runs: pd.DataFrame) -> list[str]:
         if others:
             sentences.append(f"Judge perplexity is by {' and '.join(others)}; it compares with no other judge's.")
     return sentences
+
+
+def allocator_words(runs: pd.DataFrame) -> str:
+    """ "allocator expandable_segments:True": the settings of torch's allocator on the GPU of some runs; empty where no
+    run tells them: one that failed may not have come so far."""
+    told = runs[(runs["platform"] == "cuda") & (runs["outcome"] == "ok")]
+    settings = sorted({setting_of(run, "env.allocator", "at its defaults") for _, run in told.iterrows()})
+    return f"allocator {' and '.join(settings)}" if settings else ""

@@ -131,7 +131,10 @@ def break_even_panel(axes: Axes, rows: list[Row], scaling: Scaling) -> list[Arti
                       label="time breaks even, measured", **ERROR_BARS)
     )  # fmt: skip
     values = [row.steps.value for row in measured]
-    ends = [end for row in measured if row.parity for end in row.parity.band] + values
+    bounds = [
+        bound for row in measured for bound in (row.steps.low, row.steps.high, *(row.parity.band if row.parity else ()))
+    ]
+    ends = [bound for bound in bounds if bound is not None] + values
     axes.set_xscale("log")
     axes.set_xlim(max(min(ends) / 1.3, min(values) / WIDEST_BAND), min(max(ends) * 1.3, max(values) * WIDEST_BAND))
     plain_log(axes.xaxis)

@@ -9,6 +9,7 @@ import pandas as pd
 from bench.analysis.aup import areas_of
 from bench.analysis.comparison import Comparison
 from bench.analysis.decoder_gains import interactions_of
+from bench.analysis.edges import too_large
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.hypotheses import Score
@@ -229,13 +230,10 @@ def every_cell(runs: pd.DataFrame) -> Table:
 
 
 def failed_cells(runs: pd.DataFrame) -> Table:
-    """The cells without numbers, and why."""
-    failed = runs[runs["reason"] != ""]
+    """The cells without numbers, and why; batches that a search tried in vain stand in the table of its edges."""
+    failed = runs[(runs["reason"] != "") & ~too_large(runs)]
     frame = cells_frame(failed).assign(why=[str(reason) for reason in failed["reason"]])
-    words = (
-        "These cells failed, did not fit into memory, or cannot be believed. They stand in no comparison, and no"
-        " number of theirs is shown."
-    )
+    words = "These cells failed or cannot be believed. They stand in no comparison, and no number of theirs is shown."
     return Table("failed", "Failed cells", words, frame)
 
 

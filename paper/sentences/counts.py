@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.analysis import parity
+from bench.analysis import edges, parity
 from bench.analysis.comparison import Comparison
 from bench.analysis.endpoints import Outcome
 from bench.analysis.findings import Findings
@@ -44,7 +44,7 @@ def cells(runs: pd.DataFrame) -> Numbers:
     A try of the frontier that ran out of memory is a result, so it is counted by itself.
     """
     reasons = runs["reason"].astype(str)
-    is_too_large = (runs["kind"] == "frontier") & (runs["outcome"] == "oom")
+    is_too_large = edges.too_large(runs)
     too_large = runs.loc[is_too_large, "run_id"].tolist()
     left_out = runs.loc[(reasons != "") & ~is_too_large, "run_id"].tolist()
     violated = runs.loc[reasons.str.startswith(VIOLATED), "run_id"].tolist()

@@ -51,14 +51,16 @@ def edges(scaling: Scaling | None, numbers: Numbers) -> str:
     for edge in scaling.edges:
         name = edge_name(edge.line, edge.gen_length)
         if edge.fits and has(numbers, name):
-            more = "" if edge.is_found else " or more"
-            by_length.setdefault(edge.gen_length, []).append(
-                f"{num(name)}{more} for {escape(wording.line_name(edge.line))}"
-            )
+            largest = f"{num(name)}{'' if edge.is_found else ' or more'}"
+        else:
+            largest = "none" if edge.is_found else "not known"
+        by_length.setdefault(edge.gen_length, []).append(f"{largest} for {escape(wording.line_name(edge.line))}")
     parts = [f"with {length:,} tokens {listed(found)}" for length, found in sorted(by_length.items())]
     limit_gib = scaling.every["limit_gib"].iloc[0]
     within = "" if pd.isna(limit_gib) else f" within {float(limit_gib):g} GiB"
-    return f"The largest batch that fits{within} is, {'; '.join(parts)}." if parts else ""
+    allocator = escape(wording.allocator_words(scaling.every))
+    under = f" (torch's {allocator})" if allocator else ""
+    return f"The largest batch that fits{within}{under} is, {'; '.join(parts)}." if parts else ""
 
 
 def edge_name(line: object, gen_length: int) -> str:

@@ -23,7 +23,7 @@ def test_of_two_frontiers_the_edges_are_compared_whatever_batches_were_tried():
     assert edge.differences == ()  # other prompts of more rows are none
 
 
-def test_tries_are_no_cells_in_neither_study_and_no_failures():
+def test_tries_are_neither_cells_of_a_study_nor_failures():
     before = [run("llama", [1.0, 1.0]), *tries("llama", (4, "ok"), (8, "ok"), (9, "oom"))]
     after = [run("llama", [1.0, 1.0]), *tries("llama", (4, "ok"), (8, "oom"), (9, "oom"), (5, "oom"))]
     found = compare(study("a", before), study("b", after))

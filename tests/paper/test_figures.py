@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pytest
@@ -10,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from bench.analysis.hypotheses import Result, Score
 from bench.analysis.hypotheses_file import Claim
+from bench.analysis.scaling import Scaling
 from bench.common.stats import Estimate
 from paper.figures import comparison, energy, engines, memory, noise, predictions, scaling
 from paper.figures.labels import label_points
@@ -121,16 +123,20 @@ def test_both_models_of_an_engine_stand_side_by_side():
     assert figure.axes[0].get_xlim()[0] == 0
 
 
-@pytest.mark.skipif(not shutil.which("pdffonts"), reason="no pdffonts here")
-def test_an_interval_from_few_rounds_does_not_dwarf_the_times_of_the_engines():
+def test_an_interval_from_few_rounds_does_not_dwarf_the_times_of_the_engines(monkeypatch):
     endless = {"latency/step_ms_ci_low": 0.1, "latency/step_ms_ci_high": 900.0}
     rows = [run("engines", "llama", 640) | endless, run("engines", "llada", 320, steps=16, head="lean")]
+    [(llada, break_even)] = groups_of(rows)["engines"].break_evens
+    wide = replace(break_even, low=break_even.value / 50, high=50 * break_even.value)
+    monkeypatch.setattr(Scaling, "break_evens", [(llada, wide)])
     time, steps = engines.engines(groups_of(rows)["engines"]).axes
     assert 20 < time.get_xlim()[1] < 40  # the larger of the times is 20 ms
     assert time.texts[0].xy[0] == pytest.approx(engines.WIDEST_INTERVAL * 20)
-    assert steps.get_xlim()[0] < steps.get_xlim()[1] < 1000
+    widest = break_even.value / engines.WIDEST_BAND, break_even.value * engines.WIDEST_BAND
+    assert steps.get_xlim() == pytest.approx(widest)
 
 
+@pytest.mark.skipif(not shutil.which("pdffonts"), reason="no pdffonts here")
 def test_the_letters_of_every_figure_are_outlines_with_their_characters(tmp_path):
     write_drawings(scaling_drawings(groups_of(everything())), tmp_path)
     files = sorted(tmp_path.glob("*.pdf"))

@@ -10,8 +10,9 @@ from bench.render import scaling as render_scaling
 from paper.figures import engines as figures_engines
 from paper.figures import memory as figures_memory
 from paper.figures import scaling as figures_scaling
+from paper.sentences import resources
 from paper.tables import scaling as tables_scaling
-from tests.support.made_up_scaling import batch_study, everything, groups_of, memory_study, run
+from tests.support.made_up_scaling import batch_study, everything, groups_of, memory_study, probes, run
 
 FIGURES = figures_scaling.FIGURES | figures_engines.FIGURES | figures_memory.FIGURES
 
@@ -90,3 +91,22 @@ def test_the_split_of_the_peak_adds_up():
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert (words[0], len(words)) == ("weights", 5)
     plt.close(figure)
+
+
+def test_the_largest_batch_is_said_with_limit_and_allocator():
+    on_gpu = {
+        "platform": "cuda",
+        "verdict": "exclusive",
+        "limit_gib": 24.0,
+        "env.allocator": "expandable_segments:True",
+    }
+    rows = probes("llama", (8, "ok"), (9, "oom"), **on_gpu) + probes("llada", (8, "ok"), steps=64, **on_gpu)
+    rows += probes("llada", (1, "oom"), steps=256, gen_length=256, **on_gpu)
+    scaling = groups_of(rows)["frontier"]
+    sentence = resources.edges(scaling, tables_scaling.numbers({"frontier": scaling}))
+    names = [f"\\num{{frontier.{model}.l64.largest_batch}}" for model in ("llama", "llada")]
+    assert sentence == (
+        r"The largest batch that fits within 24 GiB (torch's allocator expandable\_segments:True) is,"
+        f" with 64 tokens {names[0]} for LLaMA and {names[1]} or more for LLaDA; with 256 tokens none for LLaDA."
+    )
+    assert resources.edges(None, {}) == ""

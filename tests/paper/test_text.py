@@ -276,8 +276,10 @@ def test_threats_of_the_measurement_have_a_heading_where_there_are_some():
         _, selection = made_up_page.found(made_up)
         said = sentences.of(selection, selection.numbers() | counts.cells(selection.findings.runs), {})
         assert ("threat_internal" in said) is has_some
-    section = (REPO / "paper/sections/threats.tex").read_text()
-    assert {f"threat_{name}" for name in threats.INTERNAL} <= set(re.findall(r"threat_\w+", section))
+    section = (
+        (REPO / "paper/sections/threats.tex").read_text().split("\\known{threat_internal}{")[1].split("\\emph{Ext")[0]
+    )
+    assert sorted(f"threat_{name}" for name in threats.INTERNAL) == sorted(re.findall(r"threat_\w+", section))
 
 
 def test_mixed_devices_are_refused_with_the_list(monkeypatch, tmp_path, capfd):

@@ -53,11 +53,22 @@ def test_only_text_that_a_trained_model_was_free_to_end_is_scored(cell, missing,
 
 
 @pytest.mark.parametrize(
-    ("cell", "prompts", "count"),
-    [({}, (), 1), ({}, ("Why?",), 0), ({"stop": "length"}, (), 0), ({"random_seed": 0}, (), 0)],
+    ("cell", "prompts", "scores", "count"),
+    [
+        ({}, (), {}, 1),
+        ({}, (), {"diversity": None}, 0),
+        ({}, (), {"diversity": "it died"}, 1),
+        ({}, ("Why?",), {}, 0),
+        ({"stop": "length"}, (), {}, 0),
+        ({"random_seed": 0}, (), {}, 0),
+    ],
 )
-def test_texts_whose_prompts_are_elsewhere_are_counted(cell, prompts, count, monkeypatch):
-    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": entry(**cell)})
+def test_texts_whose_prompts_are_elsewhere_are_counted(cell, prompts, scores, count, monkeypatch):
+    recorded = entry(**cell)
+    for scorer, failure in scores.items():
+        values = {} if failure else {"distinct_2": [0.5]}
+        recorded.scores[scorer] = Scores("s", "c", scorer, values, failure=failure)
+    monkeypatch.setattr(scoring.disk, "by_cell", lambda study: {"c": recorded})
     monkeypatch.setattr(scoring, "stored", lambda name: prompts)
     assert scoring.without_prompts("s") == count
 

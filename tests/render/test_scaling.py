@@ -96,8 +96,8 @@ def test_the_frontier_in_a_table():
     assert "reserved then" not in table  # a CPU's allocator is not asked
     assert render_scaling.sentences(scaling) == []
     assert render_scaling.outcome_sentences(scaling) == [
-        "Largest batch that fits, 64 tokens: LLaMA 64; LLaDA 1 or more.",
-        "Largest batch that fits, 256 tokens: LLaDA not even one row.",
+        "Largest batch that fits, 64 tokens: LLaMA 64; LLaDA at least 1.",
+        "Largest batch that fits, 256 tokens: LLaDA none.",
     ]
 
 

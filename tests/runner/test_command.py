@@ -58,7 +58,7 @@ def test_the_second_time_there_is_nothing_to_do(asked, capsys):
 
 @pytest.mark.parametrize(
     ("missing", "words"),
-    [(0, ", every text is scored"), (2, "; 2 sets of texts have prompts that mlruns/prompts lacks")],
+    [(0, ", every text is scored"), (1, "those of 1 set of texts are not"), (2, "those of 2 sets of texts are not")],
 )
 def test_texts_that_cannot_be_scored_here_are_not_called_scored(missing, words, asked, monkeypatch):
     monkeypatch.setattr(scoring, "without_prompts", lambda study: missing)
