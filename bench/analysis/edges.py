@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis.lines import Line
+from bench.spec.cell import FRONTIER
 
-FRONTIER = "frontier"  # the grid whose cells are tries of a search, which may run out of memory
 RESERVED = "memory/reserved_gib"
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.analysis import matching
-from bench.analysis.edges import FRONTIER, Edge, edge_of
+from bench.analysis.edges import Edge, edge_of
 from bench.analysis.lines import lines_of_runs
 from bench.analysis.noise import JudgedStudy
 from bench.analysis.scaling import scalings
+from bench.spec.cell import FRONTIER
 
 OF_TRY = ("batch_size", "prompts", "prompt_hash")  # in which the tries of a search differ: a prompt for each row
 OF_SEARCH = (*(name for name in matching.SETTINGS if name not in OF_TRY), "revision", "on")  # which its tries share

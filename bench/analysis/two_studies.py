@@ -13,7 +13,6 @@ import pandas as pd
 from bench.analysis import matching, two_frontiers
 from bench.analysis.cost import PREDICTED
 from bench.analysis.doubt import may_be_equal
-from bench.analysis.edges import FRONTIER
 from bench.analysis.matching import Match
 from bench.analysis.noise import EAGER, JudgedStudy, Noise, judge, noise_under
 from bench.analysis.runs import estimate_of
@@ -22,6 +21,7 @@ from bench.analysis.two_frontiers import TwoEdges
 from bench.common import stats
 from bench.common.errors import BadInput
 from bench.common.stats import Estimate
+from bench.spec.cell import FRONTIER
 
 LEAST = 0.01  # by which a ratio must differ from 1, to be called a change
 # What is compared by rounds: whether less of it is better, and whether the sentinel's noise is its noise as well.

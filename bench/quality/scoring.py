@@ -92,8 +92,8 @@ def unscored(study: str, encoder: str, judge: str, tried_since_s: float | None =
     recorded = disk.by_cell(study)
     entries: dict[str, CellRecords] = {}
     for cell_id, entry in recorded.items():
-        if entry.failed or 1 not in entry.rounds or entry.rounds[1].sequences is None:
-            continue  # nothing to score: no text
+        if not has_texts(entry):
+            continue  # nothing to score
         entries[cell_id] = entry
         if f"bertscore-{encoder}" in wanted(entry.cell, encoder, judge):
             human = HumanReferences.beside(entry.cell)
@@ -108,10 +108,14 @@ def unscored(study: str, encoder: str, judge: str, tried_since_s: float | None =
 def without_prompts(study: str) -> int:
     """How many sets of texts have no score at all, and get none here, since their prompts are not in this clone."""
     return sum(
-        not entry.failed and 1 in entry.rounds and entry.rounds[1].sequences is not None
-        and can_be_scored(entry.cell) and not has_scores(entry) and not stored(entry.cell.prompt_hash)
+        has_texts(entry) and can_be_scored(entry.cell) and not has_scores(entry) and not stored(entry.cell.prompt_hash)
         for entry in disk.by_cell(study).values()
-    )  # fmt: skip
+    )
+
+
+def has_texts(entry: CellRecords) -> bool:
+    """Whether the first round of a cell, which answers every prompt, left its texts."""
+    return not entry.failed and 1 in entry.rounds and entry.rounds[1].sequences is not None
 
 
 def has_scores(entry: CellRecords) -> bool:

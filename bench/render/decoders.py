@@ -33,8 +33,7 @@ def lines_of(place: Place) -> list[str]:
     """Everything that a terminal shows of a place under its title."""
     runs = place.every
     parts = [wording.weights_label(runs).upper(), table(place).to_string(index=False), wording.left_out_sentence(place)]
-    parts += [best_sentence(best) for best in best_of(place)]
-    parts += [fastest_sentence(place, line)] if (line := fastest_of(place)) else []
+    parts += verdict(place)
     parts += noise.sentences(place.noise) if place.vanilla else [missing_sentence(place)]
     parts += table_lines(interaction_title(place), interaction_table(interactions_of(place)))
     parts += table_lines(aup_title(place), aup_table(areas_of(place)))
@@ -183,14 +182,17 @@ def parallel_words(best: Best) -> str:
     return f" Most tokens a forward within the margin: {best_name(line)}, {parallelism(line):.2f}."
 
 
+def verdict(place: Place) -> list[str]:
+    """The best combination on each part of a place's prompts, or the fastest where none was scored."""
+    fastest = fastest_of(place)
+    return [*map(best_sentence, best_of(place)), *([fastest_sentence(place, fastest)] if fastest else [])]
+
+
 def best_sentences(places: Sequence[Place]) -> list[str]:
-    """The best combination of every place and part of its prompts, or the fastest where none was scored, each place
-    under what its decoders share."""
+    """The verdict of every place, each under what its decoders share."""
     result = []
     for place in places:
-        fastest = fastest_of(place)
-        sentences = [best_sentence(best) for best in best_of(place)]
-        if sentences := sentences + ([fastest_sentence(place, fastest)] if fastest else []):
+        if sentences := verdict(place):
             result += [f"Decoders, {place_words(place)}:", *(f"  {sentence}" for sentence in sentences)]
     return result
 

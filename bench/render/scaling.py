@@ -4,7 +4,6 @@ import pandas as pd
 
 from bench.analysis import scaling as analysis_scaling
 from bench.analysis.doubt import WIDEST, is_too_wide, rounds_for
-from bench.analysis.edges import FRONTIER
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import with_steps
@@ -28,6 +27,7 @@ from bench.render.wording import (
     with_metrics,
     with_notes,
 )
+from bench.spec.cell import FRONTIER
 
 # The settings that stand in a table where they differ, and what stands there for a run that has no such setting.
 SETTINGS = {"engine": "", **DEFAULTS}

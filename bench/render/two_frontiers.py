@@ -8,7 +8,7 @@ from bench.analysis.edges import Edge
 from bench.analysis.two_frontiers import TwoEdges
 from bench.render.scaling import batch_text, edge_note, gib_text, largest_text, order_of_lines
 from bench.render.two_studies_names import with_other_settings
-from bench.render.wording import MISSING, line_name
+from bench.render.wording import MISSING, limit_words, line_name
 
 TITLE = "Largest batch that fits"
 WITHIN = "A search ends within a 32nd of the batch, so a ratio from 0.97 to 1.03 may be no difference at all."
@@ -20,7 +20,7 @@ def sentences(edges: list[TwoEdges]) -> list[str]:
     rows = named(edges)
     for limit_gib in sorted({each.limit_gib for each in edges}, key=order_of_limits):
         same_limit = [(name, each) for name, each in rows if each.limit_gib == limit_gib]
-        what = TITLE if limit_gib is None else f"{TITLE} within {limit_gib:g} GiB"
+        what = f"{TITLE} {limit_words(limit_gib)}".strip()
         for words, own in (
             ("b over a", [(name, each) for name, each in same_limit if each.is_in_both]),
             ("only in a", [(name, each) for name, each in same_limit if not each.after]),

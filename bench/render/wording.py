@@ -163,8 +163,7 @@ def scaling_title(scaling: Scaling) -> str:
     elif len(heads) == 1:  # where both differ, each line names both
         parts.append(f"{heads[0]} head")
     parts.append(by_a_server(runs))
-    if pd.notna(first["limit_gib"]):
-        parts.append(f"within {float(first['limit_gib']):g} GiB")
+    parts.append(limit_words(first["limit_gib"]))
     return f"{scaling.kind}: {', '.join(filter(None, parts))}"
 
 
@@ -279,6 +278,11 @@ def scoring_sentences(runs: pd.DataFrame) -> list[str]:
         if others:
             sentences.append(f"Judge perplexity is by {' and '.join(others)}; it compares with no other judge's.")
     return sentences
+
+
+def limit_words(limit_gib: float | None) -> str:
+    """ "within 24 GiB": the memory that runs were allowed; empty where it was all that the device has."""
+    return "" if pd.isna(limit_gib) else f"within {float(limit_gib):g} GiB"
 
 
 def allocator_words(runs: pd.DataFrame) -> str:

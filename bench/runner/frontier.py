@@ -26,11 +26,10 @@ from bench.runner import frontier_search, loop
 from bench.runner.frontier_search import Tries
 from bench.runner.request import is_plan_for_gpu
 from bench.spec import rules
-from bench.spec.cell import Cell
+from bench.spec.cell import FRONTIER, Cell
 from bench.spec.work import Work
 from bench.store.sink import Sink
 
-GRID = "frontier"
 FOLDER = Path(".cache/work")  # of the work folders that workers read
 OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
 NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU"
@@ -94,7 +93,7 @@ def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float
             fails = f"{tries.high} does not" if tries.high else "nothing larger was tried"
             return message or (f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits")
         tried = probe(work, cell, batch)
-        folder = FOLDER / work.study / "frontier"
+        folder = FOLDER / work.study / FRONTIER
         tried.save(folder)
         loop.run(tried, folder, sink, gpu)
 
@@ -128,9 +127,9 @@ class FrontierRequest:
 def resolve(asked: FrontierRequest) -> Work:
     """The cells to start from, one row each, with the prompts that their rows repeat. Raises BadInput."""
     work = Work.load(asked.cells) if asked.cells else work_of_pair(asked)
-    cells = tuple(cell for cell in work.cells if cell.kind == GRID)
+    cells = tuple(cell for cell in work.cells if cell.kind == FRONTIER)
     if not cells:
-        raise BadInput(f"{asked.cells}: holds no cells of grid {GRID}")
+        raise BadInput(f"{asked.cells}: holds no cells of grid {FRONTIER}")
     if asked.limit_gib is not None:
         cells = tuple(replace(cell, limit_gib=asked.limit_gib) for cell in cells)
     if not is_plan_for_gpu(asked.plan, asked.device):
@@ -147,7 +146,7 @@ def work_of_pair(asked: FrontierRequest) -> Work:
 
     pair = place_model(read_pair(asked.pair), asked.model)
     device = choose.choose(asked.device, here=not is_plan_for_gpu(asked.plan, asked.device))
-    cells, prompt_sets = expand.resolve([grid.read_grid(GRID, {}, pair.name)], [GRID], pair, device, None)
+    cells, prompt_sets = expand.resolve([grid.read_grid(FRONTIER, {}, pair.name)], [FRONTIER], pair, device, None)
     model_rules.check(cells)
     return Work(asked.study or pair.name, rounds=1, seed=0, cells=tuple(cells), prompts=prompt_sets)
 

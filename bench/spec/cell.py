@@ -24,6 +24,7 @@ NOT_CAPTURED = (
 # many tokens as the prompt's reference has, gen_length at most. The last two ignore end tokens.
 STOPS = {"eos": "natural end", "length": "forced length", "references": "answers as long as the references"}
 ENDS = "ends"  # the kind of cells that differ in how answers end; they are timed and never scored
+FRONTIER = "frontier"  # the kind of cells that are tries of a search, which may run out of memory
 IDENTITY_VERSION = 2  # from 2 on a cell's name counts all bytes of weights and tokenizer, and the prompts' token ids
 # Kinds of cells that differ in model and steps, so that length and batch need not be said of each.
 OF_ONE_SHAPE = ("baseline", "sweep", "smoke", "tasks", "problems", "sentinel", "accuracy")

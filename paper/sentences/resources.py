@@ -56,11 +56,10 @@ def edges(scaling: Scaling | None, numbers: Numbers) -> str:
             largest = "none" if edge.is_found else "not known"
         by_length.setdefault(edge.gen_length, []).append(f"{largest} for {escape(wording.line_name(edge.line))}")
     parts = [f"with {length:,} tokens {listed(found)}" for length, found in sorted(by_length.items())]
-    limit_gib = scaling.every["limit_gib"].iloc[0]
-    within = "" if pd.isna(limit_gib) else f" within {float(limit_gib):g} GiB"
+    within = wording.limit_words(scaling.every["limit_gib"].iloc[0])
     allocator = escape(wording.allocator_words(scaling.every))
-    under = f" (torch's {allocator})" if allocator else ""
-    return f"The largest batch that fits{within}{under} is, {'; '.join(parts)}." if parts else ""
+    what = filter(None, ["The largest batch that fits", within, allocator and f"(torch's {allocator})"])
+    return f"{' '.join(what)} is, {'; '.join(parts)}." if parts else ""
 
 
 def edge_name(line: object, gen_length: int) -> str:
