@@ -90,8 +90,11 @@ def alloc_retries(cell: Cell) -> int:
 
 
 def outcome_of(error: Exception) -> str:
-    """`oom` for a device or host that ran out of memory, `error` for anything else."""
-    words = ("can't allocate memory", "CUDA error: out of memory", "bad_alloc")
+    """`oom` for a device or host that ran out of memory, `error` for anything else.
+
+    The words tell it where the class does not: torch.compile wraps what its compiler raises in an error of its own.
+    """
+    words = ("can't allocate memory", "CUDA error: out of memory", "CUDA out of memory", "bad_alloc")
     says_so = any(word in str(error) for word in words)
     return "oom" if says_so or isinstance(error, (torch.OutOfMemoryError, MemoryError)) else "error"
 

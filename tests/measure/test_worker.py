@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 from bench.adapters.contract import Output, Special
 from bench.data.prompt import Prompt
@@ -107,6 +108,8 @@ def test_a_llama_warms_up_with_a_prefill_and_a_few_tokens():
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 70 GiB"), "oom"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"), "oom"),
         (MemoryError(), "oom"),
+        (BackendCompilerFailed(None, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), None), "oom"),
+        (BackendCompilerFailed(None, ValueError("shapes differ"), None), "error"),
         (ValueError("shapes differ"), "error"),
     ],
 )
