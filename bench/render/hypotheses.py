@@ -68,15 +68,22 @@ def claim_text(claim: Claim | DecoderClaim, engine: str) -> str:
 
 
 def lines(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") -> list[str]:
-    """How many numbers the claims rest on and what became of these, then each hypothesis with its claims below it.
+    """How many numbers the claims rest on and what became of these, then each hypothesis with its claims below it, and
+    the names of those on which nothing was measured.
 
     tolerances: when, and from what, the tolerances were chosen. title: what these hypotheses are called.
     """
-    result = []
+    result, silent = [], []
     for score in scores:
+        if all(part.state == "not measured" for part in score.results):
+            silent.append(score.name)
+            continue
         result.append(f"{score.name} {score.verdict}: {score.text}")
         result += [result_line(part) for part in score.results]
-    return [*summary(scores, tolerances, title), *result]
+    if scores and not result:
+        return [f"{title}: nothing was measured here on {', '.join(silent)}."]
+    none_of = [f"Nothing was measured here on {', '.join(silent)}."] if silent else []
+    return [*summary(scores, tolerances, title), *result, *none_of]
 
 
 def summary(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") -> list[str]:

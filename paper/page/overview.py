@@ -141,7 +141,7 @@ def decoders_beside_model(decoders: Decoders) -> list[Table]:
 def lines_of(rows: Sequence[Beside], columns_of: Callable[[Beside], dict[str, str]]) -> pd.DataFrame:
     """A line a run: its decoder, where it was measured, and what is said of it."""
     lines = [
-        {"decoder": render_decoders.line_name(row.place, row.line)} | decoder_tables.place_of_row(row) | columns_of(row)
-        for row in rows
+        {"decoder": name} | decoder_tables.place_of_row(row) | columns_of(row)
+        for name, row in zip(decoder_tables.names_of(rows), rows, strict=True)
     ]
     return pd.DataFrame(lines).replace("--", MISSING)

@@ -9,6 +9,7 @@ import pandas as pd
 from bench.analysis.aup import areas_of
 from bench.analysis.comparison import Comparison
 from bench.analysis.decoder_gains import interactions_of
+from bench.analysis.decoders import name_of
 from bench.analysis.edges import too_large
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
@@ -252,7 +253,7 @@ def cells_frame(runs: pd.DataFrame) -> pd.DataFrame:
             "prompt": [number(run, "prompt_tokens") for run in every],
             "engine": [text(run, "engine") for run in every],
             "head": [text(run, "head") for run in every],
-            "decoder": [text(run, "decoder") for run in every],
+            "decoder": [name_of(run) or MISSING for run in every],
             "precision": [text(run, "dtype") for run in every],
         },
         dtype=object,

@@ -9,7 +9,7 @@ from bench.analysis.runs import estimate_of, with_columns
 from bench.analysis.scaling import PEAKS
 from bench.models import kinds
 from bench.render import wording
-from paper.tables.cost import what
+from paper.tables.cost import names_of
 from paper.tables.latex import cell_text, escape, long_table
 
 CAPTION = (
@@ -29,15 +29,18 @@ def write(runs: pd.DataFrame, folder: Path) -> None:
 
 def table(runs: pd.DataFrame) -> pd.DataFrame:
     """A line a cell: what it is and where it stands, its rounds and numbers, and what is to be said of it."""
-    whole = with_columns(runs, [*ORDER, "stop", "head", "engine", "decoder"])
+    whole = with_columns(runs, [*ORDER, "stop", "head", "engine"])
     ordered = whole.sort_values(ORDER, key=lambda column: column.map(str) if column.dtype == object else column)
     lines = [line_of(run) for _, run in ordered.iterrows()]
-    return pd.DataFrame(lines, index=[escape(name_of(run)) for _, run in ordered.iterrows()])
+    return pd.DataFrame(lines, index=[escape(name) for name in names(ordered)])
 
 
-def name_of(run: pd.Series) -> str:
-    """What a cell is; of the references of a study's prompts, that."""
-    return what(run) if run["model"] in kinds.KINDS else f"{run['kind']}: {run['model']}"
+def names(runs: pd.DataFrame) -> list[str]:
+    """What each cell is; of the references of a study's prompts, that."""
+    of_models = runs["model"].isin(list(kinds.KINDS))
+    named = pd.Series(runs["kind"] + ": " + runs["model"], runs.index, dtype=object)
+    named[of_models] = names_of(runs[of_models])
+    return named.tolist()
 
 
 def line_of(run: pd.Series) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.analysis.decoders import name_of
 from bench.analysis.findings import Findings
 from bench.analysis.hypotheses import Result, Score
 from bench.analysis.runs import setting_of
@@ -77,7 +78,8 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
     compared = rows[rows[ratio].notna()] if not rows.empty else rows
     if compared.empty:
         return pd.DataFrame()
-    lines = compared.apply(what, axis=1) + compared.apply(where, axis=1)
+    compared = compared.assign(name=names_of(compared))
+    lines = compared["name"] + compared.apply(where, axis=1)
     is_part = compared.reindex(columns=["steps_timed", "tokens_timed"]).notna().any(axis=1)
     whole_first = compared.assign(part=is_part, line=lines).sort_values("part", kind="stable").drop_duplicates("line")
     compared = compared[compared.index.isin(whole_first.index)]
@@ -87,19 +89,25 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
     ]
     headings = ["batch, prompt, tokens", *(heading for heading, _ in columns.values())]
     parts = [part_words(run) if "latency_ratio" in columns else "" for _, run in compared.iterrows()]
-    names = [
-        ", ".join(filter(None, [what(run), part])) for (_, run), part in zip(compared.iterrows(), parts, strict=True)
-    ]
+    names = [", ".join(filter(None, both)) for both in zip(compared["name"], parts, strict=True)]
     return pd.DataFrame(cells, columns=headings, index=[escape(name) for name in names])
 
 
+def names_of(runs: pd.DataFrame) -> list[str]:
+    """What each run is; where not all have one precision, that too."""
+    has_several = runs["dtype"].nunique() > 1
+    precisions = [setting_of(run, "dtype", "") if has_several else "" for _, run in runs.iterrows()]
+    names = [what(run) for _, run in runs.iterrows()]
+    return [", ".join(filter(None, both)) for both in zip(names, precisions, strict=True)]
+
+
 def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head, and the other settings
-    that are not the default; of runs that differ in how answers end, that too."""
+    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head, the decoder and the other
+    settings that are not the default; of runs that differ in how answers end, that too."""
     ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
     both = wording.own_engine_and_head(run, is_short=True)
-    settings = [both, *(setting_of(run, name, "") for name in ("decoder", "attention", "fill"))]
+    settings = [both, name_of(run), *(setting_of(run, name, "") for name in ("attention", "fill"))]
     return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
 
 

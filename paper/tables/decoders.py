@@ -169,6 +169,14 @@ def quality_columns(place: Place, lines: Sequence[Line]) -> dict[str, list[str]]
     return result
 
 
+def names_of(rows: Sequence[Beside]) -> list[str]:
+    """The decoder of each run; where not all have one precision, that too."""
+    precisions = [str(row.line.run["dtype"]) for row in rows]
+    has_several = len(set(precisions)) > 1
+    named = [render.line_name(row.place, row.line) for row in rows]
+    return [f"{name}, {dtype}" if has_several else name for name, dtype in zip(named, precisions, strict=True)]
+
+
 def place_of_row(row: Beside) -> dict[str, str]:
     """Where a run was measured: batch, prompt (where all have one length), tokens and block."""
     run = row.line.run
@@ -181,7 +189,7 @@ def place_of_row(row: Beside) -> dict[str, str]:
 def lines_of(rows: Sequence[Beside], columns_of: Callable[[Beside], dict[str, str]]) -> pd.DataFrame:
     """A line a run, where it was measured and what is said of it; columns without anything are left out."""
     lines = [place_of_row(row) | columns_of(row) for row in rows]
-    shown = pd.DataFrame(lines, index=[escape(render.line_name(row.place, row.line)) for row in rows])
+    shown = pd.DataFrame(lines, index=[escape(name) for name in names_of(rows)])
     return shown.loc[:, (shown != "--").any()] if lines else shown
 
 

@@ -100,3 +100,16 @@ def test_the_scoreboard_counts_the_claims_of_each_hypothesis():
     assert table.iloc[0].tolist() == ["3", "1", "1", "0", "1", "refuted"]
     nothing = Score("H4", "Break-even.", [Result(claim, None)])
     assert tables_cost.measured_ones([score, nothing]) == [score]
+
+
+def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables():
+    peaks = {"memory/allocated_gib": 15.0, "predicted/allocated_gib": 15.0}
+    eight_bits = run("llada", **peaks) | {"dtype": "float8", "memory/allocated_gib": 8.0}
+    table = tables_cost.beside_model(cost.rows(pd.DataFrame([run("llada", **peaks), eight_bits])), tables_cost.PEAKS)
+    label = "batch: LLaDA 16, captured, lean head"
+    assert table["allocated GiB"].to_dict() == {
+        f"{label}, {run('llada')['dtype']}": "15.00",
+        f"{label}, float8": "8.00",
+    }
+    alone = tables_cost.beside_model(cost.rows(pd.DataFrame([eight_bits])), tables_cost.PEAKS)
+    assert alone.index.tolist() == [label]

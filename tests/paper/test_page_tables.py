@@ -4,9 +4,11 @@ from dataclasses import replace
 
 from bench.analysis.hypotheses import Result, Score
 from bench.analysis.hypotheses_file import Claim
+from bench.analysis.noise import judge
 from bench.common.stats import Estimate
 from paper.page import overview, tables
 from paper.selection import select
+from paper.tables import cells
 from tests.support import made_up_page
 from tests.support.made_up_decoders import MadeUp, threshold
 
@@ -28,6 +30,29 @@ def test_decoders_stand_beside_the_cost_model_where_it_predicts():
     bare.add(400.0)
     bare.add(100.0, **threshold(0.9))
     assert "decoders_cost" not in {table.name for table in overview.decoders_beside_model(bare.decoders)}
+
+
+def test_decoders_in_two_precisions_are_told_apart():
+    made_up = MadeUp()
+    predicted = {"predicted/latency_ms": 50.0, "compute/nfe": 7.5}
+    for dtype in ("bfloat16", "float8"):
+        made_up.add(100.0, **threshold(0.9), **predicted, dtype=dtype)
+    [times] = overview.decoders_beside_model(made_up.decoders)
+    assert times.frame["decoder"].tolist() == ["threshold 0.9, bfloat16", "threshold 0.9, float8"]
+
+
+def test_the_tables_of_every_cell_name_decoders():
+    made_up = MadeUp(engine="captured")
+    made_up.add(400.0)
+    made_up.add(100.0, **threshold(0.9))
+    made_up.add(80.0, **threshold(0.9), dtype="float8")
+    runs = judge(made_up.study).runs
+    assert tables.every_cell(runs).frame["decoder"].tolist() == ["-", "threshold 0.9", "threshold 0.9"]
+    assert cells.table(runs).index.tolist() == [
+        "decoders: LLaDA 32, captured, lean head, float32",
+        "decoders: LLaDA 32, captured, lean head, threshold 0.9, float32",
+        "decoders: LLaDA 32, captured, lean head, threshold 0.9, float8",
+    ]
 
 
 def claim(value: float) -> Claim:

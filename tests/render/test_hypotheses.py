@@ -40,6 +40,19 @@ def test_claims_about_one_number_are_counted_once_and_the_tolerances_are_said_to
     assert hypotheses.lines([], "They were set late.") == []
 
 
+def test_hypotheses_on_which_nothing_was_measured_are_named_in_one_line():
+    claim = Claim(quantity="break_even_steps", gen_length=128, value=100, factor=1.5)
+    silent = [Score(name, "words", [Result(claim, None)]) for name in ("H2", "H3")]
+    measured = Score("H1", "words", [Result(claim, Estimate(96.0), "eager"), Result(claim, None, "eager")])
+    _, *shown = hypotheses.lines([measured, *silent])
+    assert [line.split(":")[0].strip() for line in shown] == [
+        "H1 not measured",
+        *["steps at which time breaks even, 128 tokens, batch 1, eager engine, lean head"] * 2,
+        "Nothing was measured here on H2, H3.",
+    ]
+    assert hypotheses.lines(silent, "They were set late.") == ["Hypotheses: nothing was measured here on H2, H3."]
+
+
 def test_a_claim_about_memory_names_the_model_and_its_head():
     llada = Claim(quantity="largest_batch", model="llada", gen_length=2048, value=61, factor=1.1, head="official")
     assert hypotheses.claim_text(llada, "eager") == (
