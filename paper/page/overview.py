@@ -23,6 +23,7 @@ from paper.selection import Selection
 from paper.tables import cost as cost_tables
 from paper.tables import decoders as decoder_tables
 from paper.tables.comparison import model_name
+from paper.tables.precision import sentence
 from paper.tables.steps import AXES
 from paper.values import stands_out
 
@@ -127,8 +128,9 @@ def decoders_beside_model(decoders: Decoders) -> list[Table]:
     rows = beside_of(decoders.places)
     summary = summary_of(rows)
     planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
-    counts = f"{decoder_tables.COUNTS} {render_decoders.counts_words(summary)}"
-    times = f"{decoder_tables.COST} {render_decoders.time_words(summary)}"
+    precision = [sentence(decoder_tables.precisions_of(shown)) for shown in (planned, timed)]
+    counts = f"{decoder_tables.COUNTS} {render_decoders.counts_words(summary)}{precision[0]}"
+    times = f"{decoder_tables.COST} {render_decoders.time_words(summary)}{precision[1]}"
     both = [
         Table("decoders_counts", "Forwards of decoders", counts, lines_of(planned, decoder_tables.counts_line)),
         Table(

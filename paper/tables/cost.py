@@ -20,6 +20,7 @@ from bench.render.wording import part_words
 from bench.spec.cell import ENDS, STOPS
 from bench.spec.pair import PairFile, read_pair
 from paper.tables.latex import cell_text, escape, latex, long_table
+from paper.tables.precision import sentence, with_precision
 
 SHAPES = "8b-shapes"  # the pair whose shapes the table of cards is of, where the study's own has trained weights
 TIMES = {  # metric: (heading, digits)
@@ -94,11 +95,8 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
 
 
 def names_of(runs: pd.DataFrame) -> list[str]:
-    """What each run is; where not all have one precision, that too."""
-    has_several = runs["dtype"].nunique() > 1
-    precisions = [setting_of(run, "dtype", "") if has_several else "" for _, run in runs.iterrows()]
-    names = [what(run) for _, run in runs.iterrows()]
-    return [", ".join(filter(None, both)) for both in zip(names, precisions, strict=True)]
+    """What each run is, with its precision where that is not the usual one of these runs."""
+    return with_precision([what(run) for _, run in runs.iterrows()], runs)
 
 
 def what(run: pd.Series) -> str:
@@ -185,8 +183,9 @@ def scoreboard(scores: list[Score]) -> pd.DataFrame:
 def write(findings: Findings, folder: Path) -> None:
     """Write the tables of the cost model to `folder`; the file of one without data is empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_long(folder, "cost", COST, beside_model(findings.costs, TIMES))
-    write_long(folder, "cost_memory", COST_MEMORY, beside_model(findings.costs, PEAKS))
+    precision = sentence(findings.costs)
+    write_long(folder, "cost", COST + precision, beside_model(findings.costs, TIMES))
+    write_long(folder, "cost_memory", COST_MEMORY + precision, beside_model(findings.costs, PEAKS))
     write_long(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
     scores, decoder_scores = measured_ones(findings.scores), measured_ones(findings.decoder_scores)

@@ -18,6 +18,7 @@ from bench.render import decoders as render
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES
 from paper.tables.latex import cell_text, escape, long_table
+from paper.tables.precision import sentence, with_precision
 
 CONTINUED = "As in the table above, at another place."
 MEASURED = paper_columns_with_units((
@@ -82,8 +83,8 @@ def cost_tables(rows: Sequence[Beside]) -> list[str]:
     """Counts that follow from the settings, and times of the forwards that were counted; each where there are any."""
     summary = summary_of(rows)
     planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
-    counts = f"{COUNTS} {escape(render.counts_words(summary))}"
-    times = f"{COST} {escape(render.time_words(summary))}"
+    counts = f"{COUNTS} {escape(render.counts_words(summary))}{sentence(precisions_of(planned))}"
+    times = f"{COST} {escape(render.time_words(summary))}{sentence(precisions_of(timed))}"
     return [
         long_table("decoders_counts", counts, lines_of(planned, counts_line)),
         long_table("decoders_cost", times, lines_of(timed, cost_line)),
@@ -170,11 +171,13 @@ def quality_columns(place: Place, lines: Sequence[Line]) -> dict[str, list[str]]
 
 
 def names_of(rows: Sequence[Beside]) -> list[str]:
-    """The decoder of each run; where not all have one precision, that too."""
-    precisions = [str(row.line.run["dtype"]) for row in rows]
-    has_several = len(set(precisions)) > 1
-    named = [render.line_name(row.place, row.line) for row in rows]
-    return [f"{name}, {dtype}" if has_several else name for name, dtype in zip(named, precisions, strict=True)]
+    """The decoder of each run, with its precision where that is not the usual one of these runs."""
+    return with_precision([render.line_name(row.place, row.line) for row in rows], precisions_of(rows))
+
+
+def precisions_of(rows: Sequence[Beside]) -> pd.DataFrame:
+    """The precision of each run."""
+    return pd.DataFrame({"dtype": [row.line.run["dtype"] for row in rows]}, dtype=object)
 
 
 def place_of_row(row: Beside) -> dict[str, str]:

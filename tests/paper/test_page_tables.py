@@ -35,10 +35,11 @@ def test_decoders_stand_beside_the_cost_model_where_it_predicts():
 def test_decoders_in_two_precisions_are_told_apart():
     made_up = MadeUp()
     predicted = {"predicted/latency_ms": 50.0, "compute/nfe": 7.5}
-    for dtype in ("bfloat16", "float8"):
-        made_up.add(100.0, **threshold(0.9), **predicted, dtype=dtype)
+    for value, dtype in ((0.9, "bfloat16"), (0.9, "float8"), (0.5, "bfloat16")):
+        made_up.add(100.0, **threshold(value), **predicted, dtype=dtype)
     [times] = overview.decoders_beside_model(made_up.decoders)
-    assert times.frame["decoder"].tolist() == ["threshold 0.9, bfloat16", "threshold 0.9, float8"]
+    assert sorted(times.frame["decoder"]) == ["threshold 0.5", "threshold 0.9", "threshold 0.9, float8"]
+    assert times.caption.endswith(" Rows that name no precision are in bfloat16.")
 
 
 def test_the_tables_of_every_cell_name_decoders():
@@ -49,8 +50,8 @@ def test_the_tables_of_every_cell_name_decoders():
     runs = judge(made_up.study).runs
     assert tables.every_cell(runs).frame["decoder"].tolist() == ["-", "threshold 0.9", "threshold 0.9"]
     assert cells.table(runs).index.tolist() == [
-        "decoders: LLaDA 32, captured, lean head, float32",
-        "decoders: LLaDA 32, captured, lean head, threshold 0.9, float32",
+        "decoders: LLaDA 32, captured, lean head",
+        "decoders: LLaDA 32, captured, lean head, threshold 0.9",
         "decoders: LLaDA 32, captured, lean head, threshold 0.9, float8",
     ]
 
