@@ -105,11 +105,13 @@ def test_the_scoreboard_counts_the_claims_of_each_hypothesis():
 def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables():
     peaks = {"memory/allocated_gib": 15.0, "predicted/allocated_gib": 15.0}
     eight_bits = run("llada", **peaks) | {"dtype": "float8", "memory/allocated_gib": 8.0}
-    table = tables_cost.beside_model(cost.rows(pd.DataFrame([run("llada", **peaks), eight_bits])), tables_cost.PEAKS)
+    runs = pd.DataFrame([eight_bits, run("llada", **peaks), run("llama", **peaks)])
+    table = tables_cost.beside_model(cost.rows(runs), tables_cost.PEAKS)
     label = "batch: LLaDA 16, captured, lean head"
     assert table["allocated GiB"].to_dict() == {
-        f"{label}, {run('llada')['dtype']}": "15.00",
-        f"{label}, float8": "8.00",
-    }
-    alone = tables_cost.beside_model(cost.rows(pd.DataFrame([eight_bits])), tables_cost.PEAKS)
+        f"{label}, float8": "8.00", label: "15.00", "batch: LLaMA, captured": "15.00"
+    }  # fmt: skip
+    assert precision.sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
+    alone = tables_cost.beside_model(cost.rows(runs.head(1)), tables_cost.PEAKS)
     assert alone.index.tolist() == [label]
+    assert precision.sentence(runs.head(1)) == precision.sentence(runs.head(0)) == ""
