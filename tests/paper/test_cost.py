@@ -12,6 +12,7 @@ from bench.common.stats import Estimate
 from paper.figures import cost as figures_cost
 from paper.figures.write import cost_drawings, write_drawings
 from paper.tables import cost as tables_cost
+from paper.tables import precision
 from tests.support.made_up_cost import run, study_of
 
 
