@@ -41,6 +41,7 @@ from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
 from paper.tables import decoders as decoder_tables
 from paper.tables import ends as ends_tables
+from paper.tables import fastest_decoders as fastest_decoders_tables
 from paper.tables import latex
 from paper.tables import ledger as ledger_tables
 from paper.tables import problems as problems_tables
@@ -173,6 +174,7 @@ def write_tables(selection: Selection) -> None:
     ends_tables.write(findings.ends, folder)
     decoder_tables.write(findings.decoders, folder)
     best_decoders_tables.write(findings.decoders, folder)
+    fastest_decoders_tables.write(findings.decoders, folder)
     cells_tables.write(findings.runs, folder)
     problems_tables.write(selection.blocks, folder)
     borrowed_tables.write(findings.borrowed, BUILD)

@@ -1,12 +1,31 @@
 """Which places of decoders the report's figures show, and what their captions say of them."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from bench.analysis.comparison import RATE
-from bench.analysis.decoder_places import Decoders, Place, order_of_places
+from bench.analysis.decoder_gains import fastest_of
+from bench.analysis.decoder_places import Decoders, Line, Place, order_of_places
 from bench.analysis.runs import temperature_of
 from bench.render import decoders as render
 from bench.render import wording
+from bench.render.wording import PLACES
+
+WORDS = PLACES | {"dtype": "{}", "engine": "{} engine", "head": "{} head", "temperature": "temperature {}"}
+MOST_PLACES = 3  # of which a sentence says each; of more there is a table
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """The decoder with most tokens a second of a place whose answers have no score.
+
+    where: what tells the place from the others, "batch 8, prompts of 128".
+    """
+
+    place: Place
+    line: Line
+    where: str
 
 
 def main_places(decoders: Decoders) -> list[Place]:
@@ -27,6 +46,25 @@ def rated_places(decoders: Decoders) -> list[Place]:
             names = ("kind", "gen_length", "block_length", "dtype", "engine", "head", "stop")
             groups.setdefault(tuple(str(place.first[name]) for name in names), []).append(place)
     return max(groups.values(), key=len, default=[])
+
+
+def fastest_unscored(decoders: Decoders) -> list[Fastest]:
+    """Of each place whose answers have no score the fastest decoder beside the autoregressive model."""
+    both = [(place, line) for place in decoders.places if (line := fastest_of(place))]
+    settings = differing([place.first for place, _ in both])
+    return [Fastest(place, line, where) for (place, line), where in zip(both, settings, strict=True)]
+
+
+def differing(runs: list[pd.Series]) -> list[str]:
+    """ "batch 8, prompts of 128": of each run its batch and prompt, and those of some other settings that differ."""
+    usual = ("batch_size", "prompt_tokens")
+    others = [name for name in WORDS if name not in usual and len({str(run.get(name)) for run in runs}) > 1]
+    return [", ".join(words_of(run, name) for name in (*usual, *others) if pd.notna(run.get(name))) for run in runs]
+
+
+def words_of(run: pd.Series, name: str) -> str:
+    """A setting of a run in words."""
+    return WORDS[name].format(float(run[name]) if name in PLACES else run[name])
 
 
 def prompt_of(place: Place) -> float:

@@ -1,8 +1,6 @@
 """Predictions that were scored, and decoders, in sentences."""
 
-import pandas as pd
-
-from bench.analysis.decoder_gains import Best, best_of, fastest_of
+from bench.analysis.decoder_gains import Best, best_of
 from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
@@ -11,13 +9,12 @@ from bench.models import kinds
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import no_interval_words
-from bench.render.wording import PLACES, part_words
+from bench.render.wording import part_words
 from paper.decoder_numbers import names_of_places, slug_of
-from paper.decoder_selection import main_places
+from paper.decoder_selection import MOST_PLACES, fastest_unscored, main_places
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, has, num, val
 
-WORDS = PLACES | {"dtype": "{}", "engine": "{} engine", "head": "{} head", "temperature": "temperature {}"}
 VERDICTS = ("confirmed", "refuted", "undecided")  # on a hypothesis of which something was measured
 
 
@@ -46,38 +43,32 @@ def decoders(found: Decoders, numbers: Numbers) -> str:
     )  # fmt: skip
 
 
-def beside(found: Decoders, numbers: Numbers) -> str:
+def beside(found: Decoders) -> str:
     """How fast the fastest decoder of each place is beside the autoregressive model, where answers have no score; empty
-    where all have."""
-    named = zip(found.places, names_of_places(found.places), strict=True)
-    fastest = [(place, line, name) for place, name in named if (line := fastest_of(place))]
+    where all have. Of many places the least and the most are said, and a table has them all."""
+    fastest = fastest_unscored(found)
     if not fastest:
         return ""
-    settings = differing([place.first for place, *_ in fastest])
-    lacking = [no_interval_words(line.rate_over_autoregressive) for _, line, _ in fastest]
+    names = dict(zip(map(id, found.places), names_of_places(found.places), strict=True))
+    ordered = sorted(fastest, key=lambda best: best.line.rate_over_autoregressive.value)
+    shown = fastest if len(fastest) <= MOST_PLACES else [ordered[0], ordered[-1]]
+    lacking = [no_interval_words(best.line.rate_over_autoregressive) for best in shown]
     for_all = lacking[0] if all(lacking) else ""  # said once where it is true of each
     parts = [
-        f"{val(f'{name}.{slug_of(line)}.rate_over_autoregressive')}{'' if for_all else no_interval} at {where}"
-        f" ({escape(', '.join(filter(None, [line.name, part_words(line.run)])))})"
-        for (_, line, name), where, no_interval in zip(fastest, settings, lacking, strict=True)
+        f"{val(f'{names[id(best.place)]}.{slug_of(best.line)}.rate_over_autoregressive')}"
+        f"{'' if for_all else no_interval} at {best.where}"
+        f" ({escape(', '.join(filter(None, [best.line.name, part_words(best.line.run)])))})"
+        for best, no_interval in zip(shown, lacking, strict=True)
     ]
-    rival = kinds.label_of(fastest[0][0].autoregressive.run["model"])
+    rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
+    listed = f"these times {rival}'s{for_all}: {'; '.join(parts)}."
+    if len(fastest) > MOST_PLACES:
+        the_rest = "Table~\\ref{tab:decoders_fastest} has all places."
+        listed = f"from {' to '.join(parts)} times {rival}'s{for_all}. {the_rest}"
     return (
         "Where answers have no score, only speed is known, and not whether the text stays good. At each place the"
-        f" decoder with most tokens a second gives these times {rival}'s{for_all}: {'; '.join(parts)}."
+        f" decoder with most tokens a second gives {listed}"
     )
-
-
-def differing(runs: list[pd.Series]) -> list[str]:
-    """ "batch 8, prompts of 128": of each run its batch and prompt, and those of some other settings that differ."""
-    usual = ("batch_size", "prompt_tokens")
-    others = [name for name in WORDS if name not in usual and len({str(run.get(name)) for run in runs}) > 1]
-    return [", ".join(words_of(run, name) for name in (*usual, *others) if pd.notna(run.get(name))) for run in runs]
-
-
-def words_of(run: pd.Series, name: str) -> str:
-    """A setting of a run in words."""
-    return WORDS[name].format(float(run[name]) if name in PLACES else run[name])
 
 
 def batches(found: Decoders) -> str:

@@ -110,7 +110,7 @@ def sentences(selection: Selection, numbers: Numbers) -> dict[str, str]:
         "say_noise": noise(selection, prefix),
         "say_predictions": scored.predictions(findings, numbers),
         "say_decoders": scored.decoders(findings.decoders, numbers),
-        "say_decoders_beside": scored.beside(findings.decoders, numbers),
+        "say_decoders_beside": scored.beside(findings.decoders),
         "say_batches": scored.batches(findings.decoders),
         "say_endpoints": endpoints.sentences(findings),
         "say_endpoints_short": endpoints.short(findings.endpoints),

@@ -7,8 +7,9 @@ from bench.analysis.decoder_places import Decoders, decoders_of
 from bench.analysis.noise import judge
 from bench.render.doubt import NO_INTERVAL
 from paper import decoder_numbers
+from paper.decoder_selection import fastest_unscored
 from paper.sentences import scored
-from paper.tables import best_decoders
+from paper.tables import best_decoders, fastest_decoders
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import MadeUp, threshold
 
@@ -111,7 +112,7 @@ def test_batches_are_explained_where_there_are_some():
 def test_decoders_without_a_score_stand_beside_llama_at_each_place():
     timed = made_up_decoders.shapes_study().decoders
     numbers = decoder_numbers.numbers(timed)
-    sentence = scored.beside(timed, numbers)
+    sentence = scored.beside(timed)
     name = "decoders.timed.l256.block32.b{}.p128.bfloat16.captured.lean.imposed-8-dual-cache-answer"
     for batch in (1, 8, 32):
         key = f"{name.format(batch)}.rate_over_autoregressive"
@@ -119,7 +120,7 @@ def test_decoders_without_a_score_stand_beside_llama_at_each_place():
         assert key in numbers
     assert "gives these times LLaMA's: " in sentence
     judged = made_up_decoders.tasks_study().decoders
-    assert scored.beside(judged, decoder_numbers.numbers(judged)) == ""
+    assert scored.beside(judged) == ""
 
 
 def test_of_one_round_the_sentence_says_so():
@@ -127,12 +128,12 @@ def test_of_one_round_the_sentence_says_so():
     every = one_round.values
     one_round.values = {name: {1: values[1]} for name, values in every.items()}
     timed = one_round.decoders
-    assert scored.beside(timed, decoder_numbers.numbers(timed)).count(f" times LLaMA's ({NO_INTERVAL}): ") == 1
+    assert scored.beside(timed).count(f" times LLaMA's ({NO_INTERVAL}): ") == 1
     kept = one_round.values
     at_batch_1 = {row["run_id"] for row in one_round.rows if row["batch_size"] == 1}
     one_round.values = {name: kept[name] if name[0] in at_batch_1 else values for name, values in every.items()}
     mixed = one_round.decoders
-    assert scored.beside(mixed, decoder_numbers.numbers(mixed)).count(f"({NO_INTERVAL}) at batch 1,") == 1
+    assert scored.beside(mixed).count(f"({NO_INTERVAL}) at batch 1,") == 1
 
 
 def test_a_place_without_llama_is_left_out_and_settings_that_differ_are_named():
@@ -143,12 +144,29 @@ def test_a_place_without_llama_is_left_out_and_settings_that_differ_are_named():
     eager.rows = [row | {"engine": "eager", "run_id": ids[row["run_id"]]} for row in eager.rows]
     eager.values = {(ids[run_id], name): values for (run_id, name), values in eager.values.items()}
     timed = joined(shapes, eager)
-    sentence = scored.beside(timed, decoder_numbers.numbers(timed))
-    places = [place.strip(" ").split(" (")[0] for place in sentence.split(" at batch ")[1:]]
-    assert sorted(places) == sorted(
-        f"{batch}, prompts of 128, {engine} engine"
+    [most, least] = [
+        f"\\val{{decoders.timed.l256.block32.b{batch}.p128.bfloat16.{engine}.lean.imposed-8-dual-cache-answer"
+        f".rate_over_autoregressive}} at batch {batch}, prompts of 128, {engine} engine"
+        for batch, engine in ((1, "eager"), (32, "captured"))
+    ]
+    sentence = scored.beside(timed)
+    assert f"gives from {least} (imposed 8, dual cache (answer)) to {most} (imposed 8, dual" in sentence
+    assert sentence.count("\\val") == 2
+    assert sentence.endswith(" times LLaMA's. Table~\\ref{tab:decoders_fastest} has all places.")
+    table = fastest_decoders.table(fastest_unscored(timed))
+    assert sorted(table.index) == sorted(
+        f"Batch {batch}, prompts of 128, {engine} engine"
         for batch, engine in ((8, "captured"), (32, "captured"), (1, "eager"), (8, "eager"), (32, "eager"))
     )
+    assert set(table["decoder"]) == {"imposed 8, dual cache (answer)"}
+    assert set(table["rounds"]) == {"3"}
+
+
+def test_a_few_places_have_a_sentence_and_no_table(tmp_path):
+    fastest_decoders.write(made_up_decoders.shapes_study().decoders, tmp_path)
+    assert (tmp_path / "decoders_fastest.tex").read_text() == ""
+    fastest_decoders.write(Decoders(), tmp_path)
+    assert (tmp_path / "decoders_fastest.tex").read_text() == ""
 
 
 def test_runs_of_two_cards_have_a_ratio_without_an_interval():
@@ -156,4 +174,4 @@ def test_runs_of_two_cards_have_a_ratio_without_an_interval():
     study = two_cards.study
     cards = {row["run_id"]: dict.fromkeys((1, 2, 3), "A" if row["model"] == "llama" else "B") for row in two_cards.rows}
     found = decoders_of(judge(replace(study, histories=replace(study.histories, cards=cards))), {})
-    assert scored.beside(found, decoder_numbers.numbers(found)).count(f"({NO_INTERVAL})") == 1
+    assert scored.beside(found).count(f"({NO_INTERVAL})") == 1
