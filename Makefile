@@ -115,7 +115,7 @@ reads_decoders = $(scaled) PROMPTS
 reads_attention = $(scaled)
 reads_values = $(scaled)
 reads_memory = $(filter-out ROUNDS,$(scaled))
-reads_frontier = PAIR DEVICE STUDY MODEL LIMIT_GIB PLAN VERBOSE
+reads_frontier = PAIR DEVICE STUDY MODEL LIMIT_GIB RETRY PLAN VERBOSE
 reads_engines = PAIR DEVICE MODEL
 reads_ceilings = PAIR DEVICE STUDY MODEL DTYPE
 reads_predictions = PAIR
@@ -188,7 +188,7 @@ timed_run = $(PY) -m bench.run --also $(timed_grids) $(cell_options) $(round_opt
 memory_run = $(PY) -m bench.run --also configs/grids/memory.yaml $(cell_options) --ceilings --rounds 1
 study_cells = $(baseline_grid) $(sweep_grid) $(answer_options) $(denoising_options) --also $(tasks_grids) $(ends_grid) $(few_grids)
 frontier_run = $(PY) -m bench.frontier --pair "$(PAIR)" --device "$(DEVICE)" $(study_option) $(model_option) \
-	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)")
+	$(if $(LIMIT_GIB),--limit-gib "$(LIMIT_GIB)") $(if $(RETRY),--retry "$(RETRY)")
 
 load_run = $(PY) -m bench.loadtest --url "$(URL)" --pair "$(PAIR)" --prompts "$(PROMPTS)" --gen "$(GEN)" \
 	--concurrency "$(CONCURRENCY)" --rounds "$(ROUNDS)" --ttft-limit-s "$(TTFT_LIMIT_S)" --gap-limit-ms "$(GAP_LIMIT_MS)" $(study_option) \

@@ -9,7 +9,8 @@ grow with the batch; LLaDA keeps none, but computes over all positions of all ro
 memory at different batches, and the largest batch bounds how many tokens a second a device can give.
 
 Each try is a cell in a fresh process, since a process that ran out of memory cannot be trusted with the next try.
-Running out of memory is a result like any other, and is recorded as such. What is on record is not tried again.
+Running out of memory is a result like any other, and is recorded as such. What is on record is not tried again; a try
+that failed in another way ends the search of its line until --retry "error timeout" makes it again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.common.errors import exit_code
 from bench.records import former
 from bench.runner import frontier, frontier_plan, notices
 from bench.runner.frontier import FrontierRequest
+from bench.runner.request import retried
 from bench.store.sink import Sink
 
 
@@ -33,6 +35,7 @@ def parse() -> FrontierRequest:
     parser.add_argument("--study", help="MLflow experiment; default: the pair's name")
     parser.add_argument("--limit-gib", type=float, help="search as on a device with so much memory")
     parser.add_argument("--plan", action="store_true", help="print tries and minutes and stop")
+    parser.add_argument("--retry", default="", help="try again, by outcome: oom timeout error")
     parser.add_argument("--verbose", action="store_true", help="print the edges that were found before, too")
     parser.add_argument("--cells", type=Path, help="a work folder with the grid's cells")
     parser.add_argument("--record", type=Path, help="with --cells: append records to this file, no MLflow")
@@ -41,14 +44,14 @@ def parse() -> FrontierRequest:
         parser.error("--cells needs --record FILE")
     if args.limit_gib is not None and not args.limit_gib > 0:
         parser.error(f"--limit-gib {args.limit_gib:g}: expected more than 0")
-    return FrontierRequest(**vars(args))
+    return FrontierRequest(**vars(args) | {"retry": retried(args.retry)})
 
 
 def main() -> int:
     asked = parse()
     with notices.waiting_for("reading models and prompts"):
         work = frontier.resolve(asked)
-    sink = Sink(work.study, asked.record)
+    sink = Sink(work.study, asked.record, asked.retry)
     former.check(work.study, work.cells, sink.known())
     if asked.plan:
         frontier_plan.print_plan(work, sink)

@@ -2,7 +2,8 @@
 
 A line of the frontier is one model with one head at one answer length. Each try is a cell in a fresh process, and out
 of memory is a result like any other, recorded as such. What is on record is not tried again, so the same command goes
-on where it was stopped. The first try is where the cost model puts the edge. Peaks grow in a straight line with the
+on where it was stopped; a try that failed in another way ends its line until it is made again. The first try is where
+the cost model puts the edge. Peaks grow in a straight line with the
 batch, from the weights alone: the line through the last two says where to look then, and bisection ends the search
 within a thirty-second of the batch (bench/runner/frontier_search.py). A plan goes through the same search with the cost
 model's peaks in place of tries (bench/runner/frontier_plan.py). Imports no torch.
@@ -10,7 +11,7 @@ model's peaks in place of tries (bench/runner/frontier_plan.py). Imports no torc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from bench.store.sink import Sink
 
 FOLDER = Path(".cache/work")  # of the work folders that workers read
 OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
+RETRIED = ("oom", "timeout", "error")  # how a try may have ended that is made again
+AGAIN = 'the search goes on with RETRY="error timeout"'
 NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU"
 
 
@@ -60,8 +63,13 @@ def probe(work: Work, cell: Cell, batch: int) -> Work:
     return replace(work, rounds=1, cells=(tried,), prompts={cell.prompt_hash: rows})
 
 
-def tries_of(cell: Cell, on_record: dict[str, CellRecords]) -> tuple[Tries, str]:
-    """What records say of a line at a length, and why a try failed that did not run out of memory (else "")."""
+def tries_of(
+    cell: Cell, on_record: dict[str, CellRecords], retry: frozenset[str] = frozenset(), tried: Collection[int] = ()
+) -> tuple[Tries, str]:
+    """What records say of a line at a length, and why a try failed that did not run out of memory (else "").
+
+    retry: outcomes that do not count, so that these batches are tried again. tried: batches for which they do count.
+    """
     fits: dict[int, float | None] = {}
     fails: set[int] = set()
     message = ""
@@ -72,6 +80,8 @@ def tries_of(cell: Cell, on_record: dict[str, CellRecords]) -> tuple[Tries, str]
         if cell_id != at_batch(cell, batch).cell_id:
             continue
         record = entry.failed or next(iter(entry.rounds.values()))
+        if record.outcome in retry and batch not in tried:
+            continue
         if record.is_good:
             peaks = record.memory_gib  # `reserved` is not read: it is no straight line where memory is short
             fits[batch] = peaks.resident if peaks.allocated is None else peaks.allocated
@@ -86,16 +96,19 @@ def tries_of(cell: Cell, on_record: dict[str, CellRecords]) -> tuple[Tries, str]
 def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
     """Try batches of one cell until the edge is close enough; returns it in words. gpu: UUID of the card."""
     first = frontier_search.modelled(peaks(cell, work.prompts_of(cell)), limit_gib)
+    tried: list[int] = []
     while True:
-        tries, message = tries_of(cell, sink.known())
+        tries, message = tries_of(cell, sink.known(), sink.retry, tried)
         batch = frontier_search.next_batch(tries, limit_gib, first)
         if message or batch is None:
             fails = f"{tries.high} does not" if tries.high else "nothing larger was tried"
-            return message or (f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits")
-        tried = probe(work, cell, batch)
+            said = f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits"
+            return f"{message}; {AGAIN}" if message else said
+        one_try = probe(work, cell, batch)
         folder = FOLDER / work.study / FRONTIER
-        tried.save(folder)
-        loop.run(tried, folder, sink, gpu)
+        one_try.save(folder)
+        loop.run(one_try, folder, sink, gpu)
+        tried.append(batch)
 
 
 def name_of(cell: Cell) -> str:
@@ -120,6 +133,7 @@ class FrontierRequest:
     study: str | None = None  # the MLflow experiment; None: the pair's name
     limit_gib: float | None = None  # memory that a cell may have; None: what the device has
     record: Path | None = None  # records are appended to this file and MLflow is left alone
+    retry: frozenset[str] = frozenset()  # outcomes (request.OUTCOMES) whose tries are made again
     plan: bool = False  # nothing will run
     verbose: bool = False  # say also what was found before
 
@@ -127,6 +141,8 @@ class FrontierRequest:
 def resolve(asked: FrontierRequest) -> Work:
     """The cells to start from, one row each, with the prompts that their rows repeat. Raises BadInput."""
     work = Work.load(asked.cells) if asked.cells else work_of_pair(asked)
+    if others := sorted(asked.retry - set(RETRIED)):
+        raise BadInput(f'RETRY="{others[0]}": a try of the frontier is made again for {", ".join(RETRIED)} alone')
     cells = tuple(cell for cell in work.cells if cell.kind == FRONTIER)
     if not cells:
         raise BadInput(f"{asked.cells}: holds no cells of grid {FRONTIER}")

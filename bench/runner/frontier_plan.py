@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.common.units import GIB
 from bench.data.prompt import Prompt
 from bench.devices import choose
-from bench.records.merge import CellRecords
 from bench.runner import estimate, frontier, frontier_search
 from bench.runner.frontier import NO_LIMIT
 from bench.runner.frontier_search import SPARE, Tries
@@ -50,12 +49,11 @@ def print_plan(work: Work, sink: Sink) -> None:
     if limit_gib is None:
         print(f"frontier: no plan: {NO_LIMIT}")
         return
-    on_record = sink.known()
     tries = 0
     seconds = 0.0
     print(LINE.format(*HEADINGS))
     for cell in work.cells:
-        tries_of_line, seconds_of_line = print_line(cell, work.prompts_of(cell), on_record, limit_gib)
+        tries_of_line, seconds_of_line = print_line(cell, work.prompts_of(cell), sink, limit_gib)
         tries += tries_of_line
         seconds += seconds_of_line
     print(
@@ -64,11 +62,10 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
-def print_line(
-    cell: Cell, prompts: tuple[Prompt, ...], on_record: dict[str, CellRecords], limit_gib: float
-) -> tuple[int, float]:
+def print_line(cell: Cell, prompts: tuple[Prompt, ...], sink: Sink, limit_gib: float) -> tuple[int, float]:
     """Print what is left of one line; returns its number of tries and their seconds."""
-    tries, message = frontier.tries_of(cell, on_record)
+    on_record = sink.known()
+    tries, message = frontier.tries_of(cell, on_record, sink.retry)
     batches, end = ([], tries.low) if message else expected(cell, prompts, tries, limit_gib)
     seconds = sum(
         estimate.START_S[cell.device] + estimate.round_s(frontier.at_batch(cell, batch), 1, prompts, on_record)

@@ -1,5 +1,6 @@
 """The search for the largest batch: against made-up devices, and for real under a stated limit."""
 
+import json
 import os
 import subprocess
 import sys
@@ -99,7 +100,12 @@ def test_tries_are_read_from_records_of_the_same_line_alone():
         other.cell_id: entry(other, "ok"),
     }
     assert frontier.tries_of(cell, on_record) == (Tries({2: 3.0}, frozenset({4})), "")
-    assert frontier.tries_of(cell, on_record | {tried[8].cell_id: entry(tried[8], "error")})[1] == "error: m"
+    failed = on_record | {tried[8].cell_id: entry(tried[8], "error")}
+    assert frontier.tries_of(cell, failed)[1] == "error: m"
+    again = frozenset({"error"})
+    assert frontier.tries_of(cell, failed, again) == frontier.tries_of(cell, on_record)
+    assert frontier.tries_of(cell, failed, again, [8])[1] == "error: m"  # it failed once more
+    assert frontier.tries_of(cell, on_record, frozenset({"oom"}))[0] == Tries({2: 3.0}, frozenset())
 
 
 def test_a_probe_repeats_its_prompts_and_has_a_name_of_its_own():
@@ -224,6 +230,8 @@ def run(folder, *arguments: str) -> subprocess.CompletedProcess:
         (["--cells", "nowhere"], "--cells needs --record FILE"),
         (["--cells", "nowhere", "--record", "x.jsonl"], "nowhere: no work folder"),
         (["--pair", "nobody", "--limit-gib", "2"], "nobody.yaml: no such pair"),
+        (["--limit-gib", "2", "--retry", "never"], "no outcome 'never'"),
+        (["--limit-gib", "2", "--retry", "violated"], "is made again for oom, timeout, error alone"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, words, tmp_path):
@@ -253,3 +261,12 @@ def test_memory_runs_out_for_real_and_the_same_command_goes_on(tmp_path):
     idle = "study edge: nothing to do, every edge of the frontier is on record (VERBOSE=1 prints them)\n"
     assert (again.stdout, len(disk.read_json(tmp_path / "out.jsonl"))) == (idle, len(stored))
     assert run(tmp_path, *arguments, "--verbose").stdout == first.stdout + idle
+    *before, last = stored
+    failed = last | {"outcome": "error", "message": "a dead worker"}
+    (tmp_path / "out.jsonl").write_text("".join(json.dumps(record) + "\n" for record in [*before, failed]))
+    told = run(tmp_path, *arguments, "--verbose").stdout
+    assert 'llada, 1024 tokens: error: a dead worker; the search goes on with RETRY="error timeout"' in told
+    assert "llada, 1024 tokens: batch " in run(tmp_path, *arguments, "--retry", "error timeout").stdout
+    made_again = disk.read_json(tmp_path / "out.jsonl")[len(stored)]
+    assert made_again["cell_id"] == last["cell_id"]
+    assert made_again["outcome"] in ("ok", "oom")  # either, since what a process takes beside its tensors varies
