@@ -8,11 +8,8 @@ from bench.analysis.comparison import RATE
 from bench.analysis.decoder_gains import fastest_of
 from bench.analysis.decoder_places import Decoders, Line, Place, order_of_places
 from bench.analysis.runs import temperature_of
-from bench.render import decoders as render
-from bench.render import wording
-from bench.render.wording import PLACES
+from bench.render import decoder_words, wording
 
-WORDS = PLACES | {"dtype": "{}", "engine": "{} engine", "head": "{} head", "temperature": "temperature {}"}
 MOST_PLACES = 3  # of which a sentence says each; of more there is a table
 
 
@@ -51,20 +48,8 @@ def rated_places(decoders: Decoders) -> list[Place]:
 def fastest_unscored(decoders: Decoders) -> list[Fastest]:
     """Of each place whose answers have no score the fastest decoder beside the autoregressive model."""
     both = [(place, line) for place in decoders.places if (line := fastest_of(place))]
-    settings = differing([place.first for place, _ in both])
+    settings = decoder_words.differing([place.first for place, _ in both])
     return [Fastest(place, line, where) for (place, line), where in zip(both, settings, strict=True)]
-
-
-def differing(runs: list[pd.Series]) -> list[str]:
-    """ "batch 8, prompts of 128": of each run its batch and prompt, and those of some other settings that differ."""
-    usual = ("batch_size", "prompt_tokens")
-    others = [name for name in WORDS if name not in usual and len({str(run.get(name)) for run in runs}) > 1]
-    return [", ".join(words_of(run, name) for name in (*usual, *others) if pd.notna(run.get(name))) for run in runs]
-
-
-def words_of(run: pd.Series, name: str) -> str:
-    """A setting of a run in words."""
-    return WORDS[name].format(float(run[name]) if name in PLACES else run[name])
 
 
 def prompt_of(place: Place) -> float:
@@ -80,7 +65,7 @@ def titles(decoders: Decoders) -> dict[str, str]:
         ("title_decoders", main_places(decoders)),
         ("title_decoders_rate", rated_places(decoders)[:1]),
     ):
-        texts = [f"{render.place_words(place)}, on {wording.machine_of(place.every)}" for place in places]
+        texts = [f"{decoder_words.place_words(place)}, on {wording.machine_of(place.every)}" for place in places]
         if texts:
             result[name] = wording.capitalised("; ".join(texts))
     return result

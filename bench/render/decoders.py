@@ -7,17 +7,15 @@ import pandas as pd
 from bench.analysis import aup
 from bench.analysis.aup import Area, areas_of
 from bench.analysis.decoder_cost import Summary, beside_of, summary_of
-from bench.analysis.decoder_gains import GOAL, Best, Interaction, best_of, fastest_of, interactions_of, parallelism
+from bench.analysis.decoder_gains import Interaction, interactions_of
 from bench.analysis.decoder_places import Line, Place, Quality
 from bench.analysis.ends import CANVAS_RATE, mean_kept
-from bench.analysis.noise import floor_of
-from bench.analysis.runs import temperature_of
 from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.records.catalogue import columns
-from bench.render import noise, wording
+from bench.render import decoder_words, noise, wording
 from bench.render.comparison import METRIC_NAMES
-from bench.render.doubt import equal_words, no_interval_words
+from bench.render.decoder_words import QUALITY_DIGITS
 from bench.render.wording import MISSING, format_value, interval
 
 COUNTED = columns(("compute/nfe_full", "compute/nfe_partial", "compute/rows", "compute/tokens_per_forward"))
@@ -25,15 +23,13 @@ MEASURED = columns(("latency/latency_ms", "throughput/tokens_per_s"))
 AUTHORS = "the authors'"  # in place of an empty name
 VANILLA = "vanilla: the authors', a step a token"
 SHORT_PARTS = {"all": "all", "one_answer": "one", "many_answers": "many"}
-QUALITY_DIGITS = 3
-CURVE = "quality lost against speed won"  # what the figure is called to which a sentence points
 
 
 def lines_of(place: Place) -> list[str]:
     """Everything that a terminal shows of a place under its title."""
     runs = place.every
     parts = [wording.weights_label(runs).upper(), table(place).to_string(index=False), wording.left_out_sentence(place)]
-    parts += verdict(place)
+    parts += decoder_words.verdict(place)
     parts += noise.sentences(place.noise) if place.vanilla else [missing_sentence(place)]
     parts += table_lines(interaction_title(place), interaction_table(interactions_of(place)))
     parts += table_lines(aup_title(place), aup_table(areas_of(place)))
@@ -43,23 +39,6 @@ def lines_of(place: Place) -> list[str]:
 def table_lines(title: str, shown: pd.DataFrame) -> list[str]:
     """A small table under its title; nothing where it is empty."""
     return [] if shown.empty else ["", title, shown.to_string(index=False)]
-
-
-def place_words(place: Place) -> str:
-    """ "60 tasks, 32 tokens, blocks of 16, batch 1, natural end, float32, greedy, eager engine, lean head": what the
-    decoders of a place have in common."""
-    run = place.first
-    temperature = temperature_of(run)
-    what = "tasks" if place.metric == "accuracy" else "prompts"
-    prompt_tokens = pd.to_numeric(run["prompt_tokens"])
-    parts = [
-        wording.prompts_counted(run, what),
-        f"{run['gen_length']:.0f} tokens", "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
-        f"blocks of {run['block_length']:.0f}", f"batch {run['batch_size']:.0f}",
-        wording.stop_words(place.every.tail(1)), run["dtype"],
-        wording.temperature_words(temperature), wording.own_engine_and_head(run),
-    ]  # fmt: skip
-    return ", ".join(filter(None, parts))
 
 
 def line_name(place: Place, line: Line) -> str:
@@ -139,97 +118,6 @@ def missing_sentence(place: Place) -> str:
         "No speedup over vanilla: it is not measured here (sampler fixed, cache none,"
         f" {place.first['gen_length']:.0f} steps with the other settings)."
     )
-
-
-def best_sentence(best: Best) -> str:
-    """The best combination within the margin on a part of the prompts, whatever the outcome."""
-    margin = f"within {best.place.margin:g} of vanilla's {METRIC_NAMES[best.place.metric]}"
-    where = prompts_words(best)
-    if best.line is None:
-        return (
-            f"Best decoder{where}: none of {best.candidates} is shown to stay {margin}; {fastest_words(best)}"
-            f" ({curve_words()})."
-        )
-    speedup = best.line.speedup
-    doubt = equal_words(speedup, best.line.rounds, floor_of(best.place.noise), "whether it is faster")
-    less = interval(best.quality.difference, QUALITY_DIGITS)
-    goal = "" if best.reaches_goal else goal_words(best)
-    which = "only one" if best.within == 1 else f"fastest of {best.within} that are,"
-    return (
-        f"Best decoder{where}: {best_name(best.line)} is {interval(speedup, 2)} times as fast as vanilla at a step a"
-        f" token{no_interval_words(speedup)}{doubt}, {margin} ({less}); it is the {which} of {best.candidates}"
-        f" judged{goal}.{parallel_words(best)}"
-    )
-
-
-def fastest_sentence(place: Place, line: Line) -> str:
-    """How fast the fastest decoder without a score is beside the autoregressive model."""
-    ratio = line.rate_over_autoregressive
-    doubt = equal_words(ratio, line.rounds_beside, floor_of(place.noise), "which of the two is faster")
-    rival = kinds.label_of(place.autoregressive.run["model"])
-    part = f", {words}" if (words := wording.part_words(line.run)) else ""
-    times = f"{interval(ratio, 2)} times {rival}'s tokens/s{no_interval_words(ratio)}{part}{doubt}"
-    return (
-        f"Fastest: {best_name(line)} gives {times}. Quality: not measured, so whether the text stays good is not known."
-    )
-
-
-def parallel_words(best: Best) -> str:
-    """Which decoder within the margin has most tokens a forward; empty where they were not counted."""
-    line = best.most_parallel
-    if line is None:
-        return ""
-    return f" Most tokens a forward within the margin: {best_name(line)}, {parallelism(line):.2f}."
-
-
-def verdict(place: Place) -> list[str]:
-    """The best combination on each part of a place's prompts, or the fastest where none was scored."""
-    fastest = fastest_of(place)
-    return [*map(best_sentence, best_of(place)), *([fastest_sentence(place, fastest)] if fastest else [])]
-
-
-def best_sentences(places: Sequence[Place]) -> list[str]:
-    """The verdict of every place, each under what its decoders share."""
-    result = []
-    for place in places:
-        if sentences := verdict(place):
-            result += [f"Decoders, {place_words(place)}:", *(f"  {sentence}" for sentence in sentences)]
-    return result
-
-
-def best_name(line: Line) -> str:
-    """A decoder in a sentence; one that keeps the authors' schedule with fewer steps says how many."""
-    run = line.run
-    if not line.name:
-        return f"the authors' schedule in {run['steps']:.0f} steps"
-    is_scheduled = pd.isna(run.get("sampler")) or run["sampler"] == "fixed"
-    is_shorter = is_scheduled and run["steps"] < run["gen_length"]
-    return f"{line.name} in {run['steps']:.0f} steps" if is_shorter else line.name
-
-
-def goal_words(best: Best) -> str:
-    """That the best is below what was asked for, and where to look."""
-    return f". That is below {GOAL:g} times: {fastest_words(best)} ({curve_words()})"
-
-
-def fastest_words(best: Best) -> str:
-    """What the fastest decoder of all wins and loses."""
-    line = best.fastest
-    lost = interval(line.qualities[best.part].difference, QUALITY_DIGITS)
-    return f"the fastest of all, {best_name(line)}, is {interval(line.speedup, 2)} times as fast, at {lost}"
-
-
-def curve_words() -> str:
-    """Where the whole curve is drawn."""
-    return f"the report's figure of {CURVE} has the curve"
-
-
-def prompts_words(best: Best) -> str:
-    """ " on tasks with many right answers": on which prompts; empty for open-ended ones."""
-    if best.place.metric != "accuracy":
-        return ""
-    quality = best.fastest.qualities[best.part]
-    return f" on tasks with {quality.prompts}" if quality.prompts else " on all tasks"
 
 
 def interaction_title(place: Place) -> str:

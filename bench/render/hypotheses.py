@@ -80,9 +80,7 @@ def lines(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") 
             continue
         result.append(f"{score.name} {score.verdict}: {score.text}")
         result += [result_line(part) for part in score.results]
-    if scores and not result:
-        return [f"{title}: nothing was measured here on {', '.join(silent)}."]
-    none_of = [f"Nothing was measured here on {', '.join(silent)}."] if silent else []
+    none_of = [f"Nothing was measured here on {', '.join(silent)}."] if silent and result else []
     return [*summary(scores, tolerances, title), *result, *none_of]
 
 
@@ -92,6 +90,8 @@ def summary(scores: list[Score], tolerances: str = "", title: str = "Hypotheses"
         return []
     numbers = independent(scores)
     counts = Counter(result.state for result in numbers)
+    if set(counts) == {"not measured"}:
+        return [f"{title}: nothing was measured here on {', '.join(score.name for score in scores)}."]
     names = {
         "met": "as predicted",
         "not met": "not as predicted",

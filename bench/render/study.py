@@ -13,6 +13,7 @@ from bench.render import borrowed as render_borrowed
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
+from bench.render import decoder_words, wording
 from bench.render import decoders as render_decoders
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
@@ -22,7 +23,6 @@ from bench.render import hypotheses as render_hypotheses
 from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
 from bench.render import task_accuracy as render_task_accuracy
-from bench.render import wording
 
 
 def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None) -> None:
@@ -77,7 +77,7 @@ def print_decoders(findings: Findings, cell_ids: AbstractSet[str] | None = None)
     """The decoders of every place under a title. cell_ids: of the places of these cells alone."""
     places = [place for place in findings.decoders.places if has_cells(place, cell_ids)]
     for place in places:
-        where = f"{render_decoders.place_words(place)}, on {wording.machine_of(place.every)}"
+        where = f"{decoder_words.place_words(place)}, on {wording.machine_of(place.every)}"
         print(f"\nstudy {findings.study}, decoders: {where}")
         print("\n".join(render_decoders.lines_of(place)))
     if sentence := render_decoders.cost_sentence(places):
@@ -133,7 +133,7 @@ def print_headlines(findings: Findings) -> None:
             print("\n".join([*sentences, *render_extrapolation.sentences(scaling)]))
     if findings.ends.places:
         print("\n".join(["", *render_ends.lines(findings.ends)]))
-    if sentences := render_decoders.best_sentences(findings.decoders.places):
+    if sentences := decoder_words.best_sentences(findings.decoders.places):
         print("\n".join(["", *sentences]))
     print_doubts(findings)
     print_answers(findings)

@@ -14,8 +14,8 @@ from bench.analysis.runs import estimate_of
 from bench.common.stats import Estimate
 from bench.diffusion.choices import CACHES, SAMPLERS
 from bench.models import kinds
+from bench.render import decoder_words, wording
 from bench.render import decoders as render
-from bench.render import wording
 from bench.render.comparison import METRIC_NAMES
 from paper.decoder_selection import main_places, prompt_of, rated_places
 from paper.figures.decoders import LATENCY_LABEL, PARTS, SAMPLER_COLORS, tpf_of
@@ -40,7 +40,9 @@ def figures(decoders: Decoders) -> list[Figure]:
 
 def figure(name: str, title: str, places: Sequence[Place], panels_of: Callable[[Place], list[Panel]]) -> Figure:
     """The panels of some places under one title."""
-    texts = dict.fromkeys(f"{render.place_words(place)}, on {wording.machine_of(place.every)}" for place in places)
+    texts = dict.fromkeys(
+        f"{decoder_words.place_words(place)}, on {wording.machine_of(place.every)}" for place in places
+    )
     caption = f"{wording.capitalised('; '.join(texts))}." if len(texts) < 4 else f"{len(texts)} places."
     label = wording.weights_label(places[0].every) if places else ""
     panels = [panel for place in places for panel in panels_of(place)]

@@ -20,11 +20,11 @@ from bench.models import kinds
 from bench.records.catalogue import columns, of
 from bench.render import corners as render_corners
 from bench.render import cost as render_cost
+from bench.render import decoder_words, wording
 from bench.render import decoders as render_decoders
 from bench.render import ends as render_ends
 from bench.render import hypotheses as render_hypotheses
 from bench.render import scaling as render_scaling
-from bench.render import wording
 from bench.render.wording import MISSING
 from bench.spec.cell import STOPS
 from paper.page.of_comparisons import caption
@@ -164,7 +164,7 @@ def decoder_tables(findings: Findings) -> list[Table]:
     """The decoders of every place, how sampler and cache go together there, and the areas under the curves."""
     result = []
     for place in findings.decoders.places:
-        words = f"{wording.capitalised(render_decoders.place_words(place))}, on {wording.machine_of(place.every)}."
+        words = f"{wording.capitalised(decoder_words.place_words(place))}, on {wording.machine_of(place.every)}."
         result.append(Table("decoders", f"Decoders: {short_place(place.first)}", words, render_decoders.table(place)))
         for title, frame in (
             (render_decoders.interaction_title(place), render_decoders.interaction_table(interactions_of(place))),

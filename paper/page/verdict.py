@@ -9,7 +9,7 @@ from bench.analysis.task_accuracy import TaskAccuracy
 from bench.render import borrowed as render_borrowed
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
-from bench.render import decoders as render_decoders
+from bench.render import decoder_words, wording
 from bench.render import endpoints as render_endpoints
 from bench.render import ends as render_ends
 from bench.render import extrapolation as render_extrapolation
@@ -19,7 +19,6 @@ from bench.render import ledger as render_ledger
 from bench.render import likelihood as render_likelihood
 from bench.render import scaling as render_scaling
 from bench.render import task_accuracy as render_task_accuracy
-from bench.render import wording
 from paper.selection import Selection
 
 
@@ -53,7 +52,7 @@ def paragraphs(selection: Selection) -> list[Paragraph]:
     rest = [
         *task_paragraphs(findings, is_primary=False),
         Paragraph("The question that the study began with", hundred, is_first=True, at_once=4),
-        Paragraph("Decoders", render_decoders.best_sentences(findings.decoders.places), is_first=True),
+        Paragraph("Decoders", decoder_words.best_sentences(findings.decoders.places), is_first=True),
         Paragraph("What was declared beforehand", endpoints),
         borrowed_paragraph(findings.borrowed),
         Paragraph("Ledger of published claims", render_ledger.sentences(selection.ledger), is_first=True),

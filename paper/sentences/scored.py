@@ -6,7 +6,7 @@ from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
 from bench.models import kinds
-from bench.render import decoders as render
+from bench.render import decoder_words
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import no_interval_words
 from bench.render.wording import part_words
@@ -103,7 +103,7 @@ def best_sentence(best: Best, name: str, numbers: Numbers) -> str:
     )
     if best.line is None or not has(numbers, f"{name}.speedup"):
         return f"{judged}."
-    decoder = escape(render.best_name(best.line))
+    decoder = escape(decoder_words.best_name(best.line))
     speedup = val(f"{name}.speedup") + no_interval_words(best.line.speedup)
     said = direction(
         best.line.speedup, floor_of(best.place.noise),
@@ -119,5 +119,5 @@ def parallel_sentence(best: Best, name: str, numbers: Numbers) -> str:
     key = f"{name}.tokens_per_forward"
     if not has(numbers, key):
         return ""
-    decoder = escape(render.best_name(best.most_parallel))
+    decoder = escape(decoder_words.best_name(best.most_parallel))
     return f" Within the margin, most tokens a forward are those of {decoder}: {num(key)}."

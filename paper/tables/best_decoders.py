@@ -9,8 +9,7 @@ import pandas as pd
 from bench.analysis.decoder_gains import Best, best_of, parallelism
 from bench.analysis.decoder_places import Decoders, Place
 from bench.analysis.runs import temperature_of
-from bench.render import decoders as render
-from bench.render import wording
+from bench.render import decoder_words, wording
 from paper.tables.latex import cell_text, escape, latex
 
 NONE = "--"
@@ -44,10 +43,10 @@ def row(best: Best) -> dict[str, str]:
     line, parallel = best.line, best.most_parallel
     return {
         "within": f"{best.within} of {best.candidates}",
-        "fastest": escape(render.best_name(line)) if line else NONE,
+        "fastest": escape(decoder_words.best_name(line)) if line else NONE,
         "speedup": cell_text(line and line.speedup, 2),
-        "difference": cell_text(best.quality and best.quality.difference, render.QUALITY_DIGITS),
-        "most parallel": escape(render.best_name(parallel)) if parallel else NONE,
+        "difference": cell_text(best.quality and best.quality.difference, decoder_words.QUALITY_DIGITS),
+        "most parallel": escape(decoder_words.best_name(parallel)) if parallel else NONE,
         "tokens a forward": f"{parallelism(parallel):.2f}" if parallel else NONE,
     }
 

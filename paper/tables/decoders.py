@@ -14,8 +14,8 @@ from bench.analysis.ends import CANVAS_RATE, mean_kept
 from bench.analysis.runs import estimate_of
 from bench.common import stats
 from bench.records.catalogue import paper_columns_with_units
+from bench.render import decoder_words, wording
 from bench.render import decoders as render
-from bench.render import wording
 from bench.render.comparison import METRIC_NAMES
 from paper.tables.latex import cell_text, escape, long_table
 from paper.tables.precision import sentence, with_precision
@@ -108,7 +108,7 @@ def small(name: str, text: str, places: Sequence[Place], made: Callable[[Place],
 def caption(place: Place, text: str) -> str:
     """What a table shows of a place, where it was measured, and what was left out."""
     label = wording.weights_label(place.every)
-    title = escape(wording.capitalised(render.place_words(place)))
+    title = escape(wording.capitalised(decoder_words.place_words(place)))
     parts = [
         text, f"{title}, on {escape(wording.machine_of(place.every))}.", f"({label.capitalize()}.)" if label else "",
         wording.left_out_sentence(place),
@@ -164,7 +164,7 @@ def quality_columns(place: Place, lines: Sequence[Line]) -> dict[str, list[str]]
     result = {METRIC_NAMES[place.metric]: [escape(render.value_text(line.qualities.get("all"))) for line in lines]}
     for part in place.parts:
         qualities = [line.qualities.get(part) for line in lines]
-        result[HEADINGS[part]] = [cell_text(quality and quality.difference, render.QUALITY_DIGITS)
+        result[HEADINGS[part]] = [cell_text(quality and quality.difference, decoder_words.QUALITY_DIGITS)
                                   for quality in qualities]  # fmt: skip
     result[f"within {place.margin:g}"] = [escape(render.within_text(place, line)) for line in lines]
     return result

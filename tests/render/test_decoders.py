@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+from bench.analysis.decoder_gains import best_of
+from bench.render import decoder_words
 from bench.render import decoders as render
 from bench.render.study import print_decoders
 from tests.support import made_up_decoders
@@ -28,17 +30,17 @@ def test_the_table_has_a_line_for_each_decoder_beside_vanilla_and_llama():
 
 
 def test_a_title_says_what_the_decoders_share():
-    assert render.place_words(made_up_decoders.tasks_study().place) == (
+    assert decoder_words.place_words(made_up_decoders.tasks_study().place) == (
         "200 tasks, 32 tokens, blocks of 16, batch 1, natural end, float32, greedy, eager engine, lean head"
     )
-    assert render.place_words(made_up_decoders.shapes_study().decoders.places[1]) == (
+    assert decoder_words.place_words(made_up_decoders.shapes_study().decoders.places[1]) == (
         "24 prompts, 256 tokens, prompts of 128, blocks of 32, batch 8, forced length, bfloat16, greedy, captured"
         " engine, lean head"
     )
 
 
 def test_the_best_is_told_for_each_kind_of_task():
-    everything, one, many = map(render.best_sentence, render.best_of(made_up_decoders.tasks_study().place))
+    everything, one, many = map(decoder_words.best_sentence, best_of(made_up_decoders.tasks_study().place))
     assert everything.startswith(
         "Best decoder on all tasks: threshold 0.9, dual cache (block) is 3.33 [3.33, 3.33] times as fast as vanilla at"
         " a step a token, within 0.05 of vanilla's accuracy (-0.005 ["
@@ -51,32 +53,40 @@ def test_the_best_is_told_for_each_kind_of_task():
 
 
 def test_a_study_without_scores_is_summed_up_by_its_fastest_decoders():
-    sentences = render.best_sentences(made_up_decoders.shapes_study().decoders.places)
-    titles, said = sentences[::2], sentences[1::2]
-    assert len(titles) == len(said) > 1
-    assert all(title.startswith("Decoders, ") and "256 tokens" in title for title in titles)
-    assert all(sentence.startswith("  Fastest: imposed ") for sentence in said)
-    assert not any("Fastest" in line for line in render.best_sentences([made_up_decoders.tasks_study().place]))
+    shapes = made_up_decoders.shapes_study().decoders.places
+    title, *said = decoder_words.best_sentences(shapes)
+    assert title == (
+        "Fastest decoders, 256 tokens, prompts of 128, blocks of 32, forced length, bfloat16, greedy, captured engine,"
+        " lean head. Quality: not measured, so whether the text stays good is not known."
+    )
+    assert [line.split(":")[0] for line in said] == [f"  batch {batch}, prompts of 128" for batch in (1, 8, 32)]
+    assert said[0].endswith("imposed 8, dual cache (answer) gives 5.92 [5.92, 5.92] times LLaMA's tokens/s.")
+    alone, sentence = decoder_words.best_sentences(shapes[:1])
+    assert alone == f"Decoders, {decoder_words.place_words(shapes[0])}:"
+    assert sentence.startswith("  Fastest: imposed 8, dual cache (answer) gives 5.92")
+    tasks = [made_up_decoders.tasks_study().place]
+    assert not any("Fastest" in line for line in decoder_words.best_sentences(tasks))
+    assert decoder_words.best_sentences([*tasks, *shapes])[-4:] == [title, *said]
 
 
 def test_a_best_below_three_times_says_so_and_points_to_the_curve():
-    [best] = render.best_of(made_up_decoders.texts_study(200.0).place)
-    sentence = render.best_sentence(best)
+    [best] = best_of(made_up_decoders.texts_study(200.0).place)
+    sentence = decoder_words.best_sentence(best)
     assert sentence.startswith("Best decoder: threshold 0.9 is 2.00 [2.00, 2.00] times as fast")
     assert (
         "That is below 3 times: the fastest of all, threshold 0.5, dual cache (block), is 8.00 [8.00, 8.00] times as"
         " fast, at -0.100 [-0.100, -0.100] (the report's figure of quality lost against speed won has the curve)."
     ) in sentence
     assert sentence.endswith("Most tokens a forward within the margin: threshold 0.9, 1.00.")
-    [best] = render.best_of(made_up_decoders.texts_study(130.0).place)
-    assert "below 3 times" not in render.best_sentence(best)
+    [best] = best_of(made_up_decoders.texts_study(130.0).place)
+    assert "below 3 times" not in decoder_words.best_sentence(best)
 
 
 def test_where_none_is_good_enough_the_sentence_says_so():
     made_up = made_up_decoders.MadeUp()
     made_up.add(400.0)
     made_up.add(50.0, 60, 60, **threshold(0.5))
-    sentence = render.best_sentence(render.best_of(made_up.place)[0])
+    sentence = decoder_words.best_sentence(best_of(made_up.place)[0])
     assert "none of 1 is shown to stay within 0.05 of vanilla's accuracy; the fastest of all, threshold 0.5" in sentence
     assert "Most tokens" not in sentence
 
@@ -158,5 +168,5 @@ def test_a_place_at_which_every_run_failed_says_why():
     assert text.count("oom: no room") == 2
     assert "threshold 0.7" in text
     assert "Left out: 2 of 2 runs (2 oom)." in text
-    assert render.best_of(place) == []
-    assert render.place_words(place).startswith("200 prompts, 32 tokens")
+    assert best_of(place) == []
+    assert decoder_words.place_words(place).startswith("200 prompts, 32 tokens")
