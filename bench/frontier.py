@@ -9,13 +9,15 @@ grow with the batch; LLaDA keeps none, but computes over all positions of all ro
 memory at different batches, and the largest batch bounds how many tokens a second a device can give.
 
 Each try is a cell in a fresh process, since a process that ran out of memory cannot be trusted with the next try.
-Running out of memory is a result like any other, and is recorded as such. What is on record is not tried again; a try
-that failed in another way ends the search of its line until --retry "error timeout" makes it again.
+Running out of memory is a result like any other, and is recorded as such. What is on record is not tried again. A try
+that failed in another way ends the search of its line, and the exit status is 1, until --retry "error timeout" makes
+it again.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.common.cli import Parser
@@ -57,12 +59,21 @@ def main() -> int:
         frontier_plan.print_plan(work, sink)
         return 0
     has_worked = notices.Growth(sink.file)
-    lines = frontier.search_all(work, sink)
-    for line in lines if asked.verbose else notices.unless_idle(lines, has_worked):
+    still_open = []
+
+    def lines() -> Iterator[str]:
+        for end in frontier.search_all(work, sink):
+            still_open.extend([end.text] if end.is_open else [])
+            yield end.text
+
+    for line in lines() if asked.verbose else notices.unless_idle(lines(), has_worked):
         print(line, flush=True)
     if not has_worked:
-        print(f"study {work.study}: nothing to do, every edge of the frontier is on record (VERBOSE=1 prints them)")
-    return 1 if sink.refused else 0
+        for text in [] if asked.verbose else still_open:
+            print(text)
+        which = "every other edge" if still_open else "every edge"
+        print(f"study {work.study}: nothing to do, {which} of the frontier is on record (VERBOSE=1 prints them)")
+    return 1 if sink.refused or still_open else 0
 
 
 if __name__ == "__main__":

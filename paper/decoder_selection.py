@@ -1,4 +1,4 @@
-"""Which places of decoders the report's figures show, and what their captions say of them."""
+"""Which places of decoders the report's figures, tables and sentences show, and what captions say of them."""
 
 from dataclasses import dataclass
 

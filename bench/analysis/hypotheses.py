@@ -5,6 +5,7 @@ a test recomputes them. A claim is met where the measured value, with all of its
 factor of its own. Claims that are functions of one measured number count once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -216,6 +217,11 @@ def score_of(
         results.append(replace(result, same_as=first.get(result.number, ""), is_extrapolated=is_extrapolated))
         first.setdefault(result.number, name)
     return Score(name, hypothesis.text, results)
+
+
+def measured_ones(scores: Sequence[Score]) -> list[Score]:
+    """The hypotheses of which a study measured a claim."""
+    return [score for score in scores if any(result.measured is not None for result in score.results)]
 
 
 def independent(scores: list[Score]) -> list[Result]:

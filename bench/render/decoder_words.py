@@ -14,7 +14,8 @@ from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import equal_words, no_interval_words
 from bench.render.wording import PLACES, interval
 
-WORDS = PLACES | {"dtype": "{}", "engine": "{} engine", "head": "{} head", "temperature": "temperature {}"}
+NUMBERS = PLACES | {"block_length": "blocks of {:.0f}", "temperature": "temperature {:g}"}
+WORDS = NUMBERS | {"dtype": "{}", "engine": "{} engine", "head": "{} head"}
 QUALITY_DIGITS = 3
 CURVE = "quality lost against speed won"  # what the figure is called to which a sentence points
 NO_QUALITY = "Quality: not measured, so whether the text stays good is not known"
@@ -107,13 +108,18 @@ def fastest_lines(places: Sequence[Place]) -> list[str]:
     """Of each place whose answers have no score the fastest decoder, under what the places share; [] for none."""
     if not places:
         return []
-    settings = [setting_words(place) for place in places]
-    shared = [words for words in settings[0] if words and all(words in others for others in settings)]
     lines = [
         f"  {where}: {fastest_clause(place, fastest_of(place))}."
         for place, where in zip(places, differing([place.first for place in places]), strict=True)
     ]
-    return [f"Fastest decoders, {', '.join(shared)}. {NO_QUALITY}.", *lines]
+    return [f"Fastest decoders, {shared_words(places)}. {NO_QUALITY}.", *lines]
+
+
+def shared_words(places: Sequence[Place]) -> str:
+    """ "256 tokens, blocks of 32, forced length, greedy, captured engine, lean head": what the decoders of all these
+    places have in common."""
+    settings = [setting_words(place) for place in places]
+    return ", ".join(words for words in settings[0] if words and all(words in others for others in settings))
 
 
 def differing(runs: Sequence[pd.Series]) -> list[str]:
@@ -125,7 +131,7 @@ def differing(runs: Sequence[pd.Series]) -> list[str]:
 
 def words_of(run: pd.Series, name: str) -> str:
     """A setting of a run in words."""
-    return WORDS[name].format(float(run[name]) if name in PLACES else run[name])
+    return WORDS[name].format(float(run[name]) if name in NUMBERS else run[name])
 
 
 def best_name(line: Line) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from bench.analysis.decoder_claims import DecoderClaim
-from bench.analysis.hypotheses import Result, Score, independent
+from bench.analysis.hypotheses import Result, Score, independent, measured_ones
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from bench.diffusion import choices
@@ -69,18 +69,17 @@ def claim_text(claim: Claim | DecoderClaim, engine: str) -> str:
 
 def lines(scores: list[Score], tolerances: str = "", title: str = "Hypotheses") -> list[str]:
     """How many numbers the claims rest on and what became of these, then each hypothesis with its claims below it, and
-    the names of those on which nothing was measured.
+    the names of those of which none is scored, since they are about another card or other cells.
 
     tolerances: when, and from what, the tolerances were chosen. title: what these hypotheses are called.
     """
-    result, silent = [], []
-    for score in scores:
-        if all(part.state == "not measured" for part in score.results):
-            silent.append(score.name)
-            continue
+    measured = measured_ones(scores)
+    result = []
+    for score in measured:
         result.append(f"{score.name} {score.verdict}: {score.text}")
         result += [result_line(part) for part in score.results]
-    none_of = [f"Nothing was measured here on {', '.join(silent)}."] if silent and result else []
+    rest = [score.name for score in scores if score not in measured]
+    none_of = [f"No claim of {', '.join(rest)} is scored by this study."] if rest and measured else []
     return [*summary(scores, tolerances, title), *result, *none_of]
 
 
@@ -91,7 +90,7 @@ def summary(scores: list[Score], tolerances: str = "", title: str = "Hypotheses"
     numbers = independent(scores)
     counts = Counter(result.state for result in numbers)
     if set(counts) == {"not measured"}:
-        return [f"{title}: nothing was measured here on {', '.join(score.name for score in scores)}."]
+        return [f"{title}: no claim of {', '.join(score.name for score in scores)} is scored by this study."]
     names = {
         "met": "as predicted",
         "not met": "not as predicted",

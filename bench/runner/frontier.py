@@ -2,11 +2,11 @@
 
 A line of the frontier is one model with one head at one answer length. Each try is a cell in a fresh process, and out
 of memory is a result like any other, recorded as such. What is on record is not tried again, so the same command goes
-on where it was stopped; a try that failed in another way ends its line until it is made again. The first try is where
-the cost model puts the edge. Peaks grow in a straight line with the
-batch, from the weights alone: the line through the last two says where to look then, and bisection ends the search
-within a thirty-second of the batch (bench/runner/frontier_search.py). A plan goes through the same search with the cost
-model's peaks in place of tries (bench/runner/frontier_plan.py). Imports no torch.
+on where it was stopped. A search ends at a try that failed in another way, until that try is made again. The first try
+is where the cost model puts the edge. Peaks grow in a straight line with the batch, from the weights alone: the line
+through the last two says where to look then, and bisection ends the search within a thirty-second of the batch
+(bench/runner/frontier_search.py). A plan goes through the same search with the cost model's peaks in place of tries
+(bench/runner/frontier_plan.py). Imports no torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.common.errors import BadInput
 from bench.common.units import GIB
@@ -34,7 +35,7 @@ from bench.store.sink import Sink
 FOLDER = Path(".cache/work")  # of the work folders that workers read
 OWN_GIB = {"cpu": 0.5, "cuda": 0.0}  # of a plan: what a limit counts of a process beside its tensors
 RETRIED = ("oom", "timeout", "error")  # how a try may have ended that is made again
-AGAIN = 'the search goes on with RETRY="error timeout"'
+AGAIN = 'RETRY="error timeout" goes on'
 NO_LIMIT = "a CPU has no memory of its own to run out of; give LIMIT_GIB=2, or a GPU"
 
 
@@ -65,14 +66,14 @@ def probe(work: Work, cell: Cell, batch: int) -> Work:
 
 def tries_of(
     cell: Cell, on_record: dict[str, CellRecords], retry: frozenset[str] = frozenset(), tried: Collection[int] = ()
-) -> tuple[Tries, str]:
-    """What records say of a line at a length, and why a try failed that did not run out of memory (else "").
+) -> tuple[Tries, dict[int, str]]:
+    """What records say of a line at a length, and by batch why a try failed that did not run out of memory.
 
     retry: outcomes that do not count, so that these batches are tried again. tried: batches for which they do count.
     """
     fits: dict[int, float | None] = {}
     fails: set[int] = set()
-    message = ""
+    errors: dict[int, str] = {}
     for cell_id, entry in on_record.items():
         if not isinstance(entry.cell, Cell):
             continue
@@ -89,21 +90,32 @@ def tries_of(
         elif record.outcome == "oom":
             fails.add(batch)
         else:
-            message = f"{record.outcome}: {record.message}"
-    return Tries(fits, frozenset(fails)), message
+            errors[batch] = f"{record.outcome}: {record.message}"
+    return Tries(fits, frozenset(fails)), errors
 
 
-def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> str:
-    """Try batches of one cell until the edge is close enough; returns it in words. gpu: UUID of the card."""
+class End(NamedTuple):
+    """Where the search of a line ended, in words. is_open: whether a try that failed keeps it from its edge."""
+
+    text: str
+    is_open: bool
+
+
+def search(work: Work, cell: Cell, sink: Sink, gpu: str | None, limit_gib: float | None) -> End:
+    """Try batches of one cell until the edge is close enough, or until a try fails that did not run out of memory.
+
+    gpu: UUID of the card.
+    """
     first = frontier_search.modelled(peaks(cell, work.prompts_of(cell)), limit_gib)
     tried: list[int] = []
     while True:
-        tries, message = tries_of(cell, sink.known(), sink.retry, tried)
+        tries, errors = tries_of(cell, sink.known(), sink.retry, tried)
         batch = frontier_search.next_batch(tries, limit_gib, first)
-        if message or batch is None:
+        if batch in errors:
+            return End(f"batch {batch}, {errors[batch]}; {AGAIN}", is_open=True)
+        if batch is None:
             fails = f"{tries.high} does not" if tries.high else "nothing larger was tried"
-            said = f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits"
-            return f"{message}; {AGAIN}" if message else said
+            return End(f"batch {tries.low} fits, {fails}" if tries.low else "not even one row fits", is_open=False)
         one_try = probe(work, cell, batch)
         folder = FOLDER / work.study / FRONTIER
         one_try.save(folder)
@@ -167,8 +179,8 @@ def work_of_pair(asked: FrontierRequest) -> Work:
     return Work(asked.study or pair.name, rounds=1, seed=0, cells=tuple(cells), prompts=prompt_sets)
 
 
-def search_all(work: Work, sink: Sink) -> Iterator[str]:
-    """Search every line under the device's lock; yield where each ends, in words. Raises BadInput.
+def search_all(work: Work, sink: Sink) -> Iterator[End]:
+    """Search every line under the device's lock; yield where each ends. Raises BadInput.
 
     MLflow is brought up to the records at the end: ask the sink whether it took them all.
     """
@@ -180,5 +192,6 @@ def search_all(work: Work, sink: Sink) -> Iterator[str]:
         sink.check()
         for cell in work.cells:
             limit_gib = cell.limit_gib or (uuid and device_gib(uuid))
-            yield f"{name_of(cell)}, {cell.gen_length} tokens: {search(work, cell, sink, uuid, limit_gib)}"
+            end = search(work, cell, sink, uuid, limit_gib)
+            yield end._replace(text=f"{name_of(cell)}, {cell.gen_length} tokens: {end.text}")
         sink.track(again=True)

@@ -65,8 +65,10 @@ def print_plan(work: Work, sink: Sink) -> None:
 def print_line(cell: Cell, prompts: tuple[Prompt, ...], sink: Sink, limit_gib: float) -> tuple[int, float]:
     """Print what is left of one line; returns its number of tries and their seconds."""
     on_record = sink.known()
-    tries, message = frontier.tries_of(cell, on_record, sink.retry)
-    batches, end = ([], tries.low) if message else expected(cell, prompts, tries, limit_gib)
+    tries, errors = frontier.tries_of(cell, on_record, sink.retry)
+    batches, end = expected(cell, prompts, tries, limit_gib)
+    message = next((f"{errors[batch]}; {frontier.AGAIN}" for batch in batches if batch in errors), "")
+    batches, end = ([], tries.low) if message else (batches, end)
     seconds = sum(
         estimate.START_S[cell.device] + estimate.round_s(frontier.at_batch(cell, batch), 1, prompts, on_record)
         for batch in batches

@@ -12,7 +12,7 @@ from bench.render.cost import sentences
 from paper.figures.cost import GIGA, TERA, place_text, with_measured
 from paper.page import charts
 from paper.page.charts import SYMBOLS, Figure, Panel, axis, log_axis
-from paper.tables.cost import what, where
+from paper.tables.cost import names_of, where
 
 
 def figures(findings: Findings) -> list[Figure]:
@@ -83,10 +83,11 @@ def roofline(rows: pd.DataFrame, label: str) -> list[Figure]:
 
 def markers(model: str, engine: str, runs: pd.DataFrame, x: pd.Series, y: pd.Series) -> dict:
     """The runs of a model on an engine, each named on hover."""
+    named = zip(names_of(runs), runs.iterrows(), strict=True)
     hover = [
-        f"<b>{what(run)}</b><br>batch, prompt, tokens: {where(run)}<br>{y[number]:,.0f} GFLOP/s at {x[number]:.3g} FLOP"
+        f"<b>{name}</b><br>batch, prompt, tokens: {where(run)}<br>{y[number]:,.0f} GFLOP/s at {x[number]:.3g} FLOP"
         f" a byte"
-        for number, run in runs.iterrows()
+        for name, (number, run) in named
     ]
     style = charts.look_of_model(model)
     place = 2 * list(kinds.KINDS).index(model) + (engine != "captured")

@@ -9,6 +9,7 @@ from bench.analysis.comparison import ENERGY, LATENCY, RATE, TEXT_RATE, Comparis
 from bench.analysis.decoder_cost import Beside, beside_of, summary_of
 from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
+from bench.analysis.hypotheses import measured_ones
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import estimate_of
 from bench.analysis.scaling import Scaling, reference_of
@@ -109,7 +110,7 @@ def rate_text(run: pd.Series) -> str:
 
 def scoreboard(findings: Findings) -> list[Table]:
     """A line a hypothesis, and what the cost model says of published cards."""
-    scores = cost_tables.measured_ones([*findings.scores, *findings.decoder_scores])
+    scores = measured_ones([*findings.scores, *findings.decoder_scores])
     board = cost_tables.scoreboard(scores).reset_index(drop=True)
     if not board.empty:
         board = board.rename(columns={"hypothesis": "outcome"})

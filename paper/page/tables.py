@@ -13,7 +13,7 @@ from bench.analysis.decoders import name_of
 from bench.analysis.edges import too_large
 from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
-from bench.analysis.hypotheses import Score
+from bench.analysis.hypotheses import Score, measured_ones
 from bench.analysis.runs import estimate_of, setting_of
 from bench.analysis.scaling import Scaling
 from bench.models import kinds
@@ -30,7 +30,6 @@ from bench.spec.cell import STOPS
 from paper.page.of_comparisons import caption
 from paper.selection import Selection
 from paper.tables.comparison import TASK_TOPICS, TIMED, TOPICS, engine_name, model_name
-from paper.tables.cost import measured_ones
 from paper.tables.scaling import ABOUT
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")  # at the beginning of a cell

@@ -11,11 +11,10 @@ from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import no_interval_words
 from bench.render.wording import part_words
 from paper.decoder_numbers import names_of_places, slug_of
-from paper.decoder_selection import MOST_PLACES, Fastest, fastest_unscored, main_places, rated_places
+from paper.decoder_selection import MOST_PLACES, fastest_unscored, main_places
 from paper.tables.latex import escape
 from paper.values import Numbers, direction, has, num, val
 
-FASTEST = "decoder with most tokens a second gives"
 VERDICTS = ("confirmed", "refuted", "undecided")  # on a hypothesis of which something was measured
 
 
@@ -46,14 +45,14 @@ def decoders(found: Decoders, numbers: Numbers) -> str:
 
 def beside(found: Decoders) -> str:
     """How fast the fastest decoder of each place is beside the autoregressive model, where answers have no score; empty
-    where all have. Of many places that differ in batch and prompts alone the least and the most are said, and a table
-    has them all."""
+    where all have. Of many places the least and the most are said; a table has them all."""
     fastest = fastest_unscored(found)
     if not fastest:
         return ""
     names = dict(zip(map(id, found.places), names_of_places(found.places), strict=True))
-    ends = ends_of(fastest) if len(fastest) > MOST_PLACES else []
-    shown = ends or fastest
+    ordered = sorted(fastest, key=lambda best: best.line.rate_over_autoregressive.value)
+    is_many = len(fastest) > MOST_PLACES
+    shown = [ordered[0], ordered[-1]] if is_many else fastest
     lacking = [no_interval_words(best.line.rate_over_autoregressive) for best in shown]
     for_all = lacking[0] if all(lacking) else ""  # said once where it is true of each
     parts = [
@@ -63,21 +62,13 @@ def beside(found: Decoders) -> str:
         for best, no_interval in zip(shown, lacking, strict=True)
     ]
     rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
-    said = f"At each place the {FASTEST} these times {rival}'s{for_all}: {'; '.join(parts)}."
-    if ends:
-        said = (
-            f"Where places differ in batch and prompts alone, the {FASTEST} from {' to '.join(parts)} times"
-            f" {rival}'s{for_all}. Table~\\ref{{tab:decoders_fastest}} has all places."
-        )
-    return f"Where answers have no score, only speed is known, and not whether the text stays good. {said}"
-
-
-def ends_of(fastest: list[Fastest]) -> list[Fastest]:
-    """The slowest and the fastest of the places that differ in batch and prompts alone; empty where no two do."""
-    alike = {id(place) for place in rated_places(Decoders(tuple(best.place for best in fastest)))}
-    shown = [best for best in fastest if id(best.place) in alike]
-    ordered = sorted(shown, key=lambda best: best.line.rate_over_autoregressive.value)
-    return [ordered[0], ordered[-1]] if len(ordered) > 1 else []
+    said = f"gives these times {rival}'s{for_all}: {'; '.join(parts)}."
+    if is_many:
+        said = f"gives these times {rival}'s{for_all}, from the least to the most: {'; '.join(parts)}."
+    return (
+        "Where answers have no score, only speed is known, and not whether the text stays good. At each place the"
+        f" decoder with most tokens a second {said}"
+    )
 
 
 def batches(found: Decoders) -> str:

@@ -59,7 +59,7 @@ REFERENCES = {  # what a part of the text points to
     "see_attention": ("figure_attention", "table_scaling_attention"),
     "see_values": ("table_scaling_values",),
     "see_decoders": ("figure_decoders_lost", "figure_decoders_pareto", "figure_decoders_parallelism",
-                     "figure_decoders_rate", "table_decoders_best", "table_decoders"),
+                     "figure_decoders_rate", "table_decoders_best", "table_decoders_fastest", "table_decoders"),
     "see_noise": ("figure_noise",),
     "see_energy": ("figure_energy", "table_energy"),
     "see_predictions": ("figure_predictions", "table_scoreboard", "table_hypotheses", "table_hypotheses_decoders",

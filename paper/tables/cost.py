@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.analysis.decoders import name_of
 from bench.analysis.findings import Findings
-from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses import Result, Score, measured_ones
 from bench.analysis.runs import setting_of
 from bench.cost import predictions
 from bench.cost.cards import devices
@@ -72,11 +72,16 @@ def digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
+def compared_runs(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """The runs of which something was measured and predicted."""
+    ratio = next(metric for metric in columns if metric.endswith("_ratio"))
+    return rows[rows[ratio].notna()] if not rows.empty else rows
+
+
 def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.DataFrame:
     """A line a run that was measured and predicted: what it is, where it stands (batch, prompt, output tokens), the
     numbers. Where the same was run in part and whole, only the whole run stands here."""
-    ratio = next(metric for metric in columns if metric.endswith("_ratio"))
-    compared = rows[rows[ratio].notna()] if not rows.empty else rows
+    compared = compared_runs(rows, columns)
     if compared.empty:
         return pd.DataFrame()
     compared = compared.assign(name=names_of(compared))
@@ -183,9 +188,9 @@ def scoreboard(scores: list[Score]) -> pd.DataFrame:
 def write(findings: Findings, folder: Path) -> None:
     """Write the tables of the cost model to `folder`; the file of one without data is empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    precision = sentence(findings.costs)
-    write_long(folder, "cost", COST + precision, beside_model(findings.costs, TIMES))
-    write_long(folder, "cost_memory", COST_MEMORY + precision, beside_model(findings.costs, PEAKS))
+    for name, caption, columns in (("cost", COST, TIMES), ("cost_memory", COST_MEMORY, PEAKS)):
+        precision = sentence(compared_runs(findings.costs, columns))
+        write_long(folder, name, caption + precision, beside_model(findings.costs, columns))
     write_long(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
     scores, decoder_scores = measured_ones(findings.scores), measured_ones(findings.decoder_scores)
@@ -194,11 +199,6 @@ def write(findings: Findings, folder: Path) -> None:
     write_long(folder, "hypotheses_decoders", f"{DECODER_HYPOTHESES} {before}", hypotheses_table(decoder_scores))
     board = latex("scoreboard", SCOREBOARD, scoreboard([*scores, *decoder_scores]))
     (folder / "scoreboard.tex").write_text(board, encoding="utf-8")
-
-
-def measured_ones(scores: list[Score]) -> list[Score]:
-    """The hypotheses of which this study measured a claim."""
-    return [score for score in scores if any(result.measured is not None for result in score.results)]
 
 
 def write_long(folder: Path, name: str, caption: str, table: pd.DataFrame) -> None:

@@ -7,13 +7,13 @@ import pandas as pd
 
 from bench.analysis.decoder_places import Decoders
 from bench.models import kinds
-from bench.render import wording
+from bench.render import decoder_words, wording
 from paper.decoder_selection import MOST_PLACES, Fastest, fastest_unscored
 from paper.tables.latex import cell_text, escape, latex
 
 CAPTION = (
-    "Of each place whose answers have no score, the decoder with most tokens a second. Over {rival}: its tokens a"
-    " second over {rival}'s, paired by round; rounds: those that both have."
+    "Of each place whose answers have no score, the decoder with most tokens a second, and these over {rival}'s, paired"
+    " by round; without an interval where fewer than two rounds have both on one card."
 )
 
 
@@ -25,21 +25,27 @@ def write(decoders: Decoders, folder: Path) -> None:
 
 
 def caption(fastest: Sequence[Fastest]) -> str:
-    """What the columns are; the settings that all places share."""
-    rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
-    label = wording.weights_label(fastest[0].place.every)
-    return " ".join(filter(None, [CAPTION.format(rival=rival), f"({label.capitalize()}.)" if label else ""]))
+    """What the columns are, what all places share, and where they were measured."""
+    places = [best.place for best in fastest]
+    every = pd.concat([place.every for place in places])
+    about = f"{wording.capitalised(decoder_words.shared_words(places))}, on {wording.machine_of(every)}."
+    label = wording.weights_label(every)
+    parts = [CAPTION.format(rival=rival_of(fastest)), escape(about), f"({label.capitalize()}.)" if label else ""]
+    return " ".join(filter(None, parts))
 
 
 def table(fastest: Sequence[Fastest]) -> pd.DataFrame:
     """A row a place."""
-    rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
     rows = [
         {
             "decoder": escape(", ".join(filter(None, [best.line.name, wording.part_words(best.line.run)]))),
-            f"over {rival}": cell_text(best.line.rate_over_autoregressive, 2),
-            "rounds": str(best.line.rounds_beside),
+            f"over {rival_of(fastest)}": cell_text(best.line.rate_over_autoregressive, 2),
         }
         for best in fastest
     ]
     return pd.DataFrame(rows, index=[escape(wording.capitalised(best.where)) for best in fastest])
+
+
+def rival_of(fastest: Sequence[Fastest]) -> str:
+    """The name of the autoregressive model."""
+    return kinds.label_of(fastest[0].place.autoregressive.run["model"])

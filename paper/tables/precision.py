@@ -5,21 +5,32 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.spec.cell import UNSTATED
+
 
 def with_precision(names: Sequence[str], runs: pd.DataFrame) -> list[str]:
-    """The name of each run, and its precision where it is not the most frequent one."""
-    usual = most_frequent(runs)
-    told = ["" if pd.isna(dtype) or dtype == usual else dtype for dtype in runs["dtype"]]
+    """The name of each run, and its precision where it has one and that is not the most frequent."""
+    dtypes = stated(runs)
+    usual = most_frequent(dtypes)
+    told = ["" if pd.isna(dtype) or dtype == usual else dtype for dtype in dtypes]
     return [", ".join(filter(None, both)) for both in zip(names, told, strict=True)]
 
 
 def sentence(runs: pd.DataFrame) -> str:
     """Which precision a row has that names none; empty where all have the same."""
-    has_several = not runs.empty and runs["dtype"].nunique() > 1
-    return f" Rows that name no precision are in {most_frequent(runs)}." if has_several else ""
+    dtypes = stated(runs)
+    if dtypes.nunique() < 2:
+        return ""
+    but = ", but for those of a server and of references" if dtypes.isna().any() else ""
+    return f" Rows that name no precision are in {most_frequent(dtypes)}{but}."
 
 
-def most_frequent(runs: pd.DataFrame) -> str:
-    """The precision that most runs have; empty where none is known, as with a server."""
-    counts = runs["dtype"].dropna().value_counts()
+def stated(runs: pd.DataFrame) -> pd.Series:
+    """The precision of each run; missing where a server does not tell it, and where no model ran."""
+    return runs.get("dtype", pd.Series(index=runs.index, dtype=object)).replace(UNSTATED, None)
+
+
+def most_frequent(dtypes: pd.Series) -> str:
+    """The precision that most runs have; empty where none has one."""
+    counts = dtypes.dropna().value_counts()
     return str(counts.index[0]) if len(counts) else ""

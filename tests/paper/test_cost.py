@@ -6,13 +6,13 @@ import pytest
 
 from bench.analysis import cost
 from bench.analysis.findings import findings_of
-from bench.analysis.hypotheses import Result, Score
+from bench.analysis.hypotheses import Result, Score, measured_ones
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from paper.figures import cost as figures_cost
 from paper.figures.write import cost_drawings, write_drawings
+from paper.tables import cells, precision
 from paper.tables import cost as tables_cost
-from paper.tables import precision
 from tests.support.made_up_cost import run, study_of
 
 
@@ -100,10 +100,10 @@ def test_the_scoreboard_counts_the_claims_of_each_hypothesis():
     assert table.index.tolist() == ["H3: Memory"]
     assert table.iloc[0].tolist() == ["3", "1", "1", "0", "1", "refuted"]
     nothing = Score("H4", "Break-even.", [Result(claim, None)])
-    assert tables_cost.measured_ones([score, nothing]) == [score]
+    assert measured_ones([score, nothing]) == [score]
 
 
-def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables():
+def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables(tmp_path):
     peaks = {"memory/allocated_gib": 15.0, "predicted/allocated_gib": 15.0}
     eight_bits = run("llada", **peaks) | {"dtype": "float8", "memory/allocated_gib": 8.0}
     runs = pd.DataFrame([eight_bits, run("llada", **peaks), run("llama", **peaks)])
@@ -112,7 +112,35 @@ def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables():
     assert table["allocated GiB"].to_dict() == {
         f"{label}, float8": "8.00", label: "15.00", "batch: LLaMA, captured": "15.00"
     }  # fmt: skip
+    found = findings_of(study_of([*runs.to_dict("records")]))
+    tables_cost.write(found, tmp_path)
+    cells.write(found.runs, tmp_path)
+    usual = f" Rows that name no precision are in {run('llada')['dtype']}."
+    assert usual in (tmp_path / "cost_memory.tex").read_text()
+    assert usual in (tmp_path / "cells.tex").read_text()
     assert precision.sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
     alone = tables_cost.beside_model(cost.rows(runs.head(1)), tables_cost.PEAKS)
     assert alone.index.tolist() == [label]
     assert precision.sentence(runs.head(1)) == precision.sentence(runs.head(0)) == ""
+
+
+def test_the_caption_goes_by_the_rows_that_its_table_has():
+    timed = [run("llama"), run("llada")]
+    peaks = {"memory/allocated_gib": 8.0, "predicted/allocated_gib": 8.0}
+    no_times = {"dtype": "float8", "predicted/latency_ms": None, "predicted/step_ms": None}
+    untimed = [run("llada", steps=steps, **peaks) | no_times for steps in (8, 16, 32)]
+    rows = cost.rows(pd.DataFrame([*timed, *untimed]))
+    assert len(tables_cost.beside_model(rows, tables_cost.TIMES)) == 2
+    assert precision.sentence(tables_cost.compared_runs(rows, tables_cost.TIMES)) == ""
+    assert precision.sentence(rows).endswith(" in float8.")
+
+
+def test_a_precision_that_is_not_told_is_none():
+    runs = pd.DataFrame({"dtype": ["unstated", "unstated", "float32", None]})
+    assert precision.with_precision(list("abcd"), runs) == list("abcd")
+    assert precision.sentence(runs) == ""
+    mixed = pd.concat([runs, pd.DataFrame({"dtype": ["float8"]})], ignore_index=True)
+    assert precision.with_precision(list("abcde"), mixed)[3:] == ["d", "e, float8"]
+    assert precision.sentence(mixed) == (
+        " Rows that name no precision are in float32, but for those of a server and of references."
+    )

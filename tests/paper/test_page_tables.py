@@ -8,7 +8,7 @@ from bench.analysis.noise import judge
 from bench.common.stats import Estimate
 from paper.page import overview, tables
 from paper.selection import select
-from paper.tables import cells
+from paper.tables import cells, decoders
 from tests.support import made_up_page
 from tests.support.made_up_decoders import MadeUp, threshold
 
@@ -32,14 +32,21 @@ def test_decoders_stand_beside_the_cost_model_where_it_predicts():
     assert "decoders_cost" not in {table.name for table in overview.decoders_beside_model(bare.decoders)}
 
 
-def test_decoders_in_two_precisions_are_told_apart():
+def test_decoders_in_two_precisions_are_told_apart(tmp_path):
     made_up = MadeUp()
     predicted = {"predicted/latency_ms": 50.0, "compute/nfe": 7.5}
     for value, dtype in ((0.9, "bfloat16"), (0.9, "float8"), (0.5, "bfloat16")):
         made_up.add(100.0, **threshold(value), **predicted, dtype=dtype)
     [times] = overview.decoders_beside_model(made_up.decoders)
     assert sorted(times.frame["decoder"]) == ["threshold 0.5", "threshold 0.9", "threshold 0.9, float8"]
-    assert times.caption.endswith(" Rows that name no precision are in bfloat16.")
+    usual = " Rows that name no precision are in bfloat16."
+    assert times.caption.endswith(usual)
+    decoders.write(made_up.decoders, tmp_path)
+    printed = (tmp_path / "decoders.tex").read_text().split("tab:decoders_cost", 1)
+    assert printed[0].endswith(f"{usual}}}\\label{{")
+    assert [line.split(" &")[0] for line in printed[1].splitlines() if line.startswith("threshold")] == list(
+        times.frame["decoder"]
+    )
 
 
 def test_the_tables_of_every_cell_name_decoders():

@@ -48,9 +48,11 @@ def test_hypotheses_on_which_nothing_was_measured_are_named_in_one_line():
     assert [line.split(":")[0].strip() for line in shown] == [
         "H1 not measured",
         *["steps at which time breaks even, 128 tokens, batch 1, eager engine, lean head"] * 2,
-        "Nothing was measured here on H2, H3.",
+        "No claim of H2, H3 is scored by this study.",
     ]
-    assert hypotheses.lines(silent, "They were set late.") == ["Hypotheses: nothing was measured here on H2, H3."]
+    assert hypotheses.lines(silent, "They were set late.") == [
+        "Hypotheses: no claim of H2, H3 is scored by this study."
+    ]
 
 
 def test_a_claim_about_memory_names_the_model_and_its_head():

@@ -99,12 +99,12 @@ def test_tries_are_read_from_records_of_the_same_line_alone():
         tried[4].cell_id: entry(tried[4], "oom"),
         other.cell_id: entry(other, "ok"),
     }
-    assert frontier.tries_of(cell, on_record) == (Tries({2: 3.0}, frozenset({4})), "")
+    assert frontier.tries_of(cell, on_record) == (Tries({2: 3.0}, frozenset({4})), {})
     failed = on_record | {tried[8].cell_id: entry(tried[8], "error")}
-    assert frontier.tries_of(cell, failed)[1] == "error: m"
+    assert frontier.tries_of(cell, failed)[1] == {8: "error: m"}
     again = frozenset({"error"})
     assert frontier.tries_of(cell, failed, again) == frontier.tries_of(cell, on_record)
-    assert frontier.tries_of(cell, failed, again, [8])[1] == "error: m"  # it failed once more
+    assert frontier.tries_of(cell, failed, again, [8])[1] == {8: "error: m"}  # it failed once more
     assert frontier.tries_of(cell, on_record, frozenset({"oom"}))[0] == Tries({2: 3.0}, frozenset())
 
 
@@ -124,6 +124,9 @@ PROMPTS = (Prompt("p", None, {"llada": [3] * 32}),)
 def peak_gib(batch: int) -> float:
     shape = checkpoint.read(LINE.weights, None).shape
     return frontier.OWN_GIB["cpu"] + peak_memory.peak(frontier.at_batch(LINE, batch), shape, 32).total_gib
+
+
+FIRST = frontier_search.modelled(peak_gib, 2.0)  # the batch that a search within 2 GiB begins with
 
 
 @pytest.mark.parametrize("limit", [0.6, 2.0, 50.0])
@@ -146,12 +149,12 @@ def test_a_plan_leaves_out_what_is_on_record():
     assert all(32 < batch < 64 for batch in [*batches, end])
 
 
-def planned(tmp_path, capsys, on_record: list[dict], limit: float | None) -> list[str]:
+def planned(tmp_path, capsys, on_record: list[dict], limit: float | None, retry=frozenset()) -> list[str]:
     """The lines of a plan of one line, after these records."""
     cell = replace(LINE, limit_gib=limit)
     for record in on_record:
         disk.append(tmp_path / "out.jsonl", record)
-    frontier_plan.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), Sink("s", tmp_path / "out.jsonl"))
+    frontier_plan.print_plan(Work("s", 1, 0, (cell,), {"h": PROMPTS}), Sink("s", tmp_path / "out.jsonl", retry))
     return capsys.readouterr().out.splitlines()
 
 
@@ -169,7 +172,12 @@ def test_minutes_of_a_plan_are_starts_and_forwards_of_its_tries(tmp_path, capsys
 
 @pytest.mark.parametrize(
     ("outcomes", "state"),
-    [({1: "ok"}, "begun"), ({1: "ok", 2: "oom"}, "done"), ({1: "error"}, "error: m")],
+    [
+        ({1: "ok"}, "begun"),
+        ({1: "ok", 2: "oom"}, "done"),
+        ({1: "ok", 2: "oom", 9: "error"}, "done"),
+        ({FIRST: "error"}, 'error: m; RETRY="error timeout" goes on'),
+    ],
 )
 def test_a_plan_says_what_was_tried(outcomes, state, tmp_path, capsys):
     cell = replace(LINE, limit_gib=2.0)
@@ -181,6 +189,15 @@ def test_a_plan_says_what_was_tried(outcomes, state, tmp_path, capsys):
     row = planned(tmp_path, capsys, on_record, 2.0)[1]
     assert row.endswith(f"  {state}")
     assert (row.split()[4] == "0") == (state != "begun")
+
+
+def test_a_plan_that_tries_again_counts_these_tries(tmp_path, capsys):
+    cell = replace(LINE, limit_gib=2.0)
+    tried = frontier.at_batch(cell, FIRST)
+    head = {"record": "round", "study": "s", "cell_id": tried.cell_id, "cell": tried.settings(), "message": "m"}
+    failed = [head | {"round": 1, "outcome": "error"}]
+    before = planned(tmp_path, capsys, [], 2.0)[1]
+    assert planned(tmp_path, capsys, failed, 2.0, frozenset({"error"}))[1] == before
 
 
 def test_a_plan_for_a_cpu_without_a_limit_is_one_line_that_asks_for_it(tmp_path, capsys):
@@ -264,8 +281,11 @@ def test_memory_runs_out_for_real_and_the_same_command_goes_on(tmp_path):
     *before, last = stored
     failed = last | {"outcome": "error", "message": "a dead worker"}
     (tmp_path / "out.jsonl").write_text("".join(json.dumps(record) + "\n" for record in [*before, failed]))
-    told = run(tmp_path, *arguments, "--verbose").stdout
-    assert 'llada, 1024 tokens: error: a dead worker; the search goes on with RETRY="error timeout"' in told
+    told = run(tmp_path, *arguments)
+    asked = last["cell"]["batch_size"]
+    line = f'llada, 1024 tokens: batch {asked}, error: a dead worker; RETRY="error timeout" goes on\n'
+    assert (told.returncode, told.stdout) == (1, line + idle.replace("every edge", "every other edge"))
+    assert run(tmp_path, *arguments, "--verbose").stdout == told.stdout
     assert "llada, 1024 tokens: batch " in run(tmp_path, *arguments, "--retry", "error timeout").stdout
     made_again = disk.read_json(tmp_path / "out.jsonl")[len(stored)]
     assert made_again["cell_id"] == last["cell_id"]
