@@ -1,10 +1,13 @@
 """What extrapolated times of a scaling group rest on, and by how much extrapolating was off, in sentences."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from bench.analysis.lines import DEFAULTS
 from bench.analysis.runs import part_of, setting_of
 from bench.analysis.scaling import LATENCY, PARTS, PLACE, Scaling, Shortcut
+from bench.common.stats import Estimate
 from bench.models import kinds
 from bench.render.wording import PLACES, engine_and_head, interval, place_words
 
@@ -49,22 +52,46 @@ def full_name(model: str, engine: str, head: str) -> str:
 
 
 def shortcut_sentences(scaling: Scaling) -> list[str]:
-    """What was extrapolated over what was run whole."""
-    result = []
-    for shortcut in scaling.shortcuts:
-        ratios = {"latency": shortcut.latency, "peak memory": shortcut.peak}
-        texts = [f"{name} {ratio_text(ratio)}" for name, ratio in ratios.items() if ratio]
-        if texts:
+    """What was extrapolated over what was run whole, a sentence for each model, engine, head and part."""
+    groups: dict[str, list[Shortcut]] = {}
+    for shortcut in sorted(scaling.shortcuts, key=place_order):
+        if shortcut.latency or shortcut.peak:
             name = full_name(shortcut.model, shortcut.engine, shortcut.head)
             part = f"{shortcut.timed} of {shortcut.whole} {shortcut.unit}"
-            where = place_of(scaling, shortcut)
-            result.append(f"Shortcut: {name} from {part} over all of them, {where}: {', '.join(texts)}.")
-    return result
+            groups.setdefault(f"{name} from {part} over all of them", []).append(shortcut)
+    return [f"Shortcut: {about}{ratios_text(scaling, shortcuts)}." for about, shortcuts in groups.items()]
 
 
-def ratio_text(ratio: object) -> str:
-    """A ratio of part over whole, which is near 1: three digits, with its interval."""
-    return interval(ratio, 3)
+def ratios_text(scaling: Scaling, shortcuts: Sequence[Shortcut]) -> str:
+    """ ", batch 1: latency 0.981, peak memory 1.000"; of several places ": latency 0.981 at batch 1, 0.975 at batch 8;
+    peak memory 1.000 at each of these places"."""
+    latencies = [(place_of(scaling, shortcut), ratio_text(shortcut.latency)) for shortcut in shortcuts]
+    peaks = [(place_of(scaling, shortcut), ratio_text(shortcut.peak)) for shortcut in shortcuts]
+    if len(shortcuts) == 1:
+        texts = [f"{name} {text}" for name, [(_, text)] in (("latency", latencies), ("peak memory", peaks)) if text]
+        return f", {latencies[0][0]}: {', '.join(texts)}"
+    parts = [f"latency {listed(latencies)}"] if any(text for _, text in latencies) else []
+    if parts and all(text for _, text in latencies) and len({text for _, text in peaks}) == 1 and peaks[0][1]:
+        parts.append(f"peak memory {peaks[0][1]} at each of these places")
+    elif any(text for _, text in peaks):
+        parts.append(f"peak memory {listed(peaks)}")
+    return f": {'; '.join(parts)}"
+
+
+def listed(texts: Sequence[tuple[str, str]]) -> str:
+    """ "0.981 at batch 1, 0.975 at batch 8": of those places that have a text."""
+    joint = "; " if any("," in place for place, _ in texts) else ", "
+    return joint.join(f"{text} at {place}" for place, text in texts if text)
+
+
+def ratio_text(ratio: Estimate | None) -> str:
+    """A ratio of part over whole, which is near 1: three digits, with its interval; empty where there is none."""
+    return interval(ratio, 3) if ratio else ""
+
+
+def place_order(shortcut: Shortcut) -> tuple[float, ...]:
+    """What shortcuts are sorted by: batch, then lengths; 0 for what a place does not have."""
+    return tuple(0.0 if pd.isna(number) else number for number in shortcut.place)
 
 
 def place_of(scaling: Scaling, shortcut: Shortcut) -> str:

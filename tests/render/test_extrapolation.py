@@ -51,6 +51,20 @@ def test_times_are_said_to_be_extrapolated_from_what_and_by_how_much_that_was_of
     assert extrapolation.sentences(groups_of(whole)["batch"]) == []
 
 
+def test_shortcuts_of_several_places_are_a_sentence():
+    both = [
+        run("batch", "llada", latency, steps=16, batch_size=batch, head="lean", **part)
+        for batch, whole in ((8, 100), (1, 50))
+        for latency, part in ((whole, {}), (1.1 * whole if batch == 8 else whole, {"steps_timed": 4}))
+    ]
+    [said] = [text for text in extrapolation.sentences(groups_of(both)["batch"]) if text.startswith("Shortcut")]
+    about = "Shortcut: LLaDA (eager engine, lean head) from 4 of 16 steps over all of them: latency "
+    assert said.startswith(about)
+    at_1, at_8 = said.removeprefix(about).split("; ")[0].split(" at batch 1, ")
+    assert (at_1[:5], at_8[:5], at_8[-8:]) == ("1.000", "1.100", " batch 8")
+    assert said.count("peak memory") <= 1
+
+
 @pytest.mark.parametrize("kind", TIMED)
 def test_a_table_with_an_extrapolated_number_says_so_with_engine_and_head(kind):
     """The caption says it of all; of each row its own cells say of how much of a call it was made."""
