@@ -65,23 +65,24 @@ def shortcut_sentences(scaling: Scaling) -> list[str]:
 def ratios_text(scaling: Scaling, shortcuts: Sequence[Shortcut]) -> str:
     """ ", batch 1: latency 0.981, peak memory 1.000"; of several places ": latency 0.981 at batch 1, 0.975 at batch 8;
     peak memory 1.000 at each of these places"."""
-    latencies = [(place_of(scaling, shortcut), ratio_text(shortcut.latency)) for shortcut in shortcuts]
-    peaks = [(place_of(scaling, shortcut), ratio_text(shortcut.peak)) for shortcut in shortcuts]
+    places = [place_of(scaling, shortcut) for shortcut in shortcuts]
+    latencies = [ratio_text(shortcut.latency) for shortcut in shortcuts]
+    peaks = [ratio_text(shortcut.peak) for shortcut in shortcuts]
     if len(shortcuts) == 1:
-        texts = [f"{name} {text}" for name, [(_, text)] in (("latency", latencies), ("peak memory", peaks)) if text]
-        return f", {latencies[0][0]}: {', '.join(texts)}"
-    parts = [f"latency {listed(latencies)}"] if any(text for _, text in latencies) else []
-    if parts and all(text for _, text in latencies) and len({text for _, text in peaks}) == 1 and peaks[0][1]:
-        parts.append(f"peak memory {peaks[0][1]} at each of these places")
-    elif any(text for _, text in peaks):
-        parts.append(f"peak memory {listed(peaks)}")
-    return f": {'; '.join(parts)}"
+        texts = [f"latency {latencies[0]}" if latencies[0] else "", f"peak memory {peaks[0]}" if peaks[0] else ""]
+        return f", {places[0]}: {', '.join(filter(None, texts))}"
+    texts = [f"latency {listed(latencies, places)}"] if any(latencies) else []
+    if all(latencies) and all(peaks) and len(set(peaks)) == 1:
+        texts.append(f"peak memory {peaks[0]} at each of these places")
+    elif any(peaks):
+        texts.append(f"peak memory {listed(peaks, places)}")
+    return f": {'; '.join(texts)}"
 
 
-def listed(texts: Sequence[tuple[str, str]]) -> str:
-    """ "0.981 at batch 1, 0.975 at batch 8": of those places that have a text."""
-    joint = "; " if any("," in place for place, _ in texts) else ", "
-    return joint.join(f"{text} at {place}" for place, text in texts if text)
+def listed(texts: Sequence[str], places: Sequence[str]) -> str:
+    """ "0.981 at batch 1, 0.975 at batch 8": the texts that there are, with their places."""
+    joint = "; " if any("," in place for place in places) else ", "
+    return joint.join(f"{text} at {place}" for text, place in zip(texts, places, strict=True) if text)
 
 
 def ratio_text(ratio: Estimate | None) -> str:
