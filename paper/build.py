@@ -36,6 +36,7 @@ from paper.sentences import counts
 from paper.sentences import study as sentences
 from paper.tables import best_decoders as best_decoders_tables
 from paper.tables import borrowed as borrowed_tables
+from paper.tables import carried_over as carried_over_tables
 from paper.tables import cells as cells_tables
 from paper.tables import comparison as comparison_tables
 from paper.tables import cost as cost_tables
@@ -175,6 +176,7 @@ def write_tables(selection: Selection) -> None:
     decoder_tables.write(findings.decoders, folder)
     best_decoders_tables.write(findings.decoders, folder)
     fastest_decoders_tables.write(findings.decoders, folder)
+    carried_over_tables.write(findings.carried_over, folder)
     cells_tables.write(findings.runs, folder)
     problems_tables.write(selection.blocks, folder)
     borrowed_tables.write(findings.borrowed, BUILD)

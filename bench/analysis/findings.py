@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.analysis import consistency, cost, decoder_hypotheses, endpoints, hundred_steps, hypotheses, surface
 from bench.analysis.borrowed import Borrowed, borrowed_of
+from bench.analysis.carried_over import CarriedOver, carried_over
 from bench.analysis.comparison import Comparison, comparisons
 from bench.analysis.consistency import Fall
 from bench.analysis.decoder_places import Decoders, decoders_of
@@ -32,7 +33,8 @@ class Findings:
 
     costs: the cost model beside what was measured, a row a run (bench/analysis/cost.py). on_cpu: whether a run of the
     study was on a CPU. tolerances: when those of the hypotheses were chosen. decoder_scores, timed_before: the
-    hypotheses on decoders, and what had been timed when these were written. tested: the cost model's error in this
+    hypotheses on decoders, and what had been timed when these were written. carried_over: their claims about time at
+    the ceilings of the study's card, where they are of another one. tested: the cost model's error in this
     study, or in the one that tested it. hundred_steps: LLaDA's latency at 100 steps over LLaMA's, at each place. ends:
     what changes where answers end otherwise. decoders: the runs with other decoders than the authors', which stand in
     no comparison. borrowed: accuracies that others have published, beside the study's times; None where there is
@@ -51,6 +53,7 @@ class Findings:
     tolerances: str
     decoder_scores: list[Score]
     timed_before: str
+    carried_over: CarriedOver | None
     tested: Tested
     likelihoods: list[Likelihood]
     costs: pd.DataFrame
@@ -94,6 +97,7 @@ def findings_of(study: Study) -> Findings:
         tolerances=about.tolerances,
         decoder_scores=decoder_scores,
         timed_before=decoder_hypotheses.known_before(decoder_scores, about_decoders),
+        carried_over=carried_over(pair, judged, about_decoders),
         tested=hypotheses.tested_in(study.name, scores) or about.tested,
         likelihoods=likelihoods(study.runs),
         costs=cost.rows(study.runs),

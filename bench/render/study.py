@@ -10,6 +10,7 @@ from bench.analysis.ends import Ends
 from bench.analysis.findings import Findings
 from bench.analysis.scaling import Scaling
 from bench.render import borrowed as render_borrowed
+from bench.render import carried_over as render_carried_over
 from bench.render import comparison as render_comparison
 from bench.render import consistency as render_consistency
 from bench.render import cost as render_cost
@@ -50,6 +51,7 @@ def print_findings(findings: Findings, cell_ids: AbstractSet[str] | None = None)
             *render_cost.lines(findings.costs),
             *render_hypotheses.lines(findings.scores, findings.tolerances),
             *render_hypotheses.lines(findings.decoder_scores, findings.timed_before, "Hypotheses on decoders"),
+            *render_carried_over.lines(findings.carried_over),
         ):
             print(line)
     if any(has_cells(comparison, cell_ids) for comparison in findings.comparisons):

@@ -18,6 +18,7 @@ from bench.analysis.runs import estimate_of, setting_of
 from bench.analysis.scaling import Scaling
 from bench.models import kinds
 from bench.records.catalogue import columns, of
+from bench.render import carried_over as render_carried_over
 from bench.render import corners as render_corners
 from bench.render import cost as render_cost
 from bench.render import decoder_words, wording
@@ -199,6 +200,10 @@ def cost_tables(findings: Findings) -> list[Table]:
         if scores:
             words = " ".join(render_hypotheses.summary(scores, about, title))
             result.append(Table("hypotheses", title, words, hypotheses_frame(scores)))
+    if carried := findings.carried_over:
+        words = f"{render_carried_over.sentence(carried)} Predicted: by the cost model."
+        frame = hypotheses_frame(carried.scores).drop(columns="hypothesis is")
+        result.append(Table("carried_over", "Claims on decoders carried over to this card", words, frame))
     return result
 
 

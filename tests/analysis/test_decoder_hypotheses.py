@@ -239,7 +239,7 @@ def test_what_became_of_them_is_shown_in_terminal_and_paper():
     assert table["met"].tolist().count("yes") == 34
     [quality] = decoder_hypotheses.scores("pocket", judged([scored("4", 0.5, 0.1, steps=8)]), ABOUT)
     assert hypotheses_table([quality])["predicted"].tolist() == ["above 0", "above 0"]
-    assert render.lines([quality])[-1] == (
+    assert render.result_line(quality.results[-1]) == (
         "   accuracy on tasks with many right answers of dual cache (block), 1 token a step (fixed) less that of no"
         " cache, 4 tokens a step (fixed): predicted above 0, not measured"
     )
