@@ -59,20 +59,22 @@ def main() -> int:
         frontier_plan.print_plan(work, sink)
         return 0
     has_worked = notices.Growth(sink.file)
-    still_open = []
+    ends = []
 
     def lines() -> Iterator[str]:
         for end in frontier.search_all(work, sink):
-            still_open.extend([end.text] if end.is_open else [])
+            ends.append(end)
             yield end.text
 
     for line in lines() if asked.verbose else notices.unless_idle(lines(), has_worked):
         print(line, flush=True)
-    if not has_worked:
-        for text in [] if asked.verbose else still_open:
-            print(text)
-        which = "every other edge" if still_open else "every edge"
-        print(f"study {work.study}: nothing to do, {which} of the frontier is on record (VERBOSE=1 prints them)")
+    still_open = [end.text for end in ends if end.is_open]
+    if still_open and not has_worked and not asked.verbose:
+        print("\n".join(still_open))
+    if still_open:
+        print(f"study {work.study}: {len(still_open)} of {len(ends)} lines of the frontier are still open")
+    elif not has_worked:
+        print(f"study {work.study}: nothing to do, every edge of the frontier is on record (VERBOSE=1 prints them)")
     return 1 if sink.refused or still_open else 0
 
 

@@ -48,7 +48,7 @@ def rated_places(decoders: Decoders) -> list[Place]:
 def fastest_unscored(decoders: Decoders) -> list[Fastest]:
     """Of each place whose answers have no score the fastest decoder beside the autoregressive model."""
     both = [(place, line) for place in decoders.places if (line := fastest_of(place))]
-    settings = decoder_words.differing([place.first for place, _ in both])
+    settings = decoder_words.differing([place for place, _ in both])
     return [Fastest(place, line, where) for (place, line), where in zip(both, settings, strict=True)]
 
 

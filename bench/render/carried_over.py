@@ -1,11 +1,16 @@
 """Claims on decoders at the ceilings of another card than that they were stated for, in sentences."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.analysis.carried_over import CarriedOver
 from bench.analysis.hypotheses import Result
+from bench.common.stats import Estimate
 from bench.render.hypotheses import claim_text, short
 
+BEYOND = "more than a block at once"  # tokens a step
 STATES = {"met": "within it", "not met": "OUTSIDE it", "undecided": "UNDECIDED: the interval reaches across it"}
 
 
@@ -18,14 +23,21 @@ def lines(carried: CarriedOver | None) -> list[str]:
 
 def sentence(carried: CarriedOver) -> str:
     """How many numbers lie within the tolerance, and how far the cost model was off."""
-    results, ratios = carried.results, carried.ratios
+    results = carried.results
     met = sum(result.state == "met" for result in results)
     return (
-        f"Claims on decoders that were stated for an {carried.stated_for}, computed anew at this card's measured"
-        f" ceilings ({carried.card}), so that they are no predictions made beforehand: {met} of {len(results)} measured"
-        f" numbers lie within the tolerance that was stated; measured over the cost model's: median"
-        f" {np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})."
+        f"Claims on decoders that were stated for an {carried.stated_for}, computed anew at the ceilings measured here"
+        f" ({carried.card}), so that they are no predictions made beforehand: {met} of {len(results)} measured numbers"
+        f" lie within the tolerance that was stated{ratios_words(carried.ratios)}."
     )
+
+
+def ratios_words(ratios: Sequence[float]) -> str:
+    """How far the cost model was off; empty where no number is finite."""
+    if not ratios:
+        return ""
+    ends = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    return f"; measured over the cost model's: median {np.median(ratios):.2f} ({ends})"
 
 
 def line(name: str, result: Result) -> str:
@@ -34,6 +46,11 @@ def line(name: str, result: Result) -> str:
     about = claim_text(claim, result.engine)
     part = ", extrapolated" if result.is_extrapolated else ""
     return (
-        f"   {name}, {about}: {claim.value:.3g} by the cost model (tolerance x{claim.factor:g}), measured"
-        f" {short(result.measured)}{part}: {STATES[result.state]}"
+        f"   {name}, {about}: {number(Estimate(claim.value))} by the cost model (tolerance x{claim.factor:g}), measured"
+        f" {number(result.measured)}{part}: {STATES[result.state]}"
     )
+
+
+def number(estimate: Estimate) -> str:
+    """A number of a claim with its interval; an infinite one in words."""
+    return short(estimate) if math.isfinite(estimate.value) else BEYOND

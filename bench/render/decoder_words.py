@@ -12,10 +12,9 @@ from bench.models import kinds
 from bench.render import wording
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import equal_words, no_interval_words
-from bench.render.wording import PLACES, interval
+from bench.render.wording import interval
 
-NUMBERS = PLACES | {"block_length": "blocks of {:.0f}", "temperature": "temperature {:g}"}
-WORDS = NUMBERS | {"dtype": "{}", "engine": "{} engine", "head": "{} head"}
+PLACE = ("batch", "prompts")  # settings that every place is called by
 QUALITY_DIGITS = 3
 CURVE = "quality lost against speed won"  # what the figure is called to which a sentence points
 NO_QUALITY = "Quality: not measured, so whether the text stays good is not known"
@@ -25,19 +24,23 @@ def place_words(place: Place) -> str:
     """ "60 tasks, 32 tokens, blocks of 16, batch 1, natural end, float32, greedy, eager engine, lean head": what the
     decoders of a place have in common."""
     what = "tasks" if place.metric == "accuracy" else "prompts"
-    return ", ".join(filter(None, [wording.prompts_counted(place.first, what), *setting_words(place)]))
+    return ", ".join(filter(None, [wording.prompts_counted(place.first, what), *settings_of(place).values()]))
 
 
-def setting_words(place: Place) -> list[str]:
-    """Of what the decoders of a place have in common all but the number of prompts; "" for what it does not have."""
+def settings_of(place: Place) -> dict[str, str]:
+    """Of what the decoders of a place have in common all but the number of prompts, in words; "" for what it lacks."""
     run = place.first
     prompt_tokens = pd.to_numeric(run["prompt_tokens"])
-    return [
-        f"{run['gen_length']:.0f} tokens", "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
-        f"blocks of {run['block_length']:.0f}", f"batch {run['batch_size']:.0f}",
-        wording.stop_words(place.every.tail(1)), run["dtype"],
-        wording.temperature_words(temperature_of(run)), wording.own_engine_and_head(run),
-    ]  # fmt: skip
+    return {
+        "tokens": f"{run['gen_length']:.0f} tokens",
+        "prompts": "" if pd.isna(prompt_tokens) else f"prompts of {prompt_tokens:.0f}",
+        "blocks": f"blocks of {run['block_length']:.0f}",
+        "batch": f"batch {run['batch_size']:.0f}",
+        "ends": wording.stop_words(place.every.tail(1)),
+        "precision": run["dtype"],
+        "temperature": wording.temperature_words(temperature_of(run)),
+        "engine": wording.own_engine_and_head(run),
+    }
 
 
 def best_sentence(best: Best) -> str:
@@ -110,28 +113,30 @@ def fastest_lines(places: Sequence[Place]) -> list[str]:
         return []
     lines = [
         f"  {where}: {fastest_clause(place, fastest_of(place))}."
-        for place, where in zip(places, differing([place.first for place in places]), strict=True)
+        for place, where in zip(places, differing(places), strict=True)
     ]
     return [f"Fastest decoders, {shared_words(places)}. {NO_QUALITY}.", *lines]
 
 
 def shared_words(places: Sequence[Place]) -> str:
     """ "256 tokens, blocks of 32, forced length, greedy, captured engine, lean head": what the decoders of all these
-    places have in common."""
-    settings = [setting_words(place) for place in places]
-    return ", ".join(words for words in settings[0] if words and all(words in others for others in settings))
+    places have in common, but for what every place is called by."""
+    settings = [settings_of(place) for place in places]
+    names = [name for name in settings[0] if name not in PLACE and not differs(name, settings)]
+    return ", ".join(filter(None, (settings[0][name] for name in names)))
 
 
-def differing(runs: Sequence[pd.Series]) -> list[str]:
-    """ "batch 8, prompts of 128": of each run its batch and prompt, and those of some other settings that differ."""
-    usual = ("batch_size", "prompt_tokens")
-    others = [name for name in WORDS if name not in usual and len({str(run.get(name)) for run in runs}) > 1]
-    return [", ".join(words_of(run, name) for name in (*usual, *others) if pd.notna(run.get(name))) for run in runs]
+def differing(places: Sequence[Place]) -> list[str]:
+    """ "batch 8, prompts of 128": what each place is called by, and of its other settings and its machine those that
+    differ."""
+    settings = [settings_of(place) | {"machine": wording.machine_of(place.every)} for place in places]
+    others = [name for name in settings[0] if name not in PLACE and differs(name, settings)] if settings else []
+    return [", ".join(filter(None, (own[name] for name in (*PLACE, *others)))) for own in settings]
 
 
-def words_of(run: pd.Series, name: str) -> str:
-    """A setting of a run in words."""
-    return WORDS[name].format(float(run[name]) if name in NUMBERS else run[name])
+def differs(name: str, settings: Sequence[dict[str, str]]) -> bool:
+    """Whether not all places have the same of a setting."""
+    return len({own[name] for own in settings}) > 1
 
 
 def best_name(line: Line) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from bench.common.units import GIB
 from bench.data.prompt import Prompt
 from bench.devices import choose
@@ -67,8 +69,10 @@ def print_line(cell: Cell, prompts: tuple[Prompt, ...], sink: Sink, limit_gib: f
     on_record = sink.known()
     tries, errors = frontier.tries_of(cell, on_record, sink.retry)
     batches, end = expected(cell, prompts, tries, limit_gib)
-    message = next((f"{errors[batch]}; {frontier.AGAIN}" for batch in batches if batch in errors), "")
-    batches, end = ([], tries.low) if message else (batches, end)
+    before_error = list(itertools.takewhile(lambda batch: batch not in errors, batches))
+    is_stopped = bool(batches) and not before_error
+    message = f"{errors[batches[0]]}; {frontier.AGAIN}" if is_stopped else ""
+    batches, end = before_error, tries.low if is_stopped else end
     seconds = sum(
         estimate.START_S[cell.device] + estimate.round_s(frontier.at_batch(cell, batch), 1, prompts, on_record)
         for batch in batches

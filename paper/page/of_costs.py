@@ -13,6 +13,7 @@ from paper.figures.cost import GIGA, TERA, place_text, with_measured
 from paper.page import charts
 from paper.page.charts import SYMBOLS, Figure, Panel, axis, log_axis
 from paper.tables.cost import names_of, where
+from paper.tables.precision import sentence
 
 
 def figures(findings: Findings) -> list[Figure]:
@@ -73,21 +74,23 @@ def roofline(rows: pd.DataFrame, label: str) -> list[Figure]:
         {"type": "scatter", "mode": "lines", "name": f"ceilings: {limit}", "x": ends, "y": roof, "hoverinfo": "name",
          "line": {"color": "black", "width": 1.5}}
     ]  # fmt: skip
+    names = pd.Series(names_of(runs), runs.index, dtype=object)
     for (model, engine), group in runs.groupby(["model", "engine"]):
-        traces.append(markers(model, engine, group, intensity[group.index], gflops_per_s[group.index]))
+        traces.append(
+            markers(model, engine, names[group.index], group, intensity[group.index], gflops_per_s[group.index])
+        )
     x = log_axis("FLOP a byte (cost model)", [*intensity, ends[0], ends[2]])
     panel = Panel("", traces, x, log_axis("GFLOP/s reached", [*gflops_per_s, *roof]))
-    caption = f"Every run under what this device can do at most. {' '.join(sentences(rows))}{label}"
+    caption = f"Every run under what this device can do at most. {' '.join(sentences(rows))}{sentence(runs)}{label}"
     return [Figure("roofline", "Roofline", caption, [panel])]
 
 
-def markers(model: str, engine: str, runs: pd.DataFrame, x: pd.Series, y: pd.Series) -> dict:
-    """The runs of a model on an engine, each named on hover."""
-    named = zip(names_of(runs), runs.iterrows(), strict=True)
+def markers(model: str, engine: str, names: pd.Series, runs: pd.DataFrame, x: pd.Series, y: pd.Series) -> dict:
+    """The runs of a model on an engine, each named on hover. names: of the runs."""
     hover = [
-        f"<b>{name}</b><br>batch, prompt, tokens: {where(run)}<br>{y[number]:,.0f} GFLOP/s at {x[number]:.3g} FLOP"
-        f" a byte"
-        for name, (number, run) in named
+        f"<b>{names[number]}</b><br>batch, prompt, tokens: {where(run)}<br>{y[number]:,.0f} GFLOP/s at"
+        f" {x[number]:.3g} FLOP a byte"
+        for number, run in runs.iterrows()
     ]
     style = charts.look_of_model(model)
     place = 2 * list(kinds.KINDS).index(model) + (engine != "captured")

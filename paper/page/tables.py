@@ -201,8 +201,9 @@ def cost_tables(findings: Findings) -> list[Table]:
             words = " ".join(render_hypotheses.summary(scores, about, title))
             result.append(Table("hypotheses", title, words, hypotheses_frame(scores)))
     if carried := findings.carried_over:
-        words = f"{render_carried_over.sentence(carried)} Predicted: by the cost model."
         frame = hypotheses_frame(carried.scores).drop(columns="hypothesis is")
+        frame = frame.rename(columns={"predicted": "cost model"}).replace("inf", render_carried_over.BEYOND)
+        words = render_carried_over.sentence(carried)
         result.append(Table("carried_over", "Claims on decoders carried over to this card", words, frame))
     return result
 

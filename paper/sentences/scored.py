@@ -54,7 +54,7 @@ def beside(found: Decoders) -> str:
     is_many = len(fastest) > MOST_PLACES
     shown = [ordered[0], ordered[-1]] if is_many else fastest
     lacking = [no_interval_words(best.line.rate_over_autoregressive) for best in shown]
-    for_all = lacking[0] if all(lacking) else ""  # said once where it is true of each
+    for_all = lacking[0] if all(lacking) and not is_many else ""  # said once where it is true of each
     parts = [
         f"{val(f'{names[id(best.place)]}.{slug_of(best.line)}.rate_over_autoregressive')}"
         f"{'' if for_all else no_interval} at {best.where}"
@@ -62,13 +62,11 @@ def beside(found: Decoders) -> str:
         for best, no_interval in zip(shown, lacking, strict=True)
     ]
     rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
-    said = f"gives these times {rival}'s{for_all}: {'; '.join(parts)}."
+    most = "the decoder with most tokens a second gives"
+    said = f"At each place {most} these times {rival}'s{for_all}: {'; '.join(parts)}."
     if is_many:
-        said = f"gives these times {rival}'s{for_all}, from the least to the most: {'; '.join(parts)}."
-    return (
-        "Where answers have no score, only speed is known, and not whether the text stays good. At each place the"
-        f" decoder with most tokens a second {said}"
-    )
+        said = f"Over {len(fastest)} places {most} between {' and '.join(parts)} times {rival}'s tokens a second."
+    return f"Where answers have no score, only speed is known, and not whether the text stays good. {said}"
 
 
 def batches(found: Decoders) -> str:

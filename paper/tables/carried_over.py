@@ -6,12 +6,13 @@ import pandas as pd
 
 from bench.analysis.carried_over import CarriedOver
 from bench.analysis.hypotheses import Result
+from bench.common.stats import Estimate
 from bench.render import carried_over as render
-from bench.render.hypotheses import claim_text, short
+from bench.render.hypotheses import claim_text
+from paper.tables.cost import MET
 from paper.tables.latex import escape, long_table
 
 CAPTION = "Cost model: the number of each claim by it. Within: the tolerance that was stated with the claim."
-WITHIN = {"met": "yes", "not met": "no", "undecided": "undecided"}
 
 
 def write(carried: CarriedOver | None, folder: Path) -> None:
@@ -33,8 +34,8 @@ def row(result: Result) -> dict[str, str]:
     claim = result.claim
     return {
         "claim": escape(claim_text(claim, result.engine)),
-        "cost model": f"{claim.value:.3g}",
+        "cost model": render.number(Estimate(claim.value)),
         "tolerance": f"$\\times {claim.factor:g}$",
-        "measured": escape(short(result.measured)) + (" (extrapolated)" if result.is_extrapolated else ""),
-        "within": WITHIN[result.state],
+        "measured": escape(render.number(result.measured)) + (" (extrapolated)" if result.is_extrapolated else ""),
+        "within": MET[result.state],
     }

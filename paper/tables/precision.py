@@ -21,7 +21,7 @@ def sentence(runs: pd.DataFrame) -> str:
     dtypes = stated(runs)
     if dtypes.nunique() < 2:
         return ""
-    but = ", but for those of a server and of references" if dtypes.isna().any() else ""
+    but = ", but for those that have none (a server, references)" if dtypes.isna().any() else ""
     return f" Rows that name no precision are in {most_frequent(dtypes)}{but}."
 
 

@@ -1,5 +1,7 @@
 """Claims on decoders at the ceilings of the study's own card, on made-up studies whose times the cost model gives."""
 
+import math
+
 import pytest
 
 from bench.analysis.carried_over import carried_over
@@ -38,6 +40,9 @@ def test_the_numbers_are_the_cost_models_at_the_ceilings_of_the_studys_card():
     assert (carried.card, carried.stated_for) == (CARD, "H100")
     assert {score.name for score in carried.scores} == {"D1", "D2", "D3", "D4", "D5"}
     assert carried.ratios == pytest.approx([1.0] * len(carried.ratios), rel=0.01)
+    assert all(result.state == "met" for result in carried.results)
+    [beyond] = [result for result in carried.results if result.claim.value == math.inf]  # D1's parity
+    assert render.number(beyond.measured) == render.BEYOND
     stated = {claim.number: claim.value for about in ABOUT.hypotheses.values() for claim in about.claims}
     speed = next(result.claim for result in carried.results if result.claim.quantity == "throughput_ratio")
     assert speed.value != pytest.approx(stated[speed.number], rel=0.1)
@@ -61,6 +66,11 @@ def test_a_study_on_the_card_of_the_claims_or_without_ceilings_has_none(tmp_path
     assert carried_over(PAIR, judged(tracked), ABOUT) is None
     bare = [{name: value for name, value in row.items() if "ceiling" not in name} for row in of_card()]
     assert carried_over(PAIR, judged(bare), ABOUT) is None
+    mixed = [row | ({"ceiling.flops_per_s": 1e12} if number == 0 else {}) for number, row in enumerate(of_card())]
+    mixed[1] |= {"ceiling.flops_per_s": 2 * HERE.flops_per_s}
+    assert carried_over(PAIR, judged(mixed), ABOUT).ratios == pytest.approx(
+        carried_over(PAIR, judged(of_card()), ABOUT).ratios
+    )  # the median of three ceilings
     two_kinds = [*of_card(), run("llama", 1, 64, 1.0) | TRACKED | {"device": "another card"}]
     assert carried_over(PAIR, judged(two_kinds), ABOUT) is None
     assert carried_over(PAIR.model_copy(update={"name": "pocket"}), judged(of_card()), ABOUT) is None

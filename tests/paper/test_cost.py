@@ -142,5 +142,5 @@ def test_a_precision_that_is_not_told_is_none():
     mixed = pd.concat([runs, pd.DataFrame({"dtype": ["float8"]})], ignore_index=True)
     assert precision.with_precision(list("abcde"), mixed)[3:] == ["d", "e, float8"]
     assert precision.sentence(mixed) == (
-        " Rows that name no precision are in float32, but for those of a server and of references."
+        " Rows that name no precision are in float32, but for those that have none (a server, references)."
     )

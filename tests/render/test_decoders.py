@@ -56,7 +56,7 @@ def test_a_study_without_scores_is_summed_up_by_its_fastest_decoders():
     shapes = made_up_decoders.shapes_study().decoders.places
     title, *said = decoder_words.best_sentences(shapes)
     assert title == (
-        "Fastest decoders, 256 tokens, prompts of 128, blocks of 32, forced length, bfloat16, greedy, captured engine,"
+        "Fastest decoders, 256 tokens, blocks of 32, forced length, bfloat16, greedy, captured engine,"
         " lean head. Quality: not measured, so whether the text stays good is not known."
     )
     assert [line.split(":")[0] for line in said] == [f"  batch {batch}, prompts of 128" for batch in (1, 8, 32)]
