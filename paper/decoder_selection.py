@@ -8,6 +8,7 @@ from bench.analysis.comparison import RATE
 from bench.analysis.decoder_gains import fastest_of
 from bench.analysis.decoder_places import Decoders, Line, Place, order_of_places
 from bench.analysis.runs import temperature_of
+from bench.models import kinds
 from bench.render import decoder_words, wording
 
 MOST_PLACES = 3  # of which a sentence says each; of more there is a table
@@ -23,6 +24,16 @@ class Fastest:
     place: Place
     line: Line
     where: str
+
+    @property
+    def decoder(self) -> str:
+        """The decoder, and of how much of its calls its times were extrapolated."""
+        return ", ".join(filter(None, [self.line.name, wording.part_words(self.line.run)]))
+
+    @property
+    def rival(self) -> str:
+        """The name of the autoregressive model."""
+        return kinds.label_of(self.place.autoregressive.run["model"])
 
 
 def main_places(decoders: Decoders) -> list[Place]:

@@ -98,8 +98,8 @@ def best_sentences(places: Sequence[Place]) -> list[str]:
     """The verdict of every place, each under what its decoders share; places whose answers have no score are lines
     under what they share."""
     unscored = [place for place in places if fastest_of(place)]
-    together = unscored if len(unscored) > 1 else []
-    alone = [place for place in places if not any(place is other for other in together)]
+    scored = [place for place in places if not fastest_of(place)]
+    alone, together = (scored, unscored) if len(unscored) > 1 else (places, [])
     result = []
     for place in alone:
         if sentences := verdict(place):

@@ -145,16 +145,16 @@ class FrontierRequest:
     study: str | None = None  # the MLflow experiment; None: the pair's name
     limit_gib: float | None = None  # memory that a cell may have; None: what the device has
     record: Path | None = None  # records are appended to this file and MLflow is left alone
-    retry: frozenset[str] = frozenset()  # outcomes (request.OUTCOMES) whose tries are made again
+    retry: frozenset[str] = frozenset()  # outcomes (RETRIED) whose tries are made again
     plan: bool = False  # nothing will run
     verbose: bool = False  # say also what was found before
 
 
 def resolve(asked: FrontierRequest) -> Work:
     """The cells to start from, one row each, with the prompts that their rows repeat. Raises BadInput."""
-    work = Work.load(asked.cells) if asked.cells else work_of_pair(asked)
     if others := sorted(asked.retry - set(RETRIED)):
         raise BadInput(f'RETRY="{others[0]}": a try of the frontier is made again for {", ".join(RETRIED)} alone')
+    work = Work.load(asked.cells) if asked.cells else work_of_pair(asked)
     cells = tuple(cell for cell in work.cells if cell.kind == FRONTIER)
     if not cells:
         raise BadInput(f"{asked.cells}: holds no cells of grid {FRONTIER}")

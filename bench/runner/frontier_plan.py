@@ -7,6 +7,7 @@ import itertools
 from bench.common.units import GIB
 from bench.data.prompt import Prompt
 from bench.devices import choose
+from bench.records.merge import CellRecords
 from bench.runner import estimate, frontier, frontier_search
 from bench.runner.frontier import NO_LIMIT
 from bench.runner.frontier_search import SPARE, Tries
@@ -51,11 +52,12 @@ def print_plan(work: Work, sink: Sink) -> None:
     if limit_gib is None:
         print(f"frontier: no plan: {NO_LIMIT}")
         return
+    on_record = sink.known()
     tries = 0
     seconds = 0.0
     print(LINE.format(*HEADINGS))
     for cell in work.cells:
-        tries_of_line, seconds_of_line = print_line(cell, work.prompts_of(cell), sink, limit_gib)
+        tries_of_line, seconds_of_line = print_line(cell, work.prompts_of(cell), on_record, sink.retry, limit_gib)
         tries += tries_of_line
         seconds += seconds_of_line
     print(
@@ -64,10 +66,15 @@ def print_plan(work: Work, sink: Sink) -> None:
     )
 
 
-def print_line(cell: Cell, prompts: tuple[Prompt, ...], sink: Sink, limit_gib: float) -> tuple[int, float]:
-    """Print what is left of one line; returns its number of tries and their seconds."""
-    on_record = sink.known()
-    tries, errors = frontier.tries_of(cell, on_record, sink.retry)
+def print_line(
+    cell: Cell,
+    prompts: tuple[Prompt, ...],
+    on_record: dict[str, CellRecords],
+    retry: frozenset[str],
+    limit_gib: float,
+) -> tuple[int, float]:
+    """Print what is left of one line; returns its number of tries and their seconds. retry: as `tries_of` takes it."""
+    tries, errors = frontier.tries_of(cell, on_record, retry)
     batches, end = expected(cell, prompts, tries, limit_gib)
     before_error = list(itertools.takewhile(lambda batch: batch not in errors, batches))
     is_stopped = bool(batches) and not before_error

@@ -5,11 +5,9 @@ from bench.analysis.decoder_places import Decoders
 from bench.analysis.findings import Findings
 from bench.analysis.noise import floor_of
 from bench.analysis.runs import temperature_of
-from bench.models import kinds
 from bench.render import decoder_words
 from bench.render.comparison import METRIC_NAMES
 from bench.render.doubt import no_interval_words
-from bench.render.wording import part_words
 from paper.decoder_numbers import names_of_places, slug_of
 from paper.decoder_selection import MOST_PLACES, fastest_unscored, main_places
 from paper.tables.latex import escape
@@ -58,10 +56,10 @@ def beside(found: Decoders) -> str:
     parts = [
         f"{val(f'{names[id(best.place)]}.{slug_of(best.line)}.rate_over_autoregressive')}"
         f"{'' if for_all else no_interval} at {best.where}"
-        f" ({escape(', '.join(filter(None, [best.line.name, part_words(best.line.run)])))})"
+        f" ({escape(best.decoder)})"
         for best, no_interval in zip(shown, lacking, strict=True)
     ]
-    rival = kinds.label_of(fastest[0].place.autoregressive.run["model"])
+    rival = fastest[0].rival
     most = "the decoder with most tokens a second gives"
     said = f"At each place {most} these times {rival}'s{for_all}: {'; '.join(parts)}."
     if is_many:

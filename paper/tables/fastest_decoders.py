@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.decoder_places import Decoders
-from bench.models import kinds
 from bench.render import decoder_words, wording
 from paper.decoder_selection import MOST_PLACES, Fastest, fastest_unscored
 from paper.tables.latex import cell_text, escape, latex
@@ -30,7 +29,7 @@ def caption(fastest: Sequence[Fastest]) -> str:
     every = pd.concat([place.every for place in places])
     about = f"{wording.capitalised(decoder_words.shared_words(places))}, on {wording.machine_of(every)}."
     label = wording.weights_label(every)
-    parts = [CAPTION.format(rival=rival_of(fastest)), escape(about), f"({label.capitalize()}.)" if label else ""]
+    parts = [CAPTION.format(rival=fastest[0].rival), escape(about), f"({label.capitalize()}.)" if label else ""]
     return " ".join(filter(None, parts))
 
 
@@ -38,14 +37,9 @@ def table(fastest: Sequence[Fastest]) -> pd.DataFrame:
     """A row a place."""
     rows = [
         {
-            "decoder": escape(", ".join(filter(None, [best.line.name, wording.part_words(best.line.run)]))),
-            f"over {rival_of(fastest)}": cell_text(best.line.rate_over_autoregressive, 2),
+            "decoder": escape(best.decoder),
+            f"over {best.rival}": cell_text(best.line.rate_over_autoregressive, 2),
         }
         for best in fastest
     ]
     return pd.DataFrame(rows, index=[escape(wording.capitalised(best.where)) for best in fastest])
-
-
-def rival_of(fastest: Sequence[Fastest]) -> str:
-    """The name of the autoregressive model."""
-    return kinds.label_of(fastest[0].place.autoregressive.run["model"])
