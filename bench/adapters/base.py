@@ -60,6 +60,8 @@ class ModelAdapter:
         self.captured_length = self.cell.gen_length
         self.captures = {shape: capture for shape, capture in self.captures.items() if shape in wanted}
         new = {shape: prompts for shape, prompts in wanted.items() if shape not in self.captures}
+        if new:  # a small tensor put into what a large capture left would keep the rest of it from being given back
+            release(self.cell.device)
         for shape, prompts in new.items():
             with torch.no_grad():
                 self.captures[shape] = self.capture(prompts)

@@ -99,6 +99,18 @@ class Timed:
         runs = self.of_cache(setting, batch, prompt_tokens)
         return runs[runs["own"] == setting.tokens_per_step].head(1)
 
+    def of_one_round(self, own: pd.DataFrame, other: pd.DataFrame) -> list[pd.DataFrame]:
+        """Of two sets of runs those that one round has: the round that has the most, counting the smaller set first.
+
+        A study that goes on with other cards has some numbers of tokens a step on one card and some on another.
+        """
+        runs = pd.concat([own, other])
+        if runs.empty:
+            return [own, other]
+        in_round = self.study.histories.by_round(runs["run_id"], LATENCY)
+        parts = [[part[part["run_id"].isin(ids)] for part in (own, other)] for ids in in_round.values()]
+        return max(parts, key=lambda pair: (min(map(len, pair)), sum(map(len, pair))), default=[own, other])
+
     def latencies(self, *runs: pd.DataFrame) -> list[list[float]]:
         """By round the latency of each of some runs; empty where one is missing or they share no round."""
         if any(run.empty for run in runs):
@@ -121,13 +133,16 @@ def is_cache(runs: pd.DataFrame, setting: Setting) -> pd.Series:
 
 def runs_behind(claim: DecoderClaim, timed: Timed) -> list[pd.DataFrame]:
     """The runs that a claim about time rests on: the decoder's, then those that it is compared with."""
-    own = timed.of_cache if claim.quantity in ("step_ratio", "parity_tokens_per_step") else timed.run_of
-    runs = own(claim.decoder, claim.batch, claim.prompt_tokens)
-    if claim.quantity == "speedup":
-        return [runs, timed.run_of(claim.over, claim.batch, claim.prompt_tokens)]
+    place = claim.batch, claim.prompt_tokens
     if claim.quantity == "step_ratio":
-        return [runs, timed.of_cache(claim.decoder, 1, claim.prompt_tokens)]
-    return [runs, timed.at(timed.autoregressive, claim.batch, claim.prompt_tokens).head(1)]
+        there = timed.of_cache(claim.decoder, 1, claim.prompt_tokens)
+        return timed.of_one_round(timed.of_cache(claim.decoder, *place), there)
+    if claim.quantity == "speedup":
+        return [timed.run_of(claim.decoder, *place), timed.run_of(claim.over, *place)]
+    llama = timed.at(timed.autoregressive, *place).head(1)
+    if claim.quantity == "parity_tokens_per_step":
+        return timed.of_one_round(timed.of_cache(claim.decoder, *place), llama)
+    return [timed.run_of(claim.decoder, *place), llama]
 
 
 def measured_time(claim: DecoderClaim, timed: Timed) -> Estimate | None:

@@ -60,6 +60,14 @@ class Histories:
             if len(self.cards_of(run_ids, number)) <= 1
         }
 
+    def by_round(self, run_ids: Iterable[str], metric: str) -> dict[int, list[str]]:
+        """By number of the round: those of these runs of which it has a metric, of rounds on one card."""
+        having: dict[int, list[str]] = {}
+        for run_id in run_ids:
+            for number in self.values.get((run_id, ROUNDS + metric), {}):
+                having.setdefault(number, []).append(run_id)
+        return {number: ids for number, ids in sorted(having.items()) if len(self.cards_of(ids, number)) <= 1}
+
     def cards_of(self, run_ids: Iterable[str], number: int) -> set[str]:
         """The cards on which some runs were measured in a round; none of runs on a processor or of a server."""
         by_run = (self.cards.get(run_id, {}) for run_id in run_ids)

@@ -188,6 +188,35 @@ def test_what_the_next_cell_replays_too_is_captured_once():
         assert list(adapter.captures.values()) != [first]
 
 
+def test_memory_of_the_captures_before_is_given_back_before_others_are_made(monkeypatch):
+    """Else a small tensor is put into what a large capture left, and holds the rest of that for as long as it lives."""
+    held = []
+    adapter, cell = registry.create("llada"), make_cell("llada", engine="captured", steps=4)
+    monkeypatch.setattr(base, "release", lambda device: held.append(len(adapter.captures)))
+    for gen_length, expected in ((16, [0]), (16, []), (32, [0])):
+        adapter.load(replace(cell, gen_length=gen_length))
+        held.clear()  # of releases before another model
+        adapter.prepare([LLADA_PROMPTS])
+        assert held == expected
+
+
+def test_a_small_cell_holds_no_more_memory_because_a_large_one_was_before_it(device):
+    if device == "cpu":
+        pytest.skip("a CPU has no pool of memory")
+    adapter, cell = registry.create("llada"), make_cell("llada", engine="captured", steps=4, device=device)
+    cell = replace(cell, cache="dual", refresh="block", sampler="imposed", tokens_per_step=8)
+
+    def reserved(rows: int) -> int:
+        adapter.load(cell)
+        adapter.prepare([LLADA_PROMPTS[:1] * rows])
+        return torch.cuda.memory_reserved()
+
+    reserved(2)  # sets the libraries up
+    alone, large, after = reserved(1), reserved(2048), reserved(1)
+    assert large > 1.5 * alone
+    assert after < (alone + large) / 2
+
+
 def test_a_step_captured_for_another_number_of_steps_gives_the_same_tokens():
     adapter, cell = registry.create("llada"), make_cell("llada", engine="captured", steps=4)
     adapter.load(replace(cell, steps=16))

@@ -160,6 +160,24 @@ def test_nothing_is_scored_from_other_decoders(changes):
     assert all(result.measured is None for result in caches)
 
 
+@pytest.mark.parametrize("also_in_round_2", [[], ["4", "8"]], ids=str)
+def test_a_claim_on_many_decoders_outlives_some_that_another_card_measured(also_in_round_2):
+    """One and two tokens a step in round 1 with LLaMA, four and more in round 2 with LLaMA, or also in round 1."""
+    frame = rows()
+    values = {}
+    for row in frame:
+        tokens, latency = row.get("tokens_per_step"), row["latency/latency_ms"]
+        rounds = {None: (1, 2), "1": (1,), "2": (1,), "4": (2,), "8": (2,), "32": (2,)}[tokens]
+        rounds = (1, 2) if tokens in also_in_round_2 else rounds
+        values[row["run_id"], "rounds/latency/latency_ms"] = dict.fromkeys(rounds, latency)
+    study = judge(Study("made up", pd.DataFrame(frame), Histories(values)))
+    scores = {score.name: score for score in decoder_hypotheses.scores("8b-shapes", study, ABOUT)}
+    of_steps = scores["D5"].results
+    parities = [result for result in scores["D1"].results if result.claim.quantity == "parity_tokens_per_step"]
+    assert all(result.measured.value == pytest.approx(result.claim.value, rel=0.02) for result in of_steps)
+    assert [result.measured.value for result in parities] == pytest.approx([15.0, 15.0], rel=0.02)
+
+
 def test_a_parity_beyond_a_block_at_once_is_infinite():
     claim = DecoderClaim(
         quantity="parity_tokens_per_step", batch=32, prompt_tokens=128, value=15, factor=2,

@@ -70,6 +70,8 @@ def test_rounds_are_those_that_all_runs_have():
     assert histories.rounds(["b", "a"], "latency/latency_ms") == {1: [1.0, 10.0], 3: [3.0, 30.0]}
     assert histories.rounds(["a", "never measured"], "latency/latency_ms") == {}
     assert histories.rounds([], "latency/latency_ms") == {}
+    assert histories.by_round(["b", "a"], "latency/latency_ms") == {1: ["b", "a"], 2: ["a"], 3: ["b", "a"]}
+    assert histories.by_round(["never measured"], "latency/latency_ms") == {}
 
 
 def test_a_round_that_two_cards_share_is_no_round_of_a_ratio(monkeypatch):
@@ -84,6 +86,7 @@ def test_a_round_that_two_cards_share_is_no_round_of_a_ratio(monkeypatch):
     assert histories.rounds(["a", "b"], "latency/latency_ms") == {1: [1.0, 1.0]}
     assert histories.rounds(["a", "s"], "latency/latency_ms") == {1: [1.0, 1.0], 2: [2.0, 2.0]}
     assert histories.rounds(["b"], "latency/latency_ms") == {1: [1.0], 2: [2.0]}
+    assert histories.by_round(["a", "b"], "latency/latency_ms") == {1: ["a", "b"]}
 
 
 def test_answers_to_tasks_of_the_harness_stand_apart(asked, monkeypatch):
