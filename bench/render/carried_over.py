@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.analysis.carried_over import CarriedOver
+from bench.analysis.decoder_hypotheses import ENGINE, HEAD
 from bench.analysis.hypotheses import Result
 from bench.common.stats import Estimate
-from bench.render.hypotheses import claim_text, short
+from bench.render.hypotheses import decoder_claim_text, short
+from bench.render.wording import engine_and_head
 
-BEYOND = "more than a block at once"  # tokens a step
+BEYOND = "more than a block"  # tokens a step
 STATES = {"met": "within it", "not met": "OUTSIDE it", "undecided": "UNDECIDED: the interval reaches across it"}
 
 
@@ -25,10 +27,11 @@ def sentence(carried: CarriedOver) -> str:
     """How many numbers lie within the tolerance, and how far the cost model was off."""
     results = carried.results
     met = sum(result.state == "met" for result in results)
+    where = f"{carried.card}, {engine_and_head(ENGINE, [HEAD])}"
     return (
         f"Claims on decoders that were stated for an {carried.stated_for}, computed anew at the ceilings measured here"
-        f" ({carried.card}), so that they are no predictions made beforehand: {met} of {len(results)} measured numbers"
-        f" lie within the tolerance that was stated{ratios_words(carried.ratios)}."
+        f" ({where}), so that they are no predictions made beforehand: {met} of {len(results)} measured numbers lie"
+        f" within the tolerance that was stated{ratios_words(carried.ratios)}."
     )
 
 
@@ -43,12 +46,10 @@ def ratios_words(ratios: Sequence[float]) -> str:
 def line(name: str, result: Result) -> str:
     """A claim beside what was measured."""
     claim = result.claim
-    about = claim_text(claim, result.engine)
+    modelled = f"{number(Estimate(claim.value))} by the cost model (tolerance x{claim.factor:g})"
     part = ", extrapolated" if result.is_extrapolated else ""
-    return (
-        f"   {name}, {about}: {number(Estimate(claim.value))} by the cost model (tolerance x{claim.factor:g}), measured"
-        f" {number(result.measured)}{part}: {STATES[result.state]}"
-    )
+    measured = f"measured {number(result.measured)}{part}: {STATES[result.state]}"
+    return f"   {name}, {decoder_claim_text(claim)}: {modelled}, {measured}"
 
 
 def number(estimate: Estimate) -> str:

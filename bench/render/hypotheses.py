@@ -3,6 +3,7 @@
 from collections import Counter
 
 from bench.analysis.decoder_claims import DecoderClaim
+from bench.analysis.decoder_hypotheses import HEAD
 from bench.analysis.hypotheses import Result, Score, independent, measured_ones
 from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
@@ -29,9 +30,9 @@ STATES = {  # by what became of a claim
 }
 
 
-def decoder_claim_text(claim: DecoderClaim, engine: str) -> str:
-    """ "tokens/s of imposed 4, dual cache (block) over imposed 4, batch 1, 896 prompt tokens, captured engine, lean
-    head": of what the value is."""
+def decoder_claim_text(claim: DecoderClaim) -> str:
+    """ "tokens/s of dual cache (block), 4 tokens a step (imposed) over that of no cache, 4 tokens a step (imposed),
+    batch 1, 896 prompt tokens": of what the value is, but for engine and head, which all of these claims share."""
     sampler = "imposed" if claim.is_of_time else "fixed"
     decoders = []
     for setting in filter(None, (claim.decoder, claim.over)):
@@ -48,14 +49,15 @@ def decoder_claim_text(claim: DecoderClaim, engine: str) -> str:
         return what
     known = " (LLaMA as published)" if claim.reference == "published" else ""
     place = f"batch {claim.batch}, {claim.prompt_tokens:,} prompt tokens"
-    return f"{what}, {place}, {engine_and_head(engine, ['lean'])}{known}"
+    return f"{what}, {place}{known}"
 
 
 def claim_text(claim: Claim | DecoderClaim, engine: str) -> str:
     """ "LLaDA's tokens/s over LLaMA's, 128 tokens, batch 1, 4 tokens a step, captured engine, lean head": of what the
     value is."""
     if isinstance(claim, DecoderClaim):
-        return decoder_claim_text(claim, engine)
+        where = f", {engine_and_head(engine, [HEAD])}" if claim.is_of_time else ""
+        return decoder_claim_text(claim) + where
     parts = [QUANTITIES[claim.quantity], f"{claim.gen_length:,} tokens"]
     if claim.quantity == "largest_batch":
         parts.insert(0, kinds.label_of(claim.model))

@@ -8,7 +8,7 @@ from bench.analysis.carried_over import CarriedOver
 from bench.analysis.hypotheses import Result
 from bench.common.stats import Estimate
 from bench.render import carried_over as render
-from bench.render.hypotheses import claim_text
+from bench.render.hypotheses import decoder_claim_text
 from paper.tables.cost import MET
 from paper.tables.latex import escape, long_table
 
@@ -33,7 +33,7 @@ def row(result: Result) -> dict[str, str]:
     """A claim beside what was measured."""
     claim = result.claim
     return {
-        "claim": escape(claim_text(claim, result.engine)),
+        "claim": escape(decoder_claim_text(claim)),
         "cost model": render.number(Estimate(claim.value)),
         "tolerance": f"$\\times {claim.factor:g}$",
         "measured": escape(render.number(result.measured)) + (" (extrapolated)" if result.is_extrapolated else ""),
