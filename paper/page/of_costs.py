@@ -12,8 +12,8 @@ from bench.render.cost import sentences
 from paper.figures.cost import GIGA, TERA, place_text, with_measured
 from paper.page import charts
 from paper.page.charts import SYMBOLS, Figure, Panel, axis, log_axis
-from paper.tables.cost import names_of, where
-from paper.tables.precision import sentence
+from paper.tables.cost import where
+from paper.tables.row_names import names_of, said_once
 
 
 def figures(findings: Findings) -> list[Figure]:
@@ -81,7 +81,7 @@ def roofline(rows: pd.DataFrame, label: str) -> list[Figure]:
         )
     x = log_axis("FLOP a byte (cost model)", [*intensity, ends[0], ends[2]])
     panel = Panel("", traces, x, log_axis("GFLOP/s reached", [*gflops_per_s, *roof]))
-    caption = f"Every run under what this device can do at most. {' '.join(sentences(rows))}{sentence(runs)}{label}"
+    caption = f"Every run under what this device can do at most. {' '.join(sentences(rows))}{said_once(runs)}{label}"
     return [Figure("roofline", "Roofline", caption, [panel])]
 
 

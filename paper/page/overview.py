@@ -24,7 +24,7 @@ from paper.selection import Selection
 from paper.tables import cost as cost_tables
 from paper.tables import decoders as decoder_tables
 from paper.tables.comparison import model_name
-from paper.tables.precision import sentence
+from paper.tables.row_names import sentence
 from paper.tables.steps import AXES
 from paper.values import stands_out
 

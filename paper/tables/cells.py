@@ -9,9 +9,8 @@ from bench.analysis.runs import estimate_of, with_columns
 from bench.analysis.scaling import PEAKS
 from bench.models import kinds
 from bench.render import wording
-from paper.tables.cost import names_of
 from paper.tables.latex import cell_text, escape, long_table
-from paper.tables.precision import sentence
+from paper.tables.row_names import names_of, said_once
 
 CAPTION = (
     "Every cell of the study, as it was asked for, with its rounds, its latency and its peak of memory (allocated on a"
@@ -25,7 +24,7 @@ UNKNOWN = "-"
 def write(runs: pd.DataFrame, folder: Path) -> None:
     """Write the table to `folder`. runs: of a study, judged."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cells.tex").write_text(long_table("cells", CAPTION + sentence(runs), table(runs)), encoding="utf-8")
+    (folder / "cells.tex").write_text(long_table("cells", CAPTION + said_once(runs), table(runs)), encoding="utf-8")
 
 
 def table(runs: pd.DataFrame) -> pd.DataFrame:

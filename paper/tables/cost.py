@@ -5,22 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.analysis.decoders import name_of
 from bench.analysis.findings import Findings
 from bench.analysis.hypotheses import Result, Score, measured_ones
-from bench.analysis.runs import setting_of
 from bench.cost import predictions
 from bench.cost.cards import devices
 from bench.cost.predictions import Models
-from bench.models import kinds
 from bench.records.catalogue import paper_columns_with_units
-from bench.render import wording
 from bench.render.hypotheses import claim_text
 from bench.render.wording import part_words
-from bench.spec.cell import ENDS, STOPS
 from bench.spec.pair import PairFile, read_pair
 from paper.tables.latex import cell_text, escape, latex, long_table
-from paper.tables.precision import sentence, with_precision
+from paper.tables.row_names import names_of, said_once
 
 SHAPES = "8b-shapes"  # the pair whose shapes the table of cards is of, where the study's own has trained weights
 TIMES = {  # metric: (heading, digits)
@@ -99,21 +94,6 @@ def beside_model(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> pd.
     return pd.DataFrame(cells, columns=headings, index=[escape(name) for name in names])
 
 
-def names_of(runs: pd.DataFrame) -> list[str]:
-    """What each run is, with its precision where that is not the usual one of these runs."""
-    return with_precision([what(run) for _, run in runs.iterrows()], runs)
-
-
-def what(run: pd.Series) -> str:
-    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head, the decoder and the other
-    settings that are not the default; of runs that differ in how answers end, that too."""
-    ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
-    steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
-    both = wording.own_engine_and_head(run, is_short=True)
-    settings = [both, name_of(run), *(setting_of(run, name, "") for name in ("attention", "fill"))]
-    return ", ".join(filter(None, [f"{run['kind']}: {kinds.label_of(run['model'])}{steps}", *ends, *settings]))
-
-
 def where(run: pd.Series) -> str:
     """ "1, 128, 512": batch, prompt tokens, output tokens."""
     places = (run["batch_size"], run["prompt_tokens"], run["gen_length"])
@@ -189,8 +169,8 @@ def write(findings: Findings, folder: Path) -> None:
     """Write the tables of the cost model to `folder`; the file of one without data is empty."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, caption, columns in (("cost", COST, TIMES), ("cost_memory", COST_MEMORY, PEAKS)):
-        precision = sentence(compared_runs(findings.costs, columns))
-        write_long(folder, name, caption + precision, beside_model(findings.costs, columns))
+        once = said_once(compared_runs(findings.costs, columns))
+        write_long(folder, name, caption + once, beside_model(findings.costs, columns))
     write_long(folder, "predictions", f"{CARDS} {escape(findings.tested.text)}", cards_table(findings.pair))
     about = escape(" ".join(findings.tolerances.split()))
     scores, decoder_scores = measured_ones(findings.scores), measured_ones(findings.decoder_scores)

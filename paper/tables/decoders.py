@@ -18,7 +18,7 @@ from bench.render import decoder_words, wording
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from paper.tables.latex import cell_text, escape, long_table
-from paper.tables.precision import sentence, with_precision
+from paper.tables.row_names import sentence, with_precision
 
 CONTINUED = "As in the table above, at another place."
 MEASURED = paper_columns_with_units((

@@ -11,7 +11,7 @@ from bench.analysis.hypotheses_file import Claim
 from bench.common.stats import Estimate
 from paper.figures import cost as figures_cost
 from paper.figures.write import cost_drawings, write_drawings
-from paper.tables import cells, precision
+from paper.tables import cells, row_names
 from paper.tables import cost as tables_cost
 from tests.support.made_up_cost import run, study_of
 
@@ -62,7 +62,7 @@ def test_the_roofline_shows_all_that_lies_under_it():
 def test_a_whole_run_stands_for_its_part_in_the_table():
     runs = pd.DataFrame([run("llada", steps_timed=4, **{"latency/latency_ms": 999.0}), run("llada")])
     table = tables_cost.beside_model(cost.rows(runs), tables_cost.TIMES)
-    assert table.index.tolist() == ["batch: LLaDA 16, captured, lean head"]
+    assert table.index.tolist() == ["batch: LLaDA 16"]
     assert table["batch, prompt, tokens"].tolist() == ["4, 32, 64"]
     assert table["latency ms"].tolist() == ["300.0"]
     assert tables_cost.beside_model(cost.rows(runs), tables_cost.PEAKS).empty
@@ -108,20 +108,52 @@ def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables(tmp_path):
     eight_bits = run("llada", **peaks) | {"dtype": "float8", "memory/allocated_gib": 8.0}
     runs = pd.DataFrame([eight_bits, run("llada", **peaks), run("llama", **peaks)])
     table = tables_cost.beside_model(cost.rows(runs), tables_cost.PEAKS)
-    label = "batch: LLaDA 16, captured, lean head"
+    label = "batch: LLaDA 16"
     assert table["allocated GiB"].to_dict() == {
-        f"{label}, float8": "8.00", label: "15.00", "batch: LLaMA, captured": "15.00"
+        f"{label}, float8": "8.00", label: "15.00", "batch: LLaMA": "15.00"
     }  # fmt: skip
     found = findings_of(study_of([*runs.to_dict("records")]))
     tables_cost.write(found, tmp_path)
     cells.write(found.runs, tmp_path)
-    usual = f" Rows that name no precision are in {run('llada')['dtype']}."
+    usual = (
+        " Rows that name no engine are on the captured engine, LLaDA's with the lean head. Rows that name no precision"
+        f" are in {run('llada')['dtype']}."
+    )
     assert usual in (tmp_path / "cost_memory.tex").read_text()
     assert usual in (tmp_path / "cells.tex").read_text()
-    assert precision.sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
+    assert row_names.sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
     alone = tables_cost.beside_model(cost.rows(runs.head(1)), tables_cost.PEAKS)
     assert alone.index.tolist() == [label]
-    assert precision.sentence(runs.head(1)) == precision.sentence(runs.head(0)) == ""
+    assert row_names.sentence(runs.head(1)) == row_names.sentence(runs.head(0)) == ""
+
+
+@pytest.mark.parametrize(("others", "names", "caption"), [
+    ({}, ["batch: LLaMA", "batch: LLaDA 16"], "are on the captured engine, LLaDA's with the lean head."),
+    (
+        {"kind": "sentinel", "head": "official"},
+        ["batch: LLaMA", "batch: LLaDA 16", "sentinel: LLaDA 16, captured, official head"],
+        "are on the captured engine, LLaDA's with the lean head.",
+    ),
+    (
+        {"head": "official"},
+        ["batch: LLaMA, captured", "batch: LLaDA 16, captured, lean head", "batch: LLaDA 16, captured, official head"],
+        "",
+    ),
+    (
+        {"engine": "eager"},
+        ["batch: LLaMA, captured", "batch: LLaDA 16, captured, lean head", "batch: LLaDA 16, eager, lean head"],
+        "",
+    ),
+], ids=["all alike", "another sentinel", "two heads", "two engines"])  # fmt: skip
+def test_an_engine_that_all_rows_have_is_named_once(others, names, caption):
+    runs = pd.DataFrame([run("llama"), run("llada"), *([run("llada") | others] if others else [])])
+    assert row_names.names_of(runs) == names
+    assert row_names.said_once(runs).removeprefix(" Rows that name no engine ") == caption
+
+
+def test_rows_of_llama_alone_have_no_head():
+    assert row_names.said_once(pd.DataFrame([run("llama")])) == " Rows that name no engine are on the captured engine."
+    assert row_names.said_once(pd.DataFrame()) == ""
 
 
 def test_the_caption_goes_by_the_rows_that_its_table_has():
@@ -131,16 +163,16 @@ def test_the_caption_goes_by_the_rows_that_its_table_has():
     untimed = [run("llada", steps=steps, **peaks) | no_times for steps in (8, 16, 32)]
     rows = cost.rows(pd.DataFrame([*timed, *untimed]))
     assert len(tables_cost.beside_model(rows, tables_cost.TIMES)) == 2
-    assert precision.sentence(tables_cost.compared_runs(rows, tables_cost.TIMES)) == ""
-    assert precision.sentence(rows).endswith(" in float8.")
+    assert row_names.sentence(tables_cost.compared_runs(rows, tables_cost.TIMES)) == ""
+    assert row_names.sentence(rows).endswith(" in float8.")
 
 
 def test_a_precision_that_is_not_told_is_none():
     runs = pd.DataFrame({"dtype": ["unstated", "unstated", "float32", None]})
-    assert precision.with_precision(list("abcd"), runs) == list("abcd")
-    assert precision.sentence(runs) == ""
+    assert row_names.with_precision(list("abcd"), runs) == list("abcd")
+    assert row_names.sentence(runs) == ""
     mixed = pd.concat([runs, pd.DataFrame({"dtype": ["float8"]})], ignore_index=True)
-    assert precision.with_precision(list("abcde"), mixed)[3:] == ["d", "e, float8"]
-    assert precision.sentence(mixed) == (
+    assert row_names.with_precision(list("abcde"), mixed)[3:] == ["d", "e, float8"]
+    assert row_names.sentence(mixed) == (
         " Rows that name no precision are in float32, but for those that have none (a server, references)."
     )

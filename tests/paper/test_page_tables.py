@@ -57,9 +57,9 @@ def test_the_tables_of_every_cell_name_decoders():
     runs = judge(made_up.study).runs
     assert tables.every_cell(runs).frame["decoder"].tolist() == ["-", "threshold 0.9", "threshold 0.9"]
     assert cells.table(runs).index.tolist() == [
-        "decoders: LLaDA 32, captured, lean head",
-        "decoders: LLaDA 32, captured, lean head, threshold 0.9",
-        "decoders: LLaDA 32, captured, lean head, threshold 0.9, float8",
+        "decoders: LLaDA 32",
+        "decoders: LLaDA 32, threshold 0.9",
+        "decoders: LLaDA 32, threshold 0.9, float8",
     ]
 
 
