@@ -39,8 +39,8 @@ def shared_engine_and_head(runs: pd.DataFrame) -> tuple[str, str]:
 
 
 def what(run: pd.Series, usual_engine: str, usual_head: str) -> str:
-    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head unless they are the usual ones, the
-    decoder and the other settings that are not the default; of runs that differ in how answers end, that too."""
+    """ "length: LLaDA 32, captured, lean head": kind, model and steps, engine and head unless they are the usual ones,
+    the decoder and the other settings that are not the default; of runs that differ in how answers end, that too."""
     ends = [STOPS[run["stop"]]] if run["kind"] == ENDS else []
     steps = f" {float(run['steps']):.0f}" if pd.notna(run["steps"]) else ""
     is_usual = wording.engine_of(run) == usual_engine and set(wording.heads_of(run.to_frame().T)) <= {usual_head}
