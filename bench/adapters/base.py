@@ -55,12 +55,13 @@ class ModelAdapter:
 
     def prepare(self, batches: list[list[list[int]]]) -> float | None:
         wanted = {self.shape_of(prompts): prompts for prompts in batches} if self.cell.engine == "captured" else {}
+        before = len(self.captures)
         if self.cell.gen_length != self.captured_length:
             self.captures.clear()
         self.captured_length = self.cell.gen_length
         self.captures = {shape: capture for shape, capture in self.captures.items() if shape in wanted}
         new = {shape: prompts for shape, prompts in wanted.items() if shape not in self.captures}
-        if new:  # a small tensor put into what a large capture left would keep the rest of it from being given back
+        if len(self.captures) < before:  # else a small tensor in what a large one left would keep the rest of that
             release(self.cell.device)
         for shape, prompts in new.items():
             with torch.no_grad():

@@ -100,16 +100,15 @@ class Timed:
         return runs[runs["own"] == setting.tokens_per_step].head(1)
 
     def of_one_round(self, own: pd.DataFrame, other: pd.DataFrame) -> list[pd.DataFrame]:
-        """Of two sets of runs those that one round has: the round that has the most, counting the smaller set first.
+        """The runs of two sets that the best single round has: the one with the most runs of the smaller set, then with
+        the most of both together; of equal ones the first. Both sets as they are where no run has rounds.
 
         A study that goes on with other cards has some numbers of tokens a step on one card and some on another.
         """
-        runs = pd.concat([own, other])
-        if runs.empty:
-            return [own, other]
-        in_round = self.study.histories.by_round(runs["run_id"], LATENCY)
-        parts = [[part[part["run_id"].isin(ids)] for part in (own, other)] for ids in in_round.values()]
-        return max(parts, key=lambda pair: (min(map(len, pair)), sum(map(len, pair))), default=[own, other])
+        run_ids = pd.concat([own["run_id"], other["run_id"]])
+        in_rounds = self.study.histories.by_round(run_ids, LATENCY).values()
+        by_round = [[runs[runs["run_id"].isin(ids)] for runs in (own, other)] for ids in in_rounds]
+        return max(by_round, key=lambda both: (min(map(len, both)), sum(map(len, both))), default=[own, other])
 
     def latencies(self, *runs: pd.DataFrame) -> list[list[float]]:
         """By round the latency of each of some runs; empty where one is missing or they share no round."""
@@ -135,8 +134,8 @@ def runs_behind(claim: DecoderClaim, timed: Timed) -> list[pd.DataFrame]:
     """The runs that a claim about time rests on: the decoder's, then those that it is compared with."""
     place = claim.batch, claim.prompt_tokens
     if claim.quantity == "step_ratio":
-        there = timed.of_cache(claim.decoder, 1, claim.prompt_tokens)
-        return timed.of_one_round(timed.of_cache(claim.decoder, *place), there)
+        at_batch_1 = timed.of_cache(claim.decoder, 1, claim.prompt_tokens)
+        return timed.of_one_round(timed.of_cache(claim.decoder, *place), at_batch_1)
     if claim.quantity == "speedup":
         return [timed.run_of(claim.decoder, *place), timed.run_of(claim.over, *place)]
     llama = timed.at(timed.autoregressive, *place).head(1)

@@ -61,7 +61,8 @@ class Histories:
         }
 
     def by_round(self, run_ids: Iterable[str], metric: str) -> dict[int, list[str]]:
-        """By number of the round: those of these runs of which it has a metric, of rounds on one card."""
+        """By number of the round, in order: the runs among these that have a metric's value in it. A round that was
+        measured on several cards is left out."""
         having: dict[int, list[str]] = {}
         for run_id in run_ids:
             for number in self.values.get((run_id, ROUNDS + metric), {}):

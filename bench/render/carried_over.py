@@ -27,11 +27,11 @@ def sentence(carried: CarriedOver) -> str:
     """How many numbers lie within the tolerance, and how far the cost model was off."""
     results = carried.results
     met = sum(result.state == "met" for result in results)
-    where = f"{carried.card}, {engine_and_head(ENGINE, [HEAD])}"
     return (
         f"Claims on decoders that were stated for an {carried.stated_for}, computed anew at the ceilings measured here"
-        f" ({where}), so that they are no predictions made beforehand: {met} of {len(results)} measured numbers lie"
-        f" within the tolerance that was stated{ratios_words(carried.ratios)}."
+        f" ({carried.card}), so that they are no predictions made beforehand: of {len(results)} numbers (measured: "
+        f"{engine_and_head(ENGINE, [HEAD])}) {met} lie within the tolerance that was stated"
+        f"{ratios_words(carried.ratios)}."
     )
 
 

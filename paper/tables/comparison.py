@@ -45,7 +45,7 @@ TOPICS = {  # file: (caption, {metric: (heading, digits)})
     "memory": (
         "Memory in GiB: weights; peak allocated and reserved by torch on a GPU, peak in use as NVML counts it, and what"
         " of that neither torch nor the CUDA context explains; peak resident set of the process on a CPU, libraries"
-        " included. What is reserved, and so what is in use, can hold memory that an earlier cell left.",
+        " included. Reserved memory, and so memory in use, can include what an earlier cell left.",
         paper_columns((
             "memory/weights_gib", "memory/allocated_gib", "memory/reserved_gib", "memory/device_gib",
             "memory/residual_gib", "memory/resident_gib",

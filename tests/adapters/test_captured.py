@@ -193,10 +193,11 @@ def test_memory_of_the_captures_before_is_given_back_before_others_are_made(monk
     held = []
     adapter, cell = registry.create("llada"), make_cell("llada", engine="captured", steps=4)
     monkeypatch.setattr(base, "release", lambda device: held.append(len(adapter.captures)))
-    for gen_length, expected in ((16, [0]), (16, []), (32, [0])):
+    alone, together = [LLADA_PROMPTS[:1]], [LLADA_PROMPTS[:1], LLADA_PROMPTS]
+    for gen_length, batches, expected in ((16, alone, []), (16, together, []), (16, alone, [1]), (32, alone, [0])):
         adapter.load(replace(cell, gen_length=gen_length))
         held.clear()  # of releases before another model
-        adapter.prepare([LLADA_PROMPTS])
+        adapter.prepare(batches)
         assert held == expected
 
 

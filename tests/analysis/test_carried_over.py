@@ -54,7 +54,10 @@ def test_a_slower_decoder_lies_outside_and_is_said_to():
     assert {result.claim.quantity for result in outside} == {"throughput_ratio"}
     first, *claims = render.lines(carried)
     within = len(carried.results) - len(outside)
-    assert f"so that they are no predictions made beforehand: {within} of {len(carried.results)} measured" in first
+    counted = (
+        f"beforehand: of {len(carried.results)} numbers (measured: captured engine, lean head) {within} lie within"
+    )
+    assert f"({CARD}), so that they are no predictions made {counted}" in first
     assert sum(line.endswith(": OUTSIDE it") for line in claims) == len(outside)
     assert len(tables.table(carried)) == len(claims)
     assert tables.table(carried)["within"].tolist().count("no") == len(outside)

@@ -160,15 +160,30 @@ def test_nothing_is_scored_from_other_decoders(changes):
     assert all(result.measured is None for result in caches)
 
 
-@pytest.mark.parametrize("also_in_round_2", [[], ["4", "8"]], ids=str)
-def test_a_claim_on_many_decoders_outlives_some_that_another_card_measured(also_in_round_2):
+@pytest.mark.parametrize(("rounds", "best"), [  # by round: which it has of the runs a to d here and x to z there
+    ({1: "abcdx", 2: "abxy"}, "abxy"),
+    ({1: "abxy", 2: "abcxy", 3: "ax"}, "abcxy"),
+    ({5: "abxy", 3: "bcxy"}, "bcxy"),
+    ({}, "abcdxyz"),
+], ids=["smaller set first", "then both together", "then the first", "no rounds"])  # fmt: skip
+def test_the_best_round_is_that_with_the_most_runs_of_the_smaller_set(rounds, best):
+    values = {(name, "rounds/latency/latency_ms"): {n: 1.0 for n, names in rounds.items() if name in names}
+              for name in "abcdxyz"}  # fmt: skip
+    study = judge(Study("made up", pd.DataFrame(rows()), Histories(values)))
+    timed = decoder_hypotheses.Timed(ABOUT, study, pd.DataFrame(), pd.DataFrame())
+    own, other = timed.of_one_round(pd.DataFrame({"run_id": list("abcd")}), pd.DataFrame({"run_id": list("xyz")}))
+    assert "".join([*own["run_id"], *other["run_id"]]) == best
+
+
+@pytest.mark.parametrize("also_in_round_1", [[], ["4", "8"]], ids=str)
+def test_a_claim_on_many_decoders_outlives_some_that_another_card_measured(also_in_round_1):
     """One and two tokens a step in round 1 with LLaMA, four and more in round 2 with LLaMA, or also in round 1."""
     frame = rows()
     values = {}
     for row in frame:
         tokens, latency = row.get("tokens_per_step"), row["latency/latency_ms"]
         rounds = {None: (1, 2), "1": (1,), "2": (1,), "4": (2,), "8": (2,), "32": (2,)}[tokens]
-        rounds = (1, 2) if tokens in also_in_round_2 else rounds
+        rounds = (1, 2) if tokens in also_in_round_1 else rounds
         values[row["run_id"], "rounds/latency/latency_ms"] = dict.fromkeys(rounds, latency)
     study = judge(Study("made up", pd.DataFrame(frame), Histories(values)))
     scores = {score.name: score for score in decoder_hypotheses.scores("8b-shapes", study, ABOUT)}

@@ -130,7 +130,7 @@ def test_the_cost_models_table_says_it_of_latencies_and_not_of_peaks():
         row |= {"predicted/latency_ms": 1.0, "predicted/allocated_gib": 1.0, "memory/allocated_gib": 1.0}
     costs = analysis_cost.rows(pd.DataFrame([row for row in rows if row["outcome"] == "ok"]))
     times = tables_cost.beside_model(costs, tables_cost.TIMES)
-    assert "batch: LLaDA 16, eager, official head, extrapolated from 4 of 16 steps" in times.index
+    assert "batch: LLaDA 16, extrapolated from 4 of 16 steps" in times.index
     assert not any(WORD in name for name in tables_cost.beside_model(costs, tables_cost.PEAKS).index)
     assert WORD in tables_cost.COST
     assert "extrapolated from 4 of 16 steps" in render_cost.table(costs)["note"].tolist()
