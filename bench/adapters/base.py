@@ -61,7 +61,7 @@ class ModelAdapter:
         self.captured_length = self.cell.gen_length
         self.captures = {shape: capture for shape, capture in self.captures.items() if shape in wanted}
         new = {shape: prompts for shape, prompts in wanted.items() if shape not in self.captures}
-        if len(self.captures) < before:  # else a small tensor in what a large one left would keep the rest of that
+        if len(self.captures) < before:  # else new tensors take parts of that memory, and torch keeps the rest
             release(self.cell.device)
         for shape, prompts in new.items():
             with torch.no_grad():
