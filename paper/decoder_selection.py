@@ -1,5 +1,6 @@
 """Which places of decoders the report's figures, tables and sentences show, and what captions say of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from bench.analysis.comparison import RATE
 from bench.analysis.decoder_gains import fastest_of
 from bench.analysis.decoder_places import Decoders, Line, Place, order_of_places
+from bench.analysis.decoders import cache_label, order_of
 from bench.analysis.runs import temperature_of
 from bench.models import kinds
 from bench.render import decoder_words, wording
@@ -54,6 +56,13 @@ def rated_places(decoders: Decoders) -> list[Place]:
             names = ("kind", "gen_length", "block_length", "dtype", "engine", "head", "stop")
             groups.setdefault(tuple(str(place.first[name]) for name in names), []).append(place)
     return max(groups.values(), key=len, default=[])
+
+
+def caches_of(places: Sequence[Place]) -> list[str]:
+    """The caches of some places, each with its refresh, in an order that does not depend on which of them a place has:
+    a cache then looks alike in all panels of a figure."""
+    runs = [line.run for place in places for line in place.lines]
+    return list(dict.fromkeys(cache_label(run) for run in sorted(runs, key=order_of)))
 
 
 def fastest_unscored(decoders: Decoders) -> list[Fastest]:

@@ -14,7 +14,7 @@ from bench.analysis.decoder_places import Decoders, Place
 from bench.analysis.decoders import cache_label
 from bench.analysis.runs import estimate_of
 from bench.models import kinds
-from paper.decoder_selection import prompt_of, rated_places
+from paper.decoder_selection import caches_of, prompt_of, rated_places
 from paper.figures.decoders import doublings, legend, panels, tpf_of, value_of
 from paper.figures.style import COLORS, LINE_STYLES, PALETTE, plain_log
 
@@ -29,7 +29,7 @@ def rate(decoders: Decoders) -> plt.Figure | None:
     prompts = sorted({prompt_of(place) for place in places})
     figure, all_axes = panels(len(batches) * len(prompts), rows=len(prompts))
     by_corner = {(prompt_of(place), place.first["batch_size"]): place for place in places}
-    caches = list(dict.fromkeys(cache_label(line.run) for place in places for line in place.lines))
+    caches = caches_of(places)
     for axes, corner in zip(all_axes, product(prompts, batches), strict=True):
         if corner in by_corner:
             rate_panel(axes, by_corner[corner], caches)

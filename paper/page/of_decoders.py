@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from matplotlib.colors import to_hex
 
@@ -17,7 +18,7 @@ from bench.models import kinds
 from bench.render import decoder_words, wording
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
-from paper.decoder_selection import main_places, prompt_of, rated_places
+from paper.decoder_selection import caches_of, main_places, prompt_of, rated_places
 from paper.figures.decoders import LATENCY_LABEL, PARTS, SAMPLER_COLORS, tpf_of
 from paper.page import charts
 from paper.page.charts import DASHES, GREY, SYMBOLS, Figure, Look, Panel, axis, level, line, log_axis, look, words
@@ -28,12 +29,13 @@ FILLS = ("", "-open", "-dot", "-open-dot", "-open")  # of a cache's markers
 
 def figures(decoders: Decoders) -> list[Figure]:
     """Every figure for which there is data."""
-    places = main_places(decoders)
+    places, rated = main_places(decoders), rated_places(decoders)
+    panels_of_rates = partial(rate_panels, caches=caches_of(rated))
     drawn = [
         figure("decoders_pareto", "Quality over latency, by decoder", places, pareto_panels),
         figure("decoders_lost", "Quality lost against speed won", places, lost_panels),
         figure("decoders_parallelism", "Accuracy over tokens a forward", places, parallelism_panels),
-        figure("decoders_rate", "Tokens a second over tokens a forward", rated_places(decoders), rate_panels),
+        figure("decoders_rate", "Tokens a second over tokens a forward", rated, panels_of_rates),
     ]
     return [figure for figure in drawn if figure.panels]
 
@@ -74,13 +76,16 @@ def hover_of(place: Place, run_line: Line) -> str:
 
 
 def curves(place: Place, x: Value, y: Value, key: Callable = family_of, look_of: Callable | None = None) -> list[dict]:
-    """A line for each sampler and cache over its settings, in the order of x."""
+    """A line for each sampler and cache over its settings, in the order of x.
+
+    look_of: a curve's name -> how it is drawn; without it by its sampler and cache.
+    """
     traces = []
-    for number, curve in enumerate(curves_of(place, key)):
+    for curve in curves_of(place, key):
         points = [(x(one), y(one), one) for one in curve.lines]
         points = sorted((point for point in points if all(map(is_known, point[:2]))), key=lambda point: point[0].value)
         if points:
-            style = look_of(number) if look_of else style_of(points[0][2])
+            style = look_of(curve.name) if look_of else style_of(points[0][2])
             hovers = [hover_of(place, one) for *_, one in points]
             xs, ys = [point[0].value for point in points], [Estimate(point[1].value) for point in points]
             trace = line(name_of(curve), xs, ys, style, hovers)
@@ -210,9 +215,9 @@ def parallelism_panels(place: Place) -> list[Panel]:
     return panels
 
 
-def rate_panels(place: Place) -> list[Panel]:
-    """Tokens a second over tokens a forward that were imposed, a line a cache."""
-    traces = curves(place, forwards_of, of_metric(RATE), cache_label, look)
+def rate_panels(place: Place, caches: Sequence[str]) -> list[Panel]:
+    """Tokens a second over tokens a forward that were imposed, a line a cache. caches: of all places of the figure."""
+    traces = curves(place, forwards_of, of_metric(RATE), cache_label, lambda cache: look(caches.index(cache)))
     shapes, notes = [], []
     if place.autoregressive and (rate := estimate_of(place.autoregressive.run, RATE)):
         shape, text = level(rate.value, kinds.label_of(place.autoregressive.run["model"]))

@@ -1,5 +1,7 @@
 """Decoders in the report: tables, figures and numbers, on made-up studies."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pytest
 
@@ -9,6 +11,7 @@ from paper.decoder_selection import main_places, titles
 from paper.figures import decoder_rates
 from paper.figures import decoders as figures
 from paper.figures.write import decoder_drawings, write_drawings
+from paper.page import of_decoders
 from paper.tables import decoders as tables
 from tests.support import made_up_decoders
 from tests.support.made_up_decoders import MadeUp, threshold
@@ -134,6 +137,22 @@ def test_a_panel_for_each_batch_and_llama_beside_each():
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["no cache", "dual cache (answer)", "dual cache (block)", "LLaMA"]
     plt.close(figure)
+
+
+def test_a_cache_looks_alike_wherever_others_are_missing():
+    """The first place has no cache that refreshes the answer alone."""
+    decoders = made_up_decoders.shapes_study().decoders
+    first, *others = decoders.places
+    fewer = replace(first, lines=tuple(line for line in first.lines if "answer" not in line.name))
+    decoders = replace(decoders, places=(fewer, *others))
+    figure = decoder_rates.rate(decoders)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["no cache", "dual cache (answer)", "dual cache (block)", "LLaMA"]
+    plt.close(figure)
+    [on_page] = [drawn for drawn in of_decoders.figures(decoders) if drawn.name == "decoders_rate"]
+    colors = [{trace["name"]: trace["line"]["color"] for trace in panel.traces} for panel in on_page.panels]
+    assert [len(panel) for panel in colors] == [2, 3, 3]
+    assert colors[0].items() < colors[1].items() == colors[2].items()
 
 
 @pytest.mark.parametrize("draw", [figures.pareto, figures.lost, figures.parallelism], ids=lambda draw: draw.__name__)
