@@ -50,14 +50,10 @@ class Histories:
         """By number of the round: a metric's value of each of these runs, of the rounds that all of them have, each on
         one card. What two cards differ by would else be taken for a difference of the runs."""
         run_ids = list(run_ids)
-        by_run = [self.values.get((run_id, ROUNDS + metric), {}) for run_id in run_ids]
-        if not by_run:
-            return {}
-        shared_rounds = sorted(set.intersection(*map(set, by_run)))
         return {
-            number: [values[number] for values in by_run]
-            for number in shared_rounds
-            if len(self.cards_of(run_ids, number)) <= 1
+            number: [self.values[run_id, ROUNDS + metric][number] for run_id in ids]
+            for number, ids in self.by_round(run_ids, metric).items()
+            if ids == run_ids
         }
 
     def by_round(self, run_ids: Iterable[str], metric: str) -> dict[int, list[str]]:

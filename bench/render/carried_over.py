@@ -29,8 +29,8 @@ def sentence(carried: CarriedOver) -> str:
     met = sum(result.state == "met" for result in results)
     return (
         f"Claims on decoders that were stated for an {carried.stated_for}, computed anew at the ceilings measured here"
-        f" ({carried.card}), so that they are no predictions made beforehand: of {len(results)} numbers (measured: "
-        f"{engine_and_head(ENGINE, [HEAD])}) {met} lie within the tolerance that was stated"
+        f" ({carried.card}), so that they are no predictions made beforehand: of {len(results)} numbers (measured:"
+        f" {engine_and_head(ENGINE, [HEAD])}) {met} lie within the tolerance that was stated"
         f"{ratios_words(carried.ratios)}."
     )
 

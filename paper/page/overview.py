@@ -24,7 +24,7 @@ from paper.selection import Selection
 from paper.tables import cost as cost_tables
 from paper.tables import decoders as decoder_tables
 from paper.tables.comparison import model_name
-from paper.tables.row_names import sentence
+from paper.tables.row_names import precision_sentence
 from paper.tables.steps import AXES
 from paper.values import stands_out
 
@@ -129,7 +129,7 @@ def decoders_beside_model(decoders: Decoders) -> list[Table]:
     rows = beside_of(decoders.places)
     summary = summary_of(rows)
     planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
-    precision = [sentence(decoder_tables.precisions_of(shown)) for shown in (planned, timed)]
+    precision = [precision_sentence(decoder_tables.precisions_of(shown)) for shown in (planned, timed)]
     counts = f"{decoder_tables.COUNTS} {render_decoders.counts_words(summary)}{precision[0]}"
     times = f"{decoder_tables.COST} {render_decoders.time_words(summary)}{precision[1]}"
     both = [

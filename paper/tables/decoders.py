@@ -18,7 +18,7 @@ from bench.render import decoder_words, wording
 from bench.render import decoders as render
 from bench.render.comparison import METRIC_NAMES
 from paper.tables.latex import cell_text, escape, long_table
-from paper.tables.row_names import sentence, with_precision
+from paper.tables.row_names import precision_sentence, with_precision
 
 CONTINUED = "As in the table above, at another place."
 MEASURED = paper_columns_with_units((
@@ -83,8 +83,8 @@ def cost_tables(rows: Sequence[Beside]) -> list[str]:
     """Counts that follow from the settings, and times of the forwards that were counted; each where there are any."""
     summary = summary_of(rows)
     planned, timed = [row for row in rows if row.is_planned], [row for row in rows if row.counted_ms is not None]
-    counts = f"{COUNTS} {escape(render.counts_words(summary))}{sentence(precisions_of(planned))}"
-    times = f"{COST} {escape(render.time_words(summary))}{sentence(precisions_of(timed))}"
+    counts = f"{COUNTS} {escape(render.counts_words(summary))}{precision_sentence(precisions_of(planned))}"
+    times = f"{COST} {escape(render.time_words(summary))}{precision_sentence(precisions_of(timed))}"
     return [
         long_table("decoders_counts", counts, lines_of(planned, counts_line)),
         long_table("decoders_cost", times, lines_of(timed, cost_line)),

@@ -23,7 +23,8 @@ def said_once(runs: pd.DataFrame) -> str:
     """What a row has that does not name it: for the caption, empty where there is nothing to say."""
     engine, head = shared_engine_and_head(runs)
     of_head = f", LLaDA's with the {head} head" if head else ""
-    return (f" Rows that name no engine are on the {engine} engine{of_head}." if engine else "") + sentence(runs)
+    engine_sentence = f" Rows that name no engine are on the {engine} engine{of_head}." if engine else ""
+    return engine_sentence + precision_sentence(runs)
 
 
 def shared_engine_and_head(runs: pd.DataFrame) -> tuple[str, str]:
@@ -57,7 +58,7 @@ def with_precision(names: Sequence[str], runs: pd.DataFrame) -> list[str]:
     return [", ".join(filter(None, both)) for both in zip(names, told, strict=True)]
 
 
-def sentence(runs: pd.DataFrame) -> str:
+def precision_sentence(runs: pd.DataFrame) -> str:
     """Which precision a row has that names none; empty where all have the same."""
     dtypes = stated(runs)
     if dtypes.nunique() < 2:

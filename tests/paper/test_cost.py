@@ -121,10 +121,10 @@ def test_runs_that_differ_in_precision_alone_both_stand_in_the_tables(tmp_path):
     )
     assert usual in (tmp_path / "cost_memory.tex").read_text()
     assert usual in (tmp_path / "cells.tex").read_text()
-    assert row_names.sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
+    assert row_names.precision_sentence(runs) == f" Rows that name no precision are in {run('llada')['dtype']}."
     alone = tables_cost.beside_model(cost.rows(runs.head(1)), tables_cost.PEAKS)
     assert alone.index.tolist() == [label]
-    assert row_names.sentence(runs.head(1)) == row_names.sentence(runs.head(0)) == ""
+    assert row_names.precision_sentence(runs.head(1)) == row_names.precision_sentence(runs.head(0)) == ""
 
 
 @pytest.mark.parametrize(("others", "names", "caption"), [
@@ -163,16 +163,16 @@ def test_the_caption_goes_by_the_rows_that_its_table_has():
     untimed = [run("llada", steps=steps, **peaks) | no_times for steps in (8, 16, 32)]
     rows = cost.rows(pd.DataFrame([*timed, *untimed]))
     assert len(tables_cost.beside_model(rows, tables_cost.TIMES)) == 2
-    assert row_names.sentence(tables_cost.compared_runs(rows, tables_cost.TIMES)) == ""
-    assert row_names.sentence(rows).endswith(" in float8.")
+    assert row_names.precision_sentence(tables_cost.compared_runs(rows, tables_cost.TIMES)) == ""
+    assert row_names.precision_sentence(rows).endswith(" in float8.")
 
 
 def test_a_precision_that_is_not_told_is_none():
     runs = pd.DataFrame({"dtype": ["unstated", "unstated", "float32", None]})
     assert row_names.with_precision(list("abcd"), runs) == list("abcd")
-    assert row_names.sentence(runs) == ""
+    assert row_names.precision_sentence(runs) == ""
     mixed = pd.concat([runs, pd.DataFrame({"dtype": ["float8"]})], ignore_index=True)
     assert row_names.with_precision(list("abcde"), mixed)[3:] == ["d", "e, float8"]
-    assert row_names.sentence(mixed) == (
+    assert row_names.precision_sentence(mixed) == (
         " Rows that name no precision are in float32, but for those that have none (a server, references)."
     )
